@@ -1,0 +1,47 @@
+//! sessionfold: a sidecar between AI agents and Grafana Tempo.
+//!
+//! ```text
+//! agents ── OTLP gRPC, OTLP HTTP ──► ingest ──► journal (durable, then the ack)
+//!                                                  ├──► fold ──► index (memory, SQLite) ──► api
+//!                                                  └──► tempo (forwarder) ──► Grafana Tempo
+//! ```
+//!
+//! The raw request is written once to the journal and made durable before the sender hears OK. The fold, which keeps the index, and the
+//! forwarder, which feeds Tempo, are two readers of that journal, each at a position of its own. They read the same bytes, so the HTTP
+//! view and the TraceQL view cannot diverge.
+//!
+//! # Layers
+//!
+//! A module uses strictly lower layers; siblings never import each other; nothing is re-exported here. `tests/tidy.rs` checks it.
+//!
+//! | layer | module | what it is |
+//! |---|---|---|
+//! | 0 | [`model`] | ids, time, usage, facts, run, session, query: values only |
+//! | 1 | [`wire`] | OTLP bytes to borrowed views and back; our own stored messages |
+//! | 1 | [`journal`] | the append log; payloads are opaque to it |
+//! | 2 | [`conventions`] | attributes of every dialect to one `SpanFact` |
+//! | 2 | [`fold`] | which run a span belongs to and what counts; pure |
+//! | 3 | [`index`] | the sessions of a tenant in memory: orders, filters, search |
+//! | 3 | [`tempo`] | everything said to Tempo |
+//! | 4 | [`store`] | the one write path, and the trait behind which it scales |
+//! | 5 | [`auth`], [`params`] | shared by the doors |
+//! | 6 | [`ingest`], [`api`] | the doors |
+//! | 7 | [`config`], [`telemetry`], [`server`], [`app`], [`cli`] | the only modules that know everything |
+
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod conventions;
+pub mod fold;
+pub mod index;
+pub mod ingest;
+pub mod journal;
+pub mod model;
+pub mod params;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+pub mod tempo;
+pub mod wire;

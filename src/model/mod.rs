@@ -1,0 +1,16 @@
+//! Layer 0: the nouns everything else speaks.
+//!
+//! - No I/O, no serde, no async, no clock: values and arithmetic only.
+//! - Ids are newtypes; a bare `String` never crosses a module as an id.
+//! - Money is integer nano-USD, time is integer nanoseconds since the Unix epoch.
+
+pub mod facts;
+pub mod ids;
+pub mod query;
+pub mod run;
+pub mod session;
+pub mod time;
+pub mod usage;
+
+/// A shared, immutable string. Agent names, models and span names repeat without end, so they are shared, not copied.
+pub type Str = std::sync::Arc<str>;

@@ -1,0 +1,84 @@
+//! What can be asked of the sessions list.
+
+use crate::model::ids::SessionId;
+use crate::model::time::UnixNanos;
+
+/// A validated query; every condition that is there must hold.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionQuery {
+    /// Substring of the session id, ASCII case-insensitive, special characters literal. Never empty.
+    pub search: Option<String>,
+    /// Exactly this session.
+    pub session_id: Option<SessionId>,
+    /// Exact agent name of one of the session's runs.
+    pub agent: Option<String>,
+    /// With `end`: sessions that have a run that overlaps [start, end]. Inclusive on both sides.
+    pub start: Option<UnixNanos>,
+    pub end: Option<UnixNanos>,
+    pub status: Option<StatusFilter>,
+    pub sort: Sort,
+    /// 1 to 100.
+    pub limit: usize,
+    pub offset: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StatusFilter {
+    /// Has a run with status `running`.
+    Running,
+    /// Has a run with status `error`.
+    Error,
+}
+
+/// The order of a list; equal keys are always ordered by session id ascending.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sort {
+    pub field: SortField,
+    pub descending: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SortField {
+    LastActivity,
+    FirstRun,
+    RunCount,
+    TotalCost,
+    TotalTokens,
+    TotalDuration,
+    SessionId,
+}
+
+impl SortField {
+    pub const ALL: [Self; 7] =
+        [Self::LastActivity, Self::FirstRun, Self::RunCount, Self::TotalCost, Self::TotalTokens, Self::TotalDuration, Self::SessionId];
+
+    /// The name in `sort=`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LastActivity => "last_activity",
+            Self::FirstRun => "first_run",
+            Self::RunCount => "run_count",
+            Self::TotalCost => "total_cost",
+            Self::TotalTokens => "total_tokens",
+            Self::TotalDuration => "total_duration",
+            Self::SessionId => "session_id",
+        }
+    }
+}
+
+impl Default for SessionQuery {
+    /// The first page as the documented endpoint gives it: 25 sessions, the most recently active first.
+    fn default() -> Self {
+        Self {
+            search: None,
+            session_id: None,
+            agent: None,
+            start: None,
+            end: None,
+            status: None,
+            sort: Sort { field: SortField::LastActivity, descending: true },
+            limit: 25,
+            offset: 0,
+        }
+    }
+}

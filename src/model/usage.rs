@@ -1,0 +1,126 @@
+//! Tokens and money.
+
+use crate::model::Str;
+
+/// Money as whole nano-USD (10^-9 dollars): sums of it are exact, and it leaves as a decimal of at most nine places.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct NanoUsd(pub u64);
+
+/// The most that one span may cost. What claims more is a unit error or an attack; it is counted and not believed.
+pub const SPAN_COST_MAX: NanoUsd = NanoUsd(1_000_000 * 1_000_000_000);
+
+/// The most tokens that one span may count in one field.
+pub const SPAN_TOKENS_MAX: u64 = 1_000_000_000_000;
+
+/// What one span says it used. `None` is "not said", which is not the same as zero.
+///
+/// Cached and reasoning tokens are parts of input and output and never added on top (`docs/conventions.md`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Usage {
+    pub input_tokens: Option<u64>,
+    pub output_tokens: Option<u64>,
+    /// An emitted total, which stands only where there is no split.
+    pub total_tokens: Option<u64>,
+    pub cache_read_tokens: Option<u64>,
+    pub cache_write_tokens: Option<u64>,
+    pub reasoning_tokens: Option<u64>,
+    /// The cost the span itself states. Zero with tokens is not a price.
+    pub cost: Option<NanoUsd>,
+}
+
+/// A call of a model as one span tells of it, or the usage a container span claims.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Call {
+    pub usage: Usage,
+    /// Empty where the span names none.
+    pub model: Str,
+    /// Empty where the span names none.
+    pub provider: Str,
+}
+
+/// What a run, or one model within a run, used: sums over the calls that count.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct UsageTotal {
+    pub calls: u64,
+    pub tokens: u64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub cache_read_tokens: u64,
+    pub cache_write_tokens: u64,
+    pub reasoning_tokens: u64,
+    pub cost: NanoUsd,
+    /// Calls with tokens and no known price: with any of these the cost is "at least".
+    pub unpriced_calls: u64,
+}
+
+/// The share of one model in a run.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ModelUsage {
+    pub model: Str,
+    pub provider: Str,
+    pub total: UsageTotal,
+}
+
+// === impl NanoUsd ===
+
+impl NanoUsd {
+    /// Rounds a number of dollars to the nearest nano-dollar; `None` if it is negative, not finite, or above [`SPAN_COST_MAX`].
+    pub fn from_dollars(dollars: f64) -> Option<Self> {
+        let nanos = (dollars * 1e9).round();
+        (nanos >= 0.0 && nanos <= SPAN_COST_MAX.0 as f64).then_some(Self(nanos as u64))
+    }
+}
+
+// === impl Usage ===
+
+impl Usage {
+    /// Input plus output; the emitted total only where neither is there.
+    pub fn tokens(&self) -> u64 {
+        match (self.input_tokens, self.output_tokens) {
+            (None, None) => self.total_tokens.unwrap_or(0),
+            (input, output) => input.unwrap_or(0) + output.unwrap_or(0),
+        }
+    }
+
+    /// Whether the span says anything about tokens or money, be it zero.
+    pub fn is_stated(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// Whether there is anything to count.
+    pub fn is_positive(&self) -> bool {
+        self.tokens() > 0 || self.cost.is_some_and(|cost| cost.0 > 0)
+    }
+}
+
+// === impl UsageTotal ===
+
+impl UsageTotal {
+    /// Adds one call at `cost`; `None` is "no known price".
+    pub fn add_call(&mut self, usage: &Usage, cost: Option<NanoUsd>) {
+        self.add(&Self {
+            calls: 1,
+            tokens: usage.tokens(),
+            input_tokens: usage.input_tokens.unwrap_or(0),
+            output_tokens: usage.output_tokens.unwrap_or(0),
+            cache_read_tokens: usage.cache_read_tokens.unwrap_or(0),
+            cache_write_tokens: usage.cache_write_tokens.unwrap_or(0),
+            reasoning_tokens: usage.reasoning_tokens.unwrap_or(0),
+            cost: cost.unwrap_or_default(),
+            unpriced_calls: u64::from(cost.is_none() && usage.tokens() > 0),
+        });
+    }
+
+    /// Sums wrap instead of failing: what was added can then always be taken away again exactly.
+    pub fn add(&mut self, other: &Self) {
+        self.calls = self.calls.wrapping_add(other.calls);
+        self.tokens = self.tokens.wrapping_add(other.tokens);
+        self.input_tokens = self.input_tokens.wrapping_add(other.input_tokens);
+        self.output_tokens = self.output_tokens.wrapping_add(other.output_tokens);
+        self.cache_read_tokens = self.cache_read_tokens.wrapping_add(other.cache_read_tokens);
+        self.cache_write_tokens = self.cache_write_tokens.wrapping_add(other.cache_write_tokens);
+        self.reasoning_tokens = self.reasoning_tokens.wrapping_add(other.reasoning_tokens);
+        self.cost = NanoUsd(self.cost.0.wrapping_add(other.cost.0));
+        self.unpriced_calls = self.unpriced_calls.wrapping_add(other.unpriced_calls);
+    }
+}

@@ -1,0 +1,66 @@
+//! Layer 4: the one write path, and the trait behind which it scales.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use crate::model::ids::{SessionId, Tenant};
+use crate::model::query::SessionQuery;
+use crate::model::run::Run;
+use crate::model::session::{AgentSummary, Page, SessionSummary};
+
+/// What the doors need of a store. Every method speaks of one tenant.
+pub trait Store: Send + Sync + 'static {
+    /// Takes one inspected, encoded `ExportTraceServiceRequest`; returns once it is durable.
+    fn accept_spans(&self, tenant: &Tenant, request: Bytes) -> BoxFuture<'_, Result<(), AcceptError>>;
+
+    /// Deletes what the session was, durably: its runs that started before now stay gone whatever arrives late.
+    /// `Ok(None)` if there is no such session; else the number of runs removed.
+    fn delete_session(&self, tenant: &Tenant, id: &SessionId) -> BoxFuture<'_, Result<Option<u64>, AcceptError>>;
+
+    /// One page of sessions and the exact count, from one state of the index. Blocks for at most some milliseconds.
+    fn sessions(&self, tenant: &Tenant, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError>;
+
+    /// One session and its runs, from one state. Blocks on disk: call it, and drain `runs`, on a blocking thread.
+    fn session(&self, tenant: &Tenant, id: &SessionId, runs: RunPage) -> Result<Option<SessionDetail>, StoreError>;
+
+    /// Every agent that has a run in a session, by name.
+    fn agents(&self, tenant: &Tenant) -> Result<Vec<AgentSummary>, StoreError>;
+
+    /// Why the store cannot take or answer now, in words for an operator; `None` when it is ready.
+    fn not_ready(&self) -> Option<String>;
+}
+
+/// Which runs of a session are wanted, in chronological order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RunPage {
+    /// `None`: all of them.
+    pub limit: Option<u64>,
+    pub offset: u64,
+}
+
+/// A session with its runs.
+pub struct SessionDetail {
+    pub summary: SessionSummary,
+    /// Chronological by `started_at`, ties by id; read from disk as it is drained.
+    pub runs: Box<dyn Iterator<Item = Result<Run, StoreError>> + Send>,
+}
+
+/// Why something was not taken. Nothing of it was kept.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// Worth retrying later: the journal has reached its cap.
+    #[error("the journal is full: {0}")]
+    Full(String),
+    /// Worth retrying elsewhere or later: stopping, or stopped after a failed write.
+    #[error("the store does not take data now: {0}")]
+    Unavailable(String),
+}
+
+/// A failure while reading; the text is for the log, never for a client.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing}: {source}")]
+pub struct StoreError {
+    pub doing: String,
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}

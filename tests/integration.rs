@@ -1,0 +1,10 @@
+//! One integration target: one link step, many modules.
+
+mod api;
+mod conformance;
+mod crash;
+mod e2e;
+mod forward;
+mod receive;
+mod support;
+mod tidy;
