@@ -5,6 +5,7 @@ mod conformance;
 mod crash;
 mod e2e;
 mod forward;
+mod proto;
 mod receive;
 mod support;
 mod tidy;

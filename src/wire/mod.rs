@@ -4,4 +4,6 @@ pub mod entry;
 pub mod inspect;
 pub mod json;
 pub mod otlp;
+mod proto;
 pub mod rewrite;
+pub mod stored;

@@ -1,0 +1,374 @@
+//! What the blobs of the index database hold: facts of traces, details of runs, agents of sessions (`docs/format.md`).
+//!
+//! - Encoding and decoding are exact inverses: the fold must find what it left.
+//! - Texts that repeat inside a trace are written once.
+
+use prost::Message;
+use rustc_hash::FxHashMap;
+
+use super::proto::stored;
+use crate::model::Str;
+use crate::model::facts::{Labels, SpanFact, SpanKind, SpanStatus};
+use crate::model::ids::{RunId, SessionId, SpanId};
+use crate::model::run::Run;
+use crate::model::time::UnixNanos;
+use crate::model::usage::{Call, ModelUsage, NanoUsd, Usage, UsageTotal};
+
+/// A blob that this version cannot read.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum UnreadableBlob {
+    #[error("a stored blob is not readable: {0}")]
+    Decode(#[from] prost::DecodeError),
+    #[error("a stored blob holds an impossible {0}")]
+    Impossible(&'static str),
+}
+
+/// The facts of a trace and where the rows of its runs are.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StoredTrace {
+    pub facts: Vec<SpanFact>,
+    pub n_refused: u64,
+    pub runs: Vec<RunRef>,
+}
+
+/// The place of a run's row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RunRef {
+    /// 0: the run has no session.
+    pub session_no: u32,
+    pub started_at: UnixNanos,
+    pub id: RunId,
+    pub span: SpanId,
+}
+
+/// What a run's row keeps outside its columns.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RunDetail {
+    pub usage: UsageTotal,
+    pub suppressed: UsageTotal,
+    pub models: Vec<ModelUsage>,
+    pub parent: Option<SpanId>,
+    pub user_group: Option<Str>,
+    pub n_spans: u32,
+    pub is_provisional: bool,
+    pub is_future: bool,
+    pub is_truncated: bool,
+}
+
+/// One agent of a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredAgent {
+    pub name: Str,
+    pub run_count: u32,
+    pub first_run: UnixNanos,
+    pub last_activity: UnixNanos,
+}
+
+const HAS_RESPONSE_MODEL: u32 = 1;
+const IS_FRAMEWORK: u32 = 2;
+const IS_FUTURE: u32 = 4;
+
+/// Encodes the facts of one trace; `runs` are those the index was told of.
+pub fn encode_trace<'a>(facts: impl Iterator<Item = &'a SpanFact>, n_refused: u64, runs: &[RunRef]) -> Vec<u8> {
+    let mut strings = StringTable::default();
+    let facts = facts.map(|fact| encode_fact(fact, &mut strings)).collect();
+    let runs = runs
+        .iter()
+        .map(|run| stored::RunRef { session_no: run.session_no, started_at: run.started_at.0, run_id: run.id.get(), span: run.span.to_u64() })
+        .collect();
+    stored::Trace { strings: strings.texts, facts, refused: n_refused, runs }.encode_to_vec()
+}
+
+pub fn decode_trace(blob: &[u8]) -> Result<StoredTrace, UnreadableBlob> {
+    let trace = stored::Trace::decode(blob)?;
+    let strings: Vec<Str> = trace.strings.iter().map(|text| text.as_str().into()).collect();
+    let facts = trace.facts.into_iter().map(|fact| decode_fact(fact, &strings)).collect::<Result<_, _>>()?;
+    let runs = trace.runs.iter().map(decode_run_ref).collect::<Result<_, _>>()?;
+    Ok(StoredTrace { facts, n_refused: trace.refused, runs })
+}
+
+/// Encodes what a run's row has no column for.
+pub fn encode_run_detail(run: &Run) -> Vec<u8> {
+    stored::RunDetail {
+        usage: Some(encode_total(&run.usage)),
+        suppressed: Some(encode_total(&run.suppressed)),
+        models: run.models.iter().map(encode_model).collect(),
+        parent_span: run.parent.map_or(0, |parent| parent.span.to_u64()),
+        n_spans: run.n_spans,
+        is_provisional: run.is_provisional,
+        is_future: run.is_future,
+        is_truncated: run.is_truncated,
+        user_group: run.user_group.as_deref().map(str::to_owned),
+    }
+    .encode_to_vec()
+}
+
+pub fn decode_run_detail(blob: &[u8]) -> Result<RunDetail, UnreadableBlob> {
+    let detail = stored::RunDetail::decode(blob)?;
+    Ok(RunDetail {
+        usage: decode_total(detail.usage),
+        suppressed: decode_total(detail.suppressed),
+        models: detail.models.into_iter().map(decode_model).collect(),
+        parent: SpanId::from_u64(detail.parent_span),
+        user_group: detail.user_group.map(Str::from),
+        n_spans: detail.n_spans,
+        is_provisional: detail.is_provisional,
+        is_future: detail.is_future,
+        is_truncated: detail.is_truncated,
+    })
+}
+
+pub fn encode_agents(agents: impl Iterator<Item = StoredAgent>) -> Vec<u8> {
+    let shares = agents
+        .map(|agent| stored::AgentShare {
+            name: agent.name.as_ref().to_owned(),
+            run_count: agent.run_count,
+            first_run: agent.first_run.0,
+            last_activity: agent.last_activity.0,
+        })
+        .collect();
+    stored::AgentShares { shares }.encode_to_vec()
+}
+
+pub fn decode_agents(blob: &[u8]) -> Result<Vec<StoredAgent>, UnreadableBlob> {
+    let shares = stored::AgentShares::decode(blob)?.shares;
+    let agent = |share: stored::AgentShare| StoredAgent {
+        name: share.name.into(),
+        run_count: share.run_count,
+        first_run: UnixNanos(share.first_run),
+        last_activity: UnixNanos(share.last_activity),
+    };
+    Ok(shares.into_iter().map(agent).collect())
+}
+
+// === facts ===
+
+/// Collects the texts of a trace, each once.
+#[derive(Default)]
+struct StringTable {
+    texts: Vec<String>,
+    numbers: FxHashMap<Str, u32>,
+}
+
+impl StringTable {
+    fn number(&mut self, text: &Str) -> u32 {
+        *self.numbers.entry(text.clone()).or_insert_with(|| {
+            self.texts.push(text.as_ref().to_owned());
+            self.texts.len() as u32 - 1
+        })
+    }
+}
+
+fn encode_fact(fact: &SpanFact, strings: &mut StringTable) -> stored::Fact {
+    let mark = |set: bool, bit: u32| if set { bit } else { 0 };
+    stored::Fact {
+        span: fact.span.to_u64(),
+        parent: fact.parent.map_or(0, SpanId::to_u64),
+        start: fact.start.0,
+        end: fact.end.0,
+        kind: fact.kind as u32,
+        status: fact.status as u32,
+        marks: mark(fact.has_response_model, HAS_RESPONSE_MODEL) | mark(fact.is_framework, IS_FRAMEWORK) | mark(fact.is_future, IS_FUTURE),
+        name: strings.number(&fact.name),
+        scope: strings.number(&fact.scope),
+        call: fact.call.as_ref().map(|call| encode_call(call, strings)),
+        labels: fact.labels.as_ref().map(|labels| encode_labels(labels)),
+    }
+}
+
+fn decode_fact(fact: stored::Fact, strings: &[Str]) -> Result<SpanFact, UnreadableBlob> {
+    let text = |number: u32| strings.get(number as usize).cloned().ok_or(UnreadableBlob::Impossible("text number"));
+    let labels = fact.labels.map(decode_labels).transpose()?;
+    let call = match fact.call {
+        None => None,
+        Some(call) => Some(Box::new(Call { usage: decode_usage(&call), model: text(call.model)?, provider: text(call.provider)? })),
+    };
+    Ok(SpanFact {
+        end: UnixNanos(fact.end),
+        call,
+        labels: labels.map(Box::new),
+        start: UnixNanos(fact.start),
+        span: SpanId::from_u64(fact.span).ok_or(UnreadableBlob::Impossible("span id"))?,
+        parent: SpanId::from_u64(fact.parent),
+        kind: u8::try_from(fact.kind).ok().and_then(SpanKind::from_u8).ok_or(UnreadableBlob::Impossible("span kind"))?,
+        status: SpanStatus::from_code(i64::from(fact.status)),
+        has_response_model: fact.marks & HAS_RESPONSE_MODEL != 0,
+        is_framework: fact.marks & IS_FRAMEWORK != 0,
+        is_future: fact.marks & IS_FUTURE != 0,
+        name: text(fact.name)?,
+        scope: text(fact.scope)?,
+    })
+}
+
+fn encode_call(call: &Call, strings: &mut StringTable) -> stored::Call {
+    let usage = &call.usage;
+    stored::Call {
+        model: strings.number(&call.model),
+        provider: strings.number(&call.provider),
+        input_tokens: usage.input_tokens,
+        output_tokens: usage.output_tokens,
+        total_tokens: usage.total_tokens,
+        cache_read_tokens: usage.cache_read_tokens,
+        cache_write_tokens: usage.cache_write_tokens,
+        reasoning_tokens: usage.reasoning_tokens,
+        cost_nano_usd: usage.cost.map(|cost| cost.0),
+    }
+}
+
+fn decode_usage(call: &stored::Call) -> Usage {
+    Usage {
+        input_tokens: call.input_tokens,
+        output_tokens: call.output_tokens,
+        total_tokens: call.total_tokens,
+        cache_read_tokens: call.cache_read_tokens,
+        cache_write_tokens: call.cache_write_tokens,
+        reasoning_tokens: call.reasoning_tokens,
+        cost: call.cost_nano_usd.map(NanoUsd),
+    }
+}
+
+fn encode_labels(labels: &Labels) -> stored::Labels {
+    let text = |text: &Option<Str>| text.as_deref().map(str::to_owned);
+    stored::Labels {
+        session: labels.session.as_ref().map(|id| id.as_str().to_owned()),
+        run_id: text(&labels.run_id),
+        agent: text(&labels.agent),
+        workflow: text(&labels.workflow),
+        user: text(&labels.user),
+        user_group: text(&labels.user_group),
+    }
+}
+
+fn decode_labels(labels: stored::Labels) -> Result<Labels, UnreadableBlob> {
+    let session = match labels.session {
+        None => None,
+        Some(id) => Some(SessionId::new(&id).ok_or(UnreadableBlob::Impossible("session id"))?),
+    };
+    Ok(Labels {
+        session,
+        run_id: labels.run_id.map(Str::from),
+        agent: labels.agent.map(Str::from),
+        workflow: labels.workflow.map(Str::from),
+        user: labels.user.map(Str::from),
+        user_group: labels.user_group.map(Str::from),
+    })
+}
+
+// === runs ===
+
+fn decode_run_ref(run: &stored::RunRef) -> Result<RunRef, UnreadableBlob> {
+    Ok(RunRef {
+        session_no: run.session_no,
+        started_at: UnixNanos(run.started_at),
+        id: RunId::new(run.run_id).ok_or(UnreadableBlob::Impossible("run id"))?,
+        span: SpanId::from_u64(run.span).ok_or(UnreadableBlob::Impossible("span id"))?,
+    })
+}
+
+fn encode_total(total: &UsageTotal) -> stored::UsageTotal {
+    stored::UsageTotal {
+        calls: total.calls,
+        tokens: total.tokens,
+        input_tokens: total.input_tokens,
+        output_tokens: total.output_tokens,
+        cache_read_tokens: total.cache_read_tokens,
+        cache_write_tokens: total.cache_write_tokens,
+        reasoning_tokens: total.reasoning_tokens,
+        cost_nano_usd: total.cost.0,
+        unpriced_calls: total.unpriced_calls,
+    }
+}
+
+fn decode_total(total: Option<stored::UsageTotal>) -> UsageTotal {
+    let total = total.unwrap_or_default();
+    UsageTotal {
+        calls: total.calls,
+        tokens: total.tokens,
+        input_tokens: total.input_tokens,
+        output_tokens: total.output_tokens,
+        cache_read_tokens: total.cache_read_tokens,
+        cache_write_tokens: total.cache_write_tokens,
+        reasoning_tokens: total.reasoning_tokens,
+        cost: NanoUsd(total.cost_nano_usd),
+        unpriced_calls: total.unpriced_calls,
+    }
+}
+
+fn encode_model(model: &ModelUsage) -> stored::ModelUsage {
+    stored::ModelUsage {
+        model: model.model.as_ref().to_owned(),
+        provider: model.provider.as_ref().to_owned(),
+        total: Some(encode_total(&model.total)),
+    }
+}
+
+fn decode_model(model: stored::ModelUsage) -> ModelUsage {
+    ModelUsage { model: model.model.into(), provider: model.provider.into(), total: decode_total(model.total) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts() -> impl Strategy<Value = Str> {
+        prop_oneof![Just(Str::from("")), Just(Str::from("chat gpt-4o")), "[a-zé\u{1f600}]{1,8}".prop_map(Str::from)]
+    }
+
+    fn usages() -> impl Strategy<Value = Usage> {
+        let number = || prop::option::of(any::<u64>());
+        (number(), number(), number(), number(), number(), number(), number()).prop_map(|(a, b, c, d, e, f, cost)| Usage {
+            input_tokens: a,
+            output_tokens: b,
+            total_tokens: c,
+            cache_read_tokens: d,
+            cache_write_tokens: e,
+            reasoning_tokens: f,
+            cost: cost.map(NanoUsd),
+        })
+    }
+
+    fn facts() -> impl Strategy<Value = SpanFact> {
+        let call = (usages(), texts(), texts()).prop_map(|(usage, model, provider)| Box::new(Call { usage, model, provider }));
+        let text = || prop::option::of(texts());
+        let labels = (prop::option::of("[a-z/ ]{1,9}"), text(), text(), text(), text(), text()).prop_map(|(session, a, b, c, d, e)| {
+            let session = session.and_then(|id| SessionId::new(&id));
+            Box::new(Labels { session, run_id: a, agent: b, workflow: c, user: d, user_group: e })
+        });
+        let ids = (1..u64::MAX, any::<u64>(), any::<u64>(), any::<u64>());
+        (ids, 0u8..7, 0i64..3, any::<(bool, bool, bool)>(), texts(), texts(), prop::option::of(call), prop::option::of(labels)).prop_map(
+            |((span, parent, start, end), kind, status, marks, name, scope, call, labels)| SpanFact {
+                end: UnixNanos(end),
+                call,
+                labels,
+                start: UnixNanos(start),
+                span: SpanId::from_u64(span).unwrap(),
+                parent: SpanId::from_u64(parent),
+                kind: SpanKind::from_u8(kind).unwrap(),
+                status: SpanStatus::from_code(status),
+                has_response_model: marks.0,
+                is_framework: marks.1,
+                is_future: marks.2,
+                name,
+                scope,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_trace_comes_back_as_it_was_stored(facts in prop::collection::vec(facts(), 0..20), n_refused: u64) {
+            let runs = vec![RunRef { session_no: 7, started_at: UnixNanos(9), id: RunId::new(1).unwrap(), span: SpanId::from_u64(3).unwrap() }];
+            let blob = encode_trace(facts.iter(), n_refused, &runs);
+            prop_assert_eq!(decode_trace(&blob), Ok(StoredTrace { facts, n_refused, runs }));
+        }
+
+        #[test]
+        fn damaged_blobs_are_refused_and_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode_trace(&bytes);
+            let _ = decode_run_detail(&bytes);
+            let _ = decode_agents(&bytes);
+        }
+    }
+}
