@@ -29,6 +29,12 @@ pub struct Extracted {
     pub oddities: Vec<Oddity>,
 }
 
+impl Oddity {
+    pub fn as_str(self) -> &'static str {
+        ""
+    }
+}
+
 impl Strings {
     pub fn share(&mut self, text: &str) -> Str {
         text.into()

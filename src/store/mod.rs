@@ -1,5 +1,7 @@
 //! Layer 4: the one write path, and the trait behind which it scales.
 
+pub mod local;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 

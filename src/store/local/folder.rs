@@ -1,0 +1,369 @@
+//! The fold thread: reads the journal from its own position and keeps the index.
+//!
+//! - The only writer of the index and of the open traces; it never touches the ack path.
+//! - Works in rounds: take what is there, fold each changed trace once, apply the differences under one lock per tenant.
+//! - Hands a checkpoint to its writer every few seconds; waits for that writer rather than let memory grow.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+use std::time::{Duration, Instant};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::checkpoint::Checkpoint;
+use super::pending::Pending;
+use super::read::Reader;
+use super::recent::Generation;
+use super::rows::TenantNo;
+use super::tenant::TenantCell;
+use super::traces::{AppliedRun, KnownTraces, OpenTrace, TraceKey, load};
+use super::{Options, Shared};
+use crate::conventions::{self, Strings};
+use crate::fold::{Joined, Rules, TraceFacts, fold};
+use crate::index::SessionNo;
+use crate::journal::{self, Item, Position};
+use crate::model::facts::SpanFact;
+use crate::model::ids::{SessionId, TraceId};
+use crate::model::run::{Run, RunStatus};
+use crate::model::time::UnixNanos;
+use crate::wire::entry::{Entry, Event};
+use crate::wire::otlp;
+
+/// A round ends after this many bytes of entries even when more are there, so that what came becomes visible.
+const ROUND_BYTES: usize = 4 << 20;
+/// How long the thread sleeps at most before it looks at its timers.
+const TICK: Duration = Duration::from_millis(200);
+/// A trace of more spans than this is not folded again at once each time it grows.
+const LARGE_TRACE_SPANS: usize = 2_000;
+/// The share of time that folding one large trace may take: one part in this many.
+const LARGE_TRACE_SHARE: u32 = 20;
+
+pub(super) struct Folder {
+    pub(super) shared: Arc<Shared>,
+    pub(super) options: Options,
+    pub(super) journal: journal::Reader,
+    /// Reads what left memory.
+    pub(super) disk: Reader,
+    pub(super) strings: Strings,
+    pub(super) known: KnownTraces,
+    pub(super) tenants: FxHashMap<TenantNo, Arc<TenantCell>>,
+    /// Deleted sessions: their runs that started before stay gone.
+    pub(super) tombstones: FxHashMap<(TenantNo, SessionId), UnixNanos>,
+    /// Traces with a run that has no end yet.
+    pub(super) unfinished: FxHashSet<TraceKey>,
+    /// Traces that wait to be folded.
+    pub(super) dirty: Vec<TraceKey>,
+    pub(super) pending: Pending,
+    /// What the last finished checkpoint covers.
+    pub(super) committed: Generation,
+    pub(super) checkpoints: SyncSender<Checkpoint>,
+    pub(super) finished: Receiver<Generation>,
+    pub(super) in_flight: bool,
+    pub(super) last_checkpoint: Instant,
+    pub(super) last_sweep: Instant,
+    /// Sessions idle since before this are gone; raised by age and by the cap on disk use.
+    pub(super) floor: UnixNanos,
+    /// How far the sweep over stored traces has come.
+    pub(super) swept_trace_no: i64,
+}
+
+/// What one trace changes in the index.
+struct TraceChange {
+    key: TraceKey,
+    gone: Vec<AppliedRun>,
+    /// The run as it was, if it was, and as it is.
+    come: Vec<(Option<AppliedRun>, Arc<Run>)>,
+    same: Vec<AppliedRun>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum FoldError {
+    #[error("cannot read the journal: {0}")]
+    Journal(#[from] journal::ReadError),
+    #[error("cannot read the index database: {0}")]
+    Database(#[from] rusqlite::Error),
+    #[error("the checkpoint thread is gone")]
+    Checkpointer,
+}
+
+impl Folder {
+    /// Folds until the journal is closed and read, then writes a last checkpoint.
+    pub(super) fn run(mut self) -> Result<(), FoldError> {
+        while !self.shared.is_stopping() {
+            let first = self.journal.next_timeout(TICK)?;
+            self.round(first)?;
+            self.checkpoint_if_due()?;
+            self.sweep_if_due()?;
+        }
+        while let Some(item) = self.journal.try_next()? {
+            self.round(Some(item))?;
+        }
+        self.last_checkpoint()
+    }
+
+    /// Catches up with `end` before the doors open, so that a restart shows every acknowledged run.
+    pub(super) fn replay(&mut self, end: Position) -> Result<(), FoldError> {
+        let from = self.journal.position();
+        let (started, mut told) = (Instant::now(), Instant::now());
+        while self.journal.position() < end {
+            let Some(item) = self.journal.try_next()? else { break };
+            self.round(Some(item))?;
+            self.checkpoint_if_due()?;
+            if told.elapsed() > Duration::from_secs(2) {
+                told = Instant::now();
+                let done = self.journal.position().0 - from.0;
+                tracing::info!(bytes = done, of = end.0 - from.0, "reading what the journal holds beyond the last checkpoint");
+            }
+        }
+        let bytes = self.journal.position().0.saturating_sub(from.0);
+        if bytes > 0 {
+            tracing::info!(bytes, millis = started.elapsed().as_millis() as u64, "caught up with the journal");
+        }
+        Ok(())
+    }
+
+    fn round(&mut self, first: Option<Item>) -> Result<(), FoldError> {
+        let mut next = first;
+        let mut bytes = 0;
+        while let Some(item) = next {
+            bytes += item.record.body.len() + item.record.head.len();
+            self.take(item)?;
+            next = if bytes < ROUND_BYTES { self.journal.try_next()? } else { None };
+        }
+        self.fold_dirty(false)?;
+        let position = self.journal.position();
+        self.shared.folded.send_if_modified(|folded| std::mem::replace(folded, position) != position);
+        Ok(())
+    }
+
+    fn take(&mut self, item: Item) -> Result<(), FoldError> {
+        let entry = match Entry::decode(&item.record.head, item.record.body) {
+            Ok(entry) => entry,
+            Err(error) => {
+                self.shared.metrics.entry_unreadable();
+                tracing::error!(%error, position = item.position.0, "a journal entry was skipped: what it holds is not in the index");
+                return Ok(());
+            }
+        };
+        let cell = self.shared.tenants.get_or_add(&entry.tenant);
+        self.tenants.entry(cell.no).or_insert_with(|| cell.clone());
+        match entry.event {
+            Event::Spans(request) => self.take_spans(&cell, &request, entry.received_at),
+            Event::DeleteSession(id) => self.delete_session(&cell, &id, entry.received_at),
+        }
+    }
+
+    fn take_spans(&mut self, cell: &TenantCell, request: &[u8], received_at: UnixNanos) -> Result<(), FoldError> {
+        let oldest = self.options.max_age.map_or(UnixNanos::ZERO, |age| received_at.minus(age));
+        for resource_spans in otlp::resource_spans(request) {
+            let Ok(resource_spans) = resource_spans else { return self.skip_rest(received_at) };
+            let resource: Vec<_> = resource_spans.attributes().filter_map(Result::ok).collect();
+            for scope_spans in resource_spans.scope_spans() {
+                let Ok(scope_spans) = scope_spans else { return self.skip_rest(received_at) };
+                for span in scope_spans.spans() {
+                    let Ok(span) = span else { return self.skip_rest(received_at) };
+                    let extracted = conventions::extract(&span, scope_spans.scope_name, &resource, received_at, &mut self.strings);
+                    let Some(extracted) = extracted else { continue };
+                    for oddity in &extracted.oddities {
+                        self.shared.metrics.oddity(*oddity);
+                    }
+                    let newest = extracted.fact.start.max(extracted.fact.end);
+                    if newest > UnixNanos::ZERO && newest < oldest {
+                        self.shared.metrics.span_too_old();
+                        continue;
+                    }
+                    self.join(cell, extracted.trace, extracted.fact)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Requests are inspected before they are journaled, so this is a defect or damage that the checksum did not see.
+    fn skip_rest(&self, received_at: UnixNanos) -> Result<(), FoldError> {
+        self.shared.metrics.entry_unreadable();
+        tracing::error!(received_at = received_at.0, "part of a journaled request is not readable: its spans are not in the index");
+        Ok(())
+    }
+
+    fn join(&mut self, cell: &TenantCell, trace: TraceId, fact: SpanFact) -> Result<(), FoldError> {
+        let key = (cell.no, trace);
+        if !self.shared.traces.map.contains_key(&key) {
+            self.open(cell, trace)?;
+        }
+        let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(()) };
+        let joined = open.facts.join(fact, self.options.trace_limit);
+        self.shared.metrics.joined(joined);
+        open.touched = Instant::now();
+        if joined == Joined::Unchanged {
+            return Ok(());
+        }
+        open.changed = self.pending.generation;
+        if !std::mem::replace(&mut open.is_dirty, true) {
+            self.dirty.push(key);
+        }
+        drop(open);
+        self.pending.trace_changed(key);
+        Ok(())
+    }
+
+    /// Brings a trace into memory: a new one, or what is stored of it.
+    pub(super) fn open(&mut self, cell: &TenantCell, trace: TraceId) -> Result<(), FoldError> {
+        let was_known = self.known.insert(cell.no, trace);
+        let stored = if was_known { load(&self.disk, cell, trace)? } else { None };
+        let open = stored.unwrap_or_else(|| OpenTrace::new(TraceFacts::default(), Vec::new()));
+        self.shared.traces.map.insert((cell.no, trace), open);
+        Ok(())
+    }
+
+    /// Folds the traces that changed; large ones wait their turn unless `all`.
+    pub(super) fn fold_dirty(&mut self, all: bool) -> Result<(), FoldError> {
+        if self.dirty.is_empty() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let mut changes: FxHashMap<TenantNo, Vec<TraceChange>> = FxHashMap::default();
+        for key in std::mem::take(&mut self.dirty) {
+            match self.fold_trace(key, now, all) {
+                Some(change) => changes.entry(key.0).or_default().push(change),
+                None => self.dirty.push(key),
+            }
+        }
+        for (tenant, changes) in changes {
+            let Some(cell) = self.tenants.get(&tenant).cloned() else { continue };
+            self.apply(&cell, changes)?;
+        }
+        Ok(())
+    }
+
+    /// `None` if it is not its turn yet.
+    fn fold_trace(&mut self, key: TraceKey, now: Instant, all: bool) -> Option<TraceChange> {
+        let mut change = TraceChange { key, gone: Vec::new(), come: Vec::new(), same: Vec::new() };
+        let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Some(change) };
+        if !all && open.fold_after.is_some_and(|after| now < after) {
+            return None;
+        }
+        let silent_since = (self.options.clock)().minus(self.options.run_timeout);
+        let folded = fold(key.1, &open.facts, &Rules { price: &*self.options.price, silent_since });
+        open.is_dirty = false;
+        if open.facts.len() > LARGE_TRACE_SPANS {
+            let done = Instant::now();
+            open.fold_after = Some(done + (done - now) * LARGE_TRACE_SHARE);
+        }
+        let mut before = std::mem::take(&mut open.applied);
+        drop(open);
+
+        for run in folded.runs {
+            if self.is_deleted(key.0, &run) {
+                continue;
+            }
+            let known = before.iter().position(|applied| applied.run.key == run.key).map(|at| before.swap_remove(at));
+            match known {
+                Some(applied) if *applied.run == run => change.same.push(applied),
+                known => change.come.push((known, Arc::new(run))),
+            }
+        }
+        change.gone = before;
+        Some(change)
+    }
+
+    /// Whether the run belongs to what a deleted session was. Times in the far future cannot be told apart from it.
+    fn is_deleted(&self, tenant: TenantNo, run: &Run) -> bool {
+        let Some(session) = &run.session else { return false };
+        if self.tombstones.is_empty() {
+            return false;
+        }
+        self.tombstones.get(&(tenant, session.clone())).is_some_and(|deleted_at| run.started_at <= *deleted_at || run.is_future)
+    }
+
+    /// Puts the differences of one tenant's traces into its index, under one hold of the lock.
+    fn apply(&mut self, cell: &Arc<TenantCell>, changes: Vec<TraceChange>) -> Result<(), FoldError> {
+        let mut recompute: FxHashSet<SessionNo> = FxHashSet::default();
+        let mut state = cell.write();
+        for change in changes {
+            let TraceChange { key, gone, come, same: mut applied } = change;
+            for before in gone {
+                self.pending.leave(cell.no, &mut state, &before, &mut recompute);
+            }
+            for (before, run) in come {
+                applied.push(self.pending.come(cell.no, &mut state, before, run, &mut recompute));
+            }
+            let is_unfinished = applied.iter().any(|applied| applied.run.status == RunStatus::Running);
+            if is_unfinished {
+                self.unfinished.insert(key);
+            } else {
+                self.unfinished.remove(&key);
+            }
+            if let Some(mut open) = self.shared.traces.map.get_mut(&key) {
+                open.applied = applied;
+            }
+        }
+        drop(state);
+        for session in recompute {
+            self.recompute(cell, session)?;
+        }
+        Ok(())
+    }
+
+    /// Computes a session from all its runs, because a boundary of it shrank.
+    fn recompute(&mut self, cell: &TenantCell, no: SessionNo) -> Result<(), FoldError> {
+        self.shared.metrics.session_recomputed();
+        let Some(runs) = self.shared.session_runs(cell, no).map_err(|error| unwrap_database(&error))? else { return Ok(()) };
+        cell.write().index.recompute(no, runs.iter());
+        Ok(())
+    }
+
+    // --- checkpoints ---
+
+    fn checkpoint_if_due(&mut self) -> Result<(), FoldError> {
+        match self.finished.try_recv() {
+            Ok(generation) => self.checkpoint_finished(generation),
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => return Err(FoldError::Checkpointer),
+        }
+        let is_large = self.pending.n_changes() >= self.options.checkpoint_changes;
+        let is_time = self.last_checkpoint.elapsed() >= self.options.checkpoint_interval;
+        let is_moved = self.journal.position() > self.pending.position;
+        if !(is_large || is_time && (is_moved || self.pending.n_changes() > 0)) {
+            return Ok(());
+        }
+        if self.in_flight {
+            // The disk is slower than the agents. A little is let through; beyond that the journal holds the rest.
+            if self.pending.n_changes() < 2 * self.options.checkpoint_changes {
+                return Ok(());
+            }
+            let generation = self.finished.recv().map_err(|_| FoldError::Checkpointer)?;
+            self.checkpoint_finished(generation);
+        }
+        self.start_checkpoint()
+    }
+
+    fn checkpoint_finished(&mut self, generation: Generation) {
+        self.in_flight = false;
+        self.committed = generation;
+    }
+
+    pub(super) fn start_checkpoint(&mut self) -> Result<(), FoldError> {
+        self.fold_dirty(true)?;
+        self.last_checkpoint = Instant::now();
+        let checkpoint = self.pending.seal(self.journal.position(), &self.tenants, &self.shared.traces);
+        self.checkpoints.send(checkpoint).map_err(|_| FoldError::Checkpointer)?;
+        self.in_flight = true;
+        Ok(())
+    }
+
+    fn last_checkpoint(mut self) -> Result<(), FoldError> {
+        if self.in_flight {
+            let generation = self.finished.recv().map_err(|_| FoldError::Checkpointer)?;
+            self.checkpoint_finished(generation);
+        }
+        self.start_checkpoint()?;
+        self.finished.recv().map_err(|_| FoldError::Checkpointer)?;
+        Ok(())
+    }
+}
+
+fn unwrap_database(error: &crate::store::StoreError) -> FoldError {
+    tracing::error!(%error, "cannot read a session back");
+    FoldError::Database(rusqlite::Error::InvalidQuery)
+}

@@ -1,0 +1,124 @@
+//! What the store counts.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::conventions::Oddity;
+use crate::fold::Joined;
+use crate::journal::Position;
+
+/// Gauges and counters of the fold, the index and the checkpoints. Cloning shares them.
+#[derive(Clone, Default)]
+pub struct Metrics {
+    spans: Family<SpanOutcome, Counter>,
+    oddities: Family<OddityLabel, Counter>,
+    unreadable_entries: Counter,
+    recomputed_sessions: Counter,
+    expired_sessions: Counter,
+    deleted_sessions: Counter,
+    sessions: Gauge,
+    open_traces: Gauge,
+    open_trace_bytes: Gauge,
+    checkpoints: Counter,
+    checkpoint_seconds: Counter<f64, AtomicU64>,
+    checkpoint_position: Gauge,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct SpanOutcome {
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelValue)]
+enum Outcome {
+    New,
+    Replaced,
+    Duplicate,
+    TraceTooLarge,
+    TooOld,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct OddityLabel {
+    reason: String,
+}
+
+impl Metrics {
+    pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("sessionfold_store");
+        registry.register("spans", "Spans folded, by what they did to their trace", self.spans.clone());
+        registry.register("odd_spans", "Spans with something that was not believed, by reason", self.oddities.clone());
+        registry.register("unreadable_entries", "Journal entries that could not be folded: data is missing", self.unreadable_entries.clone());
+        registry.register(
+            "recomputed_sessions",
+            "Sessions computed from all their runs because a boundary shrank",
+            self.recomputed_sessions.clone(),
+        );
+        registry.register("expired_sessions", "Sessions removed by retention", self.expired_sessions.clone());
+        registry.register("deleted_sessions", "Sessions removed by their owners", self.deleted_sessions.clone());
+        registry.register("sessions", "Sessions in the index", self.sessions.clone());
+        registry.register("open_traces", "Traces in memory", self.open_traces.clone());
+        registry.register_with_unit("open_traces", "Memory that open traces take", Unit::Bytes, self.open_trace_bytes.clone());
+        registry.register("checkpoints", "Checkpoints written to the index database", self.checkpoints.clone());
+        registry.register_with_unit("checkpoint_duration", "Time spent in checkpoints", Unit::Seconds, self.checkpoint_seconds.clone());
+        registry.register("checkpoint_position", "Journal position the index database covers", self.checkpoint_position.clone());
+    }
+
+    pub(super) fn joined(&self, joined: Joined) {
+        self.count(match joined {
+            Joined::New => Outcome::New,
+            Joined::Replaced => Outcome::Replaced,
+            Joined::Unchanged => Outcome::Duplicate,
+            Joined::Refused => Outcome::TraceTooLarge,
+        });
+    }
+
+    pub(super) fn span_too_old(&self) {
+        self.count(Outcome::TooOld);
+    }
+
+    fn count(&self, outcome: Outcome) {
+        self.spans.get_or_create(&SpanOutcome { outcome }).inc();
+    }
+
+    pub(super) fn oddity(&self, oddity: Oddity) {
+        self.oddities.get_or_create(&OddityLabel { reason: oddity.as_str().to_owned() }).inc();
+    }
+
+    pub(super) fn entry_unreadable(&self) {
+        self.unreadable_entries.inc();
+    }
+
+    pub(super) fn session_recomputed(&self) {
+        self.recomputed_sessions.inc();
+    }
+
+    pub(super) fn sessions_expired(&self, n_sessions: usize) {
+        self.expired_sessions.inc_by(n_sessions as u64);
+    }
+
+    pub(super) fn session_deleted(&self) {
+        self.deleted_sessions.inc();
+    }
+
+    pub(super) fn sessions(&self, n_sessions: usize) {
+        self.sessions.set(n_sessions as i64);
+    }
+
+    pub(super) fn open_traces(&self, n_traces: usize, bytes: usize) {
+        self.open_traces.set(n_traces as i64);
+        self.open_trace_bytes.set(bytes as i64);
+    }
+
+    pub(super) fn checkpoint_done(&self, position: Position, took: Duration) {
+        self.checkpoints.inc();
+        self.checkpoint_seconds.inc_by(took.as_secs_f64());
+        self.checkpoint_position.set(position.0.cast_signed());
+    }
+}

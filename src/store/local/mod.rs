@@ -1,0 +1,248 @@
+//! The store of one machine: journal, fold, sessions in memory, SQLite on disk.
+//!
+//! ```text
+//! accept_spans ─► journal ─► fold thread ─► index + recent runs (one lock per tenant) ◄─ queries
+//!                               │
+//!                               └─► checkpoint thread ─► SQLite (sessions, runs, traces, journal position)
+//! ```
+//!
+//! - The acknowledgement waits for the journal alone; the fold follows within milliseconds.
+//! - A crash is "last checkpoint, then the journal from its position": both hold absolute states, so a replay changes nothing.
+//! - It never talks to Tempo and never learns of it.
+
+mod checkpoint;
+mod folder;
+mod metrics;
+mod open;
+mod pending;
+mod read;
+mod recent;
+mod retention;
+mod rows;
+mod schema;
+mod tenant;
+mod traces;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+pub use self::folder::FoldError;
+pub use self::metrics::Metrics;
+pub use self::open::{OpenError, Running};
+pub use self::schema::SchemaError;
+use self::read::{Readers, RunStream};
+use self::tenant::{TenantCell, Tenants};
+use self::traces::OpenTraces;
+use super::{AcceptError, RunPage, SessionDetail, Store, StoreError};
+use crate::fold::TraceLimit;
+use crate::index::SessionNo;
+use crate::journal::{self, Class, Journal, Position};
+use crate::model::ids::{SessionId, Tenant};
+use crate::model::query::SessionQuery;
+use crate::model::run::Run;
+use crate::model::session::{AgentSummary, Page, SessionSummary};
+use crate::model::time::{Nanos, UnixNanos};
+use crate::model::usage::{Call, NanoUsd};
+use crate::wire::entry::{Entry, Event};
+
+/// The price of a call that states none, by model, provider and start.
+pub type Price = Arc<dyn Fn(&Call, UnixNanos) -> Option<NanoUsd> + Send + Sync>;
+
+/// The time now; an argument, so that tests can choose it.
+pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
+
+#[derive(Clone)]
+pub struct Options {
+    /// The index database's file.
+    pub database: PathBuf,
+    pub clock: Clock,
+    pub price: Price,
+    /// A checkpoint is written this often while anything changes.
+    pub checkpoint_interval: Duration,
+    /// A checkpoint is written as soon as this many rows changed.
+    pub checkpoint_changes: usize,
+    pub sweep_interval: Duration,
+    /// An open trace leaves memory after this time without a span.
+    pub open_trace_idle: Duration,
+    /// Open traces leave memory earlier while they take more than this.
+    pub open_trace_bytes: usize,
+    pub trace_limit: TraceLimit,
+    /// A run without an end and without a sign of life for this long has timed out.
+    pub run_timeout: Nanos,
+    /// Sessions without activity for this long are removed, older spans are not folded. `None`: kept for ever.
+    pub max_age: Option<Nanos>,
+    /// The oldest sessions are removed while the database holds more. `None`: no cap.
+    pub max_index_bytes: Option<u64>,
+}
+
+/// A handle to the store; clones share it.
+#[derive(Clone)]
+pub struct LocalStore {
+    shared: Arc<Shared>,
+    journal: Journal,
+}
+
+/// What the doors, the fold thread and the checkpoint thread have in common.
+struct Shared {
+    tenants: Tenants,
+    traces: OpenTraces,
+    readers: Arc<Readers>,
+    metrics: Metrics,
+    clock: Clock,
+    /// How far the fold has come; a deletion waits for its own position.
+    folded: watch::Sender<Position>,
+    /// What keeps the store from its work, for `/readyz`; set by the thread that met it.
+    trouble: Mutex<Option<String>>,
+    stopping: AtomicBool,
+    /// Journal position of the last finished checkpoint: what lies before may be released.
+    checkpointed: AtomicU64,
+}
+
+// === impl LocalStore ===
+
+impl LocalStore {
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// The journal before this is in the index database.
+    pub fn checkpointed(&self) -> Position {
+        Position(self.shared.checkpointed.load(Ordering::Acquire))
+    }
+
+    /// How far the fold has come in the journal.
+    pub fn folded(&self) -> Position {
+        *self.shared.folded.borrow()
+    }
+
+    async fn append(&self, tenant: &Tenant, event: Event, class: Class) -> Result<Position, AcceptError> {
+        let entry = Entry { tenant: tenant.clone(), received_at: (self.shared.clock)(), event };
+        let (head, body) = entry.encode();
+        self.journal.append(journal::Record { head, body }, class).await.map_err(accept_error)
+    }
+
+    async fn delete(&self, tenant: &Tenant, id: &SessionId) -> Result<Option<u64>, AcceptError> {
+        let Some(n_runs) = self.shared.summary(tenant, id).map(|summary| summary.run_count) else { return Ok(None) };
+        let position = self.append(tenant, Event::DeleteSession(id.clone()), Class::Events).await?;
+        let mut folded = self.shared.folded.subscribe();
+        let is_folded = folded.wait_for(|folded| *folded > position).await.is_ok();
+        if !is_folded {
+            return Err(AcceptError::Unavailable("stopping; the deletion is recorded and takes effect after the restart".into()));
+        }
+        Ok(Some(n_runs))
+    }
+}
+
+impl Store for LocalStore {
+    fn accept_spans(&self, tenant: &Tenant, request: Bytes) -> BoxFuture<'_, Result<(), AcceptError>> {
+        let tenant = tenant.clone();
+        Box::pin(async move { self.append(&tenant, Event::Spans(request), Class::Spans).await.map(|_| ()) })
+    }
+
+    fn delete_session(&self, tenant: &Tenant, id: &SessionId) -> BoxFuture<'_, Result<Option<u64>, AcceptError>> {
+        let (tenant, id) = (tenant.clone(), id.clone());
+        Box::pin(async move { self.delete(&tenant, &id).await })
+    }
+
+    fn sessions(&self, tenant: &Tenant, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Page { items: Vec::new(), count: 0 }) };
+        let mut reader = None;
+        let mut failure = None;
+        let state = cell.read();
+        let page = state.index.list(query, &mut |session, start, end| {
+            let found = self.shared.has_run_in(&mut reader, &cell, &state.recent, session, start, end);
+            found.unwrap_or_else(|error| {
+                failure.get_or_insert(error);
+                false
+            })
+        });
+        drop(state);
+        failure.map_or(Ok(page), Err)
+    }
+
+    fn session(&self, tenant: &Tenant, id: &SessionId, page: RunPage) -> Result<Option<SessionDetail>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
+        let reader = self.shared.readers.take().map_err(|error| store_error("open the index database", error))?;
+        let state = cell.read();
+        let Some(row) = state.index.find(id).and_then(|no| state.index.row(no)) else { return Ok(None) };
+        let runs = RunStream::open(reader, cell.no, row.no, id.clone(), state.recent.overlay(row.no))?;
+        drop(state);
+        let runs = runs.skip(usize::try_from(page.offset).unwrap_or(usize::MAX));
+        let limit = page.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        Ok(Some(SessionDetail { summary: row.summary, runs: Box::new(runs.take(limit)) }))
+    }
+
+    fn agents(&self, tenant: &Tenant) -> Result<Vec<AgentSummary>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Vec::new()) };
+        let agents = cell.read().index.agents();
+        Ok(agents)
+    }
+
+    fn not_ready(&self) -> Option<String> {
+        if self.journal.is_poisoned() {
+            return Some("the journal stopped after a failed write; restart once the disk is well".into());
+        }
+        lock(&self.shared.trouble).clone()
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    fn summary(&self, tenant: &Tenant, id: &SessionId) -> Option<SessionSummary> {
+        let cell = self.tenants.get(tenant)?;
+        let state = cell.read();
+        Some(state.index.row(state.index.find(id)?)?.summary)
+    }
+
+    /// All runs of a session, from one state; `None` if there is no such session.
+    fn session_runs(&self, cell: &TenantCell, no: SessionNo) -> Result<Option<Vec<Run>>, StoreError> {
+        let reader = self.readers.take().map_err(|error| store_error("open the index database", error))?;
+        let state = cell.read();
+        let Some(row) = state.index.row(no) else { return Ok(None) };
+        let stream = RunStream::open(reader, cell.no, no, row.summary.id, state.recent.overlay(no))?;
+        drop(state);
+        stream.collect::<Result<Vec<_>, _>>().map(Some)
+    }
+
+    fn has_run_in(
+        &self,
+        reader: &mut Option<read::Reader>,
+        cell: &TenantCell,
+        recent: &recent::RecentRuns,
+        session: SessionNo,
+        start: UnixNanos,
+        end: UnixNanos,
+    ) -> Result<bool, StoreError> {
+        let reader = match reader {
+            Some(reader) => reader,
+            none => none.insert(self.readers.take().map_err(|error| store_error("open the index database", error))?),
+        };
+        reader.has_run_in(recent, cell.no, session, start, end).map_err(|error| store_error("look for runs in a time range", error))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn store_error(doing: &str, source: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+    StoreError { doing: doing.to_owned(), source: Box::new(source) }
+}
+
+fn accept_error(error: journal::AppendError) -> AcceptError {
+    match error {
+        journal::AppendError::Full { .. } => AcceptError::Full(error.to_string()),
+        other => AcceptError::Unavailable(other.to_string()),
+    }
+}

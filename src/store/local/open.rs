@@ -1,0 +1,219 @@
+//! Starting the store from what is on disk, and stopping it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use rusqlite::{Connection, OptionalExtension};
+use rustc_hash::{FxHashMap, FxHashSet};
+use tokio::sync::watch;
+
+use super::checkpoint;
+use super::folder::{FoldError, Folder};
+use super::pending::Pending;
+use super::read::Readers;
+use super::recent::Generation;
+use super::rows::{self, TenantNo, unsigned};
+use super::schema::{SchemaError, open_writer};
+use super::tenant::{TenantCell, Tenants};
+use super::traces::{KnownTraces, OpenTraces, TraceKey};
+use super::{LocalStore, Metrics, Options, Shared, lock};
+use crate::conventions::Strings;
+use crate::index::SessionNo;
+use crate::journal::{Journal, Position};
+use crate::model::ids::{SessionId, Tenant, TraceId};
+use crate::model::time::UnixNanos;
+
+/// Why the store cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error("cannot read the index database: {0}")]
+    Read(#[from] rusqlite::Error),
+    #[error("cannot fold what the journal holds beyond the index: {0}")]
+    Replay(#[from] FoldError),
+    #[error("the index database covers the journal up to {covered}, but the journal begins at {start}: the files do not belong together")]
+    Gap { covered: u64, start: u64 },
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
+/// The threads of an open store. Call [`Running::stop`] once nothing is accepted any more.
+pub struct Running {
+    shared: Arc<Shared>,
+    fold: JoinHandle<()>,
+    checkpoint: JoinHandle<()>,
+}
+
+/// What the database knew.
+struct Loaded {
+    position: Position,
+    tenants: FxHashMap<TenantNo, Arc<TenantCell>>,
+    tombstones: FxHashMap<(TenantNo, SessionId), UnixNanos>,
+    unfinished: FxHashSet<TraceKey>,
+    known: KnownTraces,
+    n_sessions: usize,
+}
+
+impl LocalStore {
+    /// Loads the index, catches up with the journal, and starts the threads. When it returns, every acknowledged run is visible.
+    pub fn open(journal: Journal, options: Options) -> Result<(Self, Running), OpenError> {
+        let started = Instant::now();
+        let db = open_writer(&options.database)?;
+        let tenants = Tenants::default();
+        let loaded = load(&db, &tenants)?;
+        if loaded.position < journal.start() {
+            return Err(OpenError::Gap { covered: loaded.position.0, start: journal.start().0 });
+        }
+        tracing::info!(sessions = loaded.n_sessions, millis = started.elapsed().as_millis() as u64, "index loaded");
+
+        let readers = Readers::new(&options.database);
+        let disk = readers.take()?;
+        let shared = Arc::new(Shared {
+            tenants,
+            traces: OpenTraces::new(),
+            readers,
+            metrics: Metrics::default(),
+            clock: options.clock.clone(),
+            folded: watch::Sender::new(loaded.position),
+            trouble: std::sync::Mutex::default(),
+            stopping: false.into(),
+            checkpointed: loaded.position.0.into(),
+        });
+        let (checkpoints, queue) = sync_channel(1);
+        let (done, finished) = channel();
+        let checkpoint = std::thread::Builder::new()
+            .name("checkpoint".into())
+            .spawn({
+                let shared = shared.clone();
+                move || checkpoint::run(db, &shared, &queue, &done)
+            })
+            .map_err(OpenError::Thread)?;
+        let mut folder = Folder {
+            shared: shared.clone(),
+            journal: journal.reader(loaded.position),
+            disk,
+            strings: Strings::default(),
+            known: loaded.known,
+            tenants: loaded.tenants,
+            tombstones: loaded.tombstones,
+            unfinished: loaded.unfinished,
+            dirty: Vec::new(),
+            pending: Pending::starting_at(loaded.position),
+            committed: Generation(0),
+            checkpoints,
+            finished,
+            in_flight: false,
+            last_checkpoint: Instant::now(),
+            last_sweep: Instant::now(),
+            floor: UnixNanos::ZERO,
+            swept_trace_no: 0,
+            options,
+        };
+        folder.replay(journal.end())?;
+        let fold = std::thread::Builder::new().name("fold".into()).spawn(move || supervise(folder)).map_err(OpenError::Thread)?;
+        let running = Running { shared: shared.clone(), fold, checkpoint };
+        Ok((Self { shared, journal }, running))
+    }
+}
+
+impl Running {
+    /// Folds what is in the journal, writes a last checkpoint and ends the threads. Blocks.
+    pub fn stop(self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        for (name, thread) in [("fold", self.fold), ("checkpoint", self.checkpoint)] {
+            if thread.join().is_err() {
+                tracing::error!(thread = name, "a thread of the store panicked");
+            }
+        }
+    }
+}
+
+/// A fold that cannot go on says so where an operator looks; what is acknowledged stays in the journal.
+fn supervise(folder: Folder) {
+    let shared = folder.shared.clone();
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| folder.run()));
+    let reason = match outcome {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it panicked".to_owned(),
+    };
+    tracing::error!(reason, "the fold stopped: spans are still journaled and forwarded, sessions stand still until a restart");
+    *lock(&shared.trouble) = Some(format!("the fold stopped: {reason}"));
+}
+
+fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
+    let position: Option<i64> =
+        db.query_row("SELECT value FROM meta WHERE key = 'journal_position'", [], |row| row.get(0)).optional()?;
+    let by_no = load_tenants(db, tenants)?;
+    let n_sessions = load_sessions(db, &by_no)?;
+    Ok(Loaded {
+        position: Position(position.map_or(0, unsigned)),
+        tenants: by_no,
+        tombstones: load_tombstones(db)?,
+        unfinished: load_traces(db, "SELECT tenant_no, trace_id FROM runs WHERE status = 0")?.into_iter().collect(),
+        known: load_known(db)?,
+        n_sessions,
+    })
+}
+
+fn load_tenants(db: &Connection, tenants: &Tenants) -> Result<FxHashMap<TenantNo, Arc<TenantCell>>, OpenError> {
+    let mut by_no = FxHashMap::default();
+    let mut select = db.prepare("SELECT tenant_no, name, next_session_no FROM tenants")?;
+    let mut found = select.query([])?;
+    while let Some(row) = found.next()? {
+        let Some(name) = Tenant::new(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?) else { continue };
+        let no = TenantNo(row.get(0)?);
+        by_no.insert(no, tenants.add(no, &name, SessionNo(row.get(2)?)));
+    }
+    Ok(by_no)
+}
+
+fn load_sessions(db: &Connection, tenants: &FxHashMap<TenantNo, Arc<TenantCell>>) -> Result<usize, OpenError> {
+    let mut n_sessions = 0;
+    let mut select = db.prepare(rows::SELECT_SESSIONS)?;
+    for found in select.query_map([], rows::read_session)? {
+        let (tenant, row) = found?;
+        if let Some(cell) = tenants.get(&tenant) {
+            cell.write().index.restore(row);
+            n_sessions += 1;
+        }
+    }
+    Ok(n_sessions)
+}
+
+fn load_tombstones(db: &Connection) -> Result<FxHashMap<(TenantNo, SessionId), UnixNanos>, OpenError> {
+    let mut tombstones = FxHashMap::default();
+    let mut select = db.prepare("SELECT tenant_no, session_id, deleted_at_ns FROM tombstones")?;
+    let mut found = select.query([])?;
+    while let Some(row) = found.next()? {
+        let Some(session) = SessionId::new(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?) else { continue };
+        tombstones.insert((TenantNo(row.get(0)?), session), UnixNanos(unsigned(row.get(2)?)));
+    }
+    Ok(tombstones)
+}
+
+fn load_known(db: &Connection) -> Result<KnownTraces, OpenError> {
+    let n_traces: i64 = db.query_row("SELECT count(*) FROM traces", [], |row| row.get(0))?;
+    let mut known = KnownTraces::with_room_for(usize::try_from(n_traces).unwrap_or(0));
+    for (tenant, trace) in load_traces(db, "SELECT tenant_no, trace_id FROM traces")? {
+        known.insert(tenant, trace);
+    }
+    Ok(known)
+}
+
+fn load_traces(db: &Connection, query: &str) -> Result<Vec<TraceKey>, OpenError> {
+    let mut keys = Vec::new();
+    let mut select = db.prepare(query)?;
+    let mut found = select.query([])?;
+    while let Some(row) = found.next()? {
+        let trace: [u8; 16] = row.get(1)?;
+        if let Some(trace) = TraceId::from_bytes(&trace) {
+            keys.push((TenantNo(row.get(0)?), trace));
+        }
+    }
+    Ok(keys)
+}

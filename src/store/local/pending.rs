@@ -1,0 +1,152 @@
+//! What has changed since the last checkpoint was handed over, and what the next one will hold.
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::checkpoint::{Checkpoint, TraceRow};
+use super::recent::{Generation, RunOrder};
+use super::rows::{NO_SESSION, TenantNo};
+use super::tenant::{TenantCell, TenantState};
+use super::traces::{AppliedRun, OpenTrace, OpenTraces, TraceKey};
+use crate::index::{Applied, SessionNo};
+use crate::journal::Position;
+use crate::model::ids::SessionId;
+use crate::model::run::Run;
+use crate::model::time::UnixNanos;
+use crate::wire::stored;
+
+#[derive(Default)]
+pub(super) struct Pending {
+    /// The generation that is being collected.
+    pub(super) generation: Generation,
+    /// The position of the last checkpoint handed over.
+    pub(super) position: Position,
+    pub(super) sessionless_floor: UnixNanos,
+    sessions: FxHashSet<(TenantNo, SessionNo)>,
+    cleared: Vec<(TenantNo, SessionNo)>,
+    runs: FxHashMap<(TenantNo, SessionNo, RunOrder), Option<Arc<Run>>>,
+    traces: FxHashSet<TraceKey>,
+    tombstones: Vec<(TenantNo, SessionId, Option<UnixNanos>)>,
+}
+
+impl Pending {
+    /// Nothing has changed since what is on disk, which counts as generation 0.
+    pub(super) fn starting_at(position: Position) -> Self {
+        Self { generation: Generation(1), position, ..Self::default() }
+    }
+
+    pub(super) fn n_changes(&self) -> usize {
+        self.runs.len() + self.traces.len() + self.cleared.len() + self.tombstones.len()
+    }
+
+    /// The trace will be written as it is when the checkpoint is sealed, or removed if it is not open then.
+    pub(super) fn trace_changed(&mut self, key: TraceKey) {
+        self.traces.insert(key);
+    }
+
+    pub(super) fn tombstone(&mut self, tenant: TenantNo, session: SessionId, deleted_at: Option<UnixNanos>) {
+        self.tombstones.push((tenant, session, deleted_at));
+    }
+
+    /// A run is no more, or is no more in this session.
+    pub(super) fn leave(&mut self, tenant: TenantNo, state: &mut TenantState, before: &AppliedRun, recompute: &mut FxHashSet<SessionNo>) {
+        let AppliedRun { session_no, run } = before;
+        if is_listed(state, before) {
+            let applied = state.index.apply(*session_no, Some(run), None);
+            self.session_changed(tenant, *session_no, applied, recompute);
+        }
+        self.set_run(tenant, state, *session_no, RunOrder::of(run), None);
+    }
+
+    /// A run is new or is different; it may have changed its session or its place in it.
+    pub(super) fn come(
+        &mut self,
+        tenant: TenantNo,
+        state: &mut TenantState,
+        before: Option<AppliedRun>,
+        run: Arc<Run>,
+        recompute: &mut FxHashSet<SessionNo>,
+    ) -> AppliedRun {
+        let before = match before {
+            Some(before) if before.run.session != run.session => {
+                self.leave(tenant, state, &before, recompute);
+                None
+            }
+            before => before,
+        };
+        let session_no = run.session.as_ref().map_or(NO_SESSION, |session| state.index.number(session));
+        if session_no != NO_SESSION {
+            let listed = before.as_ref().filter(|before| before.session_no == session_no && is_listed(state, before));
+            let applied = state.index.apply(session_no, listed.map(|before| &*before.run), Some(&run));
+            self.session_changed(tenant, session_no, applied, recompute);
+        }
+        let order = RunOrder::of(&run);
+        if let Some(before) = before.filter(|before| before.session_no != session_no || RunOrder::of(&before.run) != order) {
+            self.set_run(tenant, state, before.session_no, RunOrder::of(&before.run), None);
+        }
+        self.set_run(tenant, state, session_no, order, Some(run.clone()));
+        AppliedRun { session_no, run }
+    }
+
+    /// The whole session goes, whatever runs it has on disk.
+    pub(super) fn clear_session(&mut self, tenant: TenantNo, state: &mut TenantState, session: SessionNo) {
+        state.index.remove(session);
+        state.recent.forget_session(session);
+        self.runs.retain(|(owner, no, _), _| *owner != tenant || *no != session);
+        self.sessions.insert((tenant, session));
+        self.cleared.push((tenant, session));
+    }
+
+    /// Takes everything as it is now; what changes from here on belongs to the next generation.
+    pub(super) fn seal(&mut self, position: Position, tenants: &FxHashMap<TenantNo, Arc<TenantCell>>, traces: &OpenTraces) -> Checkpoint {
+        let sealed = std::mem::take(self);
+        self.generation = Generation(sealed.generation.0 + 1);
+        self.position = position;
+
+        let mut sessions: Vec<_> = sealed.sessions.into_iter().collect();
+        sessions.sort_unstable();
+        let row = |tenant: TenantNo, no| tenants.get(&tenant).and_then(|cell| cell.read().index.row(no));
+        let trace_row = |key: &TraceKey| traces.map.get(key).map(|open| trace_row(&open));
+        Checkpoint {
+            generation: sealed.generation,
+            position,
+            tenants: tenants.values().map(|cell| (cell.clone(), cell.read().index.next_no())).collect(),
+            sessions: sessions.into_iter().map(|(tenant, no)| (tenant, no, row(tenant, no))).collect(),
+            cleared: sealed.cleared,
+            runs: sealed.runs,
+            traces: sealed.traces.into_iter().map(|key| (key.0, key.1, trace_row(&key))).collect(),
+            tombstones: sealed.tombstones,
+            sessionless_floor: sealed.sessionless_floor,
+        }
+    }
+
+    fn session_changed(&mut self, tenant: TenantNo, session: SessionNo, applied: Applied, recompute: &mut FxHashSet<SessionNo>) {
+        self.sessions.insert((tenant, session));
+        match applied {
+            Applied::Exact => {}
+            Applied::Recompute => _ = recompute.insert(session),
+            Applied::Removed => _ = recompute.remove(&session),
+        }
+    }
+
+    fn set_run(&mut self, tenant: TenantNo, state: &mut TenantState, session: SessionNo, order: RunOrder, run: Option<Arc<Run>>) {
+        if session != NO_SESSION {
+            state.recent.set(session, order, run.clone(), self.generation);
+        }
+        self.runs.insert((tenant, session, order), run);
+    }
+}
+
+/// Whether the index still counts this run: its session may have been removed by retention while the trace was away.
+fn is_listed(state: &TenantState, applied: &AppliedRun) -> bool {
+    applied.run.session.as_ref().and_then(|session| state.index.find(session)) == Some(applied.session_no)
+}
+
+fn trace_row(open: &OpenTrace) -> TraceRow {
+    let last = open.facts.iter().filter(|fact| !fact.is_future).map(|fact| fact.end.max(fact.start)).max();
+    TraceRow {
+        last: last.unwrap_or_default(),
+        facts: stored::encode_trace(open.facts.iter(), open.facts.n_refused(), &open.run_refs()),
+    }
+}

@@ -1,0 +1,178 @@
+//! Rows of the database to and from the model. Unsigned numbers are stored with the same bits.
+
+use rusqlite::types::Type;
+use rusqlite::{Row, Statement, params};
+
+use super::recent::RunOrder;
+use crate::index::{AgentShare, SessionNo, SessionRow};
+use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
+use crate::model::run::{Run, RunStatus};
+use crate::model::session::SessionSummary;
+use crate::model::time::{Nanos, UnixNanos};
+use crate::model::usage::NanoUsd;
+use crate::wire::stored::{self, StoredAgent};
+
+/// The number of a tenant in the database.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct TenantNo(pub(super) u32);
+
+/// The session number of runs that have none.
+pub(super) const NO_SESSION: SessionNo = SessionNo(0);
+
+/// Every column of `runs`, in the order that [`read_run`] expects; the session's id is not in the row.
+pub(super) const RUN_COLUMNS: &str = "started_at_ns, run_id, trace_id, span_id, agent_name, workflow_name, user_id, status, \
+     completed_at_ns, last_activity_ns, detail";
+
+pub(super) const UPSERT_RUN: &str = "INSERT INTO runs (tenant_no, session_no, started_at_ns, run_id, trace_id, span_id, agent_name, \
+     workflow_name, user_id, status, completed_at_ns, last_activity_ns, cost_nano_usd, tokens, detail) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+     ON CONFLICT DO UPDATE SET agent_name = excluded.agent_name, workflow_name = excluded.workflow_name, user_id = excluded.user_id, \
+     status = excluded.status, completed_at_ns = excluded.completed_at_ns, last_activity_ns = excluded.last_activity_ns, \
+     cost_nano_usd = excluded.cost_nano_usd, tokens = excluded.tokens, detail = excluded.detail";
+
+pub(super) const DELETE_RUN: &str = "DELETE FROM runs WHERE tenant_no = ?1 AND session_no = ?2 AND started_at_ns = ?3 AND run_id = ?4 \
+     AND trace_id = ?5 AND span_id = ?6";
+
+pub(super) const UPSERT_SESSION: &str = "INSERT OR REPLACE INTO sessions (tenant_no, session_no, session_id, run_count, first_run_ns, \
+     last_activity_ns, total_duration_ns, total_cost_nano_usd, total_tokens, error_count, running_count, unpriced_calls, sort_activity_ns, \
+     sort_first_run_ns, agents) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+
+pub(super) const SELECT_SESSIONS: &str = "SELECT tenant_no, session_no, session_id, run_count, first_run_ns, last_activity_ns, \
+     total_duration_ns, total_cost_nano_usd, total_tokens, error_count, running_count, unpriced_calls, sort_activity_ns, \
+     sort_first_run_ns, agents FROM sessions ORDER BY tenant_no, session_no";
+
+pub(super) fn write_run(upsert: &mut Statement<'_>, tenant: TenantNo, session: SessionNo, run: &Run) -> rusqlite::Result<()> {
+    upsert.execute(params![
+        tenant.0,
+        session.0,
+        signed(run.started_at.0),
+        signed(run.id.get()),
+        run.key.trace.as_bytes(),
+        signed(run.key.span.to_u64()),
+        &*run.agent,
+        &*run.workflow,
+        run.user.as_deref(),
+        run.status as u8,
+        run.completed_at.map(|at| signed(at.0)),
+        signed(run.last_activity.0),
+        signed(run.usage.cost.0),
+        signed(run.usage.tokens),
+        stored::encode_run_detail(run),
+    ])?;
+    Ok(())
+}
+
+pub(super) fn delete_run(delete: &mut Statement<'_>, tenant: TenantNo, session: SessionNo, order: &RunOrder) -> rusqlite::Result<()> {
+    let RunOrder { started_at, id, key } = order;
+    let values =
+        params![tenant.0, session.0, signed(started_at.0), signed(id.get()), key.trace.as_bytes(), signed(key.span.to_u64())];
+    delete.execute(values)?;
+    Ok(())
+}
+
+/// Reads a row of [`RUN_COLUMNS`].
+pub(super) fn read_run(row: &Row<'_>, session: Option<&SessionId>) -> rusqlite::Result<Run> {
+    let trace: [u8; 16] = row.get(2)?;
+    let trace = TraceId::from_bytes(&trace).ok_or_else(|| impossible(2, "trace id"))?;
+    let span = SpanId::from_u64(unsigned(row.get(3)?)).ok_or_else(|| impossible(3, "span id"))?;
+    let detail = stored::decode_run_detail(row.get_ref(10)?.as_blob()?).map_err(|error| unreadable(10, error))?;
+    let text = |column| -> rusqlite::Result<crate::model::Str> { Ok(row.get_ref(column)?.as_str()?.into()) };
+    Ok(Run {
+        key: RunKey { trace, span },
+        id: RunId::new(unsigned(row.get(1)?)).ok_or_else(|| impossible(1, "run id"))?,
+        session: session.cloned(),
+        agent: text(4)?,
+        workflow: text(5)?,
+        user: row.get_ref(6)?.as_str_or_null()?.map(Into::into),
+        user_group: detail.user_group,
+        parent: detail.parent.map(|span| RunKey { trace, span }),
+        started_at: UnixNanos(unsigned(row.get(0)?)),
+        completed_at: row.get::<_, Option<i64>>(8)?.map(|at| UnixNanos(unsigned(at))),
+        last_activity: UnixNanos(unsigned(row.get(9)?)),
+        status: RunStatus::from_u8(row.get(7)?).ok_or_else(|| impossible(7, "run status"))?,
+        usage: detail.usage,
+        suppressed: detail.suppressed,
+        models: detail.models,
+        n_spans: detail.n_spans,
+        is_provisional: detail.is_provisional,
+        is_future: detail.is_future,
+        is_truncated: detail.is_truncated,
+    })
+}
+
+pub(super) fn write_session(upsert: &mut Statement<'_>, tenant: TenantNo, row: &SessionRow) -> rusqlite::Result<()> {
+    let summary = &row.summary;
+    let agents = summary.agents.iter().zip(&row.agents).map(|(name, share)| StoredAgent {
+        name: name.clone(),
+        run_count: share.run_count,
+        first_run: share.first_run,
+        last_activity: share.last_activity,
+    });
+    upsert.execute(params![
+        tenant.0,
+        row.no.0,
+        summary.id.as_str(),
+        signed(summary.run_count),
+        signed(summary.first_run.0),
+        signed(summary.last_activity.0),
+        signed(summary.total_duration.0),
+        signed(summary.total_cost.0),
+        signed(summary.total_tokens),
+        signed(summary.error_count),
+        signed(summary.running_count),
+        signed(summary.unpriced_calls),
+        signed(row.sort_activity.0),
+        signed(row.sort_first_run.0),
+        stored::encode_agents(agents),
+    ])?;
+    Ok(())
+}
+
+/// Reads a row of [`SELECT_SESSIONS`].
+pub(super) fn read_session(row: &Row<'_>) -> rusqlite::Result<(TenantNo, SessionRow)> {
+    let number = |column| -> rusqlite::Result<u64> { Ok(unsigned(row.get(column)?)) };
+    let agents = stored::decode_agents(row.get_ref(14)?.as_blob()?).map_err(|error| unreadable(14, error))?;
+    let share = |agent: &StoredAgent| AgentShare {
+        run_count: agent.run_count,
+        first_run: agent.first_run,
+        last_activity: agent.last_activity,
+    };
+    let summary = SessionSummary {
+        id: SessionId::new(row.get_ref(2)?.as_str()?).ok_or_else(|| impossible(2, "session id"))?,
+        run_count: number(3)?,
+        first_run: UnixNanos(number(4)?),
+        last_activity: UnixNanos(number(5)?),
+        total_duration: Nanos(number(6)?),
+        total_cost: NanoUsd(number(7)?),
+        total_tokens: number(8)?,
+        agents: agents.iter().map(|agent| agent.name.clone()).collect(),
+        error_count: number(9)?,
+        running_count: number(10)?,
+        unpriced_calls: number(11)?,
+    };
+    let tenant = TenantNo(row.get(0)?);
+    let row = SessionRow {
+        no: SessionNo(row.get(1)?),
+        summary,
+        agents: agents.iter().map(share).collect(),
+        sort_activity: UnixNanos(number(12)?),
+        sort_first_run: UnixNanos(number(13)?),
+    };
+    Ok((tenant, row))
+}
+
+pub(super) fn signed(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+pub(super) fn unsigned(number: i64) -> u64 {
+    number.cast_unsigned()
+}
+
+fn impossible(column: usize, what: &'static str) -> rusqlite::Error {
+    unreadable(column, stored::UnreadableBlob::Impossible(what))
+}
+
+pub(super) fn unreadable(column: usize, error: stored::UnreadableBlob) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error))
+}

@@ -1,0 +1,125 @@
+//! The traces that may still change, in memory, and how one that went to disk comes back.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use dashmap::DashMap;
+use fastbloom::BloomFilter;
+use rusqlite::{OptionalExtension, params};
+use rustc_hash::FxBuildHasher;
+
+use super::read::Reader;
+use super::recent::{Generation, RunOrder};
+use super::rows::{NO_SESSION, TenantNo, unreadable};
+use super::tenant::TenantCell;
+use crate::fold::TraceFacts;
+use crate::index::SessionNo;
+use crate::model::ids::{RunKey, TraceId};
+use crate::model::run::Run;
+use crate::wire::stored::{self, RunRef};
+
+pub(super) type TraceKey = (TenantNo, TraceId);
+
+/// One trace with all its facts, and the runs the index was told of.
+pub(super) struct OpenTrace {
+    pub(super) facts: TraceFacts,
+    pub(super) applied: Vec<AppliedRun>,
+    /// The checkpoint generation in which it last changed; it may leave memory once that one is on disk.
+    pub(super) changed: Generation,
+    /// When a span of it last came.
+    pub(super) touched: Instant,
+    /// It waits to be folded again.
+    pub(super) is_dirty: bool,
+    /// A trace so large that folding it takes long is not folded again before this.
+    pub(super) fold_after: Option<Instant>,
+}
+
+/// A run as the index knows it.
+#[derive(Clone)]
+pub(super) struct AppliedRun {
+    /// [`NO_SESSION`] where it has none.
+    pub(super) session_no: SessionNo,
+    pub(super) run: Arc<Run>,
+}
+
+/// All open traces: changed by the fold thread, looked into by whoever shows a trace.
+pub(super) struct OpenTraces {
+    pub(super) map: DashMap<TraceKey, OpenTrace, FxBuildHasher>,
+}
+
+/// Every trace id that was ever folded, give or take: saves the look on disk for nearly every new one.
+pub(super) struct KnownTraces {
+    filter: BloomFilter,
+}
+
+// === impl OpenTrace ===
+
+impl OpenTrace {
+    pub(super) fn new(facts: TraceFacts, applied: Vec<AppliedRun>) -> Self {
+        Self { facts, applied, changed: Generation(0), touched: Instant::now(), is_dirty: false, fold_after: None }
+    }
+
+    pub(super) fn run_refs(&self) -> Vec<RunRef> {
+        let place = |applied: &AppliedRun| RunRef {
+            session_no: applied.session_no.0,
+            started_at: applied.run.started_at,
+            id: applied.run.id,
+            span: applied.run.key.span,
+        };
+        self.applied.iter().map(place).collect()
+    }
+}
+
+// === impl OpenTraces ===
+
+impl OpenTraces {
+    pub(super) fn new() -> Self {
+        Self { map: DashMap::with_hasher(FxBuildHasher) }
+    }
+}
+
+/// Reads a trace back from disk; `None` if it is not there. A run whose row is gone (its session was removed) is no longer applied.
+pub(super) fn load(reader: &Reader, cell: &TenantCell, trace: TraceId) -> rusqlite::Result<Option<OpenTrace>> {
+    let mut select = reader.prepare_cached("SELECT facts FROM traces WHERE trace_id = ?1 AND tenant_no = ?2")?;
+    let blob: Option<Vec<u8>> = select.query_row(params![trace.as_bytes(), cell.no.0], |row| row.get(0)).optional()?;
+    let Some(blob) = blob else { return Ok(None) };
+    let stored = stored::decode_trace(&blob).map_err(|error| unreadable(0, error))?;
+    let mut applied = Vec::with_capacity(stored.runs.len());
+    for place in &stored.runs {
+        if let Some(run) = load_run(reader, cell, trace, place)? {
+            applied.push(run);
+        }
+    }
+    Ok(Some(OpenTrace::new(TraceFacts::restore(stored.facts, stored.n_refused), applied)))
+}
+
+fn load_run(reader: &Reader, cell: &TenantCell, trace: TraceId, place: &RunRef) -> rusqlite::Result<Option<AppliedRun>> {
+    let session_no = SessionNo(place.session_no);
+    let session = match session_no {
+        NO_SESSION => None,
+        no => match cell.read().index.row(no) {
+            None => return Ok(None),
+            Some(row) => Some(row.summary.id),
+        },
+    };
+    let key = RunKey { trace, span: place.span };
+    let order = RunOrder { started_at: place.started_at, id: place.id, key };
+    let run = reader.run(cell.no, session_no, session.as_ref(), &order)?;
+    Ok(run.map(|run| AppliedRun { session_no, run: Arc::new(run) }))
+}
+
+// === impl KnownTraces ===
+
+impl KnownTraces {
+    /// Sized for what is known and as much again, at least a million, at 1 % false positives: 1.2 bytes a trace.
+    pub(super) fn with_room_for(n_traces: usize) -> Self {
+        let expected = n_traces.saturating_mul(2).max(1_000_000);
+        Self { filter: BloomFilter::with_false_pos(0.01).expected_items(expected) }
+    }
+
+    /// Remembers the trace; `false` if it was certainly never seen.
+    pub(super) fn insert(&mut self, tenant: TenantNo, trace: TraceId) -> bool {
+        self.filter.insert(&(tenant, trace))
+    }
+}
+
