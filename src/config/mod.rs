@@ -1,1 +1,268 @@
-//! (being built)
+//! Layer 7: every setting, where it may come from, and what is wrong with it.
+//!
+//! Later wins: defaults, the file, the environment (`SESSIONFOLD_<SECTION>_<KEY>`), flags.
+//! `config/sessionfold.toml` shows every key with its default, unit and reason; a test keeps the two equal.
+
+mod load;
+mod units;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::load::{ConfigError, load, unknown_environment};
+pub use self::units::{Age, Size};
+
+/// All settings. Plain data: nothing is bound or opened by reading it.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub server: Server,
+    pub limits: Limits,
+    pub journal: Journal,
+    pub fold: Fold,
+    pub retention: Retention,
+    pub forward: Forward,
+    pub auth: Auth,
+    pub log: Log,
+}
+
+/// Where it listens and keeps its data.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// OTLP gRPC (HTTP is told apart and works too).
+    pub otlp_grpc: SocketAddr,
+    /// OTLP HTTP (gRPC is told apart and works too).
+    pub otlp_http: SocketAddr,
+    /// API, UI, SDK path, `/v1/*` and `/metrics`.
+    pub http: SocketAddr,
+    pub data_dir: PathBuf,
+    /// The address clients use, where a proxy stands before it; empty: what the request says.
+    pub public_url: String,
+    /// Listen beyond loopback without keys.
+    pub allow_anonymous: bool,
+    /// How long a stop may take to finish requests and forward what it can.
+    pub drain_timeout: Age,
+    /// Open connections on one port; more wait in the kernel.
+    pub max_connections: usize,
+}
+
+/// What is refused, and when.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// One OTLP request, decompressed.
+    pub max_request_bytes: Size,
+    /// All OTLP requests being received at one time.
+    pub max_inflight_bytes: Size,
+    /// Nesting of attribute values.
+    pub max_attribute_depth: u32,
+    /// Spans of one trace that are folded.
+    pub max_trace_spans: usize,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Journal {
+    /// Most it may hold on disk; 0: the smaller of 8 GiB and half the free space.
+    pub max_bytes: Size,
+    /// A segment file is closed at this size.
+    pub segment_bytes: Size,
+    /// Recent records kept in memory for the fold and the forwarder.
+    pub tail_bytes: Size,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fold {
+    /// A run without an end and without a sign of life for this long shows as `timeout`.
+    pub run_timeout: Age,
+    /// A trace leaves memory after this time without a span.
+    pub open_trace_idle: Age,
+    /// Traces leave memory earlier while they take more than this.
+    pub open_trace_bytes: Size,
+    /// A checkpoint of the index is written this often while anything changes.
+    pub checkpoint_interval: Age,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Sessions without activity for this long are removed, whole; 0s: never.
+    pub max_age: Age,
+    /// The oldest sessions are removed while the index database holds more; 0: no cap.
+    pub max_index_bytes: Size,
+    /// Without a Tempo, raw requests stay in the journal this long.
+    pub raw_max_age: Age,
+    /// Without a Tempo, raw requests in the journal take at most this.
+    pub raw_max_bytes: Size,
+}
+
+/// What Tempo gets, and how.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Forward {
+    /// Tempo's OTLP gRPC address; empty: nothing is forwarded.
+    pub tempo: String,
+    /// Tempo's HTTP API; empty: not used.
+    pub tempo_query: String,
+    /// Headers sent with every request, for instance `Authorization`.
+    pub headers: BTreeMap<String, String>,
+    /// Send the tenant as `X-Scope-OrgID`. Without it only where authentication is on.
+    pub send_tenant: bool,
+    /// One request to Tempo, at most; grpc-go servers refuse more than 4 MiB.
+    pub max_batch_bytes: Size,
+    /// A request without an answer for this long has failed.
+    pub timeout: Age,
+    /// Compress requests to Tempo with gzip.
+    pub gzip: bool,
+    /// Reserved for stamps: how long a trace may be held until it has settled.
+    pub hold: Age,
+    /// Reserved for stamps. This version forwards the very bytes that came.
+    pub stamp: bool,
+    /// Reserved for stamps.
+    pub corrections: bool,
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    pub keys: Vec<Key>,
+}
+
+/// One key: whoever presents it is `tenant` and may do what `rights` say.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    pub key: String,
+    #[serde(default = "default_tenant")]
+    pub tenant: String,
+    #[serde(default = "all_rights")]
+    pub rights: Vec<Right>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Right {
+    Ingest,
+    Read,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,sessionfold::tempo=debug`.
+    pub level: String,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+// === defaults ===
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            otlp_grpc: SocketAddr::from(([127, 0, 0, 1], 4317)),
+            otlp_http: SocketAddr::from(([127, 0, 0, 1], 4318)),
+            http: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data_dir: "./data".into(),
+            public_url: String::new(),
+            allow_anonymous: false,
+            drain_timeout: Age::secs(10),
+            max_connections: 4096,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_request_bytes: Size::mib(32),
+            max_inflight_bytes: Size::mib(256),
+            max_attribute_depth: 64,
+            max_trace_spans: 50_000,
+        }
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { max_bytes: Size::mib(0), segment_bytes: Size::mib(64), tail_bytes: Size::mib(32) }
+    }
+}
+
+impl Default for Fold {
+    fn default() -> Self {
+        Self {
+            run_timeout: Age::secs(24 * 3600),
+            open_trace_idle: Age::secs(60),
+            open_trace_bytes: Size::mib(256),
+            checkpoint_interval: Age::secs(15),
+        }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            max_age: Age::secs(30 * 24 * 3600),
+            max_index_bytes: Size::mib(0),
+            raw_max_age: Age::secs(24 * 3600),
+            raw_max_bytes: Size::mib(1024),
+        }
+    }
+}
+
+impl Default for Forward {
+    fn default() -> Self {
+        Self {
+            tempo: String::new(),
+            tempo_query: String::new(),
+            headers: BTreeMap::new(),
+            send_tenant: false,
+            max_batch_bytes: Size::kib(3584),
+            timeout: Age::secs(15),
+            gzip: false,
+            hold: Age::secs(5),
+            stamp: true,
+            corrections: true,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+fn default_tenant() -> String {
+    crate::model::ids::Tenant::DEFAULT.into()
+}
+
+fn all_rights() -> Vec<Right> {
+    vec![Right::Ingest, Right::Read]
+}
+
+impl Config {
+    /// The effective settings as TOML, with keys and header values hidden: for `--print-config`.
+    pub fn to_redacted_toml(&self) -> String {
+        let mut shown = self.clone();
+        for key in &mut shown.auth.keys {
+            key.key = "<hidden>".into();
+        }
+        for value in shown.forward.headers.values_mut() {
+            *value = "<hidden>".into();
+        }
+        toml::to_string(&shown).unwrap_or_else(|error| format!("# the settings cannot be shown: {error}\n"))
+    }
+}

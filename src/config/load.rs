@@ -1,0 +1,202 @@
+//! Reading settings from a file and the environment, with errors that name the key, the file and the line.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::Config;
+use crate::model::ids::Tenant;
+
+/// What every variable of ours begins with.
+const PREFIX: &str = "SESSIONFOLD_";
+/// Variables that are flags of their own, not keys of a section.
+const FLAG_VARIABLES: [&str; 8] = ["CONFIG", "DATA_DIR", "OTLP_GRPC", "OTLP_HTTP", "HTTP", "TEMPO", "TEMPO_QUERY", "ALLOW_ANONYMOUS"];
+
+/// Why the settings cannot be used; every text says where to look.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read the configuration file {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    /// The parser's text holds the line, the key and what was expected.
+    #[error("{}: {message}", path.display())]
+    File { path: PathBuf, message: String },
+    #[error("environment variable {variable}={value:?}: {message}")]
+    Variable { variable: String, value: String, message: String },
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// Reads `file` if there is one, then lays the environment over it.
+pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Config, ConfigError> {
+    let mut table = match file {
+        None => Table::new(),
+        Some(path) => read(path)?,
+    };
+    let known = Table::try_from(Config::default()).unwrap_or_default();
+    for (name, text) in environment {
+        let Some((section, key)) = name.strip_prefix(PREFIX).and_then(|rest| find_key(&known, rest)) else { continue };
+        let default = &known[section][key];
+        let failed = |message: String| ConfigError::Variable { variable: name.clone(), value: text.clone(), message };
+        let value = parse_like(default, text).map_err(failed)?;
+        let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Table(keys) = entry {
+            keys.insert(key.to_owned(), value);
+        }
+        Config::deserialize(table.clone()).map_err(|error| failed(error.message().to_owned()))?;
+    }
+    let config = Config::deserialize(table).map_err(|error| ConfigError::Invalid(error.message().to_owned()))?;
+    validate(&config)?;
+    Ok(config)
+}
+
+/// Variables that begin like ours and are none: most likely a slip of the pen.
+pub fn unknown_environment(environment: &[(String, String)]) -> Vec<String> {
+    let known = Table::try_from(Config::default()).unwrap_or_default();
+    let is_unknown = |name: &str| {
+        name.strip_prefix(PREFIX).is_some_and(|rest| !FLAG_VARIABLES.contains(&rest) && find_key(&known, rest).is_none())
+    };
+    environment.iter().map(|(name, _)| name).filter(|name| is_unknown(name)).cloned().collect()
+}
+
+/// Parses the file for itself first: then an error has the line it stands in.
+fn read(path: &Path) -> Result<Table, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let located = |error: toml::de::Error| ConfigError::File { path: path.to_owned(), message: error.to_string().trim_end().to_owned() };
+    toml::from_str::<Config>(&text).map_err(located)?;
+    toml::from_str(&text).map_err(located)
+}
+
+/// `FORWARD_MAX_BATCH_BYTES` is `max_batch_bytes` in `forward`.
+fn find_key<'a>(known: &'a Table, variable: &str) -> Option<(&'a str, &'a str)> {
+    known.iter().find_map(|(section, keys)| {
+        let rest = variable.strip_prefix(&section.to_ascii_uppercase())?.strip_prefix('_')?;
+        let (key, _) = keys.as_table()?.iter().find(|(key, _)| key.to_ascii_uppercase() == rest)?;
+        Some((section.as_str(), key.as_str()))
+    })
+}
+
+/// Reads the text as the type its key has.
+fn parse_like(default: &Value, text: &str) -> Result<Value, String> {
+    match default {
+        Value::String(_) => Ok(Value::String(text.to_owned())),
+        Value::Boolean(_) => match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(Value::Boolean(true)),
+            "false" | "0" | "no" | "off" => Ok(Value::Boolean(false)),
+            _ => Err("expected true or false".into()),
+        },
+        Value::Integer(_) => text.trim().parse().map(Value::Integer).map_err(|_| "expected a whole number".into()),
+        _ => {
+            let document: Table = toml::from_str(&format!("value = {text}")).map_err(|error| error.message().to_owned())?;
+            document.get("value").cloned().ok_or_else(|| "expected a TOML value".into())
+        }
+    }
+}
+
+/// What types cannot say.
+fn validate(config: &Config) -> Result<(), ConfigError> {
+    let invalid = |text: String| Err(ConfigError::Invalid(text));
+    for (position, key) in config.auth.keys.iter().enumerate() {
+        let n = position + 1;
+        if key.key.len() < 8 {
+            return invalid(format!("auth.keys: key number {n} is shorter than 8 characters"));
+        }
+        if Tenant::new(&key.tenant).is_none() {
+            let allowed = "1 to 150 of letters, digits, '_', '-' and '.'";
+            return invalid(format!("auth.keys: the tenant of key number {n} is {:?}; allowed are {allowed}", key.tenant));
+        }
+        if key.rights.is_empty() {
+            return invalid(format!("auth.keys: key number {n} has no rights; allowed are \"ingest\" and \"read\""));
+        }
+    }
+    let limits = &config.limits;
+    if limits.max_request_bytes.0 == 0 || limits.max_inflight_bytes < limits.max_request_bytes {
+        return invalid("limits.max_inflight_bytes must be at least limits.max_request_bytes, and both more than 0".into());
+    }
+    if limits.max_attribute_depth == 0 || limits.max_attribute_depth > 100 {
+        return invalid(format!("limits.max_attribute_depth is {}; allowed are 1 to 100", limits.max_attribute_depth));
+    }
+    if config.journal.segment_bytes.0 < 1 << 16 {
+        return invalid("journal.segment_bytes must be at least 64KiB".into());
+    }
+    if config.journal.max_bytes.0 != 0 && config.journal.max_bytes.0 < 2 * config.journal.segment_bytes.0 {
+        return invalid("journal.max_bytes must be 0 (automatic) or at least twice journal.segment_bytes".into());
+    }
+    if config.fold.checkpoint_interval.0.is_zero() {
+        return invalid("fold.checkpoint_interval must be more than 0s".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Age, Size};
+
+    fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sessionfold.toml");
+        std::fs::write(&path, text).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn the_shipped_file_shows_every_key_with_its_default() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/sessionfold.toml");
+        assert_eq!(load(Some(&shipped), &[]).unwrap(), Config::default());
+        let shown: Table = toml::from_str(&std::fs::read_to_string(&shipped).unwrap()).unwrap();
+        for (section, keys) in Table::try_from(Config::default()).unwrap() {
+            for key in keys.as_table().unwrap().keys() {
+                assert!(shown[&section].as_table().unwrap().contains_key(key), "{section}.{key} is not in config/sessionfold.toml");
+            }
+        }
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_file_over_defaults() {
+        let (_dir, path) = file("[retention]\nmax_age = \"7d\"\n[forward]\ngzip = true\n");
+        let config = load(Some(&path), &env(&[("SESSIONFOLD_RETENTION_MAX_AGE", "2h"), ("SESSIONFOLD_JOURNAL_MAX_BYTES", "1GiB")])).unwrap();
+        assert_eq!(config.retention.max_age, Age::secs(7200));
+        assert_eq!(config.journal.max_bytes, Size::mib(1024));
+        assert!(config.forward.gzip);
+        assert_eq!(config.limits, Config::default().limits);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_key_file_and_line() {
+        let (_dir, path) = file("[server]\n\n[forward]\ntemppo = \"x\"\n");
+        let error = load(Some(&path), &[]).unwrap_err().to_string();
+        assert!(error.contains("temppo") && error.contains("line 4") && error.contains("sessionfold.toml"), "{error}");
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_with_its_place_and_what_is_allowed() {
+        let (_dir, path) = file("[retention]\nmax_age = \"soon\"\n");
+        let error = load(Some(&path), &[]).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("soon") && error.contains("30d"), "{error}");
+
+        let error = load(None, &env(&[("SESSIONFOLD_FORWARD_GZIP", "maybe")])).unwrap_err().to_string();
+        assert!(error.contains("SESSIONFOLD_FORWARD_GZIP") && error.contains("maybe"), "{error}");
+
+        let error = load(None, &env(&[("SESSIONFOLD_LIMITS_MAX_REQUEST_BYTES", "-1")])).unwrap_err().to_string();
+        assert!(error.contains("SESSIONFOLD_LIMITS_MAX_REQUEST_BYTES"), "{error}");
+    }
+
+    #[test]
+    fn keys_come_from_the_environment_too_and_are_never_shown() {
+        let keys = "[{ key = \"wax_sk_12345678\", tenant = \"acme\", rights = [\"read\"] }]";
+        let config = load(None, &env(&[("SESSIONFOLD_AUTH_KEYS", keys)])).unwrap();
+        assert_eq!(config.auth.keys[0].tenant, "acme");
+        assert!(!config.to_redacted_toml().contains("wax_sk"));
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_in_the_environment_is_noticed() {
+        let environment = env(&[("SESSIONFOLD_FORWARD_GZIPP", "1"), ("SESSIONFOLD_TEMPO", "x"), ("HOME", "/")]);
+        assert_eq!(unknown_environment(&environment), ["SESSIONFOLD_FORWARD_GZIPP"]);
+    }
+}
