@@ -1,0 +1,137 @@
+//! Layer 7: how the rooms become one server, and how it stops.
+//!
+//! Start: ports bound (a taken port fails at once), journal, index caught up, forwarder, doors. Nothing is served before every
+//! acknowledged run is visible.
+//!
+//! Stop: not ready, no new connections, requests in flight finished, journal closed, last fold and checkpoint, forward what time allows.
+//! What Tempo does not have then stays in the journal.
+
+mod retention;
+mod wiring;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::journal::{self, Journal};
+use crate::server;
+use crate::store::local::{self, LocalStore};
+use crate::tempo::forwarder::{ForwardError, Forwarder, StartError as ForwardStartError, Status};
+use crate::tempo::source::JournalSource;
+
+/// Everything built and bound, nothing served yet.
+pub struct App {
+    addresses: [SocketAddr; 3],
+    doors: Vec<(TcpListener, Router)>,
+    limits: server::Limits,
+    journal: Journal,
+    store: LocalStore,
+    threads: local::Running,
+    forwarder: Option<Forwarder<JournalSource>>,
+    keeper: retention::Keeper,
+    drain: Duration,
+    /// Read by `/readyz`.
+    stopping: Arc<AtomicBool>,
+}
+
+/// Why it does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The user can mend it in the configuration: exit 64.
+    #[error("{0}")]
+    Config(String),
+    #[error("cannot listen on {address} ({flag}): {source}{advice}")]
+    Bind { address: SocketAddr, flag: &'static str, source: std::io::Error, advice: String },
+    #[error("cannot use the data directory {path}: {source}")]
+    DataDir { path: String, source: std::io::Error },
+    #[error("cannot open the journal: {0}")]
+    Journal(#[from] journal::OpenError),
+    #[error("cannot read how far Tempo was fed: {0}")]
+    Position(#[from] journal::positions::PositionError),
+    #[error("cannot open the index: {0}")]
+    Store(#[from] local::OpenError),
+    #[error("cannot start forwarding: {0}")]
+    Forward(#[from] ForwardStartError),
+}
+
+/// What went wrong while it ran or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("a task of the server panicked: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl App {
+    /// Binds the ports, opens the data directory and catches up.
+    pub async fn build(config: &Config) -> Result<Self, StartError> {
+        wiring::build(config).await
+    }
+
+    /// Where it listens: OTLP gRPC, OTLP HTTP, HTTP. With the real port where 0 was asked for.
+    pub fn addresses(&self) -> [SocketAddr; 3] {
+        self.addresses
+    }
+
+    /// Serves until `stop` resolves, then drains.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), RunError> {
+        let no_more_requests = CancellationToken::new();
+        let no_more_forwarding = CancellationToken::new();
+        let no_more_keeping = CancellationToken::new();
+
+        let doors: Vec<JoinHandle<()>> = self
+            .doors
+            .into_iter()
+            .map(|(listener, router)| tokio::spawn(server::serve(listener, router, no_more_requests.clone(), self.limits)))
+            .collect();
+        let status = self.forwarder.as_ref().map(Forwarder::status);
+        let keeper = tokio::spawn(self.keeper.run(self.store.clone(), status, no_more_keeping.clone()));
+        // The forwarder's share of the drain is what the doors leave; at least a second, so that a slow client cannot take it all.
+        let forwarder = self.forwarder.map(|forwarder| {
+            let token = no_more_forwarding.clone();
+            let drain = self.drain / 2;
+            tokio::spawn(async move { report(forwarder.run(token, drain).await) })
+        });
+
+        stop.await;
+        let started = Instant::now();
+        self.stopping.store(true, Ordering::Release);
+        no_more_requests.cancel();
+        for door in doors {
+            door.await?;
+        }
+        self.journal.close();
+        no_more_forwarding.cancel();
+        let threads = self.threads;
+        tokio::task::spawn_blocking(move || threads.stop()).await?;
+        if let Some(forwarder) = forwarder {
+            forwarder.await?;
+        }
+        no_more_keeping.cancel();
+        keeper.await?;
+        tracing::info!(millis = started.elapsed().as_millis() as u64, "stopped");
+        Ok(())
+    }
+}
+
+/// A forwarder that ends by itself leaves its spans in the journal; ingest and the API go on.
+fn report(ended: Result<crate::tempo::forwarder::Ending, ForwardError>) {
+    match ended {
+        Ok(ending) if ending.left_bytes > 0 => {
+            tracing::info!(bytes = ending.left_bytes, "the journal keeps what Tempo does not have yet; it is forwarded after the next start");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::error!(%error, "forwarding stopped: spans are still accepted and stay in the journal"),
+    }
+}
+
+/// What `run` needs to decide which part of the journal may go.
+type ForwardStatus = Option<Status>;
