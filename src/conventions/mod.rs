@@ -53,6 +53,19 @@ pub struct Extracted {
     pub oddities: Vec<Oddity>,
 }
 
+/// What a span tells outside its attributes.
+#[derive(Clone, Copy)]
+struct Scalars<'a> {
+    trace_id: &'a [u8],
+    span_id: &'a [u8],
+    /// Empty or zero for a root.
+    parent_span_id: &'a [u8],
+    name: &'a str,
+    start: UnixNanos,
+    end: UnixNanos,
+    status: SpanStatus,
+}
+
 /// A set of [`Oddity`].
 #[derive(Clone, Copy, Default)]
 struct Oddities(u8);
@@ -68,12 +81,12 @@ pub fn extract(
 ) -> Option<Extracted> {
     // Bytes that were inspected have no malformed attribute; if one comes all the same, what stands before it is kept.
     let attributes = span.attributes().map_while(Result::ok);
-    extract_with(span, attributes, scope_name, resource, received_at, strings)
+    extract_with(Scalars::of(span), attributes, scope_name, resource, received_at, strings)
 }
 
-/// As [`extract`], with the attributes of the span apart from its scalar fields.
+/// As [`extract`], from fields and attributes that are read already.
 fn extract_with<'a>(
-    span: &Span<'_>,
+    span: Scalars<'_>,
     attributes: impl Iterator<Item = Attribute<'a>>,
     scope_name: &str,
     resource: &[Attribute<'_>],
@@ -83,7 +96,7 @@ fn extract_with<'a>(
     let trace = TraceId::from_bytes(span.trace_id)?;
     let id = SpanId::from_bytes(span.span_id)?;
     let parent = SpanId::from_bytes(span.parent_span_id);
-    let (start, end) = (UnixNanos(span.start_time_unix_nano), UnixNanos(span.end_time_unix_nano));
+    let (start, end) = (span.start, span.end);
 
     let mut oddities = Oddities::default();
     let is_future = note_times(start, end, received_at, &mut oddities);
@@ -96,7 +109,7 @@ fn extract_with<'a>(
         span: id,
         parent,
         kind: said.kind,
-        status: SpanStatus::from_code(span.status_code.into()),
+        status: span.status,
         has_response_model: said.has_response_model,
         is_framework: said.is_framework,
         is_future,
@@ -166,6 +179,22 @@ impl Oddity {
             Self::FarFuture => "far_future",
             Self::EndBeforeStart => "end_before_start",
             Self::NoStart => "no_start",
+        }
+    }
+}
+
+// === impl Scalars ===
+
+impl<'a> Scalars<'a> {
+    fn of(span: &Span<'a>) -> Self {
+        Self {
+            trace_id: span.trace_id,
+            span_id: span.span_id,
+            parent_span_id: span.parent_span_id,
+            name: span.name,
+            start: UnixNanos(span.start_time_unix_nano),
+            end: UnixNanos(span.end_time_unix_nano),
+            status: SpanStatus::from_code(span.status_code.into()),
         }
     }
 }
