@@ -140,9 +140,7 @@ mod tests {
 
     #[test]
     fn what_is_not_meant_as_a_number_is_absent() {
-        for value in
-            [Value::Empty, Value::Str(""), Value::Str("  "), Value::Bool(true), Value::Bytes(b"12"), Value::Array(b""), Value::Map(b"")]
-        {
+        for value in [Value::Empty, Value::Str(""), Value::Str("  "), Value::Bool(true), Value::Bytes(b"12")] {
             assert_eq!(tokens(value), Reading::Absent, "{value:?}");
             assert_eq!(dollars(value), Reading::Absent, "{value:?}");
         }

@@ -26,9 +26,11 @@ fn the_document_shows_the_tables_of_the_code() {
     assert_eq!(shown, tables, "run the test with SESSIONFOLD_BLESS=1 to write the tables anew");
 }
 
+type Asks = fn(Meaning) -> bool;
+
 fn render() -> String {
     let mut out = String::new();
-    let questions: [(&str, fn(Meaning) -> bool); 8] = [
+    let questions: [(&str, Asks); 8] = [
         ("Session id", |m| m == Meaning::Session),
         ("Run id", |m| m == Meaning::RunId),
         ("Agent", |m| matches!(m, Meaning::Agent | Meaning::EntityName)),

@@ -2,10 +2,13 @@
 
 mod dialects;
 mod docs;
+mod keys;
 mod laws;
 mod rules;
+mod vendors;
 
 use super::*;
+use crate::model::facts::SpanKind;
 use crate::model::usage::{NanoUsd, Usage};
 use crate::wire::otlp::Value;
 
@@ -59,4 +62,31 @@ pub(super) fn label(attributes: &[(&str, Value<'_>)], pick: fn(Labels) -> Option
 
 pub(super) fn nanos(n: u64) -> Option<NanoUsd> {
     Some(NanoUsd(n))
+}
+
+/// What is expected of a span: kind, session, agent, model, provider, (input, output) tokens and nano-dollars.
+pub(super) struct Expect {
+    pub kind: SpanKind,
+    pub session: Option<&'static str>,
+    pub agent: Option<&'static str>,
+    pub model: &'static str,
+    pub provider: &'static str,
+    pub tokens: (Option<u64>, Option<u64>),
+    pub cost: Option<u64>,
+}
+
+pub(super) const NOTHING: Expect =
+    Expect { kind: SpanKind::Other, session: None, agent: None, model: "", provider: "", tokens: (None, None), cost: None };
+
+pub(super) fn check(attributes: &[(&str, Value<'_>)], expect: Expect) {
+    let fact = fact(attributes);
+    let call = fact.call.as_deref();
+    let usage = call.map(|call| call.usage).unwrap_or_default();
+    assert_eq!(fact.kind, expect.kind);
+    assert_eq!(fact.session().map(|id| id.as_str()), expect.session);
+    assert_eq!(fact.labels.as_ref().and_then(|labels| labels.agent.as_deref()), expect.agent);
+    assert_eq!(call.map_or("", |call| &call.model), expect.model);
+    assert_eq!(call.map_or("", |call| &call.provider), expect.provider);
+    assert_eq!((usage.input_tokens, usage.output_tokens), expect.tokens);
+    assert_eq!(usage.cost.map(|cost| cost.0), expect.cost);
 }
