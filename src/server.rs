@@ -8,7 +8,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -24,6 +24,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+
+use crate::ingest::Notices;
 
 /// The limits of one listener.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,9 +47,10 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-/// Body bytes that an HTTP/2 peer may send before we have read them: of one request, and of a connection.
-const STREAM_WINDOW_BYTES: u32 = 1 << 20;
-const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// Body bytes that an HTTP/2 peer may send before we have read them: of one request, and of a connection. They are memory that no door
+/// has admitted yet, and still 20 MB/s over a line of 50 ms.
+const STREAM_WINDOW_BYTES: u32 = 512 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 
 /// What an HTTP/2 client says first (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -77,7 +80,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     let deadline = CancellationToken::new();
     let server = Arc::new(Server { router, shutdown: shutdown.clone(), deadline: deadline.clone(), tasks: tasks.clone(), limits });
     let places = Arc::new(Semaphore::new(limits.max_connections));
-    while let Some((stream, peer, place)) = next(&listener, &places, &shutdown).await {
+    let notices = Notices::default();
+    while let Some((stream, peer, place)) = next(&listener, &places, &notices, &shutdown).await {
         tasks.spawn(deadline.clone().run_until_cancelled_owned(connection(server.clone(), stream, peer, place)));
     }
     drop(listener);
@@ -121,14 +125,20 @@ where
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
+    notices: &Notices,
     shutdown: &CancellationToken,
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    if places.available_permits() == 0 && notices.due("full", 1, Instant::now()).is_some() {
+        tracing::warn!("as many connections are open as are allowed; new ones wait until one ends");
+    }
     let place = shutdown.run_until_cancelled(places.clone().acquire_owned()).await?.ok()?;
     loop {
         match shutdown.run_until_cancelled(listener.accept()).await? {
             Ok((stream, peer)) => return Some((stream, peer, place)),
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                if let Some(n_times) = notices.due("accept", 1, Instant::now()) {
+                    tracing::warn!(%error, n_times, "cannot accept a connection");
+                }
                 shutdown.run_until_cancelled(sleep(ACCEPT_PAUSE)).await?;
             }
         }

@@ -33,7 +33,7 @@ pub(super) async fn export(receiver: Receiver, signal: Signal, request: Request)
     let (parts, mut body) = request.into_parts();
     let media = Media::of(&parts.headers);
     let answer = answer(&receiver, signal, &parts, &mut body).await;
-    if answer.is_err() && parts.version < Version::HTTP_2 && !parts.headers.contains_key(EXPECT) {
+    if answer.as_ref().is_err_and(|refusal| is_still_sending(refusal, &parts)) {
         body::linger(&mut body).await;
     }
     receiver.record(signal, media.map_or("http", Media::transport), &answer);
@@ -56,6 +56,12 @@ async fn answer(receiver: &Receiver, signal: Signal, parts: &Parts, body: &mut a
     let coding = Coding::from_headers(parts.headers.get_all(CONTENT_ENCODING))?;
     let held = receiver.read(body, 0).await?;
     receiver.take(signal, &tenant, held, coding, media.format).await
+}
+
+/// Whether a refused sender may be writing its body and not listening yet.
+fn is_still_sending(refusal: &Refusal, parts: &Parts) -> bool {
+    let gave_up = matches!(refusal, Refusal::Slow | Refusal::Interrupted);
+    parts.version < Version::HTTP_2 && !gave_up && !parts.headers.contains_key(EXPECT)
 }
 
 fn refused(refusal: &Refusal, media: Option<Media>) -> Response {

@@ -28,11 +28,12 @@ use axum::routing::any;
 pub use admission::{Admission, Permit};
 pub use encoding::Coding;
 pub use metrics::{Metrics, ReasonLabels, RequestLabels, SignalLabels};
+pub use notices::Notices;
 pub use receiver::{InstanceMark, Options, Receiver};
 
 /// What kind of telemetry a request carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(self) enum Signal {
+enum Signal {
     Traces,
     Logs,
     Metrics,

@@ -9,7 +9,7 @@ const QUIET: Duration = Duration::from_secs(60);
 
 /// When each cause was last written about. Causes are constants of this program, so the map is bounded.
 #[derive(Debug, Default)]
-pub(super) struct Notices {
+pub struct Notices {
     causes: Mutex<HashMap<&'static str, Cause>>,
 }
 
@@ -23,7 +23,7 @@ struct Cause {
 
 impl Notices {
     /// Counts `n` events. `Some(total)` if a line is due now, about all events since the last line.
-    pub(super) fn due(&self, cause: &'static str, n: u64, now: Instant) -> Option<u64> {
+    pub fn due(&self, cause: &'static str, n: u64, now: Instant) -> Option<u64> {
         let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = causes.get_mut(cause) else {
             causes.insert(cause, Cause { last: now, n_since: 0 });

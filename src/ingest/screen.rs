@@ -121,3 +121,91 @@ impl Rejected {
         format!("{} of {n_total} spans rejected: {}; the first is {first}", self.n_spans(), reasons.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use proptest::prelude::*;
+    use prost::Message;
+
+    use super::*;
+    use crate::ingest::admission::Admission;
+
+    const LIMITS: Limits = Limits { max_depth: 30 };
+
+    fn held(bytes: Vec<u8>) -> (Admission, Held) {
+        let admission = Admission::new(1 << 20);
+        let permit = admission.admit(bytes.len()).unwrap();
+        (admission, Held { bytes: bytes.into(), permit })
+    }
+
+    /// Ids of the right and of wrong lengths, zero and not.
+    fn id(length: usize) -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            8 => Just(vec![7; length]),
+            1 => Just(vec![0; length]),
+            1 => proptest::collection::vec(any::<u8>(), 0..2 * length),
+        ]
+    }
+
+    fn span() -> impl Strategy<Value = Span> {
+        let parent = prop_oneof![Just(Vec::new()), id(8)];
+        (id(16), id(8), parent, "[a-z]{0,8}").prop_map(|(trace_id, span_id, parent_span_id, name)| Span {
+            trace_id,
+            span_id,
+            parent_span_id,
+            name,
+            ..Default::default()
+        })
+    }
+
+    fn request() -> impl Strategy<Value = ExportTraceServiceRequest> {
+        let scope = proptest::collection::vec(span(), 0..5).prop_map(|spans| ScopeSpans { spans, ..Default::default() });
+        let resource = proptest::collection::vec(scope, 0..3).prop_map(|scope_spans| ResourceSpans { scope_spans, ..Default::default() });
+        proptest::collection::vec(resource, 0..3).prop_map(|resource_spans| ExportTraceServiceRequest { resource_spans })
+    }
+
+    fn spans(request: &ExportTraceServiceRequest) -> impl Iterator<Item = &Span> {
+        request.resource_spans.iter().flat_map(|resource| &resource.scope_spans).flat_map(|scope| &scope.spans)
+    }
+
+    fn is_good(span: &&Span) -> bool {
+        let is_id = |id: &[u8], length| id.len() == length && id.iter().any(|byte| *byte != 0);
+        is_id(&span.trace_id, 16) && is_id(&span.span_id, 8) && [0, 8].contains(&span.parent_span_id.len())
+    }
+
+    proptest! {
+        #[test]
+        fn exactly_the_good_spans_are_kept_and_every_span_is_counted(sent in request()) {
+            let (admission, held) = held(sent.encode_to_vec());
+            let screened = screen(held, Format::Protobuf, LIMITS).unwrap();
+            let kept = ExportTraceServiceRequest::decode(screened.held.bytes.clone()).unwrap();
+            prop_assert!(spans(&kept).eq(spans(&sent).filter(is_good)));
+            prop_assert_eq!(screened.n_accepted as usize, spans(&kept).count());
+            prop_assert_eq!((screened.n_accepted + screened.rejected.n_spans()) as usize, spans(&sent).count());
+            prop_assert_eq!(admission.inflight_bytes(), screened.held.bytes.len() as u64);
+            drop(screened);
+            prop_assert_eq!(admission.inflight_bytes(), 0);
+        }
+
+        #[test]
+        fn whatever_the_bytes_what_is_kept_can_be_decoded_by_anyone(
+            sent in request(),
+            noise in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        ) {
+            let mut bytes = sent.encode_to_vec();
+            for (at, byte) in noise.into_iter().filter(|_| !bytes.is_empty()).collect::<Vec<_>>() {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let (admission, held) = held(bytes);
+            if let Ok(screened) = screen(held, Format::Protobuf, LIMITS) {
+                let kept = ExportTraceServiceRequest::decode(screened.held.bytes.clone()).unwrap();
+                prop_assert!(spans(&kept).all(|span| is_good(&span)));
+                prop_assert_eq!(spans(&kept).count() as u64, screened.n_accepted);
+            }
+            prop_assert_eq!(admission.inflight_bytes(), 0);
+        }
+    }
+}

@@ -163,6 +163,40 @@ async fn logs_and_metrics_are_all_rejected_without_an_error() {
     assert_eq!(door.metric("sessionfold_receive_records_rejected_total{signal=\"metrics\"}"), 2);
 }
 
+/// Where log lines go in the tests that read them.
+#[derive(Clone, Default)]
+struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_cause_is_logged_once_and_no_key_or_payload_with_it() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let door = open().await;
+    let logs = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"secret"}}]}]}]}"#;
+    for _ in 0..5 {
+        door.post("/v1/logs", &[JSON], logs).await;
+        door.post("/v1/traces", &[PROTOBUF, ("x-wax-key", "secret")], "garbage").await;
+        door.post("/v1/traces", &[PROTOBUF], encoded(vec![span(&[0; 16], &[1; 8], "secret")])).await;
+    }
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    for part in ["sessionfold stores traces only", "OTLP requests were refused", "spans were rejected"] {
+        assert_eq!(text.matches(part).count(), 1, "{text}");
+    }
+    assert!(text.lines().count() == 3 && text.lines().all(|line| line.contains(" WARN ")) && !text.contains("secret"), "{text}");
+}
+
 #[tokio::test]
 async fn a_store_that_cannot_take_spans_is_a_retryable_refusal_without_its_words() {
     let door = open().await;
