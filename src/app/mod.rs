@@ -49,8 +49,9 @@ pub enum StartError {
     /// The user can mend it in the configuration: exit 64.
     #[error("{0}")]
     Config(String),
-    #[error("cannot listen on {address} ({flag}): {source}{advice}")]
-    Bind { address: SocketAddr, flag: &'static str, source: std::io::Error, advice: String },
+    /// With what to do about it.
+    #[error("{0}")]
+    Bind(String),
     #[error("cannot use the data directory {path}: {source}")]
     DataDir { path: String, source: std::io::Error },
     #[error("cannot open the journal: {0}")]
@@ -61,6 +62,21 @@ pub enum StartError {
     Store(#[from] local::OpenError),
     #[error("cannot start forwarding: {0}")]
     Forward(#[from] ForwardStartError),
+}
+
+/// What is wrong with the settings that no type could check.
+pub fn check_settings(config: &Config) -> Result<(), String> {
+    wiring::check_settings(config).map(|_| ())
+}
+
+/// Why a port cannot be had, and what to do.
+pub fn bind_problem(flag: &str, address: SocketAddr, error: &std::io::Error) -> String {
+    wiring::bind_problem(flag, address, error)
+}
+
+/// How Tempo is spoken to with these settings.
+pub fn forward_options(config: &Config) -> crate::tempo::options::Options {
+    wiring::forward_options(config)
 }
 
 /// What went wrong while it ran or stopped.

@@ -35,6 +35,7 @@ use crate::tempo::forwarder::Forwarder;
 use crate::tempo::metrics::ForwardMetrics;
 use crate::tempo::options::Options as ForwardOptions;
 use crate::tempo::source::JournalSource;
+use crate::tempo::target::Target;
 use crate::tempo;
 
 /// The cap of the journal where none is configured, unless the disk has less than twice that left.
@@ -47,11 +48,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 const STREAM_SLOTS: usize = 32;
 
 pub(super) async fn build(config: &Config) -> Result<App, StartError> {
-    let authenticator = Arc::new(authenticator(&config.auth)?);
-    let wanted = [config.server.otlp_grpc, config.server.otlp_http, config.server.http];
-    if let Some(problem) = auth::exposure::exposure_error(&wanted, authenticator.is_on(), config.server.allow_anonymous) {
-        return Err(StartError::Config(problem));
-    }
+    let authenticator = Arc::new(check_settings(config).map_err(StartError::Config)?);
+    let wanted = listen_addresses(config);
     let [otlp_grpc, otlp_http, http] = bind(wanted).await?;
     let addresses = [local(&otlp_grpc)?, local(&otlp_http)?, local(&http)?];
     let instance = instance_id()?;
@@ -61,7 +59,7 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
     let journal = open_journal(config, data_dir)?;
     // The first line of defence against a wrong --tempo is before the replay, which may take long.
-    let forwarder = forwarder(config, &journal, &addresses, &instance, authenticator.is_on()).await?;
+    let forwarder = forwarder(config, &journal, &addresses, &instance).await?;
     let options = store_options(config, data_dir);
     let opening = journal.clone();
     let opened = tokio::task::spawn_blocking(move || LocalStore::open(opening, options)).await;
@@ -167,7 +165,24 @@ impl Store for Doored {
 
 // === parts ===
 
-fn authenticator(auth: &config::Auth) -> Result<Authenticator, StartError> {
+/// What the settings say that no type could check; gives who may come in.
+pub(super) fn check_settings(config: &Config) -> Result<Authenticator, String> {
+    let authenticator = authenticator(&config.auth)?;
+    let wanted = listen_addresses(config);
+    if let Some(problem) = auth::exposure_error(&wanted, authenticator.is_on(), config.server.allow_anonymous) {
+        return Err(problem);
+    }
+    if !config.forward.tempo.is_empty() {
+        Target::parse(&config.forward.tempo).map_err(|error| format!("--tempo: {error}"))?;
+    }
+    Ok(authenticator)
+}
+
+fn listen_addresses(config: &Config) -> [SocketAddr; 3] {
+    [config.server.otlp_grpc, config.server.otlp_http, config.server.http]
+}
+
+fn authenticator(auth: &config::Auth) -> Result<Authenticator, String> {
     if auth.keys.is_empty() {
         return Ok(Authenticator::off());
     }
@@ -176,29 +191,31 @@ fn authenticator(auth: &config::Auth) -> Result<Authenticator, StartError> {
             config::Right::Ingest => auth::Right::Ingest,
             config::Right::Read => auth::Right::Read,
         });
-        let tenant = Tenant::new(&key.tenant).ok_or_else(|| StartError::Config(format!("auth.keys: {:?} is no tenant", key.tenant)))?;
+        let tenant = Tenant::new(&key.tenant).ok_or_else(|| format!("auth.keys: {:?} is no tenant", key.tenant))?;
         Ok(KeyEntry { key: key.key.clone(), tenant, rights: rights.collect() })
     };
-    let entries = auth.keys.iter().map(entry).collect::<Result<_, StartError>>()?;
-    let keys = Keys::new(entries).map_err(|error| StartError::Config(format!("auth.keys: {error}")))?;
+    let entries = auth.keys.iter().map(entry).collect::<Result<_, String>>()?;
+    let keys = Keys::new(entries).map_err(|error| format!("auth.keys: {error}"))?;
     Ok(Authenticator::with_keys(keys))
 }
 
-const FLAGS: [(&str, &str); 3] = [("--otlp-grpc", "14317"), ("--otlp-http", "14318"), ("--http", "18080")];
+const FLAGS: [&str; 3] = ["--otlp-grpc", "--otlp-http", "--http"];
+
+/// Why a port cannot be had, and what to do.
+pub(super) fn bind_problem(flag: &str, address: SocketAddr, error: &std::io::Error) -> String {
+    if error.kind() != std::io::ErrorKind::AddrInUse {
+        return format!("cannot listen on {address}: {error}");
+    }
+    let port = address.port();
+    let by = if flag == "--http" { "another program" } else { "Tempo or a Collector?" };
+    let other = port.checked_add(10_000).unwrap_or(0);
+    format!("port {port} is taken ({by}): use {flag} {}", SocketAddr::new(address.ip(), other))
+}
 
 async fn bind(wanted: [SocketAddr; 3]) -> Result<[TcpListener; 3], StartError> {
     let mut bound = Vec::with_capacity(3);
-    for (address, (flag, other_port)) in wanted.into_iter().zip(FLAGS) {
-        let listener = TcpListener::bind(address).await.map_err(|source| {
-            let is_taken = source.kind() == std::io::ErrorKind::AddrInUse;
-            let by = if flag == "--http" { "another program" } else { "Tempo or a Collector?" };
-            let advice = if is_taken {
-                format!("; port {} is taken ({by}): use {flag} {}:{other_port}", address.port(), address.ip())
-            } else {
-                String::new()
-            };
-            StartError::Bind { address, flag, source, advice }
-        })?;
+    for (address, flag) in wanted.into_iter().zip(FLAGS) {
+        let listener = TcpListener::bind(address).await.map_err(|error| StartError::Bind(bind_problem(flag, address, &error)))?;
         bound.push(listener);
     }
     bound.try_into().map_err(|_| StartError::Config("three listeners were expected".into()))
@@ -270,12 +287,24 @@ fn ingest_options(config: &Config) -> ingest::Options {
     }
 }
 
+/// What the settings say about Tempo.
+pub(super) fn forward_options(config: &Config) -> ForwardOptions {
+    let forward = &config.forward;
+    let mut options = ForwardOptions::new(&forward.tempo, "");
+    options.headers = forward.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let is_auth_on = !config.auth.keys.is_empty();
+    options.tenant_header = (forward.send_tenant || is_auth_on).then(|| "X-Scope-OrgID".to_owned());
+    options.gzip = forward.gzip;
+    options.batch.max_bytes = forward.max_batch_bytes.bytes();
+    options.retry.request_timeout = forward.timeout.0;
+    options
+}
+
 async fn forwarder(
     config: &Config,
     journal: &Journal,
     addresses: &[SocketAddr],
     instance: &str,
-    is_auth_on: bool,
 ) -> Result<Option<(Forwarder<JournalSource>, ForwardMetrics)>, StartError> {
     let forward = &config.forward;
     if forward.tempo.is_empty() {
@@ -283,12 +312,8 @@ async fn forwarder(
     }
     let mut position = PositionFile::open(&config.server.data_dir.join("forwarded.position"))?;
     let source = JournalSource::new(journal.reader(position.get()));
-    let mut options = ForwardOptions::new(&forward.tempo, instance);
-    options.headers = forward.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    options.tenant_header = (forward.send_tenant || is_auth_on).then(|| "X-Scope-OrgID".to_owned());
-    options.gzip = forward.gzip;
-    options.batch.max_bytes = forward.max_batch_bytes.bytes();
-    options.retry.request_timeout = forward.timeout.0;
+    let mut options = forward_options(config);
+    options.instance_id = instance.to_owned();
     options.in_doubt_below = journal.end();
     options.own_addresses = addresses.to_vec();
     let save = Box::new(move |at| position.set(at).map_err(std::io::Error::other));
