@@ -27,7 +27,7 @@ use crate::wire::inspect::Limits;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Options {
     /// Bytes of one request, on the wire and again decompressed. OTLP recommends 20 MiB; a batch of 8192 spans with prompts in them is
-    /// 27 MB, and refusing it would lose it.
+    /// 27 MB, and refusing it would lose it. 64 MiB, the default, is also where OpenTelemetry's Python exporters stop by themselves.
     pub max_request_bytes: usize,
     /// Bytes of all requests held at once, over all doors.
     pub max_inflight_bytes: u64,
