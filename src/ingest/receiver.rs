@@ -27,7 +27,7 @@ use crate::wire::inspect::Limits;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Options {
     /// Bytes of one request, on the wire and again decompressed. OTLP recommends 20 MiB; a batch of 8192 spans with prompts in them is
-    /// 27 MB, and refusing it would lose it.
+    /// 27 MB, and refusing it would lose it. 64 MiB, the default, is also where OpenTelemetry's Python exporters stop by themselves.
     pub max_request_bytes: usize,
     /// Bytes of all requests held at once, over all doors.
     pub max_inflight_bytes: u64,
@@ -146,6 +146,9 @@ impl Receiver {
         };
         self.shared.metrics.requests.get_or_create(&RequestLabels { signal: signal.as_str(), transport, outcome }).inc();
         let Err(refusal) = answer else { return };
+        if matches!(refusal, Refusal::JournalFull | Refusal::Unavailable) {
+            return; // Written about in the store's own words.
+        }
         if let Some(n_requests) = self.shared.notices.due(outcome, 1, Instant::now()) {
             let signal = signal.as_str();
             tracing::warn!(signal, transport, reason = outcome, n_requests, error = %refusal, "OTLP requests were refused");
@@ -175,10 +178,12 @@ impl Receiver {
 
     /// The store's own words go to the log; the sender gets ours.
     fn not_accepted(&self, error: crate::store::AcceptError) -> Refusal {
-        if let Some(n_requests) = self.shared.notices.due("not_accepted", 1, Instant::now()) {
-            tracing::warn!(%error, n_requests, "the store did not take spans");
+        let words = error.to_string();
+        let refusal = Refusal::from(error);
+        if let Some(n_requests) = self.shared.notices.due(refusal.reason(), 1, Instant::now()) {
+            tracing::warn!(reason = refusal.reason(), n_requests, error = words, "the store did not take spans");
         }
-        error.into()
+        refusal
     }
 
     /// Answers logs or metrics: all rejected, and no error that an SDK would repeat or shout about.

@@ -1,8 +1,8 @@
 //! The one table of refusals: what each means over HTTP and over gRPC, whether it is worth retrying, and what it is called in metrics.
 //!
 //! - HTTP: only 429, 502, 503 and 504 are retryable (OTLP 1.x, "Retryable Response Codes"). Of these we use 503 alone, always with
-//!   `Retry-After`: exporters in the field are known to drop a batch on 429 (`opentelemetry-exporter-otlp-proto-http` for Python), while
-//!   every exporter retries 503.
+//!   `Retry-After`: released exporters that drop a batch on 429 are still in use (OpenTelemetry's for Python until 2026), and all of them
+//!   retry 503.
 //! - gRPC: what may be retried is `UNAVAILABLE` with a `RetryInfo`. What will never succeed is never `RESOURCE_EXHAUSTED` or
 //!   `OUT_OF_RANGE`, which some exporters retry whatever the details say: a request that is too large is `INVALID_ARGUMENT`.
 //! - A message names what the sender can change. It never carries the server's paths or its inner errors.
