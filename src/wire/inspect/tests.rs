@@ -46,7 +46,7 @@ fn nested_arrays(n: usize) -> Vec<u8> {
 #[test]
 fn bytes_that_are_no_protobuf_are_refused_and_odd_ones_that_are_are_not() {
     let varint_of = |width: usize, last: u8| [vec![0x30], vec![0x80; width - 1], vec![last]].concat();
-    let groups = |depth: usize| [vec![0xa3, 0x06].repeat(depth), vec![0xa4, 0x06].repeat(depth)].concat();
+    let groups = |depth: usize| [[0xa3, 0x06].repeat(depth), [0xa4, 0x06].repeat(depth)].concat();
     let cases: &[(&str, Vec<u8>, bool)] = &[
         ("nothing", vec![], true),
         ("kind in ten bytes, the largest last one", varint_of(10, 1), true),
