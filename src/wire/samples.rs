@@ -202,7 +202,7 @@ impl Dice<'_> {
             put_bytes(out, number, &inner[..cut]);
         }
         if self.one_in(8) {
-            put_varint(out, u64::from(number << 3 | 2));
+            self.clumsy_varint(u64::from(number << 3 | 2), out);
             self.clumsy_varint((inner.len() - cut) as u64, out);
             out.extend_from_slice(&inner[cut..]);
         } else {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 use super::*;
-use crate::wire::encode::{append_attribute, put_bytes};
+use crate::wire::encode::{append_attribute, put_bytes, put_varint};
 use crate::wire::oracle::{check, check_rewrite};
 use crate::wire::otlp::Value;
 use crate::wire::rewrite::Edit;
@@ -93,6 +93,39 @@ fn bytes_that_are_no_protobuf_are_refused_and_odd_ones_that_are_are_not() {
     for (name, fields, good) in cases {
         let expect = good.then(Vec::new);
         assert_eq!(faults(&request_of(fields), 5), expect, "{name}");
+    }
+}
+
+#[test]
+fn every_field_of_every_message_has_its_wire_type() {
+    let messages: [&[u32]; 14] = [
+        &[],
+        &[1],
+        &[1, 1],
+        &[1, 1, 3],
+        &[1, 2],
+        &[1, 2, 1],
+        &[1, 2, 2],
+        &[1, 2, 2, 9],
+        &[1, 2, 2, 9, 2],
+        &[1, 2, 2, 9, 2, 5],
+        &[1, 2, 2, 9, 2, 6],
+        &[1, 2, 2, 11],
+        &[1, 2, 2, 13],
+        &[1, 2, 2, 15],
+    ];
+    for path in messages {
+        for number in 1..=20_u32 {
+            for (wire_type, content) in [(0, vec![1]), (1, vec![0; 8]), (2, vec![0]), (2, vec![1, 0xff]), (3, vec![]), (5, vec![0; 4])] {
+                let mut field = Vec::new();
+                put_varint(&mut field, u64::from(number << 3 | wire_type));
+                field.extend(content);
+                if wire_type == 3 {
+                    put_varint(&mut field, u64::from(number << 3 | 4));
+                }
+                check(&wrap(path, &field));
+            }
+        }
     }
 }
 
