@@ -1,8 +1,5 @@
 //! Bytes and numbers that JSON carries as text.
 
-/// Two to the 64th: no number of the protocol is as large.
-const LIMIT: f64 = 18_446_744_073_709_551_616.0;
-
 /// Bytes written as hexadecimal digits, either case; otherwise what is wrong with them.
 pub(super) fn decode_hex(text: &str) -> Result<Vec<u8>, &'static str> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
@@ -18,7 +15,7 @@ pub(super) fn decode_hex(text: &str) -> Result<Vec<u8>, &'static str> {
 pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     let padded = text.len() - digits.len();
-    if padded > 2 || (padded > 0 && text.len() % 4 != 0) || digits.len() % 4 == 1 {
+    if padded > 2 || (padded > 0 && !text.len().is_multiple_of(4)) || digits.len() % 4 == 1 {
         return None;
     }
     let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
@@ -42,9 +39,9 @@ pub(super) fn integer_in_text(text: &str) -> Option<i128> {
     text.parse().ok().or_else(|| integer_in_float(text.parse().ok()?))
 }
 
-/// The same number as an integer, if it is one and within 64 bits.
+/// The same number as an integer, if it is one. The largest numbers come out smaller than they are, and still far beyond 64 bits.
 pub(super) fn integer_in_float(number: f64) -> Option<i128> {
-    (number.fract() == 0.0 && number.abs() < LIMIT).then_some(number as i128)
+    (number.fract() == 0.0).then_some(number as i128)
 }
 
 /// A number, or one of the three names that JSON numbers have no form for.

@@ -112,7 +112,7 @@ fn expected_inspection(request: &ExportTraceServiceRequest) -> Inspection {
     Inspection { n_spans: spans.len(), faults: faults.filter_map(|(ordinal, span)| Some((ordinal, fault(span)?))).collect() }
 }
 
-fn assert_walk(bytes: &[u8], decoded: &ExportTraceServiceRequest) {
+pub(super) fn assert_walk(bytes: &[u8], decoded: &ExportTraceServiceRequest) {
     let resources: Vec<_> = all(otlp::resource_spans(bytes));
     assert_eq!(resources.len(), decoded.resource_spans.len());
     for (ours, theirs) in resources.iter().zip(&decoded.resource_spans) {

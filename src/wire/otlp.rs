@@ -198,3 +198,6 @@ fn next_of_any<'a>(holders: &mut Reader<'a>, holder: u32, current: &mut Reader<'
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

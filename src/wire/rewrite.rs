@@ -133,3 +133,6 @@ impl Head {
         mend_length(out, self.length_at, self.body);
     }
 }
+
+#[cfg(test)]
+mod tests;

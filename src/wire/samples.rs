@@ -202,7 +202,7 @@ impl Dice<'_> {
             put_bytes(out, number, &inner[..cut]);
         }
         if self.one_in(8) {
-            put_varint(out, u64::from(number << 3 | 2));
+            self.clumsy_varint(u64::from(number << 3 | 2), out);
             self.clumsy_varint((inner.len() - cut) as u64, out);
             out.extend_from_slice(&inner[cut..]);
         } else {
@@ -234,9 +234,14 @@ impl Dice<'_> {
         out.push(0);
     }
 
+    /// A field that no message has.
     fn unknown_field(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
-        let number = [17, 100, 536_870_911][self.below(3)];
+        let number = match self.one_in(40) {
+            // Not unknown at all: mostly of a wrong wire type.
+            true => 1 + self.below(16) as u32,
+            false => [17, 100, 536_870_911][self.below(3)],
+        };
         match self.below(5) {
             0 => put_varint_field(&mut out, number, self.number()),
             1 => put_fixed64(&mut out, number, self.number()),

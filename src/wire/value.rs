@@ -53,7 +53,6 @@ pub(super) fn attribute(mut key_value: Reader<'_>) -> Result<Attribute<'_>, Malf
         match field.number {
             1 => attribute.key = field.text()?,
             2 => merge(&mut attribute.value, field.message()?, key_value.rest())?,
-            3 => drop(field.varint()?),
             _ => {}
         }
     }
