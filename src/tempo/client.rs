@@ -5,6 +5,7 @@
 //! - No HTTP/2 keep-alive pings: receivers built on grpc-go end connections that ping more often than every five minutes. A dead peer is found by
 //!   the request timeout.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
@@ -57,6 +58,29 @@ pub struct Accepted {
     pub message: String,
 }
 
+// === impl CallError ===
+
+impl fmt::Display for CallError {
+    /// The status, and below it what really happened, each thing once.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = match self {
+            Self::Timeout(after) => return write!(f, "no answer within {} ms", after.as_millis()),
+            Self::Answer(status) => status,
+        };
+        let mut text = format!("{:?}: {}", status.code(), status.message());
+        let mut source = std::error::Error::source(status);
+        while let Some(error) = source {
+            let words = error.to_string();
+            if !text.contains(&words) {
+                text.push_str(": ");
+                text.push_str(&words);
+            }
+            source = error.source();
+        }
+        f.write_str(&text)
+    }
+}
+
 // === impl Client ===
 
 impl Client {
@@ -67,7 +91,8 @@ impl Client {
         let instance_id = options.instance_id.parse().map_err(|_| InvalidTarget::HeaderValue(super::INSTANCE_HEADER.to_owned()))?;
         metadata.insert(super::INSTANCE_HEADER, instance_id);
         let tenant_header = options.tenant_header.as_deref().map(target::metadata_key).transpose()?;
-        let channel = endpoint(&target, options).map_err(|source| BuildError::Transport { target: target.to_string(), source })?.connect_lazy();
+        let channel =
+            endpoint(&target, options).map_err(|source| BuildError::Transport { target: target.to_string(), source })?.connect_lazy();
         Ok(Self { channel, metadata, tenant_header, gzip: options.gzip, request_timeout: options.retry.request_timeout })
     }
 

@@ -239,7 +239,13 @@ impl<S: Source> Pump<S> {
         next.await
     }
 
-    async fn dispatch(&mut self, tenant: Tenant, bytes: Bytes, last: Last, lanes: &mut JoinSet<()>) -> Result<(), mpsc::error::SendError<Piece>> {
+    async fn dispatch(
+        &mut self,
+        tenant: Tenant,
+        bytes: Bytes,
+        last: Last,
+        lanes: &mut JoinSet<()>,
+    ) -> Result<(), mpsc::error::SendError<Piece>> {
         let piece = Piece { bytes, read_at: Instant::now(), last: Some(last) };
         let sender = self.senders.entry(tenant).or_insert_with_key(|tenant| {
             let (sender, receiver) = mpsc::channel(LANE_ENTRIES);

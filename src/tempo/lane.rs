@@ -125,7 +125,7 @@ impl Lane {
                 }
                 Err(error) => error,
             };
-            let words = describe(&error);
+            let words = error.to_string();
             let random = backoff::random();
             let (cause, wait) = match judge(&error) {
                 Verdict::TooLarge => return Outcome::TooLarge(words),
@@ -184,24 +184,5 @@ fn judge(error: &CallError) -> Verdict {
     match error {
         CallError::Timeout(_) => Verdict::Unknown(Cause::Timeout),
         CallError::Answer(status) => verdict::judge(status),
-    }
-}
-
-fn describe(error: &CallError) -> String {
-    match error {
-        CallError::Timeout(after) => format!("no answer within {} ms", after.as_millis()),
-        CallError::Answer(status) => {
-            let mut text = format!("{:?}: {}", status.code(), status.message());
-            let mut source = std::error::Error::source(status);
-            while let Some(error) = source {
-                let words = error.to_string();
-                if !text.contains(&words) {
-                    text.push_str(": ");
-                    text.push_str(&words);
-                }
-                source = error.source();
-            }
-            text
-        }
     }
 }

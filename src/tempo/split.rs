@@ -79,8 +79,8 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-    use prost::Message;
     use proptest::prelude::*;
+    use prost::Message;
 
     use super::*;
 
@@ -93,7 +93,8 @@ mod tests {
             Span { trace_id: vec![7; 16], span_id: ordinal.to_be_bytes().to_vec(), name, ..Default::default() }
         };
         let mut scope = |names: &Vec<usize>| ScopeSpans { spans: names.iter().map(&mut span).collect(), ..Default::default() };
-        let mut resource = |scopes: &Vec<Vec<usize>>| ResourceSpans { scope_spans: scopes.iter().map(&mut scope).collect(), ..Default::default() };
+        let mut resource =
+            |scopes: &Vec<Vec<usize>>| ResourceSpans { scope_spans: scopes.iter().map(&mut scope).collect(), ..Default::default() };
         ExportTraceServiceRequest { resource_spans: shape.iter().map(&mut resource).collect() }.encode_to_vec()
     }
 

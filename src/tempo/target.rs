@@ -122,7 +122,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for bad in ["", ":4317", "tempo:", "tempo:0", "tempo:70000", "ftp://tempo:1", "http://", "user:secret@tempo:4317", "te mpo:1", "[::1"] {
+        for bad in
+            ["", ":4317", "tempo:", "tempo:0", "tempo:70000", "ftp://tempo:1", "http://", "user:secret@tempo:4317", "te mpo:1", "[::1"]
+        {
             assert!(matches!(Target::parse(bad), Err(InvalidTarget::Address(_))), "{bad}");
         }
         assert!(matches!(Target::parse("http://tempo:4318/v1/traces"), Err(InvalidTarget::Path(_))));

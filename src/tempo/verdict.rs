@@ -142,7 +142,9 @@ impl Cause {
             Self::Unreachable => "is Tempo running, and is this its OTLP gRPC port",
             Self::Unavailable | Self::Aborted | Self::ServerError => "see Tempo's own log",
             Self::RateLimited => "raise Tempo's overrides.defaults.ingestion.rate_limit_bytes and burst_size_bytes if it lasts",
-            Self::Timeout | Self::ConnectionLost => "spans that Tempo may already have are sent again later, so that it can merge the copies",
+            Self::Timeout | Self::ConnectionLost => {
+                "spans that Tempo may already have are sent again later, so that it can merge the copies"
+            }
             Self::NoTenant => "this Tempo is multi-tenant: set the header X-Scope-OrgID in forward.headers",
             Self::BadTenant => "Tempo does not accept this tenant: check X-Scope-OrgID in forward.headers and the tenants of the keys",
             Self::Unauthenticated | Self::PermissionDenied => "set the credentials in forward.headers, for instance Authorization",
@@ -164,8 +166,10 @@ mod tests {
 
     #[test]
     fn the_answers_of_a_real_tempo_are_understood() {
-        let limited = "RATE_LIMITED: ingestion rate limit (local: 15 bytes/s, global: 0 bytes/s, burst: 20 bytes) exceeded while adding 9 bytes";
-        let burst = "RATE_LIMITED: batch size (346029 bytes) exceeds ingestion limit (local: 15 bytes/s, global: 0 bytes/s, burst: 20 bytes)";
+        let limited =
+            "RATE_LIMITED: ingestion rate limit (local: 15 bytes/s, global: 0 bytes/s, burst: 20 bytes) exceeded while adding 9 bytes";
+        let burst =
+            "RATE_LIMITED: batch size (346029 bytes) exceeds ingestion limit (local: 15 bytes/s, global: 0 bytes/s, burst: 20 bytes)";
         let details = || ErrorDetails::with_retry_info(Some(Duration::from_secs(5)));
         let with_info = |text: &str| judge(&Status::with_error_details(Code::ResourceExhausted, text, details()));
         assert_eq!(with_info(limited), Verdict::Refused { cause: Cause::RateLimited, after: Some(Duration::from_secs(5)) });
