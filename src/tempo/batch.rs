@@ -52,7 +52,9 @@ pub(super) struct Batcher {
     incoming: mpsc::Receiver<Piece>,
     /// Read, and not yet in a batch: what did not fit in the last one.
     ready: VecDeque<Piece>,
+    /// The limit now: the configured one, or less where the receiver wanted less.
     max_bytes: usize,
+    configured_max_bytes: usize,
     linger: Duration,
     halt: Halt,
 }
@@ -102,7 +104,8 @@ impl Batch {
 
 impl Batcher {
     pub(super) fn new(incoming: mpsc::Receiver<Piece>, options: &BatchOptions, halt: Halt) -> Self {
-        Self { incoming, ready: VecDeque::new(), max_bytes: options.max_bytes.max(1), linger: options.linger, halt }
+        let max_bytes = options.max_bytes.max(1);
+        Self { incoming, ready: VecDeque::new(), max_bytes, configured_max_bytes: max_bytes, linger: options.linger, halt }
     }
 
     /// The next batch; `None` once nothing will come any more.
@@ -129,6 +132,11 @@ impl Batcher {
     /// The receiver said that `bytes` are too many.
     pub(super) fn shrink_below(&mut self, bytes: usize) {
         self.max_bytes = self.max_bytes.min((bytes / 2).max(MIN_BATCH_BYTES));
+    }
+
+    /// A batch was taken: the limit creeps back to the configured one, doubling in about twenty batches.
+    pub(super) fn grow(&mut self) {
+        self.max_bytes = (self.max_bytes + self.max_bytes / 32).min(self.configured_max_bytes);
     }
 
     /// The first piece of a batch, cut to size.
@@ -265,7 +273,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_learned_limit_holds_and_has_a_floor() {
+    async fn a_learned_limit_has_a_floor_and_creeps_back() {
         let mut bench = bench(1 << 20);
         bench.batcher.shrink_below(400 << 10);
         assert_eq!(bench.batcher.max_bytes, 200 << 10);
@@ -273,5 +281,9 @@ mod tests {
         assert_eq!(bench.batcher.max_bytes, MIN_BATCH_BYTES);
         bench.batcher.shrink_below(1 << 20);
         assert_eq!(bench.batcher.max_bytes, MIN_BATCH_BYTES);
+        (0..24).for_each(|_| bench.batcher.grow());
+        assert!((120 << 10..140 << 10).contains(&bench.batcher.max_bytes));
+        (0..1000).for_each(|_| bench.batcher.grow());
+        assert_eq!(bench.batcher.max_bytes, 1 << 20);
     }
 }

@@ -120,7 +120,11 @@ impl<S: Source> Forwarder<S> {
             let work = async {
                 let result = Pump::new(source, log_end, options, shared.clone()).run(&mut lanes).await;
                 // Their channels are closed now: the lanes finish what they have.
-                while lanes.join_next().await.is_some() {}
+                while let Some(ended) = lanes.join_next().await {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a lane ended unexpectedly; its spans stay in the journal");
+                    }
+                }
                 result
             };
             let time_is_up = async {

@@ -57,12 +57,22 @@ enum Outcome {
     Taken,
     TooLarge(String),
     BadData(String),
+    /// Failed so often in a way that its size may explain.
+    Unwieldy,
     /// No time left.
     Stopped,
 }
 
 /// So many doubtful refusals, each after a wait, make a batch suspect: it is then taken apart.
 const MAX_DOUBTFUL_REFUSALS: u32 = 5;
+
+/// So many refusals for the rate of one batch, or requests without an answer, and it is halved: a smaller one may pass. Tempo speaks of the rate
+/// also where a batch is larger than the burst but not than the rate, which no waiting heals; and on a slow line a large request never ends in time.
+const MAX_RATE_REFUSALS: u32 = 4;
+const MAX_TIMEOUTS: u32 = 2;
+
+/// The size of smaller batches explains nothing.
+const MIN_UNWIELDY_BYTES: usize = 64 << 10;
 
 /// A lost span is named in the log, up to so many a line.
 const MAX_NAMED_SPANS: usize = 8;
@@ -92,14 +102,17 @@ impl Lane {
                     continue;
                 }
                 Outcome::Stopped => return false,
-                Outcome::TooLarge(words) => {
-                    self.batcher.shrink_below(job.batch.bytes());
-                    (DropReason::TooLarge, words)
-                }
+                Outcome::TooLarge(words) => (DropReason::TooLarge, words),
                 Outcome::BadData(words) => (DropReason::BadData, words),
+                // Only what can be halved ends so, and is not given up.
+                Outcome::Unwieldy => (DropReason::TooLarge, String::new()),
             };
+            let bytes = job.batch.bytes();
             match job.batch.halve() {
                 Halves::Two(first, second) => {
+                    if reason == DropReason::TooLarge {
+                        self.batcher.shrink_below(bytes);
+                    }
                     self.shared.metrics.splits.inc();
                     jobs.push(Job { batch: second, suspicion: job.suspicion });
                     jobs.push(Job { batch: first, suspicion: job.suspicion });
@@ -117,6 +130,7 @@ impl Lane {
     async fn send(&mut self, job: &mut Job) -> Outcome {
         let retry = &self.shared.retry;
         let mut refused = Backoff::new(retry.initial_backoff, retry.max_backoff);
+        let (mut n_rate_refusals, mut n_timeouts) = (0, 0);
         loop {
             let error = match self.shared.client.export(job.batch.payload(), &self.tenant).await {
                 Ok(accepted) => {
@@ -141,6 +155,12 @@ impl Lane {
             if self.shared.halt.pause(wait).await == Pause::Stop {
                 return Outcome::Stopped;
             }
+            n_rate_refusals += u32::from(cause == Cause::RateLimited);
+            n_timeouts += u32::from(cause == Cause::Timeout);
+            let is_suspect = n_rate_refusals >= MAX_RATE_REFUSALS || n_timeouts >= MAX_TIMEOUTS;
+            if is_suspect && job.batch.bytes() > MIN_UNWIELDY_BYTES && job.batch.is_divisible() {
+                return Outcome::Unwieldy;
+            }
         }
     }
 
@@ -158,6 +178,7 @@ impl Lane {
 
     fn accepted(&mut self, batch: &Batch, accepted: &Accepted) {
         self.n_accepted += 1;
+        self.batcher.grow();
         self.shared.report.accepted(batch.bytes(), (self.shared.lag_bytes)());
         if accepted.rejected_spans > 0 {
             self.shared.report.rejected(accepted.rejected_spans, &accepted.message);

@@ -1,5 +1,7 @@
 //! Requests that are too large, and spans that Tempo will not have.
 
+use std::time::Duration;
+
 use sessionfold::tempo::metrics::DropReason;
 use sessionfold::tempo::options::{BatchOptions, Options};
 use tonic::Code;
@@ -80,4 +82,31 @@ async fn the_spans_of_a_record_that_is_taken_apart_keep_their_bytes() {
     bench.forwarded(bench.log.end()).await;
     let messages: Vec<bytes::Bytes> = tempo.calls().iter().skip(1).map(|call| call.message.clone()).collect();
     assert_eq!(messages, [padded_request(1..2, 50), padded_request(2..3, 50)]);
+}
+
+#[tokio::test]
+async fn a_batch_above_the_burst_that_tempo_calls_a_matter_of_rate_is_halved_in_the_end() {
+    let tempo = Double::start(|spans, _| {
+        let words = "RATE_LIMITED: ingestion rate limit (burst: 100000 bytes) exceeded while adding".to_owned();
+        if spans.len() > 90 { Reply::RetryAfter(Code::ResourceExhausted, words, Duration::from_millis(10)) } else { Reply::Ok }
+    });
+    let tempo = tempo.await;
+    let bench = Bench::start(quick(&tempo.endpoint())).await;
+    bench.log.spans(padded_request(0..300, 1_000));
+    bench.forwarded(bench.log.end()).await;
+    assert_eq!(tempo.accepted(), (0..300).collect::<Vec<u64>>());
+    assert_eq!(bench.metrics.dropped_spans(DropReason::TooLarge).get(), 0);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_never_answered_in_time_is_halved_in_the_end() {
+    let tempo = Double::start(|spans, _| if spans.len() > 90 { Reply::Hang } else { Reply::Ok }).await;
+    let mut options = quick(&tempo.endpoint());
+    options.retry.request_timeout = Duration::from_millis(100);
+    options.retry.ambiguous_wait = Duration::from_millis(10);
+    let bench = Bench::start(options).await;
+    bench.log.spans(padded_request(0..300, 1_000));
+    bench.forwarded(bench.log.end()).await;
+    assert_eq!(tempo.accepted(), (0..300).collect::<Vec<u64>>());
+    assert_eq!(bench.metrics.splits.get(), 3);
 }
