@@ -62,9 +62,10 @@ fn is_candidate(fact: &SpanFact) -> bool {
 
 fn key(fact: &SpanFact) -> (Option<u64>, u64, u64, &str) {
     let parent = fact.parent.map(|parent| parent.to_u64());
-    let (input, output, model) = fact.call.as_deref().map_or((0, 0, ""), |Call { usage, model, .. }| {
-        (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0), model)
-    });
+    let (input, output, model) = fact
+        .call
+        .as_deref()
+        .map_or((0, 0, ""), |Call { usage, model, .. }| (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0), model));
     (parent, input, output, model)
 }
 
