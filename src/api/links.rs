@@ -21,8 +21,8 @@ pub(super) struct Place {
 /// Where the server is reached: scheme, host and path prefix, or nothing where neither the configuration nor the request tells.
 pub(super) struct Base(String);
 
-/// A longer `Link` is left out: proxies drop answers with larger heads.
-const LINK_MAX_BYTES: usize = 8 * 1024;
+/// A longer `Link` is left out: proxies with buffers of 8 KiB drop answers with larger heads.
+const LINK_MAX_BYTES: usize = 4 * 1024;
 
 // === impl Place ===
 

@@ -4,9 +4,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use super::BadParam;
 
-/// How many unknown names are reported back, and how long each may be, so that an answer's head stays small.
-const IGNORED_MAX: usize = 20;
-const IGNORED_NAME_MAX_CHARS: usize = 64;
+/// How many unknown names are reported back, and how long each may be, so that an answer's head stays small:
+/// at most 10 x 32 characters of 12 bytes each.
+const IGNORED_MAX: usize = 10;
+const IGNORED_NAME_MAX_CHARS: usize = 32;
 
 /// What stands unencoded in a link: the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
