@@ -47,7 +47,8 @@ impl Collector for JournalCollector {
         ];
         for (name, help, value) in counters {
             let metric = ConstCounter::new(value);
-            let descriptor = encoder.encode_descriptor(&format!("sessionfold_journal_{name}"), help, None, metric.metric_type())?;
+            let name = format!("sessionfold_journal_{name}");
+            let descriptor = encoder.encode_descriptor(&name, help, None, metric.metric_type())?;
             metric.encode(descriptor)?;
         }
         let metric = ConstCounter::new(seconds);

@@ -57,7 +57,7 @@ pub enum StartError {
     #[error("cannot open the journal: {0}")]
     Journal(#[from] journal::OpenError),
     #[error("cannot read how far Tempo was fed: {0}")]
-    Position(#[from] journal::positions::PositionError),
+    Position(#[from] journal::PositionError),
     #[error("cannot open the index: {0}")]
     Store(#[from] local::OpenError),
     #[error("cannot start forwarding: {0}")]
@@ -142,7 +142,10 @@ impl App {
 fn report(ended: Result<crate::tempo::forwarder::Ending, ForwardError>) {
     match ended {
         Ok(ending) if ending.left_bytes > 0 => {
-            tracing::info!(bytes = ending.left_bytes, "the journal keeps what Tempo does not have yet; it is forwarded after the next start");
+            tracing::info!(
+                bytes = ending.left_bytes,
+                "the journal keeps what Tempo does not have yet; it is forwarded after the next start"
+            );
         }
         Ok(_) => {}
         Err(error) => tracing::error!(%error, "forwarding stopped: spans are still accepted and stay in the journal"),

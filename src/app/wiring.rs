@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
 use axum::routing::get;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -22,8 +21,8 @@ use crate::auth::{self, Authenticator, KeyEntry, Keys};
 use crate::config::{self, Config};
 use crate::fold::TraceLimit;
 use crate::ingest::{self, InstanceMark, Receiver};
-use crate::journal::positions::PositionFile;
-use crate::journal::{self, Journal};
+
+use crate::journal::{self, Journal, PositionFile};
 use crate::model::ids::{SessionId, Tenant};
 use crate::model::query::SessionQuery;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
@@ -31,12 +30,12 @@ use crate::model::time::UnixNanos;
 use crate::server;
 use crate::store::local::{self, LocalStore};
 use crate::store::{AcceptError, RunPage, SessionDetail, Store, StoreError};
+use crate::tempo;
 use crate::tempo::forwarder::Forwarder;
 use crate::tempo::metrics::ForwardMetrics;
 use crate::tempo::options::Options as ForwardOptions;
 use crate::tempo::source::JournalSource;
 use crate::tempo::target::Target;
-use crate::tempo;
 
 /// The cap of the journal where none is configured, unless the disk has less than twice that left.
 const AUTOMATIC_JOURNAL_BYTES: u64 = 8 << 30;
@@ -241,11 +240,8 @@ fn open_journal(config: &Config, data_dir: &Path) -> Result<Journal, StartError>
         0 => automatic_cap(data_dir, config.journal.segment_bytes.0),
         bytes => bytes,
     };
-    let options = journal::Options {
-        segment_bytes: config.journal.segment_bytes.0,
-        max_bytes,
-        tail_bytes: config.journal.tail_bytes.bytes(),
-    };
+    let options =
+        journal::Options { segment_bytes: config.journal.segment_bytes.0, max_bytes, tail_bytes: config.journal.tail_bytes.bytes() };
     let (journal, recovery) = Journal::open(&data_dir.join("journal"), options)?;
     if recovery.torn_bytes > 0 {
         tracing::warn!(bytes = recovery.torn_bytes, "the last write was torn by a crash and is cut off; it was never acknowledged");

@@ -62,9 +62,12 @@ async fn check_tempo(config: &Config, findings: &mut Findings) {
         match probe::reach(&app::forward_options(config)).await {
             Err(error) => findings.failed("--tempo", error),
             Ok(Reached::Yes) => findings.passed("--tempo", format_args!("{} takes spans", forward.tempo)),
-            Ok(Reached::Refused(answer)) => findings.failed("--tempo", format_args!("{} answers, but does not take spans: {answer}", forward.tempo)),
+            Ok(Reached::Refused(answer)) => {
+                findings.failed("--tempo", format_args!("{} answers, but does not take spans: {answer}", forward.tempo))
+            }
             Ok(Reached::No(reason)) => {
-                findings.warned("--tempo", format_args!("{} cannot be reached now: {reason}; spans would wait in the journal", forward.tempo));
+                findings
+                    .warned("--tempo", format_args!("{} cannot be reached now: {reason}; spans would wait in the journal", forward.tempo));
             }
         }
     }

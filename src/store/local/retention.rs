@@ -81,7 +81,11 @@ impl Folder {
         oldest.sort_unstable();
         if let Some(newest_to_go) = oldest.into_iter().take(SWEEP_SESSIONS / 5).last() {
             self.floor = self.floor.max(UnixNanos(newest_to_go.0.saturating_add(1)));
-            tracing::warn!(used_bytes = used, cap_bytes = cap, "the index has reached retention.max_index_bytes: its oldest sessions are removed");
+            tracing::warn!(
+                used_bytes = used,
+                cap_bytes = cap,
+                "the index has reached retention.max_index_bytes: its oldest sessions are removed"
+            );
         }
         Ok(())
     }
