@@ -1,8 +1,8 @@
 //! Layer 6: the HTTP door for readers: sessions, agents, health, metrics.
 //!
-//! - Every route stands in [`routes`]; `docs/openapi.yaml` describes them, and a test holds the two together.
+//! - Every route stands in [`ROUTES`]; `docs/openapi.yaml` describes them, and a test holds the two together.
 //! - `dto` has the only types that become JSON. Numbers are written digit by digit from integers, never through floating point.
-//! - Nothing of unbounded size is built in memory: a session's runs are streamed as they are read ([`stream`]).
+//! - Nothing of unbounded size is built in memory: a session's runs are streamed as they are read (`stream`).
 //! - A streamed answer that cannot be finished breaks off, so that a client sees a broken transfer and never a short, valid one.
 //! - Never writes spans, never renders HTML, never tells a client what went wrong inside: that goes to the log, once.
 
