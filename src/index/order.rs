@@ -139,6 +139,9 @@ impl Order {
                 // The entry at this rank from the back is in the group that the rank falls into, though seldom at that place of it.
                 let mirrored = self.locate(self.len - 1 - rank);
                 let group = (self.group_start(mirrored), self.group_end(mirrored));
+                if rank == 0 {
+                    return Walk { order: self, direction, at: group.0, group };
+                }
                 let before = self.len - self.rank(group.1);
                 let at = self.locate(self.rank(group.0) + rank - before);
                 Walk { order: self, direction, at, group }
@@ -193,6 +196,10 @@ impl Order {
 
     /// The place of the entry with this rank, counted from the low end; the end for the length.
     fn locate(&self, rank: usize) -> Place {
+        // First pages of descending lists lie at the very end.
+        if let Some(last) = self.blocks.last().filter(|last| rank < self.len && rank >= self.len - last.len()) {
+            return Place { block: self.blocks.len() - 1, index: rank - (self.len - last.len()) };
+        }
         let mut rest = rank;
         for (block, entries) in self.blocks.iter().enumerate() {
             if rest < entries.len() {
