@@ -107,6 +107,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> Duration {
 fn print_memory(when: &str, index: &SessionIndex) {
     let (memory, n) = (index.memory_bytes(), index.len());
     println!("- memory {when}: {} bytes a session in lists, {} ids, {} agents", memory.lists / n, memory.ids / n, memory.agents / n);
+    assert!(memory.lists / n <= 400, "more than 400 bytes a session");
 }
 
 fn session(number: usize, agents: &[Str], random: &mut Random) -> SessionRow {

@@ -354,7 +354,7 @@ mod tests {
     fn every_rank_in_every_direction_agrees_with_a_plain_sort() {
         for (n, n_keys) in [(0, 1), (1, 1), (128, 1), (129, 1), (1_000, 1), (1_000, 3), (1_000, 40), (1_000, 1_000_000)] {
             let ids: Vec<_> = (0..n).map(id).collect();
-            let keys: Vec<u64> = (0..n as u64).map(|i| (i * 7_919 + 13) % 1_009 % n_keys << 30).collect();
+            let keys: Vec<u64> = (0..n as u64).map(|i| ((i * 7_919 + 13) % 1_009 % n_keys) << 30).collect();
             let mut order = Order::default();
             for row in 0..n {
                 let row = (row * 617 + 5) % n;
