@@ -62,6 +62,7 @@ impl SessionIndex {
         self.last_activity[row as usize] = new.last_activity;
         self.rest[row as usize] = new;
         self.listed.set(row, new.run_count > 0);
+        self.single.set(row, new.run_count == 1);
         self.running.set(row, new.running_count > 0);
         self.failed.set(row, new.error_count > 0);
         self.skewed.set(row, new.sort_activity != new.last_activity);

@@ -17,7 +17,7 @@ use crate::model::time::UnixNanos;
 const STEPS_PER_SELECTED: usize = 4;
 
 /// Looking into one id by itself costs about as much as passing over this many bytes of search text (`benches/list.rs`).
-const BYTES_PER_ID: usize = 400;
+const BYTES_PER_ID: usize = 1_500;
 
 /// The bounds of the time filter, both included; an absent one is the end of time.
 #[derive(Clone, Copy)]
@@ -122,22 +122,21 @@ impl SessionIndex {
         if window.start > window.end {
             return (RowSet::from_words(fitting), RowSet::from_words(unclear));
         }
+        let has_both = window.start > 0 && window.end < u64::MAX;
         let columns = self.first_run.chunks(64).zip(self.last_activity.chunks(64));
-        for (index, ((&word, (first_run, last_activity)), fits)) in among.words().iter().zip(columns).zip(&mut fitting).enumerate() {
+        for (index, (&word, (first_run, last_activity))) in among.words().iter().zip(columns).enumerate() {
             if word == 0 {
                 continue;
             }
-            let (mut touches, mut straddles) = (0_u64, 0_u64);
-            for (bit, (first, last)) in first_run.iter().zip(last_activity).enumerate() {
-                touches |= u64::from((*first <= window.end) & (*last >= window.start)) << bit;
-                straddles |= u64::from((*first < window.start) & (*last > window.end)) << bit;
+            let touches = |(first, last): (&u64, &u64)| (*first <= window.end) & (*last >= window.start);
+            fitting[index] = word & bits(first_run.iter().zip(last_activity).map(touches));
+            if has_both {
+                let straddles = |(first, last): (&u64, &u64)| (*first < window.start) & (*last > window.end);
+                unclear[index] = word & bits(first_run.iter().zip(last_activity).map(straddles));
             }
-            *fits = word & touches;
-            unclear[index] = word & straddles;
         }
         let mut unclear = RowSet::from_words(unclear);
-        let clear: Vec<u32> = unclear.iter().filter(|row| self.overlap(*row, window) == Overlap::Yes).collect();
-        clear.into_iter().for_each(|row| unclear.remove(row));
+        unclear.subtract(&self.single);
         (RowSet::from_words(fitting), unclear)
     }
 
@@ -147,7 +146,7 @@ impl SessionIndex {
             return Overlap::No;
         }
         // An end inside the window belongs to a run there; and a single run covers all between its ends.
-        if first >= window.start || last <= window.end || self.rest[row as usize].run_count == 1 {
+        if first >= window.start || last <= window.end || self.single.contains(row) {
             return Overlap::Yes;
         }
         Overlap::Ask
@@ -216,6 +215,11 @@ impl SessionIndex {
         };
         self.order(sort.field).walk(direction, rank)
     }
+}
+
+/// The answers as bits, the first in the lowest.
+fn bits(answers: impl Iterator<Item = bool>) -> u64 {
+    answers.zip(0..64).fold(0, |word, (answer, bit)| word | u64::from(answer) << bit)
 }
 
 fn narrow(fitting: &mut Option<RowSet>, rows: RowSet) {

@@ -100,6 +100,8 @@ pub struct SessionIndex {
     shares: Vec<Box<[Share]>>,
     /// Rows with a run. A session that was only minted is in no list.
     listed: RowSet,
+    /// Rows with exactly one run, whose times are the session's.
+    single: RowSet,
     /// Rows with a run that is running, and with one that failed.
     running: RowSet,
     failed: RowSet,
@@ -248,7 +250,7 @@ impl SessionIndex {
             + self.last_activity.capacity() * size_of::<u64>()
             + self.rest.capacity() * size_of::<Figures>()
             + self.shares.capacity() * size_of::<Box<[Share]>>();
-        let sets: usize = [&self.listed, &self.running, &self.failed, &self.skewed].map(RowSet::memory_bytes).iter().sum();
+        let sets: usize = [&self.listed, &self.single, &self.running, &self.failed, &self.skewed].map(RowSet::memory_bytes).iter().sum();
         let orders: usize = self.orders.iter().map(Order::memory_bytes).sum();
         let n_ids = self.directory.n_rows();
         MemoryBytes {

@@ -139,6 +139,9 @@ impl Order {
                 // The entry at this rank from the back is in the group that the rank falls into, though seldom at that place of it.
                 let mirrored = self.locate(self.len - 1 - rank);
                 let group = (self.group_start(mirrored), self.group_end(mirrored));
+                if rank == 0 {
+                    return Walk { order: self, direction, at: group.0, group };
+                }
                 let before = self.len - self.rank(group.1);
                 let at = self.locate(self.rank(group.0) + rank - before);
                 Walk { order: self, direction, at, group }
@@ -193,6 +196,10 @@ impl Order {
 
     /// The place of the entry with this rank, counted from the low end; the end for the length.
     fn locate(&self, rank: usize) -> Place {
+        // First pages of descending lists lie at the very end.
+        if let Some(last) = self.blocks.last().filter(|last| rank < self.len && rank >= self.len - last.len()) {
+            return Place { block: self.blocks.len() - 1, index: rank - (self.len - last.len()) };
+        }
         let mut rest = rank;
         for (block, entries) in self.blocks.iter().enumerate() {
             if rest < entries.len() {
@@ -347,7 +354,7 @@ mod tests {
     fn every_rank_in_every_direction_agrees_with_a_plain_sort() {
         for (n, n_keys) in [(0, 1), (1, 1), (128, 1), (129, 1), (1_000, 1), (1_000, 3), (1_000, 40), (1_000, 1_000_000)] {
             let ids: Vec<_> = (0..n).map(id).collect();
-            let keys: Vec<u64> = (0..n as u64).map(|i| (i * 7_919 + 13) % 1_009 % n_keys << 30).collect();
+            let keys: Vec<u64> = (0..n as u64).map(|i| ((i * 7_919 + 13) % 1_009 % n_keys) << 30).collect();
             let mut order = Order::default();
             for row in 0..n {
                 let row = (row * 617 + 5) % n;

@@ -54,6 +54,13 @@ impl RowSet {
         }
     }
 
+    /// Drops what is in the other.
+    pub(super) fn subtract(&mut self, other: &Self) {
+        for (mine, theirs) in self.words.iter_mut().zip(&other.words) {
+            *mine &= !theirs;
+        }
+    }
+
     pub(super) fn count(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }

@@ -33,7 +33,7 @@ fn ids(page: &Page<SessionSummary>) -> Vec<&str> {
     page.items.iter().map(|item| item.id.as_str()).collect()
 }
 
-fn search<'a>(index: &SessionIndex, text: &str) -> Vec<String> {
+fn search(index: &SessionIndex, text: &str) -> Vec<String> {
     let query = SessionQuery { search: Some(text.into()), sort: sort(SortField::SessionId, false), ..SessionQuery::default() };
     let page = index.list(&query, &mut never);
     assert_eq!(page.count, page.items.len() as u64);
@@ -332,7 +332,7 @@ fn restoring_an_id_or_a_number_that_is_taken_replaces_it() {
 #[test]
 fn a_session_takes_at_most_400_bytes_beyond_its_id_and_agents() {
     let mut index = SessionIndex::default();
-    // The worst moment of every table and column is somewhere in here, after a million places were taken in scattered order.
+    // Every table and column grows several times on the way, so the worst moment after such a growth is among those measured.
     let n = 40_000_u64;
     let mut worst = 0;
     for i in 0..n {

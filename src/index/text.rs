@@ -161,13 +161,21 @@ impl Segment {
         while let Some(found) = finder.find(&self.bytes[from..]) {
             let at = from + found;
             slot = self.slot_at(slot, at);
-            let row = self.rows[slot];
-            if let Some(word) = words.get_mut(row as usize / 64) {
-                *word |= 1 << (row % 64);
+            let offset = at - usize::from(self.starts[slot]);
+            // Ids are made to a pattern: where one matched, the next ones often match too, which costs less to see than to search.
+            loop {
+                let row = self.rows[slot];
+                if let Some(word) = words.get_mut(row as usize / 64) {
+                    *word |= 1 << (row % 64);
+                }
+                slot += 1;
+                let Some(start) = self.starts.get(slot) else { return };
+                from = usize::from(*start);
+                let end = self.starts.get(slot + 1).map_or(self.bytes.len(), |start| usize::from(*start));
+                if !self.bytes.get(from + offset..end).is_some_and(|tail| tail.starts_with(finder.needle())) {
+                    break;
+                }
             }
-            slot += 1;
-            let Some(start) = self.starts.get(slot) else { return };
-            from = usize::from(*start);
         }
     }
 
