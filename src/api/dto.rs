@@ -143,7 +143,7 @@ pub(super) struct AgentList<'a> {
 
 #[derive(Serialize)]
 struct AgentLine<'a> {
-    agent_name: &'a str,
+    name: &'a str,
     run_count: u64,
     last_activity: String,
 }
@@ -306,7 +306,7 @@ impl<'a> ModelLine<'a> {
 impl<'a> AgentList<'a> {
     pub(super) fn new(agents: &'a [AgentSummary]) -> Self {
         let line = |agent: &'a AgentSummary| AgentLine {
-            agent_name: &agent.name,
+            name: &agent.name,
             run_count: agent.run_count,
             last_activity: format::timestamp(agent.last_activity),
         };

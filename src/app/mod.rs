@@ -11,8 +11,8 @@ mod wiring;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::Router;
@@ -22,10 +22,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, PositionFile};
 use crate::server;
 use crate::store::local::{self, LocalStore};
-use crate::tempo::forwarder::{ForwardError, Forwarder, StartError as ForwardStartError, Status};
+use crate::tempo::forwarder::{Ending, ForwardError, Forwarder, StartError as ForwardStartError, Status};
+use crate::tempo::metrics::ForwardMetrics;
 use crate::tempo::source::JournalSource;
 
 /// Everything built and bound, nothing served yet.
@@ -36,11 +37,19 @@ pub struct App {
     journal: Journal,
     store: LocalStore,
     threads: local::Running,
-    forwarder: Option<Forwarder<JournalSource>>,
+    forwarding: Option<Forwarding>,
     keeper: retention::Keeper,
     drain: Duration,
     /// Read by `/readyz`.
     stopping: Arc<AtomicBool>,
+}
+
+/// The forwarder and what outlives its run.
+struct Forwarding {
+    forwarder: Forwarder<JournalSource>,
+    metrics: ForwardMetrics,
+    /// Noted while it runs, made durable when it ends.
+    position: Arc<Mutex<PositionFile>>,
 }
 
 /// Why it does not start.
@@ -108,13 +117,13 @@ impl App {
             .into_iter()
             .map(|(listener, router)| tokio::spawn(server::serve(listener, router, no_more_requests.clone(), self.limits)))
             .collect();
-        let status = self.forwarder.as_ref().map(Forwarder::status);
+        let status = self.forwarding.as_ref().map(|forwarding| forwarding.forwarder.status());
         let keeper = tokio::spawn(self.keeper.run(self.store.clone(), status, no_more_keeping.clone()));
         // The forwarder's share of the drain is what the doors leave; at least a second, so that a slow client cannot take it all.
-        let forwarder = self.forwarder.map(|forwarder| {
+        let forwarder = self.forwarding.map(|forwarding| {
             let token = no_more_forwarding.clone();
             let drain = self.drain / 2;
-            tokio::spawn(async move { report(forwarder.run(token, drain).await) })
+            tokio::spawn(async move { report(&forwarding.position, forwarding.forwarder.run(token, drain).await) })
         });
 
         stop.await;
@@ -139,17 +148,22 @@ impl App {
 }
 
 /// A forwarder that ends by itself leaves its spans in the journal; ingest and the API go on.
-fn report(ended: Result<crate::tempo::forwarder::Ending, ForwardError>) {
-    match ended {
-        Ok(ending) if ending.left_bytes > 0 => {
-            tracing::info!(
-                bytes = ending.left_bytes,
-                "the journal keeps what Tempo does not have yet; it is forwarded after the next start"
-            );
-        }
-        Ok(_) => {}
-        Err(error) => tracing::error!(%error, "forwarding stopped: spans are still accepted and stay in the journal"),
+fn report(position: &Mutex<PositionFile>, ended: Result<Ending, ForwardError>) {
+    let ending = match ended {
+        Ok(ending) => ending,
+        Err(error) => return tracing::error!(%error, "forwarding stopped: spans are still accepted and stay in the journal"),
+    };
+    if let Err(error) = lock(position).set(ending.position) {
+        tracing::warn!(%error, "how far Tempo was fed could not be written: the last spans are sent again after the next start");
     }
+    if ending.left_bytes > 0 {
+        let bytes = ending.left_bytes;
+        tracing::info!(bytes, "the journal keeps what Tempo does not have yet; it is forwarded after the next start");
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// What `run` needs to decide which part of the journal may go.

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::routing::get;
@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::retention::Keeper;
-use super::{App, StartError};
+use super::{App, Forwarding, StartError};
 use crate::api::{self, Api, ApiMetrics, StreamLimits};
 use crate::auth::{self, Authenticator, KeyEntry, Keys};
 use crate::config::{self, Config};
@@ -58,7 +58,7 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
     let journal = open_journal(config, data_dir)?;
     // The first line of defence against a wrong --tempo is before the replay, which may take long.
-    let forwarder = forwarder(config, &journal, &addresses, &instance).await?;
+    let forwarding = forwarder(config, &journal, &addresses, &instance).await?;
     let options = store_options(config, data_dir);
     let opening = journal.clone();
     let opened = tokio::task::spawn_blocking(move || LocalStore::open(opening, options)).await;
@@ -67,12 +67,11 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     let stopping = Arc::new(AtomicBool::new(false));
     let mut registry = Registry::default();
     store.metrics().register(&mut registry);
-    let forwarder = forwarder.map(|(forwarder, metrics)| {
-        metrics.register(&mut registry);
-        forwarder
-    });
+    if let Some(forwarding) = &forwarding {
+        forwarding.metrics.register(&mut registry);
+    }
     let doored: Arc<dyn Store> = Arc::new(Doored { store: store.clone(), stopping: stopping.clone() });
-    let mark = forwarder.is_some().then(|| instance_mark(&instance)).flatten();
+    let mark = forwarding.is_some().then(|| instance_mark(&instance)).flatten();
     let receiver = Receiver::new(doored.clone(), authenticator.clone(), ingest_options(config), mark);
     receiver.register_metrics(&mut registry);
     let metrics = ApiMetrics::default();
@@ -111,7 +110,7 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
         journal,
         store,
         threads,
-        forwarder,
+        forwarding,
         drain: config.server.drain_timeout.0,
         stopping,
     })
@@ -296,30 +295,28 @@ pub(super) fn forward_options(config: &Config) -> ForwardOptions {
     options
 }
 
-async fn forwarder(
-    config: &Config,
-    journal: &Journal,
-    addresses: &[SocketAddr],
-    instance: &str,
-) -> Result<Option<(Forwarder<JournalSource>, ForwardMetrics)>, StartError> {
+async fn forwarder(config: &Config, journal: &Journal, addresses: &[SocketAddr], instance: &str) -> Result<Option<Forwarding>, StartError> {
     let forward = &config.forward;
     if forward.tempo.is_empty() {
         return Ok(None);
     }
-    let mut position = PositionFile::open(&config.server.data_dir.join("forwarded.position"))?;
+    let position = PositionFile::open(&config.server.data_dir.join("forwarded.position"))?;
     let source = JournalSource::new(journal.reader(position.get()));
     let mut options = forward_options(config);
     options.instance_id = instance.to_owned();
     options.in_doubt_below = journal.end();
     options.own_addresses = addresses.to_vec();
-    let save = Box::new(move |at| position.set(at).map_err(std::io::Error::other));
+    let position = Arc::new(Mutex::new(position));
+    // Five times a second without an fsync: losing the last note costs a repetition, never a span.
+    let noted = position.clone();
+    let save = Box::new(move |at| super::lock(&noted).note(at).map_err(std::io::Error::other));
     let log_end = {
         let journal = journal.clone();
         Arc::new(move || journal.end())
     };
     let metrics = ForwardMetrics::default();
     let forwarder = Forwarder::new(options, source, save, log_end, metrics.clone()).await?;
-    Ok(Some((forwarder, metrics)))
+    Ok(Some(Forwarding { forwarder, metrics, position }))
 }
 
 fn now() -> UnixNanos {

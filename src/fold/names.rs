@@ -27,8 +27,9 @@ pub(super) struct Names<'a> {
 }
 
 /// Whether there is exactly one of something.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 enum Sole<'a, T> {
+    #[default]
     Nothing,
     One(&'a T),
     Several,
@@ -130,12 +131,6 @@ impl<'a> Names<'a> {
 }
 
 // === impl Sole ===
-
-impl<T> Default for Sole<'_, T> {
-    fn default() -> Self {
-        Self::Nothing
-    }
-}
 
 impl<'a, T: PartialEq> Sole<'a, T> {
     fn add(&mut self, value: Option<&'a T>) {

@@ -232,8 +232,8 @@ async fn agents_are_listed_with_their_runs() {
     let router = router(Double::new([run("s", "chat", 0), run("t", "chat", SECOND), run("s", "éa", 0), run("s", "", 0)]));
     let answer = get(&router, "/api/v1/observability/agents/?x=1").await;
     let expected = concat!(
-        r#"{"results":[{"agent_name":"chat","run_count":2,"last_activity":"2026-02-07T10:00:02Z"},"#,
-        r#"{"agent_name":"éa","run_count":1,"last_activity":"2026-02-07T10:00:01Z"}],"count":2}"#
+        r#"{"results":[{"name":"chat","run_count":2,"last_activity":"2026-02-07T10:00:02Z"},"#,
+        r#"{"name":"éa","run_count":1,"last_activity":"2026-02-07T10:00:01Z"}],"count":2}"#
     );
     assert_eq!(answer.text, expected);
     assert_eq!(answer.header("x-sessionfold-ignored"), Some("x"));

@@ -2,6 +2,7 @@
 //!
 //! Every case is received in four ways that must make no difference: as it was sent; each span in a request of its own in three shuffled
 //! orders; and each of those three times over.
+#![allow(clippy::unwrap_used)]
 
 mod chain;
 mod dialects;

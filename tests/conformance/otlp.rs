@@ -44,7 +44,7 @@ impl From<f64> for Attr {
     }
 }
 
-/// A span of the instrumentation scope `scope`, below span `parent` (0 for a root), lasting 1000 ms less what nests it.
+/// A span of the instrumentation scope `scope`, below span `parent` (0 for a root). By its number it lies within those of lower ones.
 pub(super) fn span(scope: &'static str, number: u64, parent: u64) -> Told {
     Told { scope, number, parent, from_ms: 10 * number, to_ms: 2000 - 10 * number, attributes: Vec::new(), is_failed: false }
 }

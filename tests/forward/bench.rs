@@ -48,7 +48,7 @@ pub(crate) fn quick(endpoint: &str) -> Options {
     let batch = BatchOptions { linger: Duration::from_millis(5), ..BatchOptions::default() };
     let retry = RetryOptions {
         connect_timeout: Duration::from_secs(2),
-        request_timeout: Duration::from_millis(400),
+        request_timeout: Duration::from_secs(10),
         initial_backoff: Duration::from_millis(10),
         max_backoff: Duration::from_millis(60),
         ambiguous_wait: Duration::from_millis(600),
@@ -102,6 +102,12 @@ impl Log {
         self.append(tenant.clone(), Event::Spans(request), length)
     }
 
+    /// Makes the log as long as if the spans were there; they come with the call of what is returned, as from a disk that takes its time.
+    pub(crate) fn late_spans(&self, request: Bytes) -> impl FnOnce() + use<> {
+        let (sourced, sender) = (self.place(Tenant::default(), request.len() as u64, Event::Spans(request)), self.sender.clone());
+        move || sender.send(sourced).unwrap()
+    }
+
     pub(crate) fn deletion(&self) -> Position {
         self.append(Tenant::default(), Event::DeleteSession(SessionId::new("s").unwrap()), 1)
     }
@@ -111,11 +117,16 @@ impl Log {
     }
 
     fn append(&self, tenant: Tenant, event: Event, length: u64) -> Position {
+        let sourced = self.place(tenant, length, event);
+        let end = sourced.end;
+        self.sender.send(sourced).unwrap();
+        end
+    }
+
+    fn place(&self, tenant: Tenant, length: u64, event: Event) -> Sourced {
         let position = Position(self.end.fetch_add(length + 8, Ordering::SeqCst));
         let end = Position(position.0 + length + 8);
-        let entry = Entry { tenant, received_at: UnixNanos(1), event };
-        self.sender.send(Sourced { position, end, entry }).unwrap();
-        end
+        Sourced { position, end, entry: Entry { tenant, received_at: UnixNanos(1), event } }
     }
 }
 
@@ -167,8 +178,12 @@ impl Bench {
         assert_eq!(self.status.forwarded_position(), end);
     }
 
-    pub(crate) async fn stop(self) -> Ending {
+    pub(crate) fn begin_shutdown(&self) {
         self.shutdown.cancel();
+    }
+
+    pub(crate) async fn stop(self) -> Ending {
+        self.begin_shutdown();
         let ending = self.running.await.unwrap().unwrap();
         let saved = self.saved.lock().unwrap();
         assert!(saved.is_sorted(), "positions went back: {saved:?}");

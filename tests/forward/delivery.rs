@@ -142,6 +142,20 @@ async fn shutting_down_sends_what_is_there_and_says_what_is_left() {
 }
 
 #[tokio::test]
+async fn shutting_down_waits_for_what_is_in_the_journal_and_not_read_yet() {
+    let tempo = Double::start(|_, _| Reply::Ok).await;
+    let bench = Bench::start(quick(&tempo.endpoint())).await;
+    let end = bench.log.spans(request(1..2));
+    bench.forwarded(end).await;
+    let arrive = bench.log.late_spans(request(2..3));
+    bench.begin_shutdown();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    arrive();
+    assert_eq!(bench.stop().await.left_bytes, 0);
+    assert_eq!(tempo.accepted(), [1, 2]);
+}
+
+#[tokio::test]
 async fn shutting_down_without_tempo_is_quick_and_keeps_everything() {
     let address = Double::start(|_, _| Reply::Ok).await.endpoint();
     let bench = Bench::start(quick(&address)).await;
@@ -172,11 +186,13 @@ async fn what_a_process_before_may_have_sent_waits_until_tempo_can_merge_copies(
 #[tokio::test]
 async fn what_came_after_the_start_does_not_wait() {
     let tempo = Double::start(|_, _| Reply::Ok).await;
-    let bench = Bench::start(quick(&tempo.endpoint())).await;
+    let options = quick(&tempo.endpoint());
+    let wait = options.retry.ambiguous_wait;
+    let bench = Bench::start(options).await;
     let began = Instant::now();
     bench.log.spans(request(1..2));
     bench.forwarded(bench.log.end()).await;
-    assert!(began.elapsed() < Duration::from_millis(500));
+    assert!(began.elapsed() < wait);
 }
 
 #[tokio::test]

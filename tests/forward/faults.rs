@@ -28,7 +28,11 @@ fn status(code: Code, message: &str) -> Reply {
 /// One span, one failed attempt: gives the time until the second attempt.
 async fn time_until_retry(reply: Reply, cause: Cause) -> Duration {
     let tempo = Double::start(turns(vec![reply])).await;
-    let bench = Bench::start(quick(&tempo.endpoint())).await;
+    let mut options = quick(&tempo.endpoint());
+    if cause == Cause::Timeout {
+        options.retry.request_timeout = Duration::from_millis(300);
+    }
+    let bench = Bench::start(options).await;
     bench.log.spans(request(1..2));
     bench.forwarded(bench.log.end()).await;
     assert_eq!(tempo.accepted(), [1]);
@@ -43,7 +47,7 @@ async fn time_until_retry(reply: Reply, cause: Cause) -> Duration {
 
 #[tokio::test]
 async fn a_clear_refusal_is_retried_soon() {
-    let soon = Duration::from_millis(300);
+    let soon = quick("").retry.ambiguous_wait;
     assert!(time_until_retry(status(Code::Unavailable, "not now"), Cause::Unavailable).await < soon);
     assert!(time_until_retry(status(Code::ResourceExhausted, "rate limit"), Cause::RateLimited).await < soon);
 }
@@ -100,6 +104,16 @@ async fn a_warning_in_a_success_drops_nothing() {
     let end = bench.log.spans(request(2..3));
     bench.forwarded(end).await;
     assert_eq!(bench.metrics.dropped_spans(DropReason::Rejected).get(), 0);
+}
+
+#[tokio::test]
+async fn a_tls_address_of_a_plain_receiver_fails_clearly_and_loses_nothing() {
+    let tempo = Double::start(|_, _| Reply::Ok).await;
+    let bench = Bench::start(quick(&format!("https://localhost:{}", tempo.address.port()))).await;
+    bench.log.spans(request(1..2));
+    eventually("a failed handshake", || bench.metrics.retries(Cause::Unreachable).get() > 1).await;
+    assert_eq!(bench.stop().await.position, Position(0));
+    assert!(tempo.calls().is_empty());
 }
 
 #[tokio::test]
@@ -213,7 +227,7 @@ async fn in_any_mix_of_faults_every_span_arrives_and_no_saved_position_is_ahead(
     let mut options = quick(&tempo.endpoint());
     options.batch.max_bytes = 2_000;
     options.max_pending_bytes = 6_000;
-    options.retry.request_timeout = Duration::from_millis(40);
+    options.retry.request_timeout = Duration::from_millis(150);
     options.retry.ambiguous_wait = Duration::from_millis(30);
     let ends: Arc<Mutex<Vec<(Position, u64)>>> = Arc::default();
     let check_saved = {

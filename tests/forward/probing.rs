@@ -33,7 +33,9 @@ async fn a_receiver_is_told_from_a_refusal_and_from_nobody() {
         matches!(probe::reach(&quick(&refusing.endpoint())).await.unwrap(), Reached::Refused(words) if words.contains("unknown service"))
     );
     let hanging = Double::start(|_, _| Reply::Hang).await;
-    assert!(matches!(probe::reach(&quick(&hanging.endpoint())).await.unwrap(), Reached::No(words) if words.contains("no answer")));
+    let mut impatient = quick(&hanging.endpoint());
+    impatient.retry.request_timeout = Duration::from_millis(300);
+    assert!(matches!(probe::reach(&impatient).await.unwrap(), Reached::No(words) if words.contains("no answer")));
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let answer = probe::reach(&quick(&closed.to_string())).await.unwrap();
     assert!(matches!(&answer, Reached::No(words) if words.contains("refused")), "{answer:?}");

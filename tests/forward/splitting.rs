@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sessionfold::journal::Position;
 use sessionfold::tempo::metrics::DropReason;
 use sessionfold::tempo::options::{BatchOptions, Options};
 use tonic::Code;
@@ -26,6 +27,32 @@ async fn an_entry_larger_than_a_batch_is_cut_between_spans() {
     let sizes: Vec<usize> = tempo.calls().iter().map(|call| call.message.len()).collect();
     assert!(sizes.iter().all(|size| *size < 5_100), "{sizes:?}");
     assert_eq!(bench.metrics.splits.get(), 0);
+}
+
+#[tokio::test]
+async fn an_entry_sent_in_parts_is_done_only_with_its_last_part() {
+    let tempo = Double::start(|spans, _| if spans.contains(&19) { refusal(Code::Unavailable, "") } else { Reply::Ok }).await;
+    let batch = BatchOptions { max_bytes: 5_000, ..quick("").batch };
+    let bench = Bench::start(Options { batch, ..quick(&tempo.endpoint()) }).await;
+    bench.log.spans(padded_request(0..20, 1_000));
+    tempo.received(8).await;
+    assert!(tempo.accepted().len() >= 12, "the first parts were not taken");
+    assert_eq!(bench.status.forwarded_position(), Position(0));
+}
+
+#[tokio::test]
+async fn an_entry_taken_apart_is_done_only_with_its_last_half() {
+    let tempo = Double::start(|spans, _| match spans {
+        [4] => refusal(Code::Unavailable, ""),
+        spans if spans.contains(&4) => refusal(Code::InvalidArgument, "bad"),
+        _ => Reply::Ok,
+    });
+    let tempo = tempo.await;
+    let bench = Bench::start(quick(&tempo.endpoint())).await;
+    bench.log.spans(request(1..5));
+    tempo.received(6).await;
+    assert_eq!(tempo.accepted(), [1, 2, 3]);
+    assert_eq!(bench.status.forwarded_position(), Position(0));
 }
 
 #[tokio::test]

@@ -45,8 +45,9 @@ impl Tempo {
     /// `settings` are environment variables of `tests/forward/tempo.yaml`, for instance `TEMPO_MULTITENANCY`.
     pub fn prepare(test: &str, settings: &[(&'static str, &str)]) -> Option<Self> {
         let Some(bin) = std::env::var_os("TEMPO_BIN") else {
-            // Written past the capture of test output on purpose.
-            writeln!(std::io::stderr(), "SKIPPED {test}: set TEMPO_BIN to the binary of a Tempo 3 to run it").unwrap();
+            // Not `eprintln!`: the test harness would capture it.
+            let mut stderr = std::io::stderr();
+            writeln!(stderr, "SKIPPED {test}: set TEMPO_BIN to the binary of a Tempo 3 to run it").unwrap();
             return None;
         };
         let dir = tempfile::tempdir().unwrap();

@@ -49,7 +49,7 @@ fn owners(folded: &Folded) -> BTreeMap<u64, Option<RunKey>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
     fn order_repetition_and_differing_copies_do_not_matter(

@@ -126,11 +126,11 @@ impl<'a> Oracle<'a> {
         let (mut sure, mut topmost) = (BTreeSet::new(), BTreeSet::new());
         for (&span, fact) in &self.spans {
             let is_agent_below =
-                |agent: &&SpanFact| agent.kind == SpanKind::Agent && agent.span != span && self.tree_path(agent.span).contains(&span);
+                |agent: &&'a SpanFact| agent.kind == SpanKind::Agent && agent.span != span && self.tree_path(agent.span).contains(&span);
             match fact.kind {
                 SpanKind::Agent if fact.session().is_some() || fact.run_id().is_some() => sure.insert(span),
                 SpanKind::Agent if !self.above(span, SpanKind::Agent) => topmost.insert(span),
-                SpanKind::Workflow if !self.above(span, SpanKind::Agent) && !self.spans.values().any(|agent| is_agent_below(&agent)) => {
+                SpanKind::Workflow if !self.above(span, SpanKind::Agent) && !self.spans.values().any(is_agent_below) => {
                     let is_inner = self.above(span, SpanKind::Workflow);
                     let above = self.parent(span).and_then(|parent| self.introducer(parent)).and_then(|by| self.session(by));
                     let differs = self.session(span).is_some() && above.is_some() && self.session(span) != above;
