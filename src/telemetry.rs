@@ -1,1 +1,70 @@
-//! (being built)
+//! Layer 7: logs to standard error, and metrics of what has no metrics of its own. Standard output belongs to the ready line.
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+use crate::journal::Journal;
+
+/// Starts logging; called once, before anything logs.
+///
+/// Errors name the directive that cannot be read.
+pub fn init(log: &Log) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&log.level).map_err(|error| format!("log.level {:?}: {error}", log.level))?;
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => logs.with_ansi(is_terminal).with_target(false).init(),
+        LogFormat::Json => logs.json().flatten_event(true).with_target(false).init(),
+    }
+    Ok(())
+}
+
+/// Shows the journal under `sessionfold_journal_`; its numbers are read when they are asked for.
+pub fn register_journal(journal: &Journal, registry: &mut Registry) {
+    registry.register_collector(Box::new(JournalCollector { journal: journal.clone() }));
+}
+
+#[derive(Debug)]
+struct JournalCollector {
+    journal: Journal,
+}
+
+impl Collector for JournalCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let stats = self.journal.stats();
+        let (used_bytes, max_bytes) = self.journal.usage();
+        let seconds = stats.sync_total().as_secs_f64();
+        let counters = [
+            ("records", "Records made durable", stats.appended_records()),
+            ("record_bytes", "Bytes of the records made durable", stats.appended_bytes()),
+            ("syncs", "Calls of fdatasync; records over syncs is the size of a group commit", stats.syncs()),
+            ("no_space", "Groups refused because the disk was full", stats.no_space()),
+        ];
+        for (name, help, value) in counters {
+            let metric = ConstCounter::new(value);
+            let name = format!("sessionfold_journal_{name}");
+            let descriptor = encoder.encode_descriptor(&name, help, None, metric.metric_type())?;
+            metric.encode(descriptor)?;
+        }
+        let metric = ConstCounter::new(seconds);
+        let name = "sessionfold_journal_sync_duration";
+        let descriptor = encoder.encode_descriptor(name, "Time spent in fdatasync", Some(&Unit::Seconds), metric.metric_type())?;
+        metric.encode(descriptor)?;
+        let gauges = [
+            ("used", "Space the journal takes on disk", used_bytes),
+            ("max", "Space the journal may take; beyond it spans are refused", max_bytes),
+        ];
+        for (name, help, value) in gauges {
+            let metric = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            let name = format!("sessionfold_journal_{name}");
+            let descriptor = encoder.encode_descriptor(&name, help, Some(&Unit::Bytes), metric.metric_type())?;
+            metric.encode(descriptor)?;
+        }
+        Ok(())
+    }
+}

@@ -53,9 +53,8 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Con
 /// Variables that begin like ours and are none: most likely a slip of the pen.
 pub fn unknown_environment(environment: &[(String, String)]) -> Vec<String> {
     let known = Table::try_from(Config::default()).unwrap_or_default();
-    let is_unknown = |name: &str| {
-        name.strip_prefix(PREFIX).is_some_and(|rest| !FLAG_VARIABLES.contains(&rest) && find_key(&known, rest).is_none())
-    };
+    let is_unknown =
+        |name: &str| name.strip_prefix(PREFIX).is_some_and(|rest| !FLAG_VARIABLES.contains(&rest) && find_key(&known, rest).is_none());
     environment.iter().map(|(name, _)| name).filter(|name| is_unknown(name)).cloned().collect()
 }
 
@@ -159,7 +158,8 @@ mod tests {
     #[test]
     fn the_environment_wins_over_the_file_and_the_file_over_defaults() {
         let (_dir, path) = file("[retention]\nmax_age = \"7d\"\n[forward]\ngzip = true\n");
-        let config = load(Some(&path), &env(&[("SESSIONFOLD_RETENTION_MAX_AGE", "2h"), ("SESSIONFOLD_JOURNAL_MAX_BYTES", "1GiB")])).unwrap();
+        let config =
+            load(Some(&path), &env(&[("SESSIONFOLD_RETENTION_MAX_AGE", "2h"), ("SESSIONFOLD_JOURNAL_MAX_BYTES", "1GiB")])).unwrap();
         assert_eq!(config.retention.max_age, Age::secs(7200));
         assert_eq!(config.journal.max_bytes, Size::mib(1024));
         assert!(config.forward.gzip);

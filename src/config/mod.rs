@@ -185,12 +185,7 @@ impl Default for Server {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_request_bytes: Size::mib(32),
-            max_inflight_bytes: Size::mib(256),
-            max_attribute_depth: 64,
-            max_trace_spans: 50_000,
-        }
+        Self { max_request_bytes: Size::mib(32), max_inflight_bytes: Size::mib(256), max_attribute_depth: 64, max_trace_spans: 50_000 }
     }
 }
 

@@ -1,17 +1,40 @@
 //! Layer 2: what the attributes of every dialect mean, as one `SpanFact`.
+//!
+//! - Which keys are read and which comes first is data (`tables`, `kind`); `docs/conventions.md` shows it and says why.
+//! - Keys match as a whole. What no row names is passed over after one look-up (`lookup`).
+//! - Tokens of a span come from one dialect, never from two (`usage`).
+//! - What cannot be believed is left out, counted as an [`Oddity`], and spoils nothing else of the span.
+//! - Never panics, whatever the values are, and never asks about other spans: that is the fold's.
+
+mod json;
+mod kind;
+mod lookup;
+mod number;
+mod reading;
+mod strings;
+mod tables;
+mod usage;
+
+#[cfg(test)]
+mod tests;
+
+pub use strings::Strings;
 
 use crate::model::Str;
-use crate::model::facts::SpanFact;
-use crate::model::ids::TraceId;
-use crate::model::time::UnixNanos;
+use crate::model::facts::{Labels, SpanFact, SpanStatus};
+use crate::model::ids::{SpanId, TraceId};
+use crate::model::time::{Nanos, UnixNanos};
+use crate::model::usage::Call;
 use crate::wire::otlp::{Attribute, Span};
 
-/// Shares the strings that repeat (names, models, scopes).
-#[derive(Debug, Default)]
-pub struct Strings {}
+use reading::{Said, cut};
 
-/// What was odd about a span and was not believed; each is counted in a metric by this name.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// How far ahead of its arrival a span may start or end before it counts as of the far future: a day, which covers every mistaken zone.
+const FUTURE_SLACK: Nanos = Nanos::from_secs(24 * 60 * 60);
+
+/// What was odd about a span and was not believed; each is counted in a metric by this name, once a span.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
 pub enum Oddity {
     SessionIdTooLong,
     CostInvalid,
@@ -26,22 +49,29 @@ pub enum Oddity {
 pub struct Extracted {
     pub trace: TraceId,
     pub fact: SpanFact,
+    /// Each at most once, in the order of [`Oddity::ALL`].
     pub oddities: Vec<Oddity>,
 }
 
-impl Oddity {
-    pub fn as_str(self) -> &'static str {
-        ""
-    }
+/// What a span tells outside its attributes.
+#[derive(Clone, Copy)]
+struct Scalars<'a> {
+    trace_id: &'a [u8],
+    span_id: &'a [u8],
+    /// Empty or zero for a root.
+    parent_span_id: &'a [u8],
+    name: &'a str,
+    start: UnixNanos,
+    end: UnixNanos,
+    status: SpanStatus,
 }
 
-impl Strings {
-    pub fn share(&mut self, text: &str) -> Str {
-        text.into()
-    }
-}
+/// A set of [`Oddity`].
+#[derive(Clone, Copy, Default)]
+struct Oddities(u8);
 
-/// Reads one inspected span. `resource` are the attributes of its resource, the last resort for a session id.
+/// Reads one inspected span; `None` if its ids are not valid. `resource` are the attributes of its resource, the last resort for a session
+/// id, and only for a span without a parent: a span below another has its session from there.
 pub fn extract(
     span: &Span<'_>,
     scope_name: &str,
@@ -49,6 +79,134 @@ pub fn extract(
     received_at: UnixNanos,
     strings: &mut Strings,
 ) -> Option<Extracted> {
-    let _ = (span, scope_name, resource, received_at, strings);
-    None
+    // Bytes that were inspected have no malformed attribute; if one comes all the same, what stands before it is kept.
+    let attributes = span.attributes().map_while(Result::ok);
+    extract_with(Scalars::of(span), attributes, scope_name, resource, received_at, strings)
+}
+
+/// As [`extract`], from fields and attributes that are read already.
+fn extract_with<'a>(
+    span: Scalars<'_>,
+    attributes: impl Iterator<Item = Attribute<'a>>,
+    scope_name: &str,
+    resource: &[Attribute<'_>],
+    received_at: UnixNanos,
+    strings: &mut Strings,
+) -> Option<Extracted> {
+    let trace = TraceId::from_bytes(span.trace_id)?;
+    let id = SpanId::from_bytes(span.span_id)?;
+    let parent = SpanId::from_bytes(span.parent_span_id);
+    let (start, end) = (span.start, span.end);
+
+    let mut oddities = Oddities::default();
+    let is_future = note_times(start, end, received_at, &mut oddities);
+    let said = Said::read(attributes, &mut oddities);
+    let fact = SpanFact {
+        end,
+        call: call(&said, strings).map(Box::new),
+        labels: labels(&said, parent, resource, strings, &mut oddities).map(Box::new),
+        start,
+        span: id,
+        parent,
+        kind: said.kind,
+        status: span.status,
+        has_response_model: said.has_response_model,
+        is_framework: said.is_framework,
+        is_future,
+        name: strings.share(cut(span.name)),
+        scope: strings.share(cut(scope_name)),
+    };
+    Some(Extracted { trace, fact, oddities: oddities.list() })
+}
+
+/// Takes note of times that cannot be right; the fact keeps them as they were sent. Returns whether they lie in the far future.
+fn note_times(start: UnixNanos, end: UnixNanos, received_at: UnixNanos, oddities: &mut Oddities) -> bool {
+    if start == UnixNanos::ZERO {
+        oddities.insert(Oddity::NoStart);
+    }
+    if end != UnixNanos::ZERO && end < start {
+        oddities.insert(Oddity::EndBeforeStart);
+    }
+    let is_future = start.max(end) > received_at.plus(FUTURE_SLACK);
+    if is_future {
+        oddities.insert(Oddity::FarFuture);
+    }
+    is_future
+}
+
+fn call(said: &Said<'_>, strings: &mut Strings) -> Option<Call> {
+    if said.model.is_none() && !said.usage.is_stated() {
+        return None;
+    }
+    Some(Call {
+        usage: said.usage,
+        model: strings.share(said.model.unwrap_or_default()),
+        provider: strings.share(said.provider.unwrap_or_default()),
+    })
+}
+
+fn labels(
+    said: &Said<'_>,
+    parent: Option<SpanId>,
+    resource: &[Attribute<'_>],
+    strings: &mut Strings,
+    oddities: &mut Oddities,
+) -> Option<Labels> {
+    let resource = if parent.is_none() { resource } else { &[] };
+    let labels = Labels {
+        session: said.session(resource, oddities),
+        run_id: said.run_id.as_deref().map(Str::from),
+        agent: said.agent.map(|name| strings.share(name)),
+        workflow: said.workflow.map(|name| strings.share(name)),
+        user: said.user.as_deref().map(Str::from),
+        user_group: said.user_group.as_deref().map(Str::from),
+    };
+    (labels != Labels::default()).then_some(labels)
+}
+
+// === impl Oddity ===
+
+impl Oddity {
+    pub const ALL: [Self; 6] =
+        [Self::SessionIdTooLong, Self::CostInvalid, Self::TokensInvalid, Self::FarFuture, Self::EndBeforeStart, Self::NoStart];
+
+    /// A label for metrics and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SessionIdTooLong => "session_id_too_long",
+            Self::CostInvalid => "cost_invalid",
+            Self::TokensInvalid => "tokens_invalid",
+            Self::FarFuture => "far_future",
+            Self::EndBeforeStart => "end_before_start",
+            Self::NoStart => "no_start",
+        }
+    }
+}
+
+// === impl Scalars ===
+
+impl<'a> Scalars<'a> {
+    fn of(span: &Span<'a>) -> Self {
+        Self {
+            trace_id: span.trace_id,
+            span_id: span.span_id,
+            parent_span_id: span.parent_span_id,
+            name: span.name,
+            start: UnixNanos(span.start_time_unix_nano),
+            end: UnixNanos(span.end_time_unix_nano),
+            status: SpanStatus::from_code(span.status_code.into()),
+        }
+    }
+}
+
+// === impl Oddities ===
+
+impl Oddities {
+    fn insert(&mut self, oddity: Oddity) {
+        self.0 |= 1 << oddity as u8;
+    }
+
+    fn list(self) -> Vec<Oddity> {
+        Oddity::ALL.into_iter().filter(|oddity| self.0 & (1 << *oddity as u8) != 0).collect()
+    }
 }

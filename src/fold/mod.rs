@@ -1,4 +1,27 @@
 //! Layer 2: from the facts of a trace to its runs. Pure: facts, prices and time come in as arguments; no bytes, no disk, no clock.
+//!
+//! ```text
+//! TraceFacts (a set) ──► tree: parents, cycles cut, starts ──► boundary: which spans are runs ──► lost: subtrees whose parent never came
+//!                                                                                                          │
+//!              Folded ◄── assemble: runs, sums, verdicts ◄── names: session, user, workflow ◄── count: what counts, at which cost
+//! ```
+//!
+//! - The runs of a trace are always computed from all of its facts and never from earlier runs, so the order of arrival, the split into
+//!   requests and repetition cannot matter (below the [`TraceLimit`], where what is refused depends on what came first).
+//! - O(n log n) in the spans of the trace, and no recursion: depth, cycles and spans that are their own parents are input like any other.
+//! - Every call is accounted for exactly once: in the usage of one run, among what that run left out, or on an orphan.
+//! - It never judges attributes (`conventions` did), never prices (`Rules::price` does) and never reads a clock.
+
+mod assemble;
+mod boundary;
+mod count;
+mod duplicates;
+mod lost;
+mod names;
+mod set;
+#[cfg(test)]
+mod tests;
+mod tree;
 
 use crate::model::facts::SpanFact;
 use crate::model::ids::{SpanId, TraceId};
@@ -7,8 +30,19 @@ use crate::model::time::UnixNanos;
 use crate::model::usage::{Call, NanoUsd};
 
 /// The set of facts of one trace: the stored unit. Joining is idempotent, commutative and associative.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct TraceFacts {}
+///
+/// Two sorted pieces, so that a trace of a few spans is one small vector and a trace of a hundred thousand still takes a span in
+/// logarithmic time plus a short move.
+#[derive(Clone, Debug, Default)]
+pub struct TraceFacts {
+    /// Ordered by span id; shares no span with `recent`.
+    settled: Vec<SpanFact>,
+    /// Ordered by span id, at most [`set::RECENT_MAX`] long.
+    recent: Vec<SpanFact>,
+    n_refused: u64,
+    /// Sum of the facts' own weights in bytes.
+    facts_bytes: usize,
+}
 
 /// What a fact did to its trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +57,9 @@ pub enum Joined {
 }
 
 /// How much of a trace is kept.
+///
+/// Over `max_spans` a new span is kept only if it bears something (a call, a label, or being an agent or workflow span), and over
+/// [`TraceLimit::BEARING_FACTOR`] times as many not even then. A further copy of a span that is kept is always taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TraceLimit {
     pub max_spans: usize,
@@ -42,7 +79,7 @@ pub struct Verdict {
     pub span: SpanId,
     /// Index into the runs; `None` is an orphan.
     pub run: Option<usize>,
-    /// Tokens and cost that count, if its call counts.
+    /// Tokens and cost that count in that run, if its call counts.
     pub counted: Option<(u64, Option<NanoUsd>)>,
 }
 
@@ -53,43 +90,11 @@ pub struct Folded {
     pub verdicts: Vec<Verdict>,
 }
 
-impl TraceFacts {
-    pub fn join(&mut self, fact: SpanFact, limit: TraceLimit) -> Joined {
-        let _ = (fact, limit);
-        Joined::New
-    }
-
-    /// Every fact, ordered by span id.
-    pub fn iter(&self) -> impl Iterator<Item = &SpanFact> {
-        std::iter::empty()
-    }
-
-    pub fn len(&self) -> usize {
-        0
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Spans beyond the limit that were refused: distinct spans are not known, so this counts arrivals.
-    pub fn n_refused(&self) -> u64 {
-        0
-    }
-
-    pub fn weight(&self) -> usize {
-        0
-    }
-
-    /// Puts back what was stored.
-    pub fn restore(facts: Vec<SpanFact>, n_refused: u64) -> Self {
-        let _ = (facts, n_refused);
-        Self::default()
-    }
-}
-
 /// Computes the runs of a trace from all of its facts.
 pub fn fold(trace: TraceId, facts: &TraceFacts, rules: &Rules<'_>) -> Folded {
-    let _ = (trace, facts, rules);
-    Folded::default()
+    let mut forest = tree::Forest::plant(facts);
+    let territory = boundary::find_runs(&mut forest);
+    let names = names::name_runs(&forest, &territory);
+    let shares = count::share(&forest, rules);
+    assemble::assemble(trace, &forest, &territory, names, &shares, rules, facts.n_refused() > 0)
 }

@@ -8,6 +8,7 @@ pub mod facts;
 pub mod ids;
 pub mod query;
 pub mod run;
+pub mod scopes;
 pub mod session;
 pub mod time;
 pub mod usage;

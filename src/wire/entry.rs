@@ -45,11 +45,8 @@ impl Entry {
                 (EventHead::DeleteSession(journal::DeleteSession { session_id: id.as_str().to_owned() }), Bytes::new())
             }
         };
-        let head = journal::EntryHead {
-            tenant: self.tenant.as_str().to_owned(),
-            received_unix_nano: self.received_at.0,
-            event: Some(event),
-        };
+        let head =
+            journal::EntryHead { tenant: self.tenant.as_str().to_owned(), received_unix_nano: self.received_at.0, event: Some(event) };
         (head.encode_to_vec().into(), body)
     }
 

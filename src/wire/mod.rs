@@ -1,9 +1,20 @@
 //! Layer 1: bytes on the wire and on disk, as borrowed views and back.
 
+mod encode;
 pub mod entry;
 pub mod inspect;
 pub mod json;
+mod json_schema;
+mod json_text;
+#[cfg(test)]
+mod oracle;
 pub mod otlp;
 mod proto;
+mod reader;
 pub mod rewrite;
+#[cfg(test)]
+mod samples;
+mod schema;
 pub mod stored;
+mod value;
+mod walk;

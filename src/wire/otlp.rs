@@ -1,4 +1,17 @@
 //! An allocation-free walk over an encoded OTLP `ExportTraceServiceRequest`.
+//!
+//! - What it yields is what a decoder would have decoded, also where a sender split a message in pieces: the last of a repeated scalar
+//!   wins, the attributes of a repeated resource, scope or value add up, fields in any order, unknown fields passed by.
+//! - It never panics on bytes nobody inspected: it yields an `Err` and then ends.
+//! - It does not judge: ids are whatever bytes were sent, and text of a span or scope that is not UTF-8 reads as empty, so that the walk
+//!   and the ordinals of [`super::inspect`], which judges, always agree. (An attribute that is not UTF-8 is an `Err`: nobody reads the
+//!   attributes of a faulted span.)
+//! - Offsets in errors count from the start of the message that was being walked.
+
+use super::reader::Reader;
+use super::value::attribute;
+pub use super::value::{Array, Attribute, Map, Value, array_values, map_entries};
+use super::walk::{messages, next_message, until_error};
 
 /// Where and why bytes are not a protobuf message of the expected type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -20,16 +33,20 @@ pub struct ScopeSpans<'a> {
     bytes: &'a [u8],
     /// `InstrumentationScope.name`; empty where there is none.
     pub scope_name: &'a str,
+    /// `InstrumentationScope.version`; empty where there is none.
+    pub scope_version: &'a str,
 }
 
 /// One `Span`: its scalar fields read, its attributes and events still encoded. Strings are valid UTF-8 after [`super::inspect`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Span<'a> {
     /// The encoded `Span` message.
     pub bytes: &'a [u8],
     pub trace_id: &'a [u8],
     pub span_id: &'a [u8],
     pub parent_span_id: &'a [u8],
+    pub trace_state: &'a str,
+    pub flags: u32,
     pub name: &'a str,
     pub kind: i32,
     pub start_time_unix_nano: u64,
@@ -38,61 +55,149 @@ pub struct Span<'a> {
     pub status_message: &'a str,
 }
 
-/// A `KeyValue`.
-#[derive(Clone, Copy, Debug)]
-pub struct Attribute<'a> {
-    pub key: &'a str,
-    pub value: Value<'a>,
-}
-
-/// An `AnyValue`; arrays and maps stay encoded until asked for.
-#[derive(Clone, Copy, Debug)]
-pub enum Value<'a> {
-    Empty,
-    Str(&'a str),
-    Bool(bool),
-    Int(i64),
-    Double(f64),
-    Bytes(&'a [u8]),
-    /// An encoded `ArrayValue`.
-    Array(&'a [u8]),
-    /// An encoded `KeyValueList`.
-    Map(&'a [u8]),
+/// One `Span.Event`: its attributes still encoded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SpanEvent<'a> {
+    /// The encoded `Span.Event` message.
+    pub bytes: &'a [u8],
+    pub time_unix_nano: u64,
+    pub name: &'a str,
 }
 
 /// The `ResourceSpans` of an encoded `ExportTraceServiceRequest` (equally `TracesData`).
 pub fn resource_spans(request: &[u8]) -> impl Iterator<Item = Result<ResourceSpans<'_>, Malformed>> {
-    let _ = request;
-    std::iter::empty()
+    messages(request, 1, |message| Ok(ResourceSpans { bytes: message.rest() }))
 }
 
-/// The values of an encoded `ArrayValue`.
-pub fn array_values(array: &[u8]) -> impl Iterator<Item = Result<Value<'_>, Malformed>> {
-    let _ = array;
-    std::iter::empty()
-}
+// === impl ResourceSpans ===
 
 impl<'a> ResourceSpans<'a> {
     /// The attributes of the resource.
     pub fn attributes(&self) -> impl Iterator<Item = Result<Attribute<'a>, Malformed>> + use<'a> {
-        let _ = self.bytes;
-        std::iter::empty()
+        attributes_of(self.bytes, 1, 1)
     }
 
     pub fn scope_spans(&self) -> impl Iterator<Item = Result<ScopeSpans<'a>, Malformed>> + use<'a> {
-        std::iter::empty()
+        messages(self.bytes, 2, ScopeSpans::read)
     }
 }
+
+// === impl ScopeSpans ===
 
 impl<'a> ScopeSpans<'a> {
+    /// The attributes of the scope.
+    pub fn scope_attributes(&self) -> impl Iterator<Item = Result<Attribute<'a>, Malformed>> + use<'a> {
+        attributes_of(self.bytes, 1, 3)
+    }
+
     pub fn spans(&self) -> impl Iterator<Item = Result<Span<'a>, Malformed>> + use<'a> {
-        let _ = self.bytes;
-        std::iter::empty()
+        messages(self.bytes, 2, Span::read)
+    }
+
+    fn read(mut message: Reader<'a>) -> Result<Self, Malformed> {
+        let mut scope_spans = Self { bytes: message.rest(), scope_name: "", scope_version: "" };
+        while let Some(field) = message.field()? {
+            if field.number != 1 {
+                continue;
+            }
+            let mut scope = field.message()?;
+            while let Some(field) = scope.field()? {
+                match field.number {
+                    1 => scope_spans.scope_name = field.text_or_empty()?,
+                    2 => scope_spans.scope_version = field.text_or_empty()?,
+                    _ => {}
+                }
+            }
+        }
+        Ok(scope_spans)
     }
 }
 
+// === impl Span ===
+
 impl<'a> Span<'a> {
+    /// In the order they were sent, repeated keys included.
     pub fn attributes(&self) -> impl Iterator<Item = Result<Attribute<'a>, Malformed>> + use<'a> {
-        std::iter::empty()
+        messages(self.bytes, 9, attribute)
+    }
+
+    pub fn events(&self) -> impl Iterator<Item = Result<SpanEvent<'a>, Malformed>> + use<'a> {
+        messages(self.bytes, 11, SpanEvent::read)
+    }
+
+    pub(super) fn read(mut message: Reader<'a>) -> Result<Self, Malformed> {
+        let mut span = Self { bytes: message.rest(), ..Self::default() };
+        while let Some(field) = message.field()? {
+            match field.number {
+                1 => span.trace_id = field.bytes()?,
+                2 => span.span_id = field.bytes()?,
+                3 => span.trace_state = field.text_or_empty()?,
+                4 => span.parent_span_id = field.bytes()?,
+                5 => span.name = field.text_or_empty()?,
+                6 => span.kind = field.varint()? as i32,
+                7 => span.start_time_unix_nano = field.fixed64()?,
+                8 => span.end_time_unix_nano = field.fixed64()?,
+                15 => span.read_status(field.message()?)?,
+                16 => span.flags = field.fixed32()?,
+                _ => {}
+            }
+        }
+        Ok(span)
+    }
+
+    fn read_status(&mut self, mut status: Reader<'a>) -> Result<(), Malformed> {
+        while let Some(field) = status.field()? {
+            match field.number {
+                2 => self.status_message = field.text_or_empty()?,
+                3 => self.status_code = field.varint()? as i32,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
+
+// === impl SpanEvent ===
+
+impl<'a> SpanEvent<'a> {
+    pub fn attributes(&self) -> impl Iterator<Item = Result<Attribute<'a>, Malformed>> + use<'a> {
+        messages(self.bytes, 3, attribute)
+    }
+
+    fn read(mut message: Reader<'a>) -> Result<Self, Malformed> {
+        let mut event = Self { bytes: message.rest(), ..Self::default() };
+        while let Some(field) = message.field()? {
+            match field.number {
+                1 => event.time_unix_nano = field.fixed64()?,
+                2 => event.name = field.text_or_empty()?,
+                _ => {}
+            }
+        }
+        Ok(event)
+    }
+}
+
+/// The attributes in every occurrence of the message `holder` (a resource or scope), whose field `number` they are.
+fn attributes_of(message: &[u8], holder: u32, number: u32) -> impl Iterator<Item = Result<Attribute<'_>, Malformed>> {
+    let mut holders = Reader::new(message);
+    let mut attributes = Reader::new(&[]);
+    until_error(std::iter::from_fn(move || {
+        next_of_any(&mut holders, holder, &mut attributes, number).and_then(|found| found.map(attribute).transpose()).transpose()
+    }))
+}
+
+/// The next message `number` inside `current`, or else inside the messages `holder` that are still to come in `holders`.
+fn next_of_any<'a>(holders: &mut Reader<'a>, holder: u32, current: &mut Reader<'a>, number: u32) -> Result<Option<Reader<'a>>, Malformed> {
+    loop {
+        if let Some(found) = next_message(current, number)? {
+            return Ok(Some(found));
+        }
+        match next_message(holders, holder)? {
+            Some(next) => *current = next,
+            None => return Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -74,7 +74,12 @@ pub fn encode_trace<'a>(facts: impl Iterator<Item = &'a SpanFact>, n_refused: u6
     let facts = facts.map(|fact| encode_fact(fact, &mut strings)).collect();
     let runs = runs
         .iter()
-        .map(|run| stored::RunRef { session_no: run.session_no, started_at: run.started_at.0, run_id: run.id.get(), span: run.span.to_u64() })
+        .map(|run| stored::RunRef {
+            session_no: run.session_no,
+            started_at: run.started_at.0,
+            run_id: run.id.get(),
+            span: run.span.to_u64(),
+        })
         .collect();
     stored::Trace { strings: strings.texts, facts, refused: n_refused, runs }.encode_to_vec()
 }

@@ -1,1 +1,3 @@
-//! (being built)
+//! What tests of several areas share.
+
+pub mod tempo;

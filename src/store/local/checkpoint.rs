@@ -94,10 +94,8 @@ pub(super) fn write(db: &mut Connection, checkpoint: &Checkpoint) -> rusqlite::R
                 .execute(params![tenant.0, session.as_str()])?,
         };
     }
-    transaction.execute(
-        "INSERT OR REPLACE INTO meta (key, value) VALUES ('journal_position', ?1)",
-        params![signed(checkpoint.position.0)],
-    )?;
+    transaction
+        .execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('journal_position', ?1)", params![signed(checkpoint.position.0)])?;
     transaction.commit()
 }
 

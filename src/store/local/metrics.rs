@@ -54,7 +54,11 @@ impl Metrics {
         let registry = registry.sub_registry_with_prefix("sessionfold_store");
         registry.register("spans", "Spans folded, by what they did to their trace", self.spans.clone());
         registry.register("odd_spans", "Spans with something that was not believed, by reason", self.oddities.clone());
-        registry.register("unreadable_entries", "Journal entries that could not be folded: data is missing", self.unreadable_entries.clone());
+        registry.register(
+            "unreadable_entries",
+            "Journal entries that could not be folded: data is missing",
+            self.unreadable_entries.clone(),
+        );
         registry.register(
             "recomputed_sessions",
             "Sessions computed from all their runs because a boundary shrank",

@@ -146,8 +146,7 @@ fn supervise(folder: Folder) {
 }
 
 fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
-    let position: Option<i64> =
-        db.query_row("SELECT value FROM meta WHERE key = 'journal_position'", [], |row| row.get(0)).optional()?;
+    let position: Option<i64> = db.query_row("SELECT value FROM meta WHERE key = 'journal_position'", [], |row| row.get(0)).optional()?;
     let by_no = load_tenants(db, tenants)?;
     let n_sessions = load_sessions(db, &by_no)?;
     Ok(Loaded {

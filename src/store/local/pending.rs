@@ -145,8 +145,5 @@ fn is_listed(state: &TenantState, applied: &AppliedRun) -> bool {
 
 fn trace_row(open: &OpenTrace) -> TraceRow {
     let last = open.facts.iter().filter(|fact| !fact.is_future).map(|fact| fact.end.max(fact.start)).max();
-    TraceRow {
-        last: last.unwrap_or_default(),
-        facts: stored::encode_trace(open.facts.iter(), open.facts.n_refused(), &open.run_refs()),
-    }
+    TraceRow { last: last.unwrap_or_default(), facts: stored::encode_trace(open.facts.iter(), open.facts.n_refused(), &open.run_refs()) }
 }

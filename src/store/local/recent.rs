@@ -28,8 +28,11 @@ pub(super) type Overlay = BTreeMap<RunOrder, Option<Arc<Run>>>;
 #[derive(Default)]
 pub(super) struct RecentRuns {
     /// Written by the fold, trimmed when a checkpoint is done, read by every look at a session.
-    sessions: FxHashMap<SessionNo, BTreeMap<RunOrder, (Generation, Option<Arc<Run>>)>>,
+    sessions: FxHashMap<SessionNo, BTreeMap<RunOrder, Change>>,
 }
+
+/// A run that is different from disk, or gone, since a generation.
+type Change = (Generation, Option<Arc<Run>>);
 
 impl RunOrder {
     pub(super) fn of(run: &Run) -> Self {

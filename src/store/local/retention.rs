@@ -79,9 +79,14 @@ impl Folder {
         });
         let mut oldest: Vec<_> = oldest.collect();
         oldest.sort_unstable();
-        if let Some(newest_to_go) = oldest.into_iter().take(SWEEP_SESSIONS / 5).last() {
+        oldest.truncate(SWEEP_SESSIONS / 5);
+        if let Some(newest_to_go) = oldest.last() {
             self.floor = self.floor.max(UnixNanos(newest_to_go.0.saturating_add(1)));
-            tracing::warn!(used_bytes = used, cap_bytes = cap, "the index has reached retention.max_index_bytes: its oldest sessions are removed");
+            tracing::warn!(
+                used_bytes = used,
+                cap_bytes = cap,
+                "the index has reached retention.max_index_bytes: its oldest sessions are removed"
+            );
         }
         Ok(())
     }
@@ -148,7 +153,7 @@ impl Folder {
             let may_go = open.changed <= committed && !open.is_dirty;
             held.push((open.touched.elapsed(), bytes, *open.key(), may_go));
         }
-        held.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+        held.sort_unstable_by_key(|(idle, ..)| std::cmp::Reverse(*idle));
         for (idle, bytes, key, may_go) in held {
             let is_wanted = idle < self.options.open_trace_idle && total_bytes <= self.options.open_trace_bytes;
             if is_wanted {

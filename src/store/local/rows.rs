@@ -64,8 +64,7 @@ pub(super) fn write_run(upsert: &mut Statement<'_>, tenant: TenantNo, session: S
 
 pub(super) fn delete_run(delete: &mut Statement<'_>, tenant: TenantNo, session: SessionNo, order: &RunOrder) -> rusqlite::Result<()> {
     let RunOrder { started_at, id, key } = order;
-    let values =
-        params![tenant.0, session.0, signed(started_at.0), signed(id.get()), key.trace.as_bytes(), signed(key.span.to_u64())];
+    let values = params![tenant.0, session.0, signed(started_at.0), signed(id.get()), key.trace.as_bytes(), signed(key.span.to_u64())];
     delete.execute(values)?;
     Ok(())
 }
@@ -132,11 +131,8 @@ pub(super) fn write_session(upsert: &mut Statement<'_>, tenant: TenantNo, row: &
 pub(super) fn read_session(row: &Row<'_>) -> rusqlite::Result<(TenantNo, SessionRow)> {
     let number = |column| -> rusqlite::Result<u64> { Ok(unsigned(row.get(column)?)) };
     let agents = stored::decode_agents(row.get_ref(14)?.as_blob()?).map_err(|error| unreadable(14, error))?;
-    let share = |agent: &StoredAgent| AgentShare {
-        run_count: agent.run_count,
-        first_run: agent.first_run,
-        last_activity: agent.last_activity,
-    };
+    let share =
+        |agent: &StoredAgent| AgentShare { run_count: agent.run_count, first_run: agent.first_run, last_activity: agent.last_activity };
     let summary = SessionSummary {
         id: SessionId::new(row.get_ref(2)?.as_str()?).ok_or_else(|| impossible(2, "session id"))?,
         run_count: number(3)?,

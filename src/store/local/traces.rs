@@ -122,4 +122,3 @@ impl KnownTraces {
         self.filter.insert(&(tenant, trace))
     }
 }
-

@@ -1,0 +1,319 @@
+//! The JSON of the API. Only types of this file derive `Serialize`.
+//!
+//! - The order of the fields is the order of the keys, and part of the interface.
+//! - A key that was not asked for by `include=` is absent; a documented key is always there.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::format;
+use crate::model::Str;
+use crate::model::run::Run;
+use crate::model::session::{AgentSummary, Page, SessionSummary};
+use crate::model::time::Nanos;
+use crate::model::usage::{ModelUsage, NanoUsd, UsageTotal};
+use crate::params::include::{Include, Includes};
+
+#[derive(Serialize)]
+pub(super) struct Refused<'a> {
+    pub(super) detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) parameter: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct SessionList<'a> {
+    results: Vec<SessionLine<'a>>,
+    count: u64,
+    next: Option<String>,
+    previous: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SessionLine<'a> {
+    session_id: &'a str,
+    run_count: u64,
+    first_run: String,
+    last_activity: String,
+    total_duration: Number,
+    total_cost: Number,
+    total_tokens: u64,
+    agents: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Pricing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Errors>,
+}
+
+/// The part of a session's usage that the list has at hand.
+#[derive(Serialize)]
+struct Pricing {
+    unpriced_calls: u64,
+    cost_is_partial: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Errors {
+    error_count: u64,
+    running_count: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Aggregates<'a> {
+    run_count: u64,
+    total_duration: Number,
+    total_cost: Number,
+    total_tokens: u64,
+    agents: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct RunLine<'a> {
+    id: u64,
+    agent_name: &'a str,
+    workflow_name: &'a str,
+    started_at: String,
+    completed_at: Option<String>,
+    duration: Option<Number>,
+    status: &'static str,
+    cost: Number,
+    tokens: u64,
+    trace_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+    // The outer option is whether the key is there, the inner one whether the value is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_group: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    models: Option<Vec<ModelLine<'a>>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Usage {
+    llm_calls: u64,
+    input_tokens: u64,
+    output_tokens: u64,
+    cached_tokens: u64,
+    cache_write_tokens: u64,
+    reasoning_tokens: u64,
+    unpriced_calls: u64,
+    cost_is_partial: bool,
+    suppressed: Suppressed,
+}
+
+/// Claims that were left out so that nothing counts twice.
+#[derive(Serialize)]
+struct Suppressed {
+    llm_calls: u64,
+    tokens: u64,
+    cost: Number,
+}
+
+#[derive(Serialize)]
+pub(super) struct ModelLine<'a> {
+    model: &'a str,
+    provider: &'a str,
+    llm_calls: u64,
+    tokens: u64,
+    input_tokens: u64,
+    output_tokens: u64,
+    cost: Number,
+    unpriced_calls: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct UserLine<'a> {
+    pub(super) user_id: &'a str,
+    pub(super) user_group: Option<&'a str>,
+    pub(super) run_count: u64,
+    pub(super) tokens: u64,
+    pub(super) cost: Number,
+}
+
+#[derive(Serialize)]
+pub(super) struct AgentList<'a> {
+    results: Vec<AgentLine<'a>>,
+    count: usize,
+}
+
+#[derive(Serialize)]
+struct AgentLine<'a> {
+    name: &'a str,
+    run_count: u64,
+    last_activity: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Deleted<'a> {
+    pub(super) session_id: &'a str,
+    pub(super) deleted_runs: u64,
+    pub(super) detail: &'static str,
+}
+
+/// A decimal number whose digits are given.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(super) struct Number(Box<RawValue>);
+
+/// A whole JSON answer; what is longer than some pages goes through `stream` instead.
+pub(super) fn answer<T: Serialize>(status: StatusCode, mut headers: HeaderMap, dto: &T) -> Response {
+    let bytes = serde_json::to_vec(dto).expect("no map has keys other than strings, and memory cannot fail to take bytes");
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+// === impl Number ===
+
+impl Number {
+    pub(super) fn seconds(length: Nanos) -> Self {
+        Self::new(format::seconds(length))
+    }
+
+    pub(super) fn dollars(cost: NanoUsd) -> Self {
+        Self::new(format::dollars(cost))
+    }
+
+    fn new(digits: String) -> Self {
+        Self(RawValue::from_string(digits).expect("digits, a point and digits are a JSON number"))
+    }
+}
+
+// === impl SessionList ===
+
+impl<'a> SessionList<'a> {
+    pub(super) fn new(page: &'a Page<SessionSummary>, include: Includes, next: Option<String>, previous: Option<String>) -> Self {
+        let results = page.items.iter().map(|summary| SessionLine::new(summary, include)).collect();
+        Self { results, count: page.count, next, previous }
+    }
+}
+
+impl<'a> SessionLine<'a> {
+    fn new(summary: &'a SessionSummary, include: Includes) -> Self {
+        Self {
+            session_id: summary.id.as_str(),
+            run_count: summary.run_count,
+            first_run: format::timestamp(summary.first_run),
+            last_activity: format::timestamp(summary.last_activity),
+            total_duration: Number::seconds(summary.total_duration),
+            total_cost: Number::dollars(summary.total_cost),
+            total_tokens: summary.total_tokens,
+            agents: names(&summary.agents),
+            usage: include.has(Include::Usage).then(|| Pricing::new(summary)),
+            errors: include.has(Include::Errors).then(|| Errors::new(summary)),
+        }
+    }
+}
+
+impl Pricing {
+    fn new(summary: &SessionSummary) -> Self {
+        Self { unpriced_calls: summary.unpriced_calls, cost_is_partial: summary.unpriced_calls > 0 }
+    }
+}
+
+impl Errors {
+    pub(super) fn new(summary: &SessionSummary) -> Self {
+        Self { error_count: summary.error_count, running_count: summary.running_count }
+    }
+}
+
+// === impl Aggregates ===
+
+impl<'a> Aggregates<'a> {
+    pub(super) fn new(summary: &'a SessionSummary) -> Self {
+        Self {
+            run_count: summary.run_count,
+            total_duration: Number::seconds(summary.total_duration),
+            total_cost: Number::dollars(summary.total_cost),
+            total_tokens: summary.total_tokens,
+            agents: names(&summary.agents),
+        }
+    }
+}
+
+// === impl RunLine ===
+
+impl<'a> RunLine<'a> {
+    pub(super) fn new(run: &'a Run, include: Includes) -> Self {
+        let has_users = include.has(Include::Users);
+        Self {
+            id: run.id.get(),
+            agent_name: &run.agent,
+            workflow_name: &run.workflow,
+            started_at: format::timestamp(run.started_at),
+            completed_at: run.completed_at.map(format::timestamp),
+            duration: run.duration().map(Number::seconds),
+            status: run.status.as_str(),
+            cost: Number::dollars(run.usage.cost),
+            tokens: run.usage.tokens,
+            trace_id: run.key.trace.to_string(),
+            usage: include.has(Include::Usage).then(|| Usage::new(&run.usage, &run.suppressed)),
+            user_id: has_users.then_some(run.user.as_deref()),
+            user_group: has_users.then_some(run.user_group.as_deref()),
+            models: include.has(Include::Models).then(|| run.models.iter().map(ModelLine::of).collect()),
+        }
+    }
+}
+
+// === impl Usage ===
+
+impl Usage {
+    pub(super) fn new(usage: &UsageTotal, suppressed: &UsageTotal) -> Self {
+        Self {
+            llm_calls: usage.calls,
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
+            cached_tokens: usage.cache_read_tokens,
+            cache_write_tokens: usage.cache_write_tokens,
+            reasoning_tokens: usage.reasoning_tokens,
+            unpriced_calls: usage.unpriced_calls,
+            cost_is_partial: usage.unpriced_calls > 0,
+            suppressed: Suppressed { llm_calls: suppressed.calls, tokens: suppressed.tokens, cost: Number::dollars(suppressed.cost) },
+        }
+    }
+}
+
+// === impl ModelLine ===
+
+impl<'a> ModelLine<'a> {
+    pub(super) fn new(model: &'a str, provider: &'a str, total: &UsageTotal) -> Self {
+        Self {
+            model,
+            provider,
+            llm_calls: total.calls,
+            tokens: total.tokens,
+            input_tokens: total.input_tokens,
+            output_tokens: total.output_tokens,
+            cost: Number::dollars(total.cost),
+            unpriced_calls: total.unpriced_calls,
+        }
+    }
+
+    fn of(usage: &'a ModelUsage) -> Self {
+        Self::new(&usage.model, &usage.provider, &usage.total)
+    }
+}
+
+// === impl AgentList ===
+
+impl<'a> AgentList<'a> {
+    pub(super) fn new(agents: &'a [AgentSummary]) -> Self {
+        let line = |agent: &'a AgentSummary| AgentLine {
+            name: &agent.name,
+            run_count: agent.run_count,
+            last_activity: format::timestamp(agent.last_activity),
+        };
+        Self { results: agents.iter().map(line).collect(), count: agents.len() }
+    }
+}
+
+fn names(agents: &[Str]) -> Vec<&str> {
+    agents.iter().map(|agent| &**agent).collect()
+}

@@ -1,0 +1,133 @@
+//! Where the next and the previous page are.
+//!
+//! The body has them as the documented `?offset=10&limit=10`; the `Link` header (RFC 8288) has them in full, with every filter kept.
+
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Uri, header};
+
+use super::Api;
+use crate::params::pairs::Pairs;
+
+/// A page within a list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Place {
+    pub(super) offset: u64,
+    /// At least one.
+    pub(super) limit: u64,
+    /// How many there are in all.
+    pub(super) count: u64,
+}
+
+/// Where the server is reached: scheme, host and path prefix, or nothing where neither the configuration nor the request tells.
+pub(super) struct Base(String);
+
+/// A longer `Link` is left out: proxies with buffers of 8 KiB drop answers with larger heads.
+const LINK_MAX_BYTES: usize = 4 * 1024;
+
+// === impl Place ===
+
+impl Place {
+    /// The offset of the next page.
+    pub(super) fn next(self) -> Option<u64> {
+        self.offset.checked_add(self.limit).filter(|next| *next < self.count)
+    }
+
+    /// The offset of the previous page: never negative, and the last page for whoever stands past the end.
+    pub(super) fn previous(self) -> Option<u64> {
+        if self.offset == 0 {
+            return None;
+        }
+        if self.offset >= self.count {
+            return Some(self.count.saturating_sub(1) / self.limit * self.limit);
+        }
+        Some(self.offset.saturating_sub(self.limit))
+    }
+
+    /// The documented form of a link.
+    pub(super) fn short(self, offset: u64) -> String {
+        format!("?offset={offset}&limit={}", self.limit)
+    }
+
+    /// The `Link` header for a page of what is at `path`; `None` if it is the only page.
+    pub(super) fn header(self, base: &Base, path: &str, pairs: &Pairs) -> Option<HeaderValue> {
+        let link = |offset, relation| format!("<{}{path}{}>; rel=\"{relation}\"", base.0, pairs.link(offset, self.limit));
+        let next = self.next().map(|offset| link(offset, "next"));
+        let previous = self.previous().map(|offset| link(offset, "prev"));
+        let links: Vec<String> = next.into_iter().chain(previous).collect();
+        let value = links.join(", ");
+        if value.is_empty() || value.len() > LINK_MAX_BYTES {
+            return None;
+        }
+        HeaderValue::from_str(&value).ok()
+    }
+}
+
+// === impl Base ===
+
+impl Base {
+    /// The configured public URL; else what the proxy in front or the client says. A header that is no host is not repeated.
+    pub(super) fn new(api: &Api, headers: &HeaderMap, uri: &Uri) -> Self {
+        if let Some(url) = &api.public_url {
+            return Self(url.trim_end_matches('/').to_owned());
+        }
+        let host =
+            first(headers, "x-forwarded-host").or_else(|| first(headers, header::HOST.as_str())).or(uri.authority().map(Authority::as_str));
+        let Some(host) = host.filter(|host| is_host(host)) else { return Self(String::new()) };
+        let scheme = match first(headers, "x-forwarded-proto") {
+            Some("https") => "https",
+            _ => "http",
+        };
+        Self(format!("{scheme}://{host}"))
+    }
+}
+
+/// The first element of a header that proxies append to.
+fn first<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let value = headers.get(name)?.to_str().ok()?.split(',').next()?.trim();
+    (!value.is_empty()).then_some(value)
+}
+
+/// Whether this is a host with or without a port, and nothing that could end a link early.
+fn is_host(text: &str) -> bool {
+    text.len() <= 255 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn place(offset: u64, limit: u64, count: u64) -> (Option<u64>, Option<u64>) {
+        let place = Place { offset, limit, count };
+        (place.previous(), place.next())
+    }
+
+    #[test]
+    fn pages_lead_on_and_back_and_never_below_zero_or_past_the_end() {
+        assert_eq!(place(0, 10, 42), (None, Some(10)));
+        assert_eq!(place(10, 10, 42), (Some(0), Some(20)));
+        assert_eq!(place(5, 10, 42), (Some(0), Some(15)));
+        assert_eq!(place(32, 10, 42), (Some(22), None));
+        assert_eq!(place(40, 10, 42), (Some(30), None));
+        assert_eq!(place(42, 10, 42), (Some(40), None));
+        assert_eq!(place(1_000, 10, 42), (Some(40), None));
+        assert_eq!(place(1_000, 10, 40), (Some(30), None));
+        assert_eq!(place(u64::MAX, u64::MAX, 42), (Some(0), None));
+        assert_eq!(place(0, 10, 0), (None, None));
+        assert_eq!(place(10, 10, 0), (Some(0), None));
+    }
+
+    proptest! {
+        #[test]
+        fn walking_back_from_anywhere_ends_at_the_start(offset in 0u64..500, limit in 1u64..120, count in 0u64..400) {
+            let mut place = Place { offset, limit, count };
+            for _ in 0..1_000 {
+                let Some(previous) = place.previous() else { break };
+                prop_assert!(previous < place.offset);
+                place.offset = previous;
+            }
+            prop_assert_eq!(place.offset, 0);
+        }
+    }
+}

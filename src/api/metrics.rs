@@ -1,0 +1,112 @@
+//! `/metrics`, and what the API counts about itself.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::Api;
+use super::guard::Reader;
+use super::refusal::Refusal;
+
+/// The counters of the API; a clone counts into the same ones.
+#[derive(Clone)]
+pub struct ApiMetrics {
+    requests: Family<RequestLabels, Counter>,
+    /// From the arrival of a request's head to that of the answer's; a streamed body takes longer.
+    durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    aborted: Family<AbortLabels, Counter>,
+}
+
+/// Why a streamed answer ended early.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Abort {
+    /// Reading from the store failed.
+    Error,
+    /// The client took nothing for too long.
+    Stalled,
+    /// The client went away.
+    Gone,
+}
+
+/// Both labels have few values: the routes of the table, and the statuses we send.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct RequestLabels {
+    route: &'static str,
+    status: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct RouteLabels {
+    route: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct AbortLabels {
+    reason: &'static str,
+}
+
+/// Seconds: from an answer out of memory (0.5 ms) to one that nobody waits for.
+const DURATION_BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// `GET /metrics`: with authentication on it needs the read right, since the names of tenants and models are not for everybody.
+pub(super) async fn show(State(api): State<Arc<Api>>, _: Reader) -> Result<Response, Refusal> {
+    let mut page = String::new();
+    if let Err(error) = text::encode(&mut page, &api.registry) {
+        tracing::error!(%error, "cannot write the metrics");
+        return Err(Refusal::Internal);
+    }
+    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], page).into_response())
+}
+
+/// Counts and times a request, and gives its answer the headers that all answers have.
+pub(super) async fn observe(State((api, route)): State<(Arc<Api>, &'static str)>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let mut response = next.run(request).await;
+    let status = u32::from(response.status().as_u16());
+    api.metrics.requests.get_or_create(&RequestLabels { route, status }).inc();
+    api.metrics.durations.get_or_create(&RouteLabels { route }).observe(started.elapsed().as_secs_f64());
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+// === impl ApiMetrics ===
+
+impl ApiMetrics {
+    pub fn register(&self, registry: &mut Registry) {
+        let requests = self.requests.clone();
+        registry.register("sessionfold_api_requests", "API requests by route and status", requests);
+        let help = "Time from an API request's head to its answer's head";
+        registry.register_with_unit("sessionfold_api_request_duration", help, Unit::Seconds, self.durations.clone());
+        let help = "Streamed API answers that ended early: error, stalled (the client took nothing), gone (the client left)";
+        registry.register("sessionfold_api_aborted_answers", help, self.aborted.clone());
+    }
+
+    pub(super) fn aborted(&self, why: Abort) {
+        let reason = match why {
+            Abort::Error => "error",
+            Abort::Stalled => "stalled",
+            Abort::Gone => "gone",
+        };
+        self.aborted.get_or_create(&AbortLabels { reason }).inc();
+    }
+}
+
+impl Default for ApiMetrics {
+    fn default() -> Self {
+        let histogram: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS);
+        Self { requests: Family::default(), durations: Family::new_with_constructor(histogram), aborted: Family::default() }
+    }
+}

@@ -1,0 +1,82 @@
+//! The session id in a path.
+//!
+//! - Everything after `/sessions/` is the id, percent-decoded once; a bare `/` belongs to it, since proxies decode `%2F`.
+//! - One slash at the end is the API's own, with or without which a path means the same. An id that itself ends in a slash is written
+//!   with `%2F`, or with two slashes.
+//! - `+` is itself: only query strings have it for a space.
+//! - What no session can be called, because it is empty, too long or not UTF-8, is not found.
+
+use http::Uri;
+use percent_encoding::percent_decode_str;
+
+use super::refusal::Refusal;
+use crate::model::ids::SessionId;
+use crate::params::pairs;
+
+pub(super) const SESSIONS: &str = "/api/v1/observability/sessions/";
+pub(super) const SESSION: &str = "/api/v1/observability/sessions/{session_id}/";
+
+/// The session that a request to [`SESSION`] is about.
+pub(super) fn session_id(uri: &Uri) -> Result<SessionId, Refusal> {
+    let raw = uri.path().strip_prefix(SESSIONS).unwrap_or_default();
+    let raw = raw.strip_suffix('/').unwrap_or(raw);
+    let bytes: Vec<u8> = percent_decode_str(raw).collect();
+    std::str::from_utf8(&bytes).ok().and_then(SessionId::new).ok_or(Refusal::NotFound)
+}
+
+/// The path of a session.
+pub(super) fn to_session(id: &SessionId) -> String {
+    format!("{SESSIONS}{}/", pairs::encode(id.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(path: &str) -> Option<String> {
+        let uri: Uri = format!("{SESSIONS}{path}").parse().unwrap();
+        session_id(&uri).ok().map(|id| id.as_str().to_owned())
+    }
+
+    #[test]
+    fn an_id_is_all_that_follows_decoded_once() {
+        for (path, expected) in [
+            ("abc", "abc"),
+            ("abc/", "abc"),
+            ("abc//", "abc/"),
+            ("abc%2F", "abc/"),
+            ("abc%2F/", "abc/"),
+            ("a/b/c", "a/b/c"),
+            ("a%2Fb/c/", "a/b/c"),
+            ("/abc", "/abc"),
+            ("a+b", "a+b"),
+            ("a%2Bb%20c", "a+b c"),
+            ("a%252Fb", "a%2Fb"),
+            ("100%", "100%"),
+            ("%zz", "%zz"),
+            ("%F0%9F%92%AC", "💬"),
+            ("%00", "\0"),
+            ("..", ".."),
+        ] {
+            assert_eq!(id(path).as_deref(), Some(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_no_session_can_be_called_is_not_found() {
+        for path in ["/", "%FF", "%C3", &"x".repeat(513), &"%F0%9F%92%AC".repeat(129)] {
+            assert_eq!(id(path), None, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_path_of_any_id_leads_back_to_it(text in "\\PC{1,60}|[\\x00-\\x7f]{1,60}|[./%+?#&]{1,8}") {
+            let id = SessionId::new(&text).unwrap();
+            let uri: Uri = to_session(&id).parse().unwrap();
+            prop_assert_eq!(session_id(&uri), Ok(id));
+        }
+    }
+}

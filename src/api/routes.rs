@@ -1,0 +1,70 @@
+//! The router table: every route of the API, and the only place where one is added.
+//!
+//! - A path that ends in a slash is served without it too.
+//! - `{session_id}` stands for all that follows, slashes included, since proxies decode `%2F` (see `path`).
+//! - Who may call a route stands in its handler's arguments: with `Reader` only those who may read.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{MethodRouter, any, get};
+
+use super::refusal::Refusal;
+use super::{Api, agents, health, metrics, openapi, path, session, sessions};
+
+/// One line of the table.
+pub struct Route {
+    /// As documented in `docs/openapi.yaml`.
+    pub path: &'static str,
+    /// Its methods, as the `Allow` header lists them.
+    pub allow: &'static str,
+    serve: fn() -> MethodRouter<Arc<Api>>,
+}
+
+pub const ROUTES: &[Route] = &[
+    Route { path: path::SESSIONS, allow: "GET, HEAD", serve: || get(sessions::list) },
+    Route { path: path::SESSION, allow: "GET, HEAD, DELETE", serve: || get(session::show).delete(session::delete) },
+    Route { path: "/api/v1/observability/agents/", allow: "GET, HEAD", serve: || get(agents::list) },
+    Route { path: "/api/openapi.yaml", allow: "GET, HEAD", serve: || get(openapi::show) },
+    Route { path: "/healthz", allow: "GET, HEAD", serve: || get(health::alive) },
+    Route { path: "/readyz", allow: "GET, HEAD", serve: || get(health::ready) },
+    Route { path: "/metrics", allow: "GET, HEAD", serve: || get(metrics::show) },
+];
+
+/// What is under `/api` and in no table of any door.
+const UNKNOWN: &[&str] = &["/api", "/api/", "/api/{*rest}"];
+
+/// The label of `UNKNOWN` in metrics.
+const UNKNOWN_LABEL: &str = "unknown";
+
+pub(super) fn build(api: Arc<Api>) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let service = (route.serve)().fallback(move || async { Refusal::BadMethod(route.allow) });
+        let service = service.layer(middleware::from_fn_with_state((Arc::clone(&api), route.path), metrics::observe));
+        for pattern in route.patterns() {
+            router = router.route(&pattern, service.clone());
+        }
+    }
+    for pattern in UNKNOWN {
+        let service = any(async || Refusal::NoSuchPath);
+        router = router.route(pattern, service.layer(middleware::from_fn_with_state((Arc::clone(&api), UNKNOWN_LABEL), metrics::observe)));
+    }
+    router.with_state(api)
+}
+
+// === impl Route ===
+
+impl Route {
+    /// The same path in the router's own terms.
+    fn patterns(&self) -> Vec<String> {
+        if let Some(before) = self.path.strip_suffix("{session_id}/") {
+            return vec![format!("{before}{{*session_id}}")];
+        }
+        match self.path.strip_suffix('/') {
+            Some(bare) => vec![bare.to_owned(), self.path.to_owned()],
+            None => vec![self.path.to_owned()],
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Layer 7: how the rooms become one server, and how it stops.
+//!
+//! Start: ports bound (a taken port fails at once), journal, index caught up, forwarder, doors. Nothing is served before every
+//! acknowledged run is visible.
+//!
+//! Stop: not ready, no new connections, requests in flight finished, journal closed, last fold and checkpoint, forward what time allows.
+//! What Tempo does not have then stays in the journal.
+
+mod retention;
+mod wiring;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::journal::{self, Journal, PositionFile};
+use crate::server;
+use crate::store::local::{self, LocalStore};
+use crate::tempo::forwarder::{Ending, ForwardError, Forwarder, StartError as ForwardStartError, Status};
+use crate::tempo::metrics::ForwardMetrics;
+use crate::tempo::source::JournalSource;
+
+/// Everything built and bound, nothing served yet.
+pub struct App {
+    addresses: [SocketAddr; 3],
+    doors: Vec<(TcpListener, Router)>,
+    limits: server::Limits,
+    journal: Journal,
+    store: LocalStore,
+    threads: local::Running,
+    forwarding: Option<Forwarding>,
+    keeper: retention::Keeper,
+    drain: Duration,
+    /// Read by `/readyz`.
+    stopping: Arc<AtomicBool>,
+}
+
+/// The forwarder and what outlives its run.
+struct Forwarding {
+    forwarder: Forwarder<JournalSource>,
+    metrics: ForwardMetrics,
+    /// Noted while it runs, made durable when it ends.
+    position: Arc<Mutex<PositionFile>>,
+}
+
+/// Why it does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The user can mend it in the configuration: exit 64.
+    #[error("{0}")]
+    Config(String),
+    /// With what to do about it.
+    #[error("{0}")]
+    Bind(String),
+    #[error("cannot use the data directory {path}: {source}")]
+    DataDir { path: String, source: std::io::Error },
+    #[error("cannot open the journal: {0}")]
+    Journal(#[from] journal::OpenError),
+    #[error("cannot read how far Tempo was fed: {0}")]
+    Position(#[from] journal::PositionError),
+    #[error("cannot open the index: {0}")]
+    Store(#[from] local::OpenError),
+    #[error("cannot start forwarding: {0}")]
+    Forward(#[from] ForwardStartError),
+}
+
+/// What is wrong with the settings that no type could check.
+pub fn check_settings(config: &Config) -> Result<(), String> {
+    wiring::check_settings(config).map(|_| ())
+}
+
+/// Why a port cannot be had, and what to do.
+pub fn bind_problem(flag: &str, address: SocketAddr, error: &std::io::Error) -> String {
+    wiring::bind_problem(flag, address, error)
+}
+
+/// How Tempo is spoken to with these settings.
+pub fn forward_options(config: &Config) -> crate::tempo::options::Options {
+    wiring::forward_options(config)
+}
+
+/// What went wrong while it ran or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("a task of the server panicked: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl App {
+    /// Binds the ports, opens the data directory and catches up.
+    pub async fn build(config: &Config) -> Result<Self, StartError> {
+        wiring::build(config).await
+    }
+
+    /// Where it listens: OTLP gRPC, OTLP HTTP, HTTP. With the real port where 0 was asked for.
+    pub fn addresses(&self) -> [SocketAddr; 3] {
+        self.addresses
+    }
+
+    /// Serves until `stop` resolves, then drains.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), RunError> {
+        let no_more_requests = CancellationToken::new();
+        let no_more_forwarding = CancellationToken::new();
+        let no_more_keeping = CancellationToken::new();
+
+        let doors: Vec<JoinHandle<()>> = self
+            .doors
+            .into_iter()
+            .map(|(listener, router)| tokio::spawn(server::serve(listener, router, no_more_requests.clone(), self.limits)))
+            .collect();
+        let status = self.forwarding.as_ref().map(|forwarding| forwarding.forwarder.status());
+        let keeper = tokio::spawn(self.keeper.run(self.store.clone(), status, no_more_keeping.clone()));
+        // The forwarder's share of the drain is what the doors leave; at least a second, so that a slow client cannot take it all.
+        let forwarder = self.forwarding.map(|forwarding| {
+            let token = no_more_forwarding.clone();
+            let drain = self.drain / 2;
+            tokio::spawn(async move { report(&forwarding.position, forwarding.forwarder.run(token, drain).await) })
+        });
+
+        stop.await;
+        let started = Instant::now();
+        self.stopping.store(true, Ordering::Release);
+        no_more_requests.cancel();
+        for door in doors {
+            door.await?;
+        }
+        self.journal.close();
+        no_more_forwarding.cancel();
+        let threads = self.threads;
+        tokio::task::spawn_blocking(move || threads.stop()).await?;
+        if let Some(forwarder) = forwarder {
+            forwarder.await?;
+        }
+        no_more_keeping.cancel();
+        keeper.await?;
+        tracing::info!(millis = started.elapsed().as_millis() as u64, "stopped");
+        Ok(())
+    }
+}
+
+/// A forwarder that ends by itself leaves its spans in the journal; ingest and the API go on.
+fn report(position: &Mutex<PositionFile>, ended: Result<Ending, ForwardError>) {
+    let ending = match ended {
+        Ok(ending) => ending,
+        Err(error) => return tracing::error!(%error, "forwarding stopped: spans are still accepted and stay in the journal"),
+    };
+    if let Err(error) = lock(position).set(ending.position) {
+        tracing::warn!(%error, "how far Tempo was fed could not be written: the last spans are sent again after the next start");
+    }
+    if ending.left_bytes > 0 {
+        let bytes = ending.left_bytes;
+        tracing::info!(bytes, "the journal keeps what Tempo does not have yet; it is forwarded after the next start");
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What `run` needs to decide which part of the journal may go.
+type ForwardStatus = Option<Status>;

@@ -1,0 +1,57 @@
+//! How long the journal keeps what it has: until every reader has passed it.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::ForwardStatus;
+use crate::journal::{Journal, Position};
+use crate::store::local::LocalStore;
+
+/// How often passed segments are looked for.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How finely the age of the journal's parts is known where no Tempo takes them.
+const MARK_EVERY: Duration = Duration::from_secs(60);
+
+/// Gives passed segments back to the disk.
+pub(super) struct Keeper {
+    pub(super) journal: Journal,
+    /// Without a Tempo, raw requests are kept this long and this large, so that a trace can still be shown whole.
+    pub(super) raw_max_age: Duration,
+    pub(super) raw_max_bytes: u64,
+    /// Where the journal ended at some times past, oldest first. At most one a minute within `raw_max_age`.
+    pub(super) marks: VecDeque<(Instant, Position)>,
+}
+
+impl Keeper {
+    pub(super) async fn run(mut self, store: LocalStore, forwarded: ForwardStatus, stop: CancellationToken) {
+        loop {
+            let wanted = match &forwarded {
+                Some(status) => status.forwarded_position(),
+                None => self.raw_floor(Instant::now()),
+            };
+            self.journal.release(wanted.min(store.checkpointed()));
+            if stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// What lies before it is too old or too much to keep.
+    fn raw_floor(&mut self, now: Instant) -> Position {
+        let end = self.journal.end();
+        if self.marks.back().is_none_or(|(at, _)| now.duration_since(*at) >= MARK_EVERY) {
+            self.marks.push_back((now, end));
+        }
+        let mut by_age = self.journal.start();
+        while let Some((at, position)) = self.marks.front() {
+            if now.duration_since(*at) < self.raw_max_age {
+                break;
+            }
+            by_age = by_age.max(*position);
+            self.marks.pop_front();
+        }
+        by_age.max(Position(end.0.saturating_sub(self.raw_max_bytes)))
+    }
+}

@@ -1,0 +1,325 @@
+//! Which room is connected to which, and with what settings.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::routing::get;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::retention::Keeper;
+use super::{App, Forwarding, StartError};
+use crate::api::{self, Api, ApiMetrics, StreamLimits};
+use crate::auth::{self, Authenticator, KeyEntry, Keys};
+use crate::config::{self, Config};
+use crate::fold::TraceLimit;
+use crate::ingest::{self, InstanceMark, Receiver};
+
+use crate::journal::{self, Journal, PositionFile};
+use crate::model::ids::{SessionId, Tenant};
+use crate::model::query::SessionQuery;
+use crate::model::session::{AgentSummary, Page, SessionSummary};
+use crate::model::time::UnixNanos;
+use crate::server;
+use crate::store::local::{self, LocalStore};
+use crate::store::{AcceptError, RunPage, SessionDetail, Store, StoreError};
+use crate::tempo;
+use crate::tempo::forwarder::Forwarder;
+use crate::tempo::metrics::ForwardMetrics;
+use crate::tempo::options::Options as ForwardOptions;
+use crate::tempo::source::JournalSource;
+use crate::tempo::target::Target;
+
+/// The cap of the journal where none is configured, unless the disk has less than twice that left.
+const AUTOMATIC_JOURNAL_BYTES: u64 = 8 << 30;
+/// Rows that may change before a checkpoint is written early: about 60 ms of the fold's time.
+const CHECKPOINT_CHANGES: usize = 200_000;
+/// How often silent runs, old sessions and idle traces are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+/// Session details that may be streamed at one time; each holds a connection to the database.
+const STREAM_SLOTS: usize = 32;
+
+pub(super) async fn build(config: &Config) -> Result<App, StartError> {
+    let authenticator = Arc::new(check_settings(config).map_err(StartError::Config)?);
+    let wanted = listen_addresses(config);
+    let [otlp_grpc, otlp_http, http] = bind(wanted).await?;
+    let addresses = [local(&otlp_grpc)?, local(&otlp_http)?, local(&http)?];
+    let instance = instance_id()?;
+
+    let data_dir = &config.server.data_dir;
+    let unusable = |source| StartError::DataDir { path: data_dir.display().to_string(), source };
+    std::fs::create_dir_all(data_dir).map_err(unusable)?;
+    let journal = open_journal(config, data_dir)?;
+    // The first line of defence against a wrong --tempo is before the replay, which may take long.
+    let forwarding = forwarder(config, &journal, &addresses, &instance).await?;
+    let options = store_options(config, data_dir);
+    let opening = journal.clone();
+    let opened = tokio::task::spawn_blocking(move || LocalStore::open(opening, options)).await;
+    let (store, threads) = opened.map_err(|error| StartError::Config(format!("opening the index panicked: {error}")))??;
+
+    let stopping = Arc::new(AtomicBool::new(false));
+    let mut registry = Registry::default();
+    store.metrics().register(&mut registry);
+    if let Some(forwarding) = &forwarding {
+        forwarding.metrics.register(&mut registry);
+    }
+    let doored: Arc<dyn Store> = Arc::new(Doored { store: store.clone(), stopping: stopping.clone() });
+    let mark = forwarding.is_some().then(|| instance_mark(&instance)).flatten();
+    let receiver = Receiver::new(doored.clone(), authenticator.clone(), ingest_options(config), mark);
+    receiver.register_metrics(&mut registry);
+    let metrics = ApiMetrics::default();
+    metrics.register(&mut registry);
+    crate::telemetry::register_journal(&journal, &mut registry);
+    let api = Arc::new(Api {
+        store: doored,
+        guard: Arc::new(move |headers: &HeaderMap| {
+            authenticator.from_headers(headers, auth::Right::Read).map_err(|denied| match denied {
+                auth::Denied::Missing => api::Denied::Missing,
+                auth::Denied::WrongRight => api::Denied::WrongRight,
+            })
+        }),
+        registry: Arc::new(registry),
+        metrics,
+        public_url: Some(config.server.public_url.clone()).filter(|url| !url.is_empty()),
+        streams: StreamLimits { slots: Arc::new(Semaphore::new(STREAM_SLOTS)), chunk_bytes: 64 << 10, stall: Duration::from_secs(30) },
+    });
+    let http_router = api::router(api).merge(ingest::router(receiver.clone())).route("/", get(welcome)).fallback(ingest::unknown);
+    let otlp_router = ingest::otlp_router(receiver);
+
+    Ok(App {
+        addresses,
+        doors: vec![(otlp_grpc, otlp_router.clone()), (otlp_http, otlp_router), (http, http_router)],
+        limits: server::Limits {
+            max_connections: config.server.max_connections,
+            drain: config.server.drain_timeout.0 / 2,
+            ..server::Limits::default()
+        },
+        keeper: Keeper {
+            journal: journal.clone(),
+            raw_max_age: config.retention.raw_max_age.0,
+            raw_max_bytes: config.retention.raw_max_bytes.0,
+            marks: VecDeque::new(),
+        },
+        journal,
+        store,
+        threads,
+        forwarding,
+        drain: config.server.drain_timeout.0,
+        stopping,
+    })
+}
+
+/// What stands at `/` until there are pages.
+async fn welcome() -> &'static str {
+    "sessionfold\n\n\
+     sessions   /api/v1/observability/sessions/\n\
+     agents     /api/v1/observability/agents/\n\
+     API        /api/openapi.yaml\n\
+     metrics    /metrics\n\
+     OTLP       POST /v1/traces\n"
+}
+
+/// The store as the doors see it: not ready while it stops.
+struct Doored {
+    store: LocalStore,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Store for Doored {
+    fn accept_spans(&self, tenant: &Tenant, request: bytes::Bytes) -> BoxFuture<'_, Result<(), AcceptError>> {
+        self.store.accept_spans(tenant, request)
+    }
+
+    fn delete_session(&self, tenant: &Tenant, id: &SessionId) -> BoxFuture<'_, Result<Option<u64>, AcceptError>> {
+        self.store.delete_session(tenant, id)
+    }
+
+    fn sessions(&self, tenant: &Tenant, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError> {
+        self.store.sessions(tenant, query)
+    }
+
+    fn session(&self, tenant: &Tenant, id: &SessionId, runs: RunPage) -> Result<Option<SessionDetail>, StoreError> {
+        self.store.session(tenant, id, runs)
+    }
+
+    fn agents(&self, tenant: &Tenant) -> Result<Vec<AgentSummary>, StoreError> {
+        self.store.agents(tenant)
+    }
+
+    fn not_ready(&self) -> Option<String> {
+        if self.stopping.load(Ordering::Acquire) {
+            return Some("stopping".into());
+        }
+        self.store.not_ready()
+    }
+}
+
+// === parts ===
+
+/// What the settings say that no type could check; gives who may come in.
+pub(super) fn check_settings(config: &Config) -> Result<Authenticator, String> {
+    let authenticator = authenticator(&config.auth)?;
+    let wanted = listen_addresses(config);
+    if let Some(problem) = auth::exposure_error(&wanted, authenticator.is_on(), config.server.allow_anonymous) {
+        return Err(problem);
+    }
+    if !config.forward.tempo.is_empty() {
+        Target::parse(&config.forward.tempo).map_err(|error| format!("--tempo: {error}"))?;
+    }
+    Ok(authenticator)
+}
+
+fn listen_addresses(config: &Config) -> [SocketAddr; 3] {
+    [config.server.otlp_grpc, config.server.otlp_http, config.server.http]
+}
+
+fn authenticator(auth: &config::Auth) -> Result<Authenticator, String> {
+    if auth.keys.is_empty() {
+        return Ok(Authenticator::off());
+    }
+    let entry = |key: &config::Key| {
+        let rights = key.rights.iter().map(|right| match right {
+            config::Right::Ingest => auth::Right::Ingest,
+            config::Right::Read => auth::Right::Read,
+        });
+        let tenant = Tenant::new(&key.tenant).ok_or_else(|| format!("auth.keys: {:?} is no tenant", key.tenant))?;
+        Ok(KeyEntry { key: key.key.clone(), tenant, rights: rights.collect() })
+    };
+    let entries = auth.keys.iter().map(entry).collect::<Result<_, String>>()?;
+    let keys = Keys::new(entries).map_err(|error| format!("auth.keys: {error}"))?;
+    Ok(Authenticator::with_keys(keys))
+}
+
+const FLAGS: [&str; 3] = ["--otlp-grpc", "--otlp-http", "--http"];
+
+/// Why a port cannot be had, and what to do.
+pub(super) fn bind_problem(flag: &str, address: SocketAddr, error: &std::io::Error) -> String {
+    if error.kind() != std::io::ErrorKind::AddrInUse {
+        return format!("cannot listen on {address}: {error}");
+    }
+    let port = address.port();
+    let by = if flag == "--http" { "another program" } else { "Tempo or a Collector?" };
+    let other = port.checked_add(10_000).unwrap_or(0);
+    format!("port {port} is taken ({by}): use {flag} {}", SocketAddr::new(address.ip(), other))
+}
+
+async fn bind(wanted: [SocketAddr; 3]) -> Result<[TcpListener; 3], StartError> {
+    let mut bound = Vec::with_capacity(3);
+    for (address, flag) in wanted.into_iter().zip(FLAGS) {
+        let listener = TcpListener::bind(address).await.map_err(|error| StartError::Bind(bind_problem(flag, address, &error)))?;
+        bound.push(listener);
+    }
+    bound.try_into().map_err(|_| StartError::Config("three listeners were expected".into()))
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|error| StartError::Config(format!("a listener has no address: {error}")))
+}
+
+/// Random for each process: a request that bears it was sent by this very process.
+fn instance_id() -> Result<String, StartError> {
+    let number = getrandom::u64().map_err(|error| StartError::Config(format!("the system gives no random numbers: {error}")))?;
+    Ok(format!("{number:016x}"))
+}
+
+fn instance_mark(instance: &str) -> Option<InstanceMark> {
+    let header = HeaderName::from_static(tempo::INSTANCE_HEADER);
+    Some(InstanceMark { header, id: HeaderValue::from_str(instance).ok()? })
+}
+
+fn open_journal(config: &Config, data_dir: &Path) -> Result<Journal, StartError> {
+    let max_bytes = match config.journal.max_bytes.0 {
+        0 => automatic_cap(data_dir, config.journal.segment_bytes.0),
+        bytes => bytes,
+    };
+    let options =
+        journal::Options { segment_bytes: config.journal.segment_bytes.0, max_bytes, tail_bytes: config.journal.tail_bytes.bytes() };
+    let (journal, recovery) = Journal::open(&data_dir.join("journal"), options)?;
+    if recovery.torn_bytes > 0 {
+        tracing::warn!(bytes = recovery.torn_bytes, "the last write was torn by a crash and is cut off; it was never acknowledged");
+    }
+    Ok(journal)
+}
+
+/// The smaller of 8 GiB and half the free space, and never less than two segments.
+fn automatic_cap(data_dir: &Path, segment_bytes: u64) -> u64 {
+    let free = rustix::fs::statvfs(data_dir).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    AUTOMATIC_JOURNAL_BYTES.min(free / 2).max(2 * segment_bytes)
+}
+
+fn store_options(config: &Config, data_dir: &Path) -> local::Options {
+    let max_age = config.retention.max_age.nanos();
+    let max_index_bytes = config.retention.max_index_bytes.0;
+    local::Options {
+        database: data_dir.join("index.sqlite"),
+        clock: Arc::new(now),
+        price: Arc::new(|_, _| None),
+        checkpoint_interval: config.fold.checkpoint_interval.0,
+        checkpoint_changes: CHECKPOINT_CHANGES,
+        sweep_interval: SWEEP_INTERVAL,
+        open_trace_idle: config.fold.open_trace_idle.0,
+        open_trace_bytes: config.fold.open_trace_bytes.bytes(),
+        trace_limit: TraceLimit { max_spans: config.limits.max_trace_spans },
+        run_timeout: config.fold.run_timeout.nanos(),
+        max_age: (max_age.0 > 0).then_some(max_age),
+        max_index_bytes: (max_index_bytes > 0).then_some(max_index_bytes),
+    }
+}
+
+fn ingest_options(config: &Config) -> ingest::Options {
+    ingest::Options {
+        max_request_bytes: config.limits.max_request_bytes.bytes(),
+        max_inflight_bytes: config.limits.max_inflight_bytes.0,
+        max_depth: config.limits.max_attribute_depth,
+        ..ingest::Options::default()
+    }
+}
+
+/// What the settings say about Tempo.
+pub(super) fn forward_options(config: &Config) -> ForwardOptions {
+    let forward = &config.forward;
+    let mut options = ForwardOptions::new(&forward.tempo, "");
+    options.headers = forward.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let is_auth_on = !config.auth.keys.is_empty();
+    options.tenant_header = (forward.send_tenant || is_auth_on).then(|| "X-Scope-OrgID".to_owned());
+    options.gzip = forward.gzip;
+    options.batch.max_bytes = forward.max_batch_bytes.bytes();
+    options.retry.request_timeout = forward.timeout.0;
+    options
+}
+
+async fn forwarder(config: &Config, journal: &Journal, addresses: &[SocketAddr], instance: &str) -> Result<Option<Forwarding>, StartError> {
+    let forward = &config.forward;
+    if forward.tempo.is_empty() {
+        return Ok(None);
+    }
+    let position = PositionFile::open(&config.server.data_dir.join("forwarded.position"))?;
+    let source = JournalSource::new(journal.reader(position.get()));
+    let mut options = forward_options(config);
+    options.instance_id = instance.to_owned();
+    options.in_doubt_below = journal.end();
+    options.own_addresses = addresses.to_vec();
+    let position = Arc::new(Mutex::new(position));
+    // Five times a second without an fsync: losing the last note costs a repetition, never a span.
+    let noted = position.clone();
+    let save = Box::new(move |at| super::lock(&noted).note(at).map_err(std::io::Error::other));
+    let log_end = {
+        let journal = journal.clone();
+        Arc::new(move || journal.end())
+    };
+    let metrics = ForwardMetrics::default();
+    let forwarder = Forwarder::new(options, source, save, log_end, metrics.clone()).await?;
+    Ok(Some(Forwarding { forwarder, metrics, position }))
+}
+
+fn now() -> UnixNanos {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixNanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,150 @@
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::*;
+
+const READER: &str = "reader-key";
+const WRITER: &str = "writer-key";
+
+fn entry(key: &str, tenant: &str, rights: &[Right]) -> KeyEntry {
+    KeyEntry { key: key.into(), tenant: Tenant::new(tenant).unwrap(), rights: rights.to_vec() }
+}
+
+fn authenticator() -> Authenticator {
+    let entries = vec![
+        entry(READER, "blue", &[Right::Read]),
+        entry(WRITER, "blue", &[Right::Ingest]),
+        entry("both-rights", "red", &[Right::Ingest, Right::Read]),
+    ];
+    Authenticator::with_keys(Keys::new(entries).unwrap())
+}
+
+fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+    pairs.iter().map(|(name, value)| (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap())).collect()
+}
+
+#[track_caller]
+fn check(pairs: &[(&str, &str)], need: Right, expect: Result<&str, Denied>) {
+    let found = authenticator().from_headers(&headers(pairs), need);
+    assert_eq!(found.as_ref().map(Tenant::as_str).map_err(|denied| *denied), expect, "{pairs:?}");
+}
+
+#[test]
+fn a_key_is_taken_from_either_header_with_its_tenant_and_rights() {
+    check(&[("x-wax-key", WRITER)], Right::Ingest, Ok("blue"));
+    check(&[("authorization", "Bearer both-rights")], Right::Ingest, Ok("red"));
+    check(&[("authorization", "bearer   both-rights ")], Right::Read, Ok("red"));
+    check(&[("x-wax-key", WRITER)], Right::Read, Err(Denied::WrongRight));
+    check(&[("x-wax-key", READER)], Right::Ingest, Err(Denied::WrongRight));
+}
+
+#[test]
+fn nothing_unknown_lets_anyone_in() {
+    check(&[], Right::Read, Err(Denied::Missing));
+    for key in ["", " ", "reader-ke", "reader-key1", "READER-KEY", "reader-key,writer-key"] {
+        check(&[("x-wax-key", key)], Right::Read, Err(Denied::Missing));
+    }
+    check(&[("x-wax-key", &"x".repeat(KEY_MAX_BYTES + 1))], Right::Read, Err(Denied::Missing));
+    for value in ["Basic both-rights", "Bearer", "Bearerboth-rights", "both-rights", ""] {
+        check(&[("authorization", value)], Right::Read, Err(Denied::Missing));
+    }
+}
+
+#[test]
+fn an_unknown_credential_never_spoils_a_valid_one() {
+    check(&[("cookie", "sessionid=a1b2c3"), ("x-wax-key", READER)], Right::Read, Ok("blue"));
+    check(&[("x-wax-key", "nobody-knows"), ("authorization", "Bearer both-rights")], Right::Read, Ok("red"));
+    check(&[("x-wax-key", WRITER), ("authorization", "Bearer both-rights")], Right::Read, Ok("red"));
+    check(&[("x-wax-key", "first"), ("x-wax-key", READER)], Right::Read, Ok("blue"));
+}
+
+#[test]
+fn a_cookie_may_hold_a_read_key_and_never_writes() {
+    check(&[("cookie", "theme=dark; sessionid=reader-key")], Right::Read, Ok("blue"));
+    check(&[("cookie", "sessionfold_session=\"reader-key\"")], Right::Read, Ok("blue"));
+    check(&[("cookie", "other=reader-key; sessionid")], Right::Read, Err(Denied::Missing));
+    check(&[("cookie", "sessionid=both-rights")], Right::Ingest, Err(Denied::WrongRight));
+}
+
+#[test]
+fn a_request_cannot_buy_endless_comparisons() {
+    let mut pairs = vec![("x-wax-key", "unknown-key"); CREDENTIALS_MAX];
+    pairs.push(("x-wax-key", READER));
+    check(&pairs, Right::Read, Err(Denied::Missing));
+}
+
+#[test]
+fn with_authentication_off_every_credential_is_ignored() {
+    let off = Authenticator::off();
+    let tenant = off.from_headers(&headers(&[("x-wax-key", "whatever")]), Right::Ingest);
+    assert_eq!(tenant, Ok(Tenant::default()));
+    assert_eq!(off.login("anything"), Ok(Tenant::default()));
+}
+
+#[test]
+fn a_login_lasts_its_time_or_until_it_is_revoked() {
+    let authenticator = authenticator();
+    let tenant = authenticator.login(READER).unwrap();
+    assert_eq!(authenticator.login(WRITER), Err(Denied::WrongRight));
+    assert_eq!(authenticator.login("nobody-knows"), Err(Denied::Missing));
+
+    let token = authenticator.issue(tenant).unwrap();
+    let now = Instant::now();
+    for name in SESSION_COOKIES {
+        let cookie = headers(&[("cookie", &format!("{name}={token}"))]);
+        assert_eq!(authenticator.from_headers_at(&cookie, Right::Read, now).unwrap().as_str(), "blue");
+        assert_eq!(authenticator.from_headers_at(&cookie, Right::Ingest, now), Err(Denied::Missing));
+        let later = now + SESSION_TTL + Duration::from_secs(1);
+        assert_eq!(authenticator.from_headers_at(&cookie, Right::Read, later), Err(Denied::Missing));
+    }
+    // The token is no key: only a cookie carries it.
+    let as_key = headers(&[("x-wax-key", &token)]);
+    assert_eq!(authenticator.from_headers_at(&as_key, Right::Read, now), Err(Denied::Missing));
+
+    let cookie = headers(&[("cookie", &format!("sessionid={token}"))]);
+    let forged = format!("{}{}", &token[..32], "0".repeat(32));
+    authenticator.revoke(&forged);
+    assert!(authenticator.from_headers_at(&cookie, Right::Read, now).is_ok());
+    let forged = headers(&[("cookie", &format!("sessionid={forged}"))]);
+    assert_eq!(authenticator.from_headers_at(&forged, Right::Read, now), Err(Denied::Missing));
+    authenticator.revoke(&token);
+    assert_eq!(authenticator.from_headers_at(&cookie, Right::Read, now), Err(Denied::Missing));
+}
+
+#[test]
+fn the_number_of_logins_is_bounded_and_the_oldest_makes_room() {
+    let sessions = sessions::Sessions::default();
+    let start = Instant::now();
+    let first = sessions.issue(Tenant::default(), start).unwrap();
+    for i in 1..=SESSIONS_MAX {
+        sessions.issue(Tenant::default(), start + Duration::from_millis(i as u64)).unwrap();
+    }
+    assert_eq!(sessions.tenant(first.as_bytes(), start), None);
+}
+
+#[test]
+fn keys_that_cannot_work_are_refused_by_place_and_never_shown() {
+    let refuse = |entries: Vec<KeyEntry>| Keys::new(entries).unwrap_err();
+    let good = || entry("good-enough", "t", &[Right::Read]);
+    assert_eq!(refuse(vec![]), InvalidKey::Empty);
+    for bad in ["", "short", "with space in it", "tab\tin-the-key", "schlüssel-ä", &"x".repeat(KEY_MAX_BYTES + 1)] {
+        assert_eq!(refuse(vec![good(), entry(bad, "t", &[Right::Read])]), InvalidKey::Malformed(2));
+    }
+    assert_eq!(refuse(vec![entry("good-enough", "t", &[])]), InvalidKey::NoRights(1));
+    assert_eq!(refuse(vec![good(), entry("another-one", "t", &[Right::Read]), good()]), InvalidKey::Duplicate(3, 1));
+    assert!(!format!("{:?} {:?}", Keys::new(vec![good()]).unwrap(), good()).contains("good-enough"));
+}
+
+#[test]
+fn listening_beyond_loopback_needs_keys_or_a_word() {
+    let at = |text: &str| text.parse().unwrap();
+    let local = [at("127.0.0.1:4317"), at("127.8.8.8:1"), at("[::1]:4318"), at("[::ffff:127.0.0.1]:80")];
+    assert_eq!(exposure_error(&local, false, false), None);
+    for open in ["0.0.0.0:4317", "[::]:4317", "192.168.1.5:8080", "[::ffff:10.0.0.1]:80"] {
+        let text = exposure_error(&[at("127.0.0.1:1"), at(open)], false, false).unwrap();
+        assert!(text.contains(open) && text.contains("--allow-anonymous") && !text.contains("127.0.0.1:1,"), "{text}");
+        assert_eq!(exposure_error(&[at(open)], true, false), None);
+        assert_eq!(exposure_error(&[at(open)], false, true), None);
+    }
+}

@@ -1,0 +1,49 @@
+//! `sessionfold health`: is the server on `--http` ready? For containers without a shell.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::{fail, print_line};
+use crate::config::Config;
+
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// An answer to `/readyz` is a line; more than this is not ours.
+const ANSWER_MAX_BYTES: u64 = 16 * 1024;
+
+pub fn run(config: Config) -> ExitCode {
+    let address = reachable(config.server.http);
+    match ask(address) {
+        Err(error) => fail(&format!("no answer from http://{address}/readyz: {error}")),
+        Ok((200, _)) => {
+            print_line("ready");
+            ExitCode::SUCCESS
+        }
+        Ok((status, body)) => fail(&format!("not ready ({status}): {}", body.trim())),
+    }
+}
+
+/// An address that listens everywhere is asked on loopback.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+fn ask(address: SocketAddr) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.write_all(format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_MAX_BYTES).read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    status.map(|status| (status, body.to_owned())).ok_or_else(|| std::io::Error::other("the answer is not HTTP"))
+}

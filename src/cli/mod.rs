@@ -1,0 +1,146 @@
+//! Layer 7: what is typed, and what it does.
+
+mod check;
+mod health;
+mod serve;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config, ConfigError};
+
+/// The exit code for bad configuration (`EX_USAGE`).
+pub const EXIT_USAGE: u8 = 64;
+/// The exit code for a start or a command that failed.
+pub const EXIT_FAILURE: u8 = 1;
+
+const ABOUT: &str = "Answers \"what happened in this conversation, and what did it cost?\"
+
+Receives the traces of AI agents over OTLP, folds them into runs and sessions with exact cost and tokens, serves them as JSON, and passes
+every span on to Grafana Tempo.";
+
+const EXAMPLES: &str = "Examples:
+  sessionfold                                    listen on 4317, 4318 and 8080 of this machine
+  sessionfold --tempo http://localhost:14317     the same, and forward every span to Tempo
+  sessionfold check --tempo http://tempo:4317    is the configuration sound, are the ports free, does Tempo answer
+  sessionfold --print-config                     every setting that would be used
+
+Every setting, its default and its reason: config/sessionfold.toml. Each is also an environment variable, SESSIONFOLD_<SECTION>_<KEY>.";
+
+#[derive(Debug, Parser)]
+#[command(name = "sessionfold", version, about = ABOUT, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (the default).
+    Serve(Settings),
+    /// Say whether a server with these settings would start and reach Tempo, and what to change.
+    Check(Settings),
+    /// Exit 0 if the server on --http is ready: for containers without a shell.
+    Health(Settings),
+}
+
+/// The settings that scripts rely on. All others come from the file or the environment.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Settings {
+    /// A TOML file with settings; every key is in config/sessionfold.toml
+    #[arg(long, value_name = "FILE", env = "SESSIONFOLD_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where the journal and the index live [default: ./data]
+    #[arg(long, value_name = "DIR", env = "SESSIONFOLD_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where OTLP over gRPC is received [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_OTLP_GRPC")]
+    otlp_grpc: Option<SocketAddr>,
+    /// Where OTLP over HTTP is received [default: 127.0.0.1:4318]
+    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_OTLP_HTTP")]
+    otlp_http: Option<SocketAddr>,
+    /// Where the API, /v1/* and /metrics are served [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_HTTP")]
+    http: Option<SocketAddr>,
+    /// Tempo's OTLP gRPC address; without it nothing is forwarded
+    #[arg(long, value_name = "URL", env = "SESSIONFOLD_TEMPO")]
+    tempo: Option<String>,
+    /// Tempo's HTTP API
+    #[arg(long, value_name = "URL", env = "SESSIONFOLD_TEMPO_QUERY")]
+    tempo_query: Option<String>,
+    /// Listen beyond loopback without keys
+    #[arg(long, env = "SESSIONFOLD_ALLOW_ANONYMOUS")]
+    allow_anonymous: bool,
+    /// Print every setting that would be used, and exit
+    #[arg(long)]
+    print_config: bool,
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let (settings, run): (Settings, fn(Config) -> ExitCode) = match cli.command {
+        None => (cli.settings, serve::run),
+        Some(Command::Serve(settings)) => (settings, serve::run),
+        Some(Command::Check(settings)) => (settings, check::run),
+        Some(Command::Health(settings)) => (settings, health::run),
+    };
+    let config = match settings.resolve() {
+        Ok(config) => config,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    if settings.print_config {
+        print_line(config.to_redacted_toml().trim_end());
+        return ExitCode::SUCCESS;
+    }
+    run(config)
+}
+
+impl Settings {
+    /// Defaults, then the file, then the environment, then these flags.
+    fn resolve(&self) -> Result<Config, ConfigError> {
+        // An empty variable is an absent one: compose files write `${TEMPO:-}`.
+        let environment: Vec<_> = std::env::vars().filter(|(_, value)| !value.is_empty()).collect();
+        let mut config = config::load(self.config.as_deref(), &environment)?;
+        let Self { data_dir, otlp_grpc, otlp_http, http, tempo, tempo_query, allow_anonymous, .. } = self.clone();
+        let server = &mut config.server;
+        server.data_dir = data_dir.unwrap_or(std::mem::take(&mut server.data_dir));
+        server.otlp_grpc = otlp_grpc.unwrap_or(server.otlp_grpc);
+        server.otlp_http = otlp_http.unwrap_or(server.otlp_http);
+        server.http = http.unwrap_or(server.http);
+        server.allow_anonymous |= allow_anonymous;
+        let forward = &mut config.forward;
+        forward.tempo = tempo.unwrap_or(std::mem::take(&mut forward.tempo));
+        forward.tempo_query = tempo_query.unwrap_or(std::mem::take(&mut forward.tempo_query));
+        Ok(config)
+    }
+}
+
+/// Bad configuration: said on standard error, exit 64.
+fn refuse(problem: &str) -> ExitCode {
+    eprintln!("sessionfold: {problem}");
+    ExitCode::from(EXIT_USAGE)
+}
+
+/// A command that failed: said on standard error, exit 1.
+fn fail(problem: &str) -> ExitCode {
+    eprintln!("sessionfold: {problem}");
+    ExitCode::from(EXIT_FAILURE)
+}
+
+/// One line on standard output. A reader that went away is no reason to fail.
+fn print_line(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

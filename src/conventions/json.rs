@@ -1,0 +1,182 @@
+//! Usage that comes as a JSON object in one attribute (Langfuse, MLflow).
+//!
+//! Two habits meet here. OpenAI's shape counts cached tokens within the input and names parts in `…_details`. Langfuse's own shape splits
+//! input and output into categories that do not overlap (`input`, `input_cached_tokens`, …), of which the whole is the sum. A stated total
+//! that equals input plus output, or a name of OpenAI's, says the former.
+
+use serde_json::{Map, Number, Value as Json};
+
+use super::number::{self, Reading};
+use crate::model::usage::{NanoUsd, SPAN_COST_MAX, SPAN_TOKENS_MAX, Usage};
+use crate::wire::otlp::Value;
+
+/// Objects longer than this, in bytes, are not read: a dozen numbers need a tenth of it.
+const TEXT_MAX_BYTES: usize = 4096;
+
+const INPUT: &[&str] = &["input", "input_tokens", "prompt_tokens", "inputTokens", "promptTokens", "prompt"];
+const OUTPUT: &[&str] = &["output", "output_tokens", "completion_tokens", "outputTokens", "completionTokens", "completion"];
+const TOTAL: &[&str] = &["total", "total_tokens", "totalTokens"];
+const CACHE_READ: &[&str] = &[
+    "cache_read_input_tokens",
+    "input_cached_tokens",
+    "input_cache_read",
+    "cachedInputTokens",
+    "prompt_tokens_details.cached_tokens",
+    "input_tokens_details.cached_tokens",
+];
+const CACHE_WRITE: &[&str] = &["cache_creation_input_tokens", "input_cache_creation"];
+const REASONING: &[&str] = &[
+    "output_reasoning_tokens",
+    "output_reasoning",
+    "reasoningTokens",
+    "completion_tokens_details.reasoning_tokens",
+    "output_tokens_details.reasoning_tokens",
+];
+const OF_OPENAI: &[&str] = &["prompt_tokens", "promptTokens", "inputTokens", "prompt"];
+const COST_TOTAL: &[&str] = &["total", "total_cost"];
+
+/// The tokens of a usage object, and whether all of it could be believed.
+pub(super) fn tokens(text: &str) -> (Usage, bool) {
+    let Some(object) = object(text) else {
+        return (Usage::default(), text.trim_ascii().is_empty());
+    };
+    let mut is_sound = true;
+    let mut counts: Vec<(String, u64)> = Vec::new();
+    let mut read = |name: String, number: &Number| match number::tokens(as_value(number)) {
+        Reading::Stated(count) => counts.push((name, count)),
+        Reading::Invalid | Reading::Absent => is_sound = false,
+    };
+    for (name, json) in &object {
+        match json {
+            Json::Number(number) => read(name.clone(), number),
+            Json::Object(parts) => {
+                for (part, json) in parts {
+                    if let Json::Number(number) = json {
+                        read(format!("{name}.{part}"), number);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let total = first(&counts, TOTAL);
+    let (input, output) = split(&counts, total);
+    let usage = Usage {
+        input_tokens: input,
+        output_tokens: output,
+        total_tokens: total,
+        cache_read_tokens: first(&counts, CACHE_READ),
+        cache_write_tokens: first(&counts, CACHE_WRITE),
+        reasoning_tokens: first(&counts, REASONING),
+        cost: None,
+    };
+    (usage, is_sound)
+}
+
+/// The dollars of a cost object (its total, else the sum of its parts), and whether all of it could be believed.
+pub(super) fn dollars(text: &str) -> (Option<NanoUsd>, bool) {
+    let Some(object) = object(text) else {
+        return (None, text.trim_ascii().is_empty());
+    };
+    let mut is_sound = true;
+    let mut total = None;
+    let mut sum: Option<NanoUsd> = None;
+    for (name, json) in &object {
+        let Json::Number(number) = json else { continue };
+        match number::dollars(Value::Str(&number.to_string())) {
+            Reading::Stated(cost) if COST_TOTAL.contains(&name.as_str()) => total = total.max(Some(cost)),
+            Reading::Stated(cost) => sum = Some(NanoUsd(sum.unwrap_or_default().0.saturating_add(cost.0))),
+            Reading::Invalid | Reading::Absent => is_sound = false,
+        }
+    }
+    let cost = total.or(sum);
+    if cost.is_some_and(|cost| cost > SPAN_COST_MAX) { (None, false) } else { (cost, is_sound) }
+}
+
+fn object(text: &str) -> Option<Map<String, Json>> {
+    if text.len() > TEXT_MAX_BYTES { None } else { serde_json::from_str(text).ok() }
+}
+
+fn as_value(number: &Number) -> Value<'static> {
+    match number.as_i64() {
+        Some(whole) => Value::Int(whole),
+        None => Value::Double(number.as_f64().unwrap_or(f64::NAN)),
+    }
+}
+
+fn first(counts: &[(String, u64)], names: &[&str]) -> Option<u64> {
+    names.iter().find_map(|name| counts.iter().find(|(known, _)| known == name).map(|(_, count)| *count))
+}
+
+/// Input and output, with the categories added where they do not overlap.
+fn split(counts: &[(String, u64)], total: Option<u64>) -> (Option<u64>, Option<u64>) {
+    let (input, output) = (first(counts, INPUT), first(counts, OUTPUT));
+    let is_whole = total.is_some_and(|total| total == input.unwrap_or(0) + output.unwrap_or(0));
+    if is_whole || first(counts, OF_OPENAI).is_some() || counts.iter().any(|(name, _)| name.contains("_details.")) {
+        return (input, output);
+    }
+    (with_categories(counts, "input", INPUT, input), with_categories(counts, "output", OUTPUT, output))
+}
+
+fn with_categories(counts: &[(String, u64)], word: &str, plain_names: &[&str], plain: Option<u64>) -> Option<u64> {
+    let is_category = |name: &str| name.contains(word) && !plain_names.contains(&name);
+    let categories = counts.iter().filter(|(name, _)| is_category(name)).map(|(_, count)| *count).reduce(u64::saturating_add);
+    match (plain, categories) {
+        (None, None) => None,
+        (plain, categories) => Some(plain.unwrap_or(0).saturating_add(categories.unwrap_or(0))).filter(|&sum| sum <= SPAN_TOKENS_MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn split_of(text: &str) -> (Option<u64>, Option<u64>, u64) {
+        let (usage, is_sound) = tokens(text);
+        assert!(is_sound, "{text}");
+        (usage.input_tokens, usage.output_tokens, usage.tokens())
+    }
+
+    #[test]
+    fn categories_of_langfuse_add_up() {
+        assert_eq!(split_of(r#"{"input":12,"output":3}"#), (Some(12), Some(3), 15));
+        assert_eq!(split_of(r#"{"input":10,"output":5,"input_cached_tokens":90,"total":105}"#), (Some(100), Some(5), 105));
+        assert_eq!(split_of(r#"{"input":10,"output":5,"input_cached_tokens":90,"output_reasoning_tokens":7}"#), (Some(100), Some(12), 112));
+    }
+
+    #[test]
+    fn the_shape_of_openai_holds_its_parts_within() {
+        assert_eq!(split_of(r#"{"input":100,"output":5,"input_cached_tokens":90,"total":105}"#), (Some(100), Some(5), 105));
+        assert_eq!(split_of(r#"{"prompt_tokens":100,"completion_tokens":5,"cache_read_input_tokens":90}"#), (Some(100), Some(5), 105));
+        let (usage, _) = tokens(r#"{"input_tokens":100,"output_tokens":5,"input_tokens_details":{"cached_tokens":90}}"#);
+        assert_eq!((usage.tokens(), usage.cache_read_tokens), (105, Some(90)));
+        assert_eq!(split_of(r#"{"total_tokens":40}"#), (None, None, 40));
+    }
+
+    #[test]
+    fn a_cost_is_its_total_or_the_sum_of_its_parts() {
+        assert_eq!(dollars(r#"{"input":0.0001,"output":0.0002,"total":0.0006}"#), (Some(NanoUsd(600_000)), true));
+        assert_eq!(dollars(r#"{"input":0.1,"output":0.2}"#), (Some(NanoUsd(300_000_000)), true));
+        assert_eq!(dollars(r#"{"input_cost":0.001,"output_cost":0.002,"total_cost":0.003}"#), (Some(NanoUsd(3_000_000)), true));
+        assert_eq!(dollars(r#"{"input":-1,"output":0.2}"#), (Some(NanoUsd(200_000_000)), false));
+        assert_eq!(dollars(r#"{"a":900000,"b":900000}"#), (None, false));
+    }
+
+    #[test]
+    fn what_is_no_object_is_not_believed_and_nothing_is_nothing() {
+        assert_eq!(tokens(""), (Usage::default(), true));
+        assert_eq!(tokens("{}"), (Usage::default(), true));
+        for text in ["[1]", "12", "{", "null", r#"{"input":-1}"#, r#"{"input":1e300}"#, &" ".repeat(5000).replace(' ', "[")] {
+            assert_eq!(tokens(text), (Usage::default(), false), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in r#"\{?("?(input|output|total|x)"?[:, {}]{0,3}[-0-9.e]{0,25},?){0,4}\}?"#) {
+            tokens(&text);
+            dollars(&text);
+        }
+    }
+}

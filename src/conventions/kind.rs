@@ -1,0 +1,160 @@
+//! What a span is, by the words of every dialect.
+//!
+//! Data only: for each key that tells the kind (rows of `tables` that mean `Kind`), its words. Upper and lower case are the same. A word
+//! that is not listed says nothing, and the next key is asked.
+
+use crate::model::facts::SpanKind::{self, Agent, Embedding, Llm, Step, Tool, Workflow};
+
+/// The words of every key that tells what a span is.
+pub(super) const WORDS: &[(&str, &[(&str, SpanKind)])] = &[
+    (
+        "waxell.span_type",
+        &[
+            ("agent_execution", Agent),
+            ("llm_call", Llm),
+            ("embedding", Embedding),
+            ("tool_call", Tool),
+            ("workflow_step", Step),
+            ("decision", Step),
+            ("retrieval", Step),
+            ("reasoning", Step),
+            ("retry", Step),
+            ("governance", Step),
+        ],
+    ),
+    (
+        "gen_ai.operation.name",
+        &[
+            ("chat", Llm),
+            ("text_completion", Llm),
+            ("completion", Llm),
+            ("generate_content", Llm),
+            ("image", Llm),
+            ("audio", Llm),
+            ("embeddings", Embedding),
+            ("embedding", Embedding),
+            ("embed", Embedding),
+            ("invoke_agent", Agent),
+            ("execute_tool", Tool),
+            ("invoke_workflow", Workflow),
+            ("invoke_swarm", Workflow),
+            ("invoke_graph", Workflow),
+            // Making an agent is not running it.
+            ("create_agent", Step),
+            ("agent_step", Step),
+            ("execute_event_loop_cycle", Step),
+            ("retrieval", Step),
+            ("rerank", Step),
+            ("plan", Step),
+        ],
+    ),
+    (
+        "openinference.span.kind",
+        &[
+            ("AGENT", Agent),
+            ("LLM", Llm),
+            ("EMBEDDING", Embedding),
+            ("TOOL", Tool),
+            ("CHAIN", Step),
+            ("RETRIEVER", Step),
+            ("RERANKER", Step),
+            ("GUARDRAIL", Step),
+            ("EVALUATOR", Step),
+            ("PROMPT", Step),
+            ("DECISION", Step),
+        ],
+    ),
+    ("traceloop.span.kind", &[("workflow", Workflow), ("agent", Agent), ("task", Step), ("tool", Tool)]),
+    ("llm.request.type", &[("chat", Llm), ("completion", Llm), ("embedding", Embedding), ("embeddings", Embedding), ("rerank", Step)]),
+    (
+        // The outer span of a call holds the sum of its inner `do…` spans, which are the calls of the model.
+        "ai.operationId",
+        &[
+            ("ai.generateText", Step),
+            ("ai.streamText", Step),
+            ("ai.generateObject", Step),
+            ("ai.streamObject", Step),
+            ("ai.embed", Step),
+            ("ai.embedMany", Step),
+            ("ai.rerank", Step),
+            ("ai.generateText.doGenerate", Llm),
+            ("ai.streamText.doStream", Llm),
+            ("ai.generateObject.doGenerate", Llm),
+            ("ai.streamObject.doStream", Llm),
+            ("ai.embed.doEmbed", Embedding),
+            ("ai.embedMany.doEmbed", Embedding),
+            ("ai.toolCall", Tool),
+        ],
+    ),
+    (
+        // `span` and `event` are said of anything.
+        "langfuse.observation.type",
+        &[
+            ("generation", Llm),
+            ("embedding", Embedding),
+            ("agent", Agent),
+            ("tool", Tool),
+            ("chain", Step),
+            ("retriever", Step),
+            ("evaluator", Step),
+            ("guardrail", Step),
+        ],
+    ),
+    ("lmnr.span.type", &[("LLM", Llm), ("TOOL", Tool), ("CACHED", Step), ("EXECUTOR", Step), ("EVALUATOR", Step), ("EVALUATION", Step)]),
+    (
+        "mlflow.spanType",
+        &[
+            ("LLM", Llm),
+            ("CHAT_MODEL", Llm),
+            ("EMBEDDING", Embedding),
+            ("AGENT", Agent),
+            ("WORKFLOW", Workflow),
+            ("TOOL", Tool),
+            ("CHAIN", Step),
+            ("TASK", Step),
+            ("RETRIEVER", Step),
+            ("RERANKER", Step),
+            ("PARSER", Step),
+            ("MEMORY", Step),
+            ("GUARDRAIL", Step),
+            ("EVALUATOR", Step),
+        ],
+    ),
+    (
+        "langsmith.span.kind",
+        &[("llm", Llm), ("embedding", Embedding), ("tool", Tool), ("chain", Step), ("retriever", Step), ("prompt", Step), ("parser", Step)],
+    ),
+];
+
+/// What `word` says under `key`; `None` where it says nothing.
+pub(super) fn classify(key: &str, word: &str) -> Option<SpanKind> {
+    let (_, words) = WORDS.iter().find(|(known, _)| *known == key)?;
+    // MLflow writes its attributes as JSON, so its words come in quotes.
+    let word = word.trim_ascii().trim_matches('"');
+    words.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, kind)| *kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conventions::tables::{Meaning, ROWS};
+
+    #[test]
+    fn every_key_that_tells_the_kind_has_its_words_in_the_same_order() {
+        let rows: Vec<_> = ROWS.iter().filter(|row| row.meaning == Meaning::Kind).map(|row| row.key).collect();
+        let words: Vec<_> = WORDS.iter().map(|(key, _)| *key).collect();
+        assert_eq!(rows, words);
+    }
+
+    #[test]
+    fn words_are_read_in_either_case_and_in_quotes_and_only_as_a_whole() {
+        assert_eq!(classify("openinference.span.kind", "llm"), Some(Llm));
+        assert_eq!(classify("mlflow.spanType", "\"CHAT_MODEL\""), Some(Llm));
+        assert_eq!(classify("gen_ai.operation.name", "chat_with_me"), None);
+        assert_eq!(classify("gen_ai.operation.name", ""), None);
+        assert_eq!(classify("langfuse.observation.type", "span"), None);
+        assert_eq!(classify("ai.operationId", "ai.streamText"), Some(Step));
+        assert_eq!(classify("ai.operationId", "ai.streamText.doStream"), Some(Llm));
+        assert_eq!(classify("gen_ai.operation.name", "create_agent"), Some(Step));
+    }
+}

@@ -1,0 +1,262 @@
+//! Which attribute keys are read, what each means, and which comes before which.
+//!
+//! - Data only. A row is (whose key it is, the key, what it says); a new dialect is new rows.
+//! - The order of the rows is the precedence: of two keys that say the same thing, the one further up stands.
+//! - A key is matched as a whole, never by a prefix, and stands here once.
+//! - `docs/conventions.md` shows this table to users; a test renders it from here.
+
+use Convention as C;
+use Meaning as M;
+use Namespace as N;
+use Part as P;
+
+/// The most rows the look-up can number.
+pub(super) const ROWS_MAX: usize = 255;
+
+/// Who speaks a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Convention {
+    Waxell,
+    /// The GenAI semantic conventions of OpenTelemetry, present names.
+    GenAi,
+    /// Their deprecated names and the extensions that others made under `gen_ai.`.
+    GenAiOther,
+    /// The general semantic conventions of OpenTelemetry.
+    OpenTelemetry,
+    OpenInference,
+    OpenLlmetry,
+    VercelAi,
+    PydanticAi,
+    Langfuse,
+    Laminar,
+    LangSmith,
+    GoogleAdk,
+    CrewAi,
+    LiteLlm,
+    Mlflow,
+    /// In use without being anybody's.
+    Plain,
+}
+
+/// What a key says about its span.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Meaning {
+    Session,
+    RunId,
+    Agent,
+    /// The agent's name where `traceloop.span.kind` is `agent`, a step's otherwise.
+    EntityName,
+    Workflow,
+    User,
+    UserGroup,
+    Model,
+    /// As `Model`, and the span names the model that answered.
+    ResponseModel,
+    /// As `Model`, where something else says that the span used one.
+    WeakModel,
+    Provider,
+    /// What the span is; the words are in `kinds`.
+    Kind,
+    /// The span was made by a framework's instrumentation around a provider's.
+    Framework,
+    Usage(Namespace, Part),
+}
+
+/// Keys whose tokens and costs are told together. The numbers of two namespaces are never added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Namespace {
+    Waxell,
+    GenAi,
+    OpenInference,
+    OpenLlmetry,
+    VercelAi,
+    PydanticAi,
+    Langfuse,
+    Mlflow,
+    LiteLlm,
+    Laminar,
+}
+
+/// One number of a namespace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Part {
+    Input,
+    Output,
+    Total,
+    CacheRead,
+    CacheWrite,
+    Reasoning,
+    Cost,
+    /// Stands only together with, or instead of, the other half, and only where there is no `Cost`.
+    CostOfInput,
+    CostOfOutput,
+    /// A JSON object of tokens.
+    TokensJson,
+    /// A JSON object of dollars.
+    CostJson,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Row {
+    pub convention: Convention,
+    pub key: &'static str,
+    pub meaning: Meaning,
+}
+
+/// Every key that is read, in the order of precedence.
+pub(super) const ROWS: &[Row] = &[
+    // --- the session
+    row(C::Waxell, "waxell.session_id", M::Session),
+    row(C::GenAi, "gen_ai.conversation.id", M::Session),
+    row(C::OpenTelemetry, "session.id", M::Session),
+    row(C::Langfuse, "langfuse.session.id", M::Session),
+    row(C::OpenLlmetry, "traceloop.association.properties.session_id", M::Session),
+    row(C::Laminar, "lmnr.association.properties.session_id", M::Session),
+    row(C::VercelAi, "ai.telemetry.metadata.sessionId", M::Session),
+    row(C::VercelAi, "ai.telemetry.metadata.session_id", M::Session),
+    row(C::Langfuse, "langfuse.trace.metadata.langfuse_session_id", M::Session),
+    row(C::Langfuse, "langfuse.observation.metadata.langfuse_session_id", M::Session),
+    row(C::GoogleAdk, "gcp.vertex.agent.session_id", M::Session),
+    row(C::Mlflow, "mlflow.trace.session", M::Session),
+    // --- the run
+    row(C::Waxell, "waxell.run_id", M::RunId),
+    // --- the agent; `service.name` is not one
+    row(C::Waxell, "waxell.agent_name", M::Agent),
+    row(C::GenAi, "gen_ai.agent.name", M::Agent),
+    row(C::OpenInference, "agent.name", M::Agent),
+    row(C::Plain, "llm.agent.name", M::Agent),
+    row(C::GoogleAdk, "gcp.vertex.agent.name", M::Agent),
+    row(C::CrewAi, "crewai.task.agent", M::Agent),
+    row(C::CrewAi, "crewai.agent.role", M::Agent),
+    row(C::OpenLlmetry, "traceloop.entity.name", M::EntityName),
+    // --- the workflow
+    row(C::Waxell, "waxell.workflow_name", M::Workflow),
+    row(C::GenAi, "gen_ai.workflow.name", M::Workflow),
+    row(C::OpenLlmetry, "traceloop.workflow.name", M::Workflow),
+    // --- the user
+    row(C::Waxell, "waxell.user_id", M::User),
+    row(C::OpenTelemetry, "user.id", M::User),
+    row(C::Langfuse, "langfuse.user.id", M::User),
+    row(C::OpenLlmetry, "traceloop.association.properties.user_id", M::User),
+    row(C::Laminar, "lmnr.association.properties.user_id", M::User),
+    row(C::VercelAi, "ai.telemetry.metadata.userId", M::User),
+    row(C::VercelAi, "ai.telemetry.metadata.user_id", M::User),
+    row(C::OpenLlmetry, "gen_ai.user", M::User),
+    row(C::OpenLlmetry, "llm.user", M::User),
+    row(C::Mlflow, "mlflow.trace.user", M::User),
+    row(C::Waxell, "waxell.user_group", M::UserGroup),
+    // --- the model: the one that answered before the one that was asked
+    row(C::Waxell, "waxell.llm.model", M::Model),
+    row(C::Waxell, "waxell.embedding.model", M::Model),
+    row(C::GenAi, "gen_ai.response.model", M::ResponseModel),
+    row(C::VercelAi, "ai.response.model", M::Model),
+    row(C::VercelAi, "ai.model.id", M::Model),
+    row(C::VercelAi, "aisdk.model.id", M::Model),
+    row(C::GenAi, "gen_ai.request.model", M::Model),
+    row(C::Langfuse, "langfuse.observation.model.name", M::Model),
+    row(C::OpenLlmetry, "llm.response.model", M::Model),
+    row(C::OpenInference, "llm.response.model_name", M::Model),
+    row(C::OpenInference, "llm.model_name", M::Model),
+    row(C::OpenInference, "llm.request.model_name", M::Model),
+    row(C::OpenLlmetry, "llm.request.model", M::Model),
+    row(C::OpenInference, "embedding.model_name", M::Model),
+    row(C::Mlflow, "mlflow.llm.model", M::Model),
+    row(C::Plain, "model", M::WeakModel),
+    // --- its provider
+    row(C::GenAi, "gen_ai.provider.name", M::Provider),
+    row(C::GenAiOther, "gen_ai.system", M::Provider),
+    row(C::OpenInference, "llm.provider", M::Provider),
+    row(C::OpenInference, "llm.system", M::Provider),
+    row(C::VercelAi, "ai.model.provider", M::Provider),
+    row(C::VercelAi, "aisdk.model.provider", M::Provider),
+    row(C::OpenLlmetry, "traceloop.association.properties.ls_provider", M::Provider),
+    row(C::Langfuse, "langfuse.observation.metadata.ls_provider", M::Provider),
+    row(C::Mlflow, "mlflow.llm.provider", M::Provider),
+    // --- what the span is
+    row(C::Waxell, "waxell.span_type", M::Kind),
+    row(C::GenAi, "gen_ai.operation.name", M::Kind),
+    row(C::OpenInference, "openinference.span.kind", M::Kind),
+    row(C::OpenLlmetry, "traceloop.span.kind", M::Kind),
+    row(C::OpenLlmetry, "llm.request.type", M::Kind),
+    row(C::VercelAi, "ai.operationId", M::Kind),
+    row(C::Langfuse, "langfuse.observation.type", M::Kind),
+    row(C::Laminar, "lmnr.span.type", M::Kind),
+    row(C::Mlflow, "mlflow.spanType", M::Kind),
+    row(C::LangSmith, "langsmith.span.kind", M::Kind),
+    row(C::Waxell, "waxell.framework", M::Framework),
+    // --- usage, one namespace after the other, always last in the table
+    row(C::Waxell, "waxell.llm.input_tokens", M::Usage(N::Waxell, P::Input)),
+    row(C::Waxell, "waxell.embedding.input_tokens", M::Usage(N::Waxell, P::Input)),
+    row(C::Waxell, "waxell.llm.output_tokens", M::Usage(N::Waxell, P::Output)),
+    row(C::Waxell, "waxell.llm.total_tokens", M::Usage(N::Waxell, P::Total)),
+    row(C::Waxell, "waxell.llm.cost", M::Usage(N::Waxell, P::Cost)),
+    row(C::Waxell, "waxell.embedding.cost", M::Usage(N::Waxell, P::Cost)),
+    row(C::GenAi, "gen_ai.usage.input_tokens", M::Usage(N::GenAi, P::Input)),
+    row(C::GenAiOther, "gen_ai.usage.prompt_tokens", M::Usage(N::GenAi, P::Input)),
+    row(C::GenAi, "gen_ai.usage.output_tokens", M::Usage(N::GenAi, P::Output)),
+    row(C::GenAiOther, "gen_ai.usage.completion_tokens", M::Usage(N::GenAi, P::Output)),
+    row(C::GenAiOther, "gen_ai.usage.total_tokens", M::Usage(N::GenAi, P::Total)),
+    row(C::GenAi, "gen_ai.usage.cache_read.input_tokens", M::Usage(N::GenAi, P::CacheRead)),
+    row(C::GenAiOther, "gen_ai.usage.cache_read_input_tokens", M::Usage(N::GenAi, P::CacheRead)),
+    row(C::GenAiOther, "gen_ai.usage.cache_read_tokens", M::Usage(N::GenAi, P::CacheRead)),
+    row(C::PydanticAi, "gen_ai.usage.details.cache_read_tokens", M::Usage(N::GenAi, P::CacheRead)),
+    row(C::GenAiOther, "gen_ai.usage.prompt_tokens_details.cached_tokens", M::Usage(N::GenAi, P::CacheRead)),
+    row(C::GenAi, "gen_ai.usage.cache_creation.input_tokens", M::Usage(N::GenAi, P::CacheWrite)),
+    row(C::GenAiOther, "gen_ai.usage.cache_creation_input_tokens", M::Usage(N::GenAi, P::CacheWrite)),
+    row(C::GenAiOther, "gen_ai.usage.cache_write_input_tokens", M::Usage(N::GenAi, P::CacheWrite)),
+    row(C::PydanticAi, "gen_ai.usage.details.cache_write_tokens", M::Usage(N::GenAi, P::CacheWrite)),
+    row(C::GenAi, "gen_ai.usage.reasoning.output_tokens", M::Usage(N::GenAi, P::Reasoning)),
+    row(C::GenAiOther, "gen_ai.usage.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),
+    row(C::PydanticAi, "gen_ai.usage.details.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),
+    row(C::GenAiOther, "gen_ai.usage.cost", M::Usage(N::GenAi, P::Cost)),
+    row(C::OpenInference, "llm.token_count.prompt", M::Usage(N::OpenInference, P::Input)),
+    row(C::OpenInference, "llm.token_count.completion", M::Usage(N::OpenInference, P::Output)),
+    row(C::OpenInference, "llm.token_count.total", M::Usage(N::OpenInference, P::Total)),
+    row(C::OpenInference, "llm.token_count.prompt_details.cache_read", M::Usage(N::OpenInference, P::CacheRead)),
+    row(C::OpenInference, "llm.token_count.prompt_details.cache_write", M::Usage(N::OpenInference, P::CacheWrite)),
+    row(C::OpenInference, "llm.token_count.completion_details.reasoning", M::Usage(N::OpenInference, P::Reasoning)),
+    row(C::OpenInference, "llm.cost.total", M::Usage(N::OpenInference, P::Cost)),
+    row(C::OpenInference, "llm.cost.prompt", M::Usage(N::OpenInference, P::CostOfInput)),
+    row(C::OpenInference, "llm.cost.completion", M::Usage(N::OpenInference, P::CostOfOutput)),
+    row(C::OpenLlmetry, "llm.usage.prompt_tokens", M::Usage(N::OpenLlmetry, P::Input)),
+    row(C::OpenLlmetry, "llm.usage.completion_tokens", M::Usage(N::OpenLlmetry, P::Output)),
+    row(C::OpenLlmetry, "llm.usage.total_tokens", M::Usage(N::OpenLlmetry, P::Total)),
+    row(C::OpenLlmetry, "llm.usage.cache_read_input_tokens", M::Usage(N::OpenLlmetry, P::CacheRead)),
+    row(C::OpenLlmetry, "llm.usage.cache_creation_input_tokens", M::Usage(N::OpenLlmetry, P::CacheWrite)),
+    row(C::OpenLlmetry, "llm.usage.reasoning_tokens", M::Usage(N::OpenLlmetry, P::Reasoning)),
+    row(C::VercelAi, "ai.usage.inputTokens", M::Usage(N::VercelAi, P::Input)),
+    row(C::VercelAi, "ai.usage.promptTokens", M::Usage(N::VercelAi, P::Input)),
+    row(C::VercelAi, "ai.usage.outputTokens", M::Usage(N::VercelAi, P::Output)),
+    row(C::VercelAi, "ai.usage.completionTokens", M::Usage(N::VercelAi, P::Output)),
+    row(C::VercelAi, "ai.usage.totalTokens", M::Usage(N::VercelAi, P::Total)),
+    row(C::VercelAi, "ai.usage.tokens", M::Usage(N::VercelAi, P::Total)),
+    row(C::VercelAi, "ai.usage.cachedInputTokens", M::Usage(N::VercelAi, P::CacheRead)),
+    row(C::VercelAi, "ai.usage.inputTokenDetails.cacheReadTokens", M::Usage(N::VercelAi, P::CacheRead)),
+    row(C::VercelAi, "ai.usage.inputTokenDetails.cacheWriteTokens", M::Usage(N::VercelAi, P::CacheWrite)),
+    row(C::VercelAi, "ai.usage.reasoningTokens", M::Usage(N::VercelAi, P::Reasoning)),
+    row(C::VercelAi, "ai.usage.outputTokenDetails.reasoningTokens", M::Usage(N::VercelAi, P::Reasoning)),
+    row(C::PydanticAi, "operation.cost", M::Usage(N::PydanticAi, P::Cost)),
+    row(C::Langfuse, "langfuse.observation.usage_details", M::Usage(N::Langfuse, P::TokensJson)),
+    row(C::Langfuse, "langfuse.observation.cost_details.total", M::Usage(N::Langfuse, P::Cost)),
+    row(C::Langfuse, "langfuse.observation.cost_details", M::Usage(N::Langfuse, P::CostJson)),
+    row(C::Mlflow, "mlflow.chat.tokenUsage", M::Usage(N::Mlflow, P::TokensJson)),
+    row(C::Mlflow, "mlflow.llm.cost", M::Usage(N::Mlflow, P::CostJson)),
+    row(C::LiteLlm, "gen_ai.cost.total_cost", M::Usage(N::LiteLlm, P::Cost)),
+    row(C::LiteLlm, "litellm.cost.total", M::Usage(N::LiteLlm, P::Cost)),
+    row(C::LiteLlm, "gen_ai.cost.input_cost", M::Usage(N::LiteLlm, P::CostOfInput)),
+    row(C::LiteLlm, "gen_ai.cost.output_cost", M::Usage(N::LiteLlm, P::CostOfOutput)),
+    row(C::GenAiOther, "gen_ai.usage.total_cost", M::Usage(N::Laminar, P::Cost)),
+    row(C::Laminar, "gen_ai.usage.input_cost", M::Usage(N::Laminar, P::CostOfInput)),
+    row(C::Laminar, "gen_ai.usage.output_cost", M::Usage(N::Laminar, P::CostOfOutput)),
+];
+
+const fn row(convention: Convention, key: &'static str, meaning: Meaning) -> Row {
+    Row { convention, key, meaning }
+}
+
+// === impl Namespace ===
+
+impl Namespace {
+    pub(super) const COUNT: usize = Self::Laminar as usize + 1;
+}

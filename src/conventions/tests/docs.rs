@@ -1,0 +1,144 @@
+//! `docs/conventions.md` holds the tables as they are in the code.
+//!
+//! `SESSIONFOLD_BLESS=1 cargo test conventions` writes them anew.
+
+use std::fmt::Write;
+
+use crate::conventions::kind::WORDS;
+use crate::conventions::tables::{Convention, Meaning, Namespace, Part, ROWS, Row};
+use crate::model::facts::SpanKind;
+use crate::model::scopes::SCOPES;
+
+const BEGIN: &str = "<!-- tables: begin (made from the code by a test) -->\n";
+const END: &str = "<!-- tables: end -->";
+
+#[test]
+fn the_document_shows_the_tables_of_the_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/conventions.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (head, rest) = text.split_once(BEGIN).expect("the document marks where the tables begin");
+    let (shown, tail) = rest.split_once(END).expect("the document marks where the tables end");
+    let tables = render();
+    if std::env::var_os("SESSIONFOLD_BLESS").is_some() {
+        std::fs::write(path, format!("{head}{BEGIN}{tables}{END}{tail}")).unwrap();
+        return;
+    }
+    assert_eq!(shown, tables, "run the test with SESSIONFOLD_BLESS=1 to write the tables anew");
+}
+
+type Asks = fn(Meaning) -> bool;
+
+fn render() -> String {
+    let mut out = String::new();
+    let questions: [(&str, Asks); 8] = [
+        ("Session id", |m| m == Meaning::Session),
+        ("Run id", |m| m == Meaning::RunId),
+        ("Agent", |m| matches!(m, Meaning::Agent | Meaning::EntityName)),
+        ("Workflow", |m| m == Meaning::Workflow),
+        ("User", |m| m == Meaning::User),
+        ("User group", |m| m == Meaning::UserGroup),
+        ("Model", |m| matches!(m, Meaning::Model | Meaning::ResponseModel | Meaning::WeakModel)),
+        ("Provider", |m| m == Meaning::Provider),
+    ];
+    for (title, asks) in questions {
+        writeln!(out, "### {title}\n\n| | key | convention |\n|--:|---|---|").unwrap();
+        for (n, row) in ROWS.iter().filter(|row| asks(row.meaning)).enumerate() {
+            writeln!(out, "| {} | `{}`{} | {} |", n + 1, row.key, remark(row.meaning), spoken_by(row)).unwrap();
+        }
+        out.push('\n');
+    }
+    render_usage(&mut out);
+    render_kinds(&mut out);
+    out
+}
+
+fn render_usage(out: &mut String) {
+    out.push_str("### Tokens and cost\n\n| namespace | number | keys, the first before the second | convention |\n|---|---|---|---|\n");
+    let mut shown: Vec<(Namespace, Part)> = Vec::new();
+    for row in ROWS {
+        let Meaning::Usage(namespace, part) = row.meaning else { continue };
+        if shown.contains(&(namespace, part)) {
+            continue;
+        }
+        shown.push((namespace, part));
+        let same: Vec<&Row> = ROWS.iter().filter(|other| other.meaning == row.meaning).collect();
+        let keys: Vec<_> = same.iter().map(|row| format!("`{}`", row.key)).collect();
+        let mut conventions: Vec<_> = same.iter().map(|row| spoken_by(row)).collect();
+        conventions.dedup();
+        writeln!(out, "| {namespace:?} | {} | {} | {} |", number(part), keys.join(", "), conventions.join(", ")).unwrap();
+    }
+    out.push('\n');
+}
+
+fn render_kinds(out: &mut String) {
+    out.push_str(
+        "### What a span is\n\n| | key | agent | workflow | model call | embedding | tool | step |\n|--:|---|---|---|---|---|---|---|\n",
+    );
+    for (n, (key, words)) in WORDS.iter().enumerate() {
+        write!(out, "| {} | `{key}` |", n + 1).unwrap();
+        for kind in [SpanKind::Agent, SpanKind::Workflow, SpanKind::Llm, SpanKind::Embedding, SpanKind::Tool, SpanKind::Step] {
+            let of_kind: Vec<_> = words.iter().filter(|(_, of)| *of == kind).map(|(word, _)| format!("`{word}`")).collect();
+            write!(out, " {} |", of_kind.join(", ")).unwrap();
+        }
+        out.push('\n');
+    }
+    let marks: Vec<_> = ROWS.iter().filter(|row| row.meaning == Meaning::Framework).map(|row| row.key).collect();
+    writeln!(out, "\nA span with `{}` was made by a framework's instrumentation around a provider's.\n", marks.join("`, `")).unwrap();
+    out.push_str("### Scopes that differ\n\n| instrumentation scope | what is different |\n|---|---|\n");
+    for (scope, traits) in SCOPES {
+        let mut differences = Vec::new();
+        if traits.container_usage_is_own {
+            differences.push("the usage of a container is its own and always counts");
+        }
+        if traits.has_echo_spans {
+            differences.push("one call can show as two spans; the echo is left out");
+        }
+        writeln!(out, "| `{scope}` | {} |", differences.join("; ")).unwrap();
+    }
+    out.push('\n');
+}
+
+fn remark(meaning: Meaning) -> &'static str {
+    match meaning {
+        Meaning::EntityName => " where `traceloop.span.kind` is `agent`",
+        Meaning::WeakModel => " beside usage or on a model span only",
+        _ => "",
+    }
+}
+
+fn number(part: Part) -> &'static str {
+    match part {
+        Part::Input => "input tokens",
+        Part::Output => "output tokens",
+        Part::Total => "total tokens",
+        Part::CacheRead => "cached input, read",
+        Part::CacheWrite => "cached input, written",
+        Part::Reasoning => "reasoning tokens",
+        Part::Cost => "cost",
+        Part::CostOfInput => "cost, input half",
+        Part::CostOfOutput => "cost, output half",
+        Part::TokensJson => "tokens, as a JSON object",
+        Part::CostJson => "cost, as a JSON object",
+    }
+}
+
+fn spoken_by(row: &Row) -> &'static str {
+    match row.convention {
+        Convention::Waxell => "Waxell",
+        Convention::GenAi => "OpenTelemetry GenAI",
+        Convention::GenAiOther => "OpenTelemetry GenAI, deprecated or extended",
+        Convention::OpenTelemetry => "OpenTelemetry",
+        Convention::OpenInference => "OpenInference",
+        Convention::OpenLlmetry => "OpenLLMetry",
+        Convention::VercelAi => "Vercel AI SDK",
+        Convention::PydanticAi => "Pydantic AI",
+        Convention::Langfuse => "Langfuse",
+        Convention::Laminar => "Laminar",
+        Convention::LangSmith => "LangSmith",
+        Convention::GoogleAdk => "Google ADK",
+        Convention::CrewAi => "CrewAI",
+        Convention::LiteLlm => "LiteLLM",
+        Convention::Mlflow => "MLflow",
+        Convention::Plain => "nobody's",
+    }
+}

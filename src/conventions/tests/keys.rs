@@ -1,0 +1,47 @@
+//! Claims about every key of the table.
+
+use super::*;
+use crate::conventions::tables::{Meaning, Part, ROWS, Row};
+use Value::{Int, Str as Text};
+
+/// Every key of the table that names something is read where it stands alone, and yields to every key above it.
+#[test]
+fn every_key_is_read_and_yields_to_those_above_it() {
+    for meaning in [Meaning::Session, Meaning::RunId, Meaning::Agent, Meaning::Workflow, Meaning::User, Meaning::UserGroup] {
+        let keys: Vec<_> = ROWS.iter().filter(|row| row.meaning == meaning).map(|row| row.key).collect();
+        for first in 0..keys.len() {
+            let attributes: Vec<_> = keys[first..].iter().rev().map(|key| (*key, Text(key))).collect();
+            let labels = *fact(&attributes).labels.unwrap();
+            let session = labels.session.map(|id| Str::from(id.as_str()));
+            let said = [session, labels.run_id, labels.agent, labels.workflow, labels.user, labels.user_group];
+            let said: Vec<_> = said.iter().flatten().map(|text| &**text).collect();
+            assert_eq!(said, [keys[first]]);
+        }
+    }
+    let models = |row: &&Row| matches!(row.meaning, Meaning::Model | Meaning::ResponseModel);
+    let keys: Vec<_> = ROWS.iter().filter(models).map(|row| row.key).collect();
+    for first in 0..keys.len() {
+        let attributes: Vec<_> = keys[first..].iter().rev().map(|key| (*key, Text(key))).collect();
+        assert_eq!(&*fact(&attributes).call.unwrap().model, keys[first]);
+    }
+}
+
+/// Every key of usage alone is a usage.
+#[test]
+fn every_key_of_usage_is_read() {
+    for row in ROWS {
+        let Meaning::Usage(_, part) = row.meaning else { continue };
+        let value = if matches!(part, Part::TokensJson | Part::CostJson) { Text(r#"{"total":5}"#) } else { Int(5) };
+        let usage = usage(&[(row.key, value)]);
+        let numbers = [
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.total_tokens,
+            usage.cache_read_tokens,
+            usage.cache_write_tokens,
+            usage.reasoning_tokens,
+            usage.cost.map(|cost| cost.0 / 1_000_000_000),
+        ];
+        assert_eq!(numbers.into_iter().flatten().collect::<Vec<_>>(), [5], "{}", row.key);
+    }
+}

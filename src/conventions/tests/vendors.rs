@@ -1,0 +1,171 @@
+//! One span of each vendor's own dialect as its instrumentation makes it, with old and new names.
+
+use super::*;
+use Value::{Double, Int, Str as Text};
+
+#[test]
+fn vercel_ai_outer_span_is_a_container_and_the_inner_one_the_call() {
+    let common = [
+        ("ai.model.id", Text("gpt-4o")),
+        ("ai.model.provider", Text("openai.chat")),
+        ("ai.telemetry.metadata.sessionId", Text("v-1")),
+        ("ai.usage.promptTokens", Int(10)),
+        ("ai.usage.completionTokens", Int(20)),
+    ];
+    for (operation, kind) in [("ai.streamText", SpanKind::Step), ("ai.streamText.doStream", SpanKind::Llm)] {
+        check(
+            &[&common[..], &[("ai.operationId", Text(operation))]].concat(),
+            Expect { kind, session: Some("v-1"), model: "gpt-4o", provider: "openai.chat", tokens: (Some(10), Some(20)), ..NOTHING },
+        );
+    }
+}
+
+#[test]
+fn vercel_ai_new_names_and_embeddings() {
+    check(
+        &[
+            ("ai.operationId", Text("ai.generateText.doGenerate")),
+            ("ai.model.id", Text("claude-sonnet-4")),
+            ("ai.response.model", Text("claude-sonnet-4-20250514")),
+            ("gen_ai.system", Text("anthropic.messages")),
+            ("gen_ai.usage.input_tokens", Int(11)),
+            ("gen_ai.usage.output_tokens", Int(22)),
+            ("ai.usage.inputTokens", Text("11")),
+            ("ai.usage.outputTokens", Text("22")),
+            ("ai.usage.totalTokens", Int(33)),
+        ],
+        Expect {
+            kind: SpanKind::Llm,
+            model: "claude-sonnet-4-20250514",
+            provider: "anthropic.messages",
+            tokens: (Some(11), Some(22)),
+            ..NOTHING
+        },
+    );
+    let embedding = fact(&[("ai.operationId", Text("ai.embed.doEmbed")), ("ai.model.id", Text("e")), ("ai.usage.tokens", Int(6))]);
+    assert_eq!((embedding.kind, embedding.call.unwrap().usage.tokens()), (SpanKind::Embedding, 6));
+}
+
+#[test]
+fn langfuse() {
+    check(
+        &[
+            ("langfuse.observation.type", Text("generation")),
+            ("langfuse.observation.model.name", Text("gpt-4o-mini")),
+            ("langfuse.session.id", Text("lf")),
+            ("langfuse.user.id", Text("u")),
+            ("langfuse.observation.usage_details", Text(r#"{"input": 12, "output": 3, "total": 15}"#)),
+            ("langfuse.observation.cost_details", Text(r#"{"input": 0.0001, "output": 0.0002}"#)),
+        ],
+        Expect {
+            kind: SpanKind::Llm,
+            session: Some("lf"),
+            model: "gpt-4o-mini",
+            tokens: (Some(12), Some(3)),
+            cost: Some(300_000),
+            ..NOTHING
+        },
+    );
+}
+
+#[test]
+fn laminar() {
+    check(
+        &[
+            ("lmnr.span.type", Text("LLM")),
+            ("lmnr.association.properties.session_id", Text("lm")),
+            ("gen_ai.response.model", Text("gpt-4.1")),
+            ("gen_ai.usage.input_tokens", Int(5)),
+            ("gen_ai.usage.output_tokens", Int(6)),
+            ("gen_ai.usage.input_cost", Double(0.00001)),
+            ("gen_ai.usage.output_cost", Double(0.00002)),
+            ("rollout.session_id", Text("decoy")),
+        ],
+        Expect { kind: SpanKind::Llm, session: Some("lm"), model: "gpt-4.1", tokens: (Some(5), Some(6)), cost: Some(30_000), ..NOTHING },
+    );
+}
+
+#[test]
+fn pydantic_ai() {
+    check(
+        &[
+            ("gen_ai.operation.name", Text("chat")),
+            ("gen_ai.system", Text("openai")),
+            ("gen_ai.request.model", Text("gpt-4o")),
+            ("gen_ai.usage.input_tokens", Int(50)),
+            ("gen_ai.usage.output_tokens", Int(10)),
+            ("gen_ai.usage.details.cache_read_tokens", Int(40)),
+            ("operation.cost", Double(0.000225)),
+        ],
+        Expect { kind: SpanKind::Llm, model: "gpt-4o", provider: "openai", tokens: (Some(50), Some(10)), cost: Some(225_000), ..NOTHING },
+    );
+    check(
+        &[
+            ("gen_ai.operation.name", Text("invoke_agent")),
+            ("gen_ai.agent.name", Text("support")),
+            ("gen_ai.aggregated_usage.input_tokens", Int(50)),
+        ],
+        Expect { kind: SpanKind::Agent, agent: Some("support"), ..NOTHING },
+    );
+}
+
+#[test]
+fn google_adk() {
+    check(
+        &[
+            ("gen_ai.operation.name", Text("generate_content")),
+            ("gen_ai.system", Text("gcp.vertex.agent")),
+            ("gen_ai.request.model", Text("gemini-2.5-pro")),
+            ("gcp.vertex.agent.session_id", Text("adk")),
+            ("gen_ai.usage.input_tokens", Int(5)),
+            ("gen_ai.usage.output_tokens", Int(6)),
+        ],
+        Expect {
+            kind: SpanKind::Llm,
+            session: Some("adk"),
+            model: "gemini-2.5-pro",
+            provider: "gcp.vertex.agent",
+            tokens: (Some(5), Some(6)),
+            ..NOTHING
+        },
+    );
+}
+
+#[test]
+fn mlflow() {
+    check(
+        &[
+            ("mlflow.spanType", Text("\"CHAT_MODEL\"")),
+            ("mlflow.trace.session", Text("ml")),
+            ("mlflow.llm.model", Text("gpt-5")),
+            ("mlflow.llm.provider", Text("openai")),
+            ("mlflow.chat.tokenUsage", Text(r#"{"input_tokens": 10, "output_tokens": 4, "total_tokens": 14}"#)),
+            ("mlflow.llm.cost", Text(r#"{"input_cost": 0.001, "output_cost": 0.002, "total_cost": 0.003}"#)),
+        ],
+        Expect {
+            kind: SpanKind::Llm,
+            session: Some("ml"),
+            model: "gpt-5",
+            provider: "openai",
+            tokens: (Some(10), Some(4)),
+            cost: Some(3_000_000),
+            ..NOTHING
+        },
+    );
+}
+
+#[test]
+fn litellm() {
+    check(
+        &[
+            ("gen_ai.operation.name", Text("chat")),
+            ("gen_ai.request.model", Text("gpt-4o")),
+            ("gen_ai.usage.input_tokens", Int(5)),
+            ("gen_ai.usage.output_tokens", Int(6)),
+            ("gen_ai.cost.input_cost", Double(0.01)),
+            ("gen_ai.cost.output_cost", Double(0.02)),
+            ("gen_ai.cost.total_cost", Double(0.03)),
+        ],
+        Expect { kind: SpanKind::Llm, model: "gpt-4o", tokens: (Some(5), Some(6)), cost: Some(30_000_000), ..NOTHING },
+    );
+}

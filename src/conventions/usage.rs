@@ -1,0 +1,142 @@
+//! Which of the numbers on a span stand (`docs/conventions.md`, "Tokens and cost").
+//!
+//! A span may state the same usage in several dialects at once. Its tokens come from one namespace and its cost from one, so that nothing
+//! is ever added across dialects; a zero never hides a real number.
+
+use super::json;
+use super::number::{self, Reading};
+use super::tables::{Namespace, Part};
+use super::{Oddities, Oddity};
+use crate::model::usage::{NanoUsd, SPAN_COST_MAX, Usage};
+use crate::wire::otlp::Value;
+
+/// What each namespace claims of one span.
+pub(super) struct Claims {
+    claims: [Claim; Namespace::COUNT],
+}
+
+#[derive(Clone, Copy, Default)]
+struct Claim {
+    usage: Usage,
+    cost_of_input: Option<NanoUsd>,
+    cost_of_output: Option<NanoUsd>,
+}
+
+// === impl Claims ===
+
+impl Claims {
+    pub(super) fn new() -> Self {
+        Self { claims: [Claim::default(); Namespace::COUNT] }
+    }
+
+    /// Takes note of one attribute. Attributes must come in the order of their rows.
+    pub(super) fn add(&mut self, namespace: Namespace, part: Part, value: Value<'_>, oddities: &mut Oddities) {
+        let claim = &mut self.claims[namespace as usize];
+        let usage = &mut claim.usage;
+        match part {
+            Part::Input => take_tokens(&mut usage.input_tokens, value, oddities),
+            Part::Output => take_tokens(&mut usage.output_tokens, value, oddities),
+            Part::Total => take_tokens(&mut usage.total_tokens, value, oddities),
+            Part::CacheRead => take_tokens(&mut usage.cache_read_tokens, value, oddities),
+            Part::CacheWrite => take_tokens(&mut usage.cache_write_tokens, value, oddities),
+            Part::Reasoning => take_tokens(&mut usage.reasoning_tokens, value, oddities),
+            Part::Cost => take_dollars(&mut usage.cost, value, oddities),
+            Part::CostOfInput => take_dollars(&mut claim.cost_of_input, value, oddities),
+            Part::CostOfOutput => take_dollars(&mut claim.cost_of_output, value, oddities),
+            Part::TokensJson => take_tokens_json(usage, value, oddities),
+            Part::CostJson => take_cost_json(&mut usage.cost, value, oddities),
+        }
+    }
+
+    /// The usage of the span.
+    pub(super) fn settle(&self, oddities: &mut Oddities) -> Usage {
+        let mut usages = [Usage::default(); Namespace::COUNT];
+        for (usage, claim) in usages.iter_mut().zip(&self.claims) {
+            *usage = claim.settle(oddities);
+        }
+        let states_tokens = |usage: &&Usage| usage.input_tokens.or(usage.output_tokens).or(usage.total_tokens).is_some();
+        let spoken = usages.iter().find(|usage| usage.tokens() > 0).or_else(|| usages.iter().find(states_tokens));
+        let spoken = spoken.copied().unwrap_or_default();
+        // The namespace that told the tokens is asked first for everything else too.
+        let told_by = |part: fn(&Usage) -> Option<u64>| first_real(std::iter::once(&spoken).chain(&usages).map(part));
+        Usage {
+            cache_read_tokens: told_by(|usage| usage.cache_read_tokens),
+            cache_write_tokens: told_by(|usage| usage.cache_write_tokens),
+            reasoning_tokens: told_by(|usage| usage.reasoning_tokens),
+            cost: told_by(|usage| usage.cost.map(|cost| cost.0)).map(NanoUsd),
+            ..spoken
+        }
+    }
+}
+
+// === impl Claim ===
+
+impl Claim {
+    fn settle(&self, oddities: &mut Oddities) -> Usage {
+        let mut usage = self.usage;
+        let is_split_empty = usage.input_tokens.unwrap_or(0) + usage.output_tokens.unwrap_or(0) == 0;
+        if is_split_empty && usage.total_tokens.is_some_and(|total| total > 0) {
+            // Zeros beside a real total: the split is not known.
+            usage.input_tokens = None;
+            usage.output_tokens = None;
+        }
+        if usage.cost.is_none_or(|cost| cost.0 == 0) {
+            let parts = [self.cost_of_input, self.cost_of_output];
+            let sum = parts.iter().flatten().map(|cost| cost.0).reduce(|a, b| a + b).map(NanoUsd);
+            match sum {
+                Some(sum) if sum > SPAN_COST_MAX => oddities.insert(Oddity::CostInvalid),
+                sum => usage.cost = sum.or(usage.cost),
+            }
+        }
+        usage
+    }
+}
+
+/// The first that is not zero, else the first.
+fn first_real(numbers: impl Iterator<Item = Option<u64>> + Clone) -> Option<u64> {
+    let mut stated = numbers.flatten();
+    stated.clone().find(|&number| number > 0).or_else(|| stated.next())
+}
+
+fn take_tokens(slot: &mut Option<u64>, value: Value<'_>, oddities: &mut Oddities) {
+    match number::tokens(value) {
+        Reading::Stated(count) => put(slot, count),
+        Reading::Invalid => oddities.insert(Oddity::TokensInvalid),
+        Reading::Absent => {}
+    }
+}
+
+fn take_dollars(slot: &mut Option<NanoUsd>, value: Value<'_>, oddities: &mut Oddities) {
+    match number::dollars(value) {
+        Reading::Stated(cost) => put(slot, cost),
+        Reading::Invalid => oddities.insert(Oddity::CostInvalid),
+        Reading::Absent => {}
+    }
+}
+
+fn take_tokens_json(usage: &mut Usage, value: Value<'_>, oddities: &mut Oddities) {
+    let Value::Str(text) = value else { return };
+    let (stated, is_sound) = json::tokens(text);
+    if !is_sound {
+        oddities.insert(Oddity::TokensInvalid);
+    }
+    *usage = Usage { cost: usage.cost, ..stated };
+}
+
+fn take_cost_json(slot: &mut Option<NanoUsd>, value: Value<'_>, oddities: &mut Oddities) {
+    let Value::Str(text) = value else { return };
+    let (cost, is_sound) = json::dollars(text);
+    if !is_sound {
+        oddities.insert(Oddity::CostInvalid);
+    }
+    if let Some(cost) = cost {
+        put(slot, cost);
+    }
+}
+
+/// The first that is stated stands, unless it is zero and a later one is not.
+fn put<T: Default + PartialEq>(slot: &mut Option<T>, stated: T) {
+    if slot.as_ref().is_none_or(|known| *known == T::default()) {
+        *slot = Some(stated);
+    }
+}

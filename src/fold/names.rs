@@ -1,0 +1,151 @@
+//! What each run is called: session, user, user group, workflow, agent.
+//!
+//! - Session, user, group, workflow: what the run's span says; else what is in effect above it, of the nearest span or run that has one
+//!   (through the link of a lost tree too); else the only one that its own spans below it name. Several different ones are none.
+//! - A session is believed only of spans that the run's own tree holds, not of what was placed in the run by its time.
+//! - The agent is what the run's span says, else the only one that its spans name, agent spans apart (those name themselves). It is not
+//!   inherited: another agent's name is not this one's.
+//! - A workflow that nobody names is [`WORKFLOW_DEFAULT`].
+
+use super::boundary::Territory;
+use super::tree::{Forest, NONE};
+use crate::model::Str;
+use crate::model::facts::{Labels, SpanKind};
+use crate::model::ids::SessionId;
+
+/// The workflow of a run that names none, as the Waxell SDK has it.
+pub(super) const WORKFLOW_DEFAULT: &str = "default";
+
+/// What a run is called.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Names<'a> {
+    pub session: Option<&'a SessionId>,
+    pub agent: Option<&'a Str>,
+    pub workflow: Option<&'a Str>,
+    pub user: Option<&'a Str>,
+    pub user_group: Option<&'a Str>,
+}
+
+/// Whether there is exactly one of something.
+#[derive(Clone, Default)]
+enum Sole<'a, T> {
+    #[default]
+    Nothing,
+    One(&'a T),
+    Several,
+}
+
+/// What the spans of a run name below it.
+#[derive(Clone, Default)]
+struct Found<'a> {
+    session: Sole<'a, SessionId>,
+    agent: Sole<'a, Str>,
+    workflow: Sole<'a, Str>,
+    user: Sole<'a, Str>,
+    user_group: Sole<'a, Str>,
+}
+
+/// The names of every run, in the order of the territory's seeds.
+pub(super) fn name_runs<'a>(forest: &Forest<'a>, territory: &Territory<'a>) -> Vec<Names<'a>> {
+    let found = find_below(forest, territory);
+    let mut names = vec![Names::default(); territory.seeds.len()];
+    if let Some(seed) = territory.seeds.first().filter(|seed| seed.span == NONE) {
+        // A provisional run stands on no span and encloses no other run.
+        names[0] = Names::default().or_found(&found[0]);
+        names[0].session = seed.session;
+        return names;
+    }
+    let mut in_effect = vec![Names::default(); forest.len()];
+    for &span in &forest.order {
+        let above = forest.parent(span).map_or_else(Names::default, |parent| in_effect[parent as usize]);
+        let own = forest.fact(span).labels.as_deref().map_or_else(Names::default, Names::of);
+        let mut here = own.or(&above);
+        if let Some(run) = run_of(territory, span) {
+            here.agent = own.agent;
+            here.session = here.session.or(territory.seeds[run].session);
+            here = here.or_found(&found[run]);
+            names[run] = here;
+        }
+        in_effect[span as usize] = here;
+    }
+    names
+}
+
+/// The run that stands on this very span.
+fn run_of(territory: &Territory<'_>, span: u32) -> Option<usize> {
+    let owner = territory.owner[span as usize];
+    (owner != NONE && territory.seeds[owner as usize].span == span).then_some(owner as usize)
+}
+
+fn find_below<'a>(forest: &Forest<'a>, territory: &Territory<'a>) -> Vec<Found<'a>> {
+    let mut found = vec![Found::default(); territory.seeds.len()];
+    for (span, fact) in forest.facts.iter().copied().enumerate() {
+        let (Some(labels), owner) = (fact.labels.as_deref(), territory.owner[span]) else { continue };
+        let Some(seed) = territory.seeds.get(owner as usize).filter(|seed| seed.span != span as u32) else { continue };
+        let found = &mut found[owner as usize];
+        if seed.span == NONE || forest.top[seed.span as usize] == forest.top[span] {
+            found.session.add(labels.session.as_ref());
+        }
+        if fact.kind != SpanKind::Agent {
+            found.agent.add(labels.agent.as_ref());
+        }
+        found.workflow.add(labels.workflow.as_ref());
+        found.user.add(labels.user.as_ref());
+        found.user_group.add(labels.user_group.as_ref());
+    }
+    found
+}
+
+// === impl Names ===
+
+impl<'a> Names<'a> {
+    fn of(labels: &'a Labels) -> Self {
+        Self {
+            session: labels.session.as_ref(),
+            agent: labels.agent.as_ref(),
+            workflow: labels.workflow.as_ref(),
+            user: labels.user.as_ref(),
+            user_group: labels.user_group.as_ref(),
+        }
+    }
+
+    fn or(self, other: &Self) -> Self {
+        Self {
+            session: self.session.or(other.session),
+            agent: self.agent.or(other.agent),
+            workflow: self.workflow.or(other.workflow),
+            user: self.user.or(other.user),
+            user_group: self.user_group.or(other.user_group),
+        }
+    }
+
+    fn or_found(self, found: &Found<'a>) -> Self {
+        self.or(&Self {
+            session: found.session.get(),
+            agent: found.agent.get(),
+            workflow: found.workflow.get(),
+            user: found.user.get(),
+            user_group: found.user_group.get(),
+        })
+    }
+}
+
+// === impl Sole ===
+
+impl<'a, T: PartialEq> Sole<'a, T> {
+    fn add(&mut self, value: Option<&'a T>) {
+        let Some(value) = value else { return };
+        match self {
+            Self::Nothing => *self = Self::One(value),
+            Self::One(known) if *known != value => *self = Self::Several,
+            _ => {}
+        }
+    }
+
+    fn get(&self) -> Option<&'a T> {
+        match self {
+            Self::One(value) => Some(value),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The spans of a trace as a forest: who hangs from whom, parents before children, every cycle cut.
+//!
+//! - Spans are numbered by their place among all spans ordered by span id; [`NONE`] is "no such span".
+//! - A *top* has no parent here. It is a *real root* if it names no parent at all, and *lost* if the parent it names is not here (yet), or
+//!   if a cycle was cut above it.
+//! - Nothing recurses; a chain of a hundred thousand spans costs what as many siblings cost.
+
+use super::TraceFacts;
+use crate::model::facts::SpanFact;
+use crate::model::ids::SpanId;
+use crate::model::time::UnixNanos;
+
+/// No span, or no run.
+pub(super) const NONE: u32 = u32::MAX;
+
+pub(super) struct Forest<'a> {
+    /// Ordered by span id.
+    pub facts: Vec<&'a SpanFact>,
+    /// What each span hangs from, [`NONE`] for a top.
+    pub parent: Vec<u32>,
+    /// Every span, parents before children.
+    pub order: Vec<u32>,
+    /// The top of each span's tree, as the spans themselves tell it: [`Forest::graft`] does not change it.
+    pub top: Vec<u32>,
+    /// When each span started: its start, else its earliest child's, else its end.
+    pub start: Vec<UnixNanos>,
+}
+
+// === impl Forest ===
+
+impl<'a> Forest<'a> {
+    pub fn plant(set: &'a TraceFacts) -> Self {
+        let facts: Vec<&SpanFact> = set.iter().collect();
+        let mut parent: Vec<u32> = facts.iter().map(|fact| fact.parent.map_or(NONE, |id| find(&facts, id))).collect();
+        let order = parents_first(&mut parent, |span| {
+            let fact = facts[span as usize];
+            // An unknown start says least about who was first.
+            (if fact.start == UnixNanos::ZERO { UnixNanos::MAX } else { fact.start }, fact.span)
+        });
+        let top = tops(&parent, &order);
+        let start = starts(&facts, &parent, &order);
+        Self { facts, parent, order, top, start }
+    }
+
+    pub fn len(&self) -> usize {
+        self.facts.len()
+    }
+
+    pub fn fact(&self, span: u32) -> &'a SpanFact {
+        self.facts[span as usize]
+    }
+
+    pub fn parent(&self, span: u32) -> Option<u32> {
+        let parent = self.parent[span as usize];
+        (parent != NONE).then_some(parent)
+    }
+
+    /// Whether the tree of `span` ends in a real root.
+    pub fn is_rooted(&self, span: u32) -> bool {
+        self.fact(self.top[span as usize]).parent.is_none()
+    }
+
+    pub fn tops(&self) -> impl Iterator<Item = u32> {
+        (0..self.len() as u32).filter(|&span| self.top[span as usize] == span)
+    }
+
+    /// Where a span stands in time among its like: its start, ties by span id.
+    pub fn rank(&self, span: u32) -> (UnixNanos, SpanId) {
+        (self.start[span as usize], self.fact(span).span)
+    }
+
+    /// When a span stopped containing others: its end, never before its start; a span that has not ended contains all that follows.
+    pub fn contains_until(&self, span: u32) -> UnixNanos {
+        match self.fact(span).end {
+            UnixNanos::ZERO => UnixNanos::MAX,
+            end => end.max(self.start[span as usize]),
+        }
+    }
+
+    /// Hangs lost tops from spans of other trees. The links must not close a cycle.
+    pub fn graft(&mut self, links: &[(u32, u32)]) {
+        if links.is_empty() {
+            return;
+        }
+        for &(top, onto) in links {
+            self.parent[top as usize] = onto;
+        }
+        self.order = parents_first(&mut self.parent, |span| span);
+    }
+}
+
+fn find(facts: &[&SpanFact], id: SpanId) -> u32 {
+    facts.binary_search_by_key(&id, |fact| fact.span).map_or(NONE, |at| at as u32)
+}
+
+/// Orders all spans so that each comes after its parent. A cycle is cut above its least member by `key`, which becomes a top.
+fn parents_first<K: Ord>(parent: &mut [u32], key: impl Fn(u32) -> K) -> Vec<u32> {
+    const ON_PATH: u8 = 1;
+    const PLACED: u8 = 2;
+    let mut state = vec![0_u8; parent.len()];
+    let mut order = Vec::with_capacity(parent.len());
+    let mut path = Vec::new();
+    for first in 0..parent.len() as u32 {
+        let mut at = first;
+        while at != NONE && state[at as usize] == 0 {
+            state[at as usize] = ON_PATH;
+            path.push(at);
+            at = parent[at as usize];
+        }
+        if at != NONE && state[at as usize] == ON_PATH {
+            let entry = path.iter().rposition(|&span| span == at).expect("a span marked as on the path is on it");
+            let cut = (entry..path.len()).min_by_key(|&p| key(path[p])).expect("a cycle has a member");
+            parent[path[cut] as usize] = NONE;
+            // The cycle now begins at `cut`: turned so that the cut span is last on the path, it is placed first.
+            path[entry..].rotate_left(cut - entry + 1);
+        }
+        for span in path.drain(..).rev() {
+            state[span as usize] = PLACED;
+            order.push(span);
+        }
+    }
+    order
+}
+
+fn tops(parent: &[u32], order: &[u32]) -> Vec<u32> {
+    let mut top = vec![NONE; parent.len()];
+    for &span in order {
+        let above = parent[span as usize];
+        top[span as usize] = if above == NONE { span } else { top[above as usize] };
+    }
+    top
+}
+
+fn starts(facts: &[&SpanFact], parent: &[u32], order: &[u32]) -> Vec<UnixNanos> {
+    let mut earliest_child = vec![UnixNanos::MAX; facts.len()];
+    let mut start = vec![UnixNanos::ZERO; facts.len()];
+    for &span in order.iter().rev() {
+        let fact = facts[span as usize];
+        start[span as usize] = match (fact.start, earliest_child[span as usize]) {
+            (UnixNanos::ZERO, UnixNanos::MAX) => fact.end,
+            (UnixNanos::ZERO, child) => child,
+            (own, _) => own,
+        };
+        let above = parent[span as usize];
+        if above != NONE && start[span as usize] != UnixNanos::ZERO {
+            let earliest = &mut earliest_child[above as usize];
+            *earliest = start[span as usize].min(*earliest);
+        }
+    }
+    start
+}

@@ -1,0 +1,394 @@
+//! One order of the sessions: a sorted list that answers "from rank 100 000 on" without walking there.
+//!
+//! - Entries are (key, row), sorted by key and then by session id, in blocks of at most [`BLOCK_MAX`]; a rank is found by skipping blocks.
+//! - The ids are not held here: every call that compares ties borrows the column of ids.
+//! - Descending by key still means ascending by id among equal keys. The walk goes from group to group of equal keys, and finds where a
+//!   group starts by binary search, so one group of a million rows costs no more than a million groups.
+
+use crate::model::ids::SessionId;
+
+/// Entries in a block: small enough that shifting one is a short memory move, large enough that the directory stays in cache.
+const BLOCK_MAX: usize = 128;
+
+/// A block with fewer entries is merged with a neighbour if both fit [`MERGED_MAX`], so blocks stay about half full or better.
+const BLOCK_MIN: usize = BLOCK_MAX / 2;
+const MERGED_MAX: usize = BLOCK_MAX - BLOCK_MAX / 8;
+
+/// The column of ids, by row.
+pub(super) type Ids = [Option<SessionId>];
+
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// The last key of each block: looked through before any block is touched.
+    maxes: Vec<u64>,
+    /// None of them is empty.
+    blocks: Vec<Vec<Entry>>,
+    len: usize,
+}
+
+/// 12 bytes instead of 16: the key is split so that nothing is aligned to eight.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    high: u32,
+    low: u32,
+    row: u32,
+}
+
+/// Which way a list is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Direction {
+    Ascending,
+    /// Keys from the high end; ids ascending among equal keys.
+    Descending,
+    /// Everything from the back, ties too: the order of the ids themselves.
+    Reversed,
+}
+
+/// Rows from some rank on.
+pub(super) struct Walk<'a> {
+    order: &'a Order,
+    direction: Direction,
+    /// The next entry; when reversed, the one after the next.
+    at: Place,
+    /// Descending: the group of equal keys that is being walked.
+    group: (Place, Place),
+}
+
+/// An entry's block and index in it; the end of a block is written as the start of the next one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Place {
+    block: usize,
+    index: usize,
+}
+
+// === impl Order ===
+
+impl Order {
+    /// Takes entries that are sorted by key and then id.
+    pub(super) fn from_sorted(entries: &[Entry]) -> Self {
+        // Three quarters full: the next insertions find room, and the first removals do not merge.
+        let blocks: Vec<Vec<Entry>> = entries.chunks(BLOCK_MAX * 3 / 4).map(full_block).collect();
+        let maxes = blocks.iter().filter_map(|block| Some(block.last()?.key())).collect();
+        Self { maxes, blocks, len: entries.len() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn insert(&mut self, key: u64, row: u32, ids: &Ids) {
+        self.len += 1;
+        let entry = Entry::new(key, row);
+        if self.blocks.is_empty() {
+            self.push_block(0, full_block(&[entry]));
+            return;
+        }
+        let Place { mut block, mut index } = self.seek(key, id_of(ids, row), ids);
+        if self.blocks[block].len() == BLOCK_MAX {
+            if index == BLOCK_MAX && block + 1 == self.blocks.len() {
+                // What only ever grows, such as the latest activity, leaves full blocks behind it.
+                self.push_block(block + 1, full_block(&[entry]));
+                return;
+            }
+            let right = full_block(&self.blocks[block][BLOCK_MAX / 2..]);
+            self.blocks[block].truncate(BLOCK_MAX / 2);
+            self.update_max(block);
+            self.push_block(block + 1, right);
+            if index > BLOCK_MAX / 2 {
+                (block, index) = (block + 1, index - BLOCK_MAX / 2);
+            }
+        }
+        self.blocks[block].insert(index, entry);
+        self.update_max(block);
+    }
+
+    /// `false`, and nothing changed, if there is no such entry.
+    pub(super) fn remove(&mut self, key: u64, row: u32, ids: &Ids) -> bool {
+        if self.blocks.is_empty() {
+            return false;
+        }
+        let Place { block, index } = self.seek(key, id_of(ids, row), ids);
+        if self.blocks[block].get(index).is_none_or(|entry| entry.row != row) {
+            return false;
+        }
+        self.blocks[block].remove(index);
+        self.len -= 1;
+        if self.blocks[block].is_empty() {
+            self.blocks.remove(block);
+            self.maxes.remove(block);
+            return true;
+        }
+        self.update_max(block);
+        if self.blocks[block].len() < BLOCK_MIN {
+            self.merge(block);
+        }
+        true
+    }
+
+    /// Rows from `rank` on, counted from zero in the given direction.
+    pub(super) fn walk(&self, direction: Direction, rank: usize) -> Walk<'_> {
+        let end = Place { block: self.blocks.len(), index: 0 };
+        if rank >= self.len {
+            let at = if direction == Direction::Reversed { Place::ORIGIN } else { end };
+            return Walk { order: self, direction, at, group: (Place::ORIGIN, end) };
+        }
+        match direction {
+            Direction::Ascending => Walk { order: self, direction, at: self.locate(rank), group: (Place::ORIGIN, end) },
+            Direction::Reversed => Walk { order: self, direction, at: self.locate(self.len - rank), group: (Place::ORIGIN, end) },
+            Direction::Descending => {
+                // The entry at this rank from the back is in the group that the rank falls into, though seldom at that place of it.
+                let mirrored = self.locate(self.len - 1 - rank);
+                let group = (self.group_start(mirrored), self.group_end(mirrored));
+                if rank == 0 {
+                    return Walk { order: self, direction, at: group.0, group };
+                }
+                let before = self.len - self.rank(group.1);
+                let at = self.locate(self.rank(group.0) + rank - before);
+                Walk { order: self, direction, at, group }
+            }
+        }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let entries: usize = self.blocks.iter().map(Vec::capacity).sum();
+        entries * size_of::<Entry>() + self.blocks.capacity() * size_of::<Vec<Entry>>() + self.maxes.capacity() * size_of::<u64>()
+    }
+
+    /// Where (key, id) is, or belongs: a block that exists, and an index in it that may be its length.
+    fn seek(&self, key: u64, id: &str, ids: &Ids) -> Place {
+        let first = self.maxes.partition_point(|max| *max < key);
+        let tied = self.maxes[first..].partition_point(|max| *max == key);
+        // Of the blocks that end with this very key, the first whose last id is not smaller; else the one after them.
+        let ends_before = |block: &Vec<Entry>| block.last().is_some_and(|entry| id_of(ids, entry.row) < id);
+        let block = first + self.blocks[first..first + tied].partition_point(ends_before);
+        if block == self.blocks.len() {
+            return Place { block: block - 1, index: self.blocks[block - 1].len() };
+        }
+        let is_before = |entry: &Entry| entry.key() < key || (entry.key() == key && id_of(ids, entry.row) < id);
+        Place { block, index: self.blocks[block].partition_point(is_before) }
+    }
+
+    fn push_block(&mut self, at: usize, block: Vec<Entry>) {
+        let max = block.last().map_or(0, |entry| entry.key());
+        self.blocks.insert(at, block);
+        self.maxes.insert(at, max);
+    }
+
+    fn update_max(&mut self, block: usize) {
+        if let Some(entry) = self.blocks[block].last() {
+            self.maxes[block] = entry.key();
+        }
+    }
+
+    fn merge(&mut self, block: usize) {
+        let fits = |left: usize| left + 1 < self.blocks.len() && self.blocks[left].len() + self.blocks[left + 1].len() <= MERGED_MAX;
+        let left = if fits(block) {
+            block
+        } else if block > 0 && fits(block - 1) {
+            block - 1
+        } else {
+            return;
+        };
+        let right = self.blocks.remove(left + 1);
+        self.blocks[left].extend_from_slice(&right);
+        self.maxes.remove(left);
+    }
+
+    /// The place of the entry with this rank, counted from the low end; the end for the length.
+    fn locate(&self, rank: usize) -> Place {
+        // First pages of descending lists lie at the very end.
+        if let Some(last) = self.blocks.last().filter(|last| rank < self.len && rank >= self.len - last.len()) {
+            return Place { block: self.blocks.len() - 1, index: rank - (self.len - last.len()) };
+        }
+        let mut rest = rank;
+        for (block, entries) in self.blocks.iter().enumerate() {
+            if rest < entries.len() {
+                return Place { block, index: rest };
+            }
+            rest -= entries.len();
+        }
+        Place { block: self.blocks.len(), index: 0 }
+    }
+
+    fn rank(&self, at: Place) -> usize {
+        self.blocks[..at.block].iter().map(Vec::len).sum::<usize>() + at.index
+    }
+
+    fn key(&self, at: Place) -> u64 {
+        self.blocks[at.block][at.index].key()
+    }
+
+    /// The place before this one, which must not be the first.
+    fn previous(&self, at: Place) -> Place {
+        match at.index {
+            0 => Place { block: at.block - 1, index: self.blocks[at.block - 1].len() - 1 },
+            index => Place { block: at.block, index: index - 1 },
+        }
+    }
+
+    fn next(&self, at: Place) -> Place {
+        if at.index + 1 < self.blocks[at.block].len() {
+            return Place { block: at.block, index: at.index + 1 };
+        }
+        Place { block: at.block + 1, index: 0 }
+    }
+
+    /// The first entry with the same key.
+    fn group_start(&self, at: Place) -> Place {
+        let key = self.key(at);
+        let entries = &self.blocks[at.block][..at.index];
+        // Most keys stand alone, so the neighbour is asked first.
+        if entries.last().is_some_and(|entry| entry.key() < key) {
+            return at;
+        }
+        let index = entries.partition_point(|entry| entry.key() < key);
+        if index > 0 || at.block == 0 || self.maxes[at.block - 1] < key {
+            return Place { block: at.block, index };
+        }
+        let block = self.maxes[..at.block].partition_point(|max| *max < key);
+        Place { block, index: self.blocks[block].partition_point(|entry| entry.key() < key) }
+    }
+
+    /// The first entry after `at` with a greater key, or the end.
+    fn group_end(&self, at: Place) -> Place {
+        let key = self.key(at);
+        let block = at.block + self.maxes[at.block..].partition_point(|max| *max <= key);
+        let Some(entries) = self.blocks.get(block) else {
+            return Place { block, index: 0 };
+        };
+        Place { block, index: entries.partition_point(|entry| entry.key() <= key) }
+    }
+}
+
+fn full_block(entries: &[Entry]) -> Vec<Entry> {
+    let mut block = Vec::with_capacity(BLOCK_MAX);
+    block.extend_from_slice(entries);
+    block
+}
+
+fn id_of(ids: &Ids, row: u32) -> &str {
+    ids.get(row as usize).and_then(Option::as_ref).map_or("", SessionId::as_str)
+}
+
+// === impl Entry ===
+
+impl Entry {
+    pub(super) fn new(key: u64, row: u32) -> Self {
+        Self { high: (key >> 32) as u32, low: key as u32, row }
+    }
+
+    fn key(self) -> u64 {
+        u64::from(self.high) << 32 | u64::from(self.low)
+    }
+}
+
+// === impl Walk ===
+
+impl Iterator for Walk<'_> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        match self.direction {
+            Direction::Ascending => {}
+            Direction::Reversed => {
+                if self.at == Place::ORIGIN {
+                    return None;
+                }
+                self.at = self.order.previous(self.at);
+                return Some(self.order.blocks[self.at.block][self.at.index].row);
+            }
+            Direction::Descending => {
+                if self.at == self.group.1 {
+                    if self.group.0 == Place::ORIGIN {
+                        return None;
+                    }
+                    self.at = self.order.group_start(self.order.previous(self.group.0));
+                    self.group = (self.at, self.group.0);
+                }
+            }
+        }
+        let row = self.order.blocks.get(self.at.block)?.get(self.at.index)?.row;
+        self.at = self.order.next(self.at);
+        Some(row)
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    const ORIGIN: Self = Self { block: 0, index: 0 };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: usize) -> Option<SessionId> {
+        SessionId::new(&format!("s{number:05}"))
+    }
+
+    /// What the walk must give, from a plain sort.
+    fn expected(keys: &[u64], direction: Direction) -> Vec<u32> {
+        let mut rows: Vec<u32> = (0..keys.len() as u32).collect();
+        rows.sort_by_key(|row| match direction {
+            Direction::Descending => (u64::MAX - keys[*row as usize], *row),
+            _ => (keys[*row as usize], *row),
+        });
+        if direction == Direction::Reversed {
+            rows.reverse();
+        }
+        rows
+    }
+
+    fn check(order: &Order, keys: &[u64]) {
+        for direction in [Direction::Ascending, Direction::Descending, Direction::Reversed] {
+            let expected = expected(keys, direction);
+            for rank in [0, 1, 63, 64, 127, 128, 129, keys.len() / 2, keys.len().saturating_sub(1), keys.len(), keys.len() + 7] {
+                let walked: Vec<u32> = order.walk(direction, rank).collect();
+                assert_eq!(walked, expected.get(rank..).unwrap_or_default(), "{direction:?} from {rank} of {}", keys.len());
+            }
+        }
+    }
+
+    #[test]
+    fn every_rank_in_every_direction_agrees_with_a_plain_sort() {
+        for (n, n_keys) in [(0, 1), (1, 1), (128, 1), (129, 1), (1_000, 1), (1_000, 3), (1_000, 40), (1_000, 1_000_000)] {
+            let ids: Vec<_> = (0..n).map(id).collect();
+            let keys: Vec<u64> = (0..n as u64).map(|i| ((i * 7_919 + 13) % 1_009 % n_keys) << 30).collect();
+            let mut order = Order::default();
+            for row in 0..n {
+                let row = (row * 617 + 5) % n;
+                order.insert(keys[row], row as u32, &ids);
+            }
+            assert_eq!(order.len(), n);
+            check(&order, &keys);
+
+            let mut entries: Vec<_> = (0..n as u32).map(|row| Entry::new(keys[row as usize], row)).collect();
+            entries.sort_by_key(|entry| (entry.key(), entry.row));
+            check(&Order::from_sorted(&entries), &keys);
+        }
+    }
+
+    #[test]
+    fn blocks_shrink_and_merge_without_losing_an_entry() {
+        let n = 2_000;
+        let ids: Vec<_> = (0..n).map(id).collect();
+        let mut order = Order::default();
+        for row in 0..n {
+            order.insert(row as u64 / 3, row as u32, &ids);
+        }
+        let mut left: Vec<u32> = (0..n as u32).collect();
+        for row in (0..n as u32).filter(|row| row % 10 != 0) {
+            assert!(order.remove(u64::from(row) / 3, row, &ids));
+            assert!(!order.remove(u64::from(row) / 3, row, &ids));
+            left.retain(|other| *other != row);
+        }
+        assert_eq!(order.walk(Direction::Ascending, 0).collect::<Vec<_>>(), left);
+        assert_eq!(order.len(), left.len());
+        assert!(order.memory_bytes() < 40 * left.len(), "{} bytes for {} entries", order.memory_bytes(), left.len());
+        for row in left {
+            assert!(order.remove(u64::from(row) / 3, row, &ids));
+        }
+        assert_eq!((order.len(), order.blocks.len()), (0, 0));
+    }
+}

@@ -1,0 +1,207 @@
+//! Substring search over session ids.
+//!
+//! - The ids lie lower-cased one behind the other, with a byte between them that UTF-8 does not have, so that one fast pass over memory
+//!   finds every match and no match can reach from one id into the next.
+//! - The text is cut into segments of at most 64 KB: a removed id is blanked, and a segment that is mostly blanks is rewritten, so no
+//!   change of the index takes long.
+//! - Only ASCII letters are folded; every other byte means itself.
+
+use memchr::memmem::Finder;
+
+use super::directory::push_tight;
+use super::rowset::RowSet;
+
+/// No UTF-8 text holds this byte.
+const SEPARATOR: u8 = 0xff;
+
+/// The row of a blanked id.
+const NO_ROW: u32 = u32::MAX;
+
+/// Starts in a segment are 16-bit numbers.
+const SEGMENT_MAX_BYTES: usize = 1 << 16;
+
+#[derive(Debug, Default)]
+pub(super) struct Text {
+    segments: Vec<Segment>,
+    /// By row.
+    segment_of_row: Vec<u32>,
+    /// Segments that were rewritten and have room.
+    roomy: Vec<u32>,
+    /// Where new ids go.
+    current: usize,
+    /// Ids and their separators, without blanks.
+    n_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Segment {
+    bytes: Vec<u8>,
+    /// Where each id starts, ascending.
+    starts: Vec<u16>,
+    rows: Vec<u32>,
+    blank_bytes: usize,
+    is_roomy: bool,
+}
+
+/// What is searched for, prepared once.
+pub(super) struct Needle {
+    finder: Finder<'static>,
+    /// Reused between ids that are looked at one by one.
+    scratch: Vec<u8>,
+}
+
+// === impl Text ===
+
+impl Text {
+    pub(super) fn insert(&mut self, row: u32, id: &str) {
+        if self.segments.get(self.current).is_none_or(|segment| segment.bytes.len() + id.len() >= SEGMENT_MAX_BYTES) {
+            self.turn_over();
+        }
+        self.segments[self.current].push(row, id);
+        self.n_bytes += id.len() + 1;
+        while self.segment_of_row.len() <= row as usize {
+            push_tight(&mut self.segment_of_row, 0);
+        }
+        self.segment_of_row[row as usize] = self.current as u32;
+    }
+
+    pub(super) fn remove(&mut self, row: u32) {
+        let Some(&number) = self.segment_of_row.get(row as usize) else { return };
+        let Some(segment) = self.segments.get_mut(number as usize) else { return };
+        self.n_bytes -= segment.blank(row);
+        if segment.blank_bytes * 2 > segment.bytes.len() {
+            segment.rewrite();
+            if !segment.is_roomy && number as usize != self.current {
+                segment.is_roomy = true;
+                self.roomy.push(number);
+            }
+        }
+    }
+
+    /// The rows whose id contains the needle.
+    pub(super) fn find(&self, needle: &Needle, n_rows: usize) -> RowSet {
+        let mut words = vec![0; n_rows.div_ceil(64)];
+        for segment in &self.segments {
+            segment.find(&needle.finder, &mut words);
+        }
+        RowSet::from_words(words)
+    }
+
+    /// Bytes that one search passes over, blanks not counted.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.n_bytes
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let of_segment = |segment: &Segment| segment.bytes.capacity() + segment.starts.capacity() * 2 + segment.rows.capacity() * 4;
+        self.segments.iter().map(of_segment).sum::<usize>()
+            + self.segments.capacity() * size_of::<Segment>()
+            + (self.segment_of_row.capacity() + self.roomy.capacity()) * size_of::<u32>()
+    }
+
+    /// The current segment is full: goes on in one that has room, or in a new one.
+    fn turn_over(&mut self) {
+        if let Some(full) = self.segments.get_mut(self.current) {
+            full.bytes.shrink_to_fit();
+            full.starts.shrink_to_fit();
+            full.rows.shrink_to_fit();
+        }
+        self.current = match self.roomy.pop() {
+            Some(number) => number as usize,
+            None => {
+                self.segments.push(Segment::default());
+                self.segments.len() - 1
+            }
+        };
+        self.segments[self.current].is_roomy = false;
+    }
+}
+
+// === impl Segment ===
+
+impl Segment {
+    fn push(&mut self, row: u32, id: &str) {
+        self.starts.push(self.bytes.len() as u16);
+        self.rows.push(row);
+        self.bytes.extend(id.bytes().map(|byte| byte.to_ascii_lowercase()));
+        self.bytes.push(SEPARATOR);
+    }
+
+    /// Blanks an id; the number of bytes that are blank now and were not before.
+    fn blank(&mut self, row: u32) -> usize {
+        let Some(slot) = self.rows.iter().position(|other| *other == row) else { return 0 };
+        let range = self.range(slot);
+        let n_bytes = range.len();
+        self.bytes[range].fill(SEPARATOR);
+        self.rows[slot] = NO_ROW;
+        self.blank_bytes += n_bytes;
+        n_bytes
+    }
+
+    /// Leaves the blanks out.
+    fn rewrite(&mut self) {
+        let mut kept = Self { is_roomy: self.is_roomy, ..Self::default() };
+        for slot in (0..self.rows.len()).filter(|slot| self.rows[*slot] != NO_ROW) {
+            kept.starts.push(kept.bytes.len() as u16);
+            kept.rows.push(self.rows[slot]);
+            kept.bytes.extend_from_slice(&self.bytes[self.range(slot)]);
+        }
+        *self = kept;
+    }
+
+    /// An id and its separator.
+    fn range(&self, slot: usize) -> std::ops::Range<usize> {
+        let end = self.starts.get(slot + 1).map_or(self.bytes.len(), |start| usize::from(*start));
+        usize::from(self.starts[slot])..end
+    }
+
+    fn find(&self, finder: &Finder, words: &mut [u64]) {
+        let mut slot = 0;
+        let mut from = 0;
+        while let Some(found) = finder.find(&self.bytes[from..]) {
+            let at = from + found;
+            slot = self.slot_at(slot, at);
+            let offset = at - usize::from(self.starts[slot]);
+            // Ids are made to a pattern: where one matched, the next ones often match too, which costs less to see than to search.
+            loop {
+                let row = self.rows[slot];
+                if let Some(word) = words.get_mut(row as usize / 64) {
+                    *word |= 1 << (row % 64);
+                }
+                slot += 1;
+                let Some(start) = self.starts.get(slot) else { return };
+                from = usize::from(*start);
+                let end = self.starts.get(slot + 1).map_or(self.bytes.len(), |start| usize::from(*start));
+                if !self.bytes.get(from + offset..end).is_some_and(|tail| tail.starts_with(finder.needle())) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The slot whose id holds the byte `at`, which lies not before `slot`.
+    fn slot_at(&self, slot: usize, at: usize) -> usize {
+        let starts = &self.starts[slot + 1..];
+        // Where matches are dense the answer is near; where they are not, a binary search costs less than the pass itself.
+        let near = starts.len().min(8);
+        let n_before = match starts[..near].iter().position(|start| usize::from(*start) > at) {
+            Some(n_before) => n_before,
+            None => near + starts[near..].partition_point(|start| usize::from(*start) <= at),
+        };
+        slot + n_before
+    }
+}
+
+// === impl Needle ===
+
+impl Needle {
+    pub(super) fn new(search: &str) -> Self {
+        Self { finder: Finder::new(&search.to_ascii_lowercase()).into_owned(), scratch: Vec::new() }
+    }
+
+    pub(super) fn is_in(&mut self, id: &str) -> bool {
+        self.scratch.clear();
+        self.scratch.extend(id.bytes().map(|byte| byte.to_ascii_lowercase()));
+        self.finder.find(&self.scratch).is_some()
+    }
+}

@@ -1,0 +1,99 @@
+//! What the doors count. Every label has a fixed set of values, so the number of series is bounded.
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::admission::Admission;
+
+/// The metrics of the receivers, under `sessionfold_receive_`.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Requests answered, by signal, transport and outcome.
+    pub requests: Family<RequestLabels, Counter>,
+    /// Spans that are durable.
+    pub spans_accepted: Counter,
+    /// Spans taken out of requests whose other spans were accepted.
+    pub spans_rejected: Family<ReasonLabels, Counter>,
+    /// Log records and metric points, which are not stored here.
+    pub records_rejected: Family<SignalLabels, Counter>,
+    /// Bytes of bodies read, as they came over the wire.
+    pub body_bytes: Counter,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// `traces`, `logs` or `metrics`.
+    pub signal: &'static str,
+    /// `grpc`, `http_protobuf`, `http_json`, or `http` where the content type was neither.
+    pub transport: &'static str,
+    /// `accepted`, `partial`, or the reason of a refusal.
+    pub outcome: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct ReasonLabels {
+    pub reason: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct SignalLabels {
+    pub signal: &'static str,
+}
+
+/// Reads the bytes in flight when asked, so that the hot path keeps one counter, not two.
+#[derive(Debug)]
+struct InflightBytes(Admission);
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Registers everything; `registry` must have no prefix of its own.
+    pub fn register(&self, admission: &Admission, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("sessionfold_receive");
+        registry.register("requests", "OTLP requests answered", self.requests.clone());
+        registry.register("spans_accepted", "Spans that are durable", self.spans_accepted.clone());
+        registry.register("spans_rejected", "Spans taken out of requests, by reason", self.spans_rejected.clone());
+        registry.register("records_rejected", "Log records and metric points, which are not stored here", self.records_rejected.clone());
+        registry.register("body_bytes", "Bytes of request bodies as they came over the wire", self.body_bytes.clone());
+        registry.register_collector(Box::new(InflightBytes(admission.clone())));
+    }
+}
+
+impl Collector for InflightBytes {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        let gauge = ConstGauge::new(i64::try_from(self.0.inflight_bytes()).unwrap_or(i64::MAX));
+        let descriptor = encoder.encode_descriptor("inflight_bytes", "Bytes of requests held now", None, gauge.metric_type())?;
+        gauge.encode(descriptor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_exposed_under_its_documented_name() {
+        let (metrics, admission, mut registry) = (Metrics::default(), Admission::new(100), Registry::default());
+        metrics.register(&admission, &mut registry);
+        let _permit = admission.admit(42);
+        metrics.requests.get_or_create(&RequestLabels { signal: "traces", transport: "grpc", outcome: "accepted" }).inc();
+        metrics.spans_rejected.get_or_create(&ReasonLabels { reason: "invalid_utf8" }).inc_by(3);
+        metrics.records_rejected.get_or_create(&SignalLabels { signal: "logs" }).inc();
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for line in [
+            "sessionfold_receive_requests_total{signal=\"traces\",transport=\"grpc\",outcome=\"accepted\"} 1",
+            "sessionfold_receive_spans_accepted_total 0",
+            "sessionfold_receive_spans_rejected_total{reason=\"invalid_utf8\"} 3",
+            "sessionfold_receive_records_rejected_total{signal=\"logs\"} 1",
+            "sessionfold_receive_body_bytes_total 0",
+            "sessionfold_receive_inflight_bytes 42",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What every door does with a request, whatever language it came in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use prometheus_client::registry::Registry;
+
+use super::Signal;
+use super::admission::Admission;
+use super::body::{self, Held};
+use super::count;
+use super::encoding::Coding;
+use super::metrics::{Metrics, ReasonLabels, RequestLabels, SignalLabels};
+use super::notices::Notices;
+use super::refusal::Refusal;
+use super::reply::Taken;
+use super::screen::{self, Format, Screened};
+use crate::auth::{Authenticator, Right};
+use crate::model::ids::Tenant;
+use crate::store::Store;
+use crate::wire::inspect::Limits;
+
+/// The limits of the doors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Bytes of one request, on the wire and again decompressed. OTLP recommends 20 MiB; a batch of 8192 spans with prompts in them is
+    /// 27 MB, and refusing it would lose it. 64 MiB, the default, is also where OpenTelemetry's Python exporters stop by themselves.
+    pub max_request_bytes: usize,
+    /// Bytes of all requests held at once, over all doors.
+    pub max_inflight_bytes: u64,
+    /// Levels of arrays and maps inside one attribute. Decoders that follow us give up at 100 nested messages, and a level of map is three.
+    pub max_depth: u32,
+    /// How long a body may take to arrive. Exporters give up after 10 s by default.
+    pub body_timeout: Duration,
+}
+
+/// What our own exports carry, so that they are known when they come back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InstanceMark {
+    pub header: HeaderName,
+    pub id: HeaderValue,
+}
+
+/// The receivers' shared state; a clone is another handle to the same.
+#[derive(Clone)]
+pub struct Receiver {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<dyn Store>,
+    auth: Arc<Authenticator>,
+    options: Options,
+    /// `None`: nothing is forwarded, so nothing can come back.
+    instance: Option<InstanceMark>,
+    admission: Admission,
+    metrics: Metrics,
+    /// When which cause was last logged.
+    notices: Notices,
+    /// Whether the one WARN about each signal that is not stored was written.
+    logs_warned: AtomicBool,
+    metrics_warned: AtomicBool,
+}
+
+/// Bodies up to these sizes are screened where they are, in about 0.1 ms; larger ones on a blocking thread. Protobuf is checked at some
+/// GB/s, JSON is parsed at a tenth of that, and what is compressed may grow a thousandfold.
+const INLINE_PROTOBUF_BYTES: usize = 128 << 10;
+const INLINE_JSON_BYTES: usize = 16 << 10;
+const INLINE_COMPRESSED_BYTES: usize = 8 << 10;
+
+// === impl Options ===
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_request_bytes: 64 << 20, max_inflight_bytes: 256 << 20, max_depth: 30, body_timeout: Duration::from_secs(60) }
+    }
+}
+
+// === impl Receiver ===
+
+impl Receiver {
+    pub fn new(store: Arc<dyn Store>, auth: Arc<Authenticator>, options: Options, instance: Option<InstanceMark>) -> Self {
+        let shared = Shared {
+            store,
+            auth,
+            options,
+            instance,
+            admission: Admission::new(options.max_inflight_bytes),
+            metrics: Metrics::default(),
+            notices: Notices::default(),
+            logs_warned: AtomicBool::new(false),
+            metrics_warned: AtomicBool::new(false),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Registers the metrics under `sessionfold_receive_`; `registry` must have no prefix of its own.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.shared.metrics.register(&self.shared.admission, registry);
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// The bytes in flight, shared with other doors that take bodies.
+    pub fn admission(&self) -> &Admission {
+        &self.shared.admission
+    }
+
+    /// Who sends, if they may and are not ourselves.
+    pub(super) fn sender(&self, headers: &HeaderMap) -> Result<Tenant, Refusal> {
+        let tenant = self.shared.auth.from_headers(headers, Right::Ingest)?;
+        let returns = |mark: &InstanceMark| headers.get_all(&mark.header).iter().any(|value| value == mark.id);
+        if self.shared.instance.as_ref().is_some_and(returns) { Err(Refusal::Loop) } else { Ok(tenant) }
+    }
+
+    /// Reads a body; `overhead_bytes` of framing do not count against the limit of a request.
+    pub(super) async fn read(&self, body: &mut Body, overhead_bytes: usize) -> Result<Held, Refusal> {
+        let Options { max_request_bytes, body_timeout, .. } = self.shared.options;
+        let max_bytes = max_request_bytes.saturating_add(overhead_bytes);
+        let held = body::read(body, max_bytes, &self.shared.admission, body_timeout).await.map_err(|refusal| match refusal {
+            Refusal::TooLarge { decompressed, .. } => Refusal::TooLarge { limit_bytes: max_request_bytes, decompressed },
+            refusal => refusal,
+        })?;
+        self.shared.metrics.body_bytes.inc_by(held.bytes.len() as u64);
+        Ok(held)
+    }
+
+    /// Takes a request; returns once everything good in it is durable.
+    pub(super) async fn take(&self, signal: Signal, tenant: &Tenant, held: Held, coding: Coding, format: Format) -> Result<Taken, Refusal> {
+        match signal {
+            Signal::Traces => self.take_spans(tenant, held, coding, format).await,
+            Signal::Logs | Signal::Metrics => self.turn_away(signal, held, coding, format).await,
+        }
+    }
+
+    /// Counts an answer, and logs a refusal once in a while.
+    pub(super) fn record(&self, signal: Signal, transport: &'static str, answer: &Result<Taken, Refusal>) {
+        let outcome = match answer {
+            Ok(taken) => taken.outcome(),
+            Err(refusal) => refusal.reason(),
+        };
+        self.shared.metrics.requests.get_or_create(&RequestLabels { signal: signal.as_str(), transport, outcome }).inc();
+        let Err(refusal) = answer else { return };
+        if matches!(refusal, Refusal::JournalFull | Refusal::Unavailable) {
+            return; // Written about in the store's own words.
+        }
+        if let Some(n_requests) = self.shared.notices.due(outcome, 1, Instant::now()) {
+            let signal = signal.as_str();
+            tracing::warn!(signal, transport, reason = outcome, n_requests, error = %refusal, "OTLP requests were refused");
+        }
+    }
+
+    async fn take_spans(&self, tenant: &Tenant, held: Held, coding: Coding, format: Format) -> Result<Taken, Refusal> {
+        let Options { max_request_bytes, max_depth, .. } = self.shared.options;
+        let screened = compute(coding, format, held, move |held| {
+            screen::screen(screen::decode(held, coding, max_request_bytes)?, format, Limits { max_depth })
+        });
+        let Screened { held, n_accepted, rejected } = screened.await?;
+        if n_accepted > 0 {
+            self.shared.store.accept_spans(tenant, held.bytes.clone()).await.map_err(|error| self.not_accepted(error))?;
+            self.shared.metrics.spans_accepted.inc_by(n_accepted);
+        }
+        for (fault, n_spans) in &rejected.by_fault {
+            let reason = fault.as_str();
+            self.shared.metrics.spans_rejected.get_or_create(&ReasonLabels { reason }).inc_by(*n_spans);
+            if let Some(n_spans) = self.shared.notices.due(reason, *n_spans, Instant::now()) {
+                tracing::warn!(reason, n_spans, trace_id = rejected.first_trace_id, "spans were rejected");
+            }
+        }
+        let n_rejected = rejected.n_spans();
+        Ok(Taken { n_rejected, message: rejected.message(n_accepted + n_rejected) })
+    }
+
+    /// The store's own words go to the log; the sender gets ours.
+    fn not_accepted(&self, error: crate::store::AcceptError) -> Refusal {
+        let words = error.to_string();
+        let refusal = Refusal::from(error);
+        if let Some(n_requests) = self.shared.notices.due(refusal.reason(), 1, Instant::now()) {
+            tracing::warn!(reason = refusal.reason(), n_requests, error = words, "the store did not take spans");
+        }
+        refusal
+    }
+
+    /// Answers logs or metrics: all rejected, and no error that an SDK would repeat or shout about.
+    async fn turn_away(&self, signal: Signal, held: Held, coding: Coding, format: Format) -> Result<Taken, Refusal> {
+        let max_bytes = self.shared.options.max_request_bytes;
+        let n_records = compute(coding, format, held, move |held| {
+            let bytes = screen::decode(held, coding, max_bytes)?.bytes;
+            Ok(match (signal, format) {
+                (Signal::Metrics, Format::Protobuf) => count::metric_points(&bytes)?,
+                (Signal::Metrics, Format::Json) => count::metric_points_json(&bytes)?,
+                (_, Format::Protobuf) => count::log_records(&bytes)?,
+                (_, Format::Json) => count::log_records_json(&bytes)?,
+            })
+        });
+        let n_rejected = n_records.await?;
+        if n_rejected == 0 {
+            return Ok(Taken::default());
+        }
+        let name = signal.as_str();
+        self.shared.metrics.records_rejected.get_or_create(&SignalLabels { signal: name }).inc_by(n_rejected);
+        let warned = if signal == Signal::Logs { &self.shared.logs_warned } else { &self.shared.metrics_warned };
+        if !warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(signal = name, "sessionfold stores traces only: what is sent of this signal is dropped and counted");
+        }
+        Ok(Taken { n_rejected, message: format!("sessionfold stores traces only: all {n_rejected} records of {name} were dropped") })
+    }
+}
+
+/// Runs work on a body here if it is small, else on a blocking thread. The number of those is bounded by the bytes in flight.
+async fn compute<T: Send + 'static>(
+    coding: Coding,
+    format: Format,
+    held: Held,
+    work: impl FnOnce(Held) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let inline_bytes = match (coding, format) {
+        (Coding::Identity, Format::Protobuf) => INLINE_PROTOBUF_BYTES,
+        (Coding::Identity, Format::Json) => INLINE_JSON_BYTES,
+        _ => INLINE_COMPRESSED_BYTES,
+    };
+    if held.bytes.len() <= inline_bytes {
+        return work(held);
+    }
+    tokio::task::spawn_blocking(move || work(held)).await.unwrap_or(Err(Refusal::Internal))
+}

@@ -1,0 +1,229 @@
+//! The one thread that writes: group commit.
+//!
+//! - Takes what stands in line, writes it with one vectored write, makes it durable with one `fdatasync`, then answers everyone.
+//! - Bodies are handed to the kernel from where they are; only headers and small parts are gathered in one buffer.
+//! - A group lies in one segment, and a segment is durable before the next one exists.
+//! - After a failed write or fsync it stops for good. What a failed fsync left on the disk cannot be known: the kernel may have dropped
+//!   the dirty pages and marked them clean, so a second fsync that succeeds would prove nothing.
+
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::files::{Files, LogFile, append_all, is_out_of_space};
+use super::line::Pending;
+use super::segment::{Segment, SegmentHeader, path_of, temporary_path_of};
+use super::state::{Shared, Work};
+use super::{AppendError, Item, Position};
+
+/// Parts smaller than this are copied next to their headers: a slice of its own costs the kernel about as much as copying this many bytes.
+const GATHERED_BYTES: usize = 4096;
+
+/// The segment that is written to.
+pub(super) struct ActiveSegment {
+    pub file: Box<dyn LogFile>,
+    pub segment: Segment,
+}
+
+struct Writer {
+    shared: Arc<Shared>,
+    active: ActiveSegment,
+    /// Headers and small parts of the group being written; kept for its capacity.
+    gathered: Vec<u8>,
+}
+
+/// A piece of a group as it is handed to the kernel.
+enum Piece {
+    Gathered(Range<usize>),
+    Shared(Bytes),
+}
+
+pub(super) fn spawn(shared: Arc<Shared>, active: ActiveSegment) -> io::Result<JoinHandle<()>> {
+    let writer = Writer { shared, active, gathered: Vec::new() };
+    thread::Builder::new().name("journal-writer".to_owned()).spawn(move || writer.run())
+}
+
+/// Makes an empty segment that is durable, name and all. The file gets its name only when its header is durable.
+pub(super) fn create_segment(dir: &std::path::Path, base: Position, files: &dyn Files) -> io::Result<ActiveSegment> {
+    let salt = getrandom::u32().map_err(io::Error::other)?;
+    let path = path_of(dir, base);
+    let temporary_path = temporary_path_of(dir, base);
+    let mut file = files.create(&temporary_path)?;
+    append_all(&mut *file, &mut [IoSlice::new(&SegmentHeader { base, salt }.encode())])?;
+    file.sync()?;
+    files.rename(&temporary_path, &path)?;
+    files.sync_directory(dir)?;
+    Ok(ActiveSegment { file, segment: Segment { path, base, end: base, salt } })
+}
+
+// === impl Writer ===
+
+impl Writer {
+    fn run(mut self) {
+        loop {
+            let done = match self.shared.next_work() {
+                Work::Write(group) => self.write(group),
+                Work::Roll => self.roll().or_else(|error| self.refuse_first(error)),
+                Work::Retire => self.retire(),
+                Work::Stop => return,
+            };
+            if let Err(error) = done {
+                tracing::error!(
+                    file = %self.active.segment.path.display(),
+                    %error,
+                    "the journal stopped: a write failed, nothing is accepted until a restart"
+                );
+                self.shared.poison();
+                return;
+            }
+        }
+    }
+
+    /// An error is fatal for the log.
+    fn write(&mut self, group: Vec<Pending>) -> io::Result<()> {
+        let start = self.active.segment.end;
+        let (pieces, end) = gather(&group, &self.active.segment, &mut self.gathered);
+        let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| piece.slice(&self.gathered)).collect();
+        if let Err(error) = append_all(&mut *self.active.file, &mut slices) {
+            return self.take_back(group, error);
+        }
+        let sync_began = Instant::now();
+        if let Err(error) = self.active.file.sync() {
+            // The truncation is for the restart only: what was never acknowledged should not be found in the page cache by a new
+            // process and taken for durable. If it fails too, nothing is worse than before.
+            let _ = self.active.file.truncate(self.active.segment.file_bytes());
+            return refuse(group, AppendError::Poisoned, error);
+        }
+        self.shared.stats.count_sync(sync_began.elapsed());
+        self.shared.stats.count_group(group.len() as u64, end.0 - start.0);
+        self.active.segment.end = end;
+        self.acknowledge(group, start);
+        Ok(())
+    }
+
+    /// A full disk does not poison if the partial write can be taken back, and that is sound: what was durable before is not touched
+    /// (the file is only cut back to its durable end), the refused bytes were never shown or acknowledged, and should the machine
+    /// stop before the truncation is durable, they are a torn tail. The truncation changes the file's size, not written data, so no
+    /// fsync whose failure could go unnoticed stands between here and the next group, whose own fsync covers the new size.
+    fn take_back(&mut self, group: Vec<Pending>, error: io::Error) -> io::Result<()> {
+        let restored = self.active.file.truncate(self.active.segment.file_bytes());
+        if !is_out_of_space(&error) || restored.is_err() {
+            return refuse(group, AppendError::Poisoned, error);
+        }
+        self.refuse_for_space(group);
+        Ok(())
+    }
+
+    /// Makes the group visible to readers, then answers: who has an answer can be sure that readers will find the record.
+    fn acknowledge(&self, group: Vec<Pending>, start: Position) {
+        let reserved_bytes = group.iter().map(Pending::reserved_bytes).sum();
+        let mut items = Vec::with_capacity(group.len());
+        let mut answers = Vec::with_capacity(group.len());
+        let mut position = start;
+        for Pending { payload, ack } in group {
+            let end = Position(position.0 + payload.encoded_bytes);
+            items.push(Item { position, end, record: payload.record });
+            answers.push((ack, position));
+            position = end;
+        }
+        self.shared.publish(items, reserved_bytes);
+        for (ack, position) in answers {
+            // A caller that has gone does not want to know.
+            let _ = ack.send(Ok(position));
+        }
+    }
+
+    /// Starts a new segment. The old one is durable to its last byte, so whoever finds the new one knows that the old one was whole.
+    fn roll(&mut self) -> io::Result<()> {
+        let active = create_segment(&self.shared.dir, self.active.segment.end, &*self.shared.files)?;
+        self.shared.add_segment(active.segment.clone());
+        self.active = active;
+        Ok(())
+    }
+
+    /// A segment could not be started. On a full disk only those who needed it are refused; nothing was written that matters.
+    fn refuse_first(&mut self, error: io::Error) -> io::Result<()> {
+        if !is_out_of_space(&error) {
+            return Err(error);
+        }
+        let base = self.active.segment.end;
+        let _ = self.shared.files.remove(&temporary_path_of(&self.shared.dir, base));
+        let refused = self.shared.lock().line.take(0);
+        self.refuse_for_space(refused);
+        Ok(())
+    }
+
+    fn refuse_for_space(&self, group: Vec<Pending>) {
+        self.shared.stats.count_no_space();
+        self.shared.lock().line.settle(group.iter().map(Pending::reserved_bytes).sum());
+        for pending in group {
+            let _ = pending.ack.send(Err(AppendError::NoSpace));
+        }
+    }
+
+    /// Leaves the active segment, which every reader has passed, and deletes it.
+    fn retire(&mut self) -> io::Result<()> {
+        match self.roll() {
+            Ok(()) => self.shared.delete_passed(),
+            // The next release asks again.
+            Err(error) if is_out_of_space(&error) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // A bug must not leave callers waiting for a thread that is gone.
+        if thread::panicking() {
+            self.shared.poison();
+        }
+    }
+}
+
+fn refuse(group: Vec<Pending>, answer: AppendError, error: io::Error) -> io::Result<()> {
+    for pending in group {
+        let _ = pending.ack.send(Err(answer.clone()));
+    }
+    Err(error)
+}
+
+/// Lays a group out for one vectored write behind the segment's end, and says where it ends.
+fn gather(group: &[Pending], segment: &Segment, gathered: &mut Vec<u8>) -> (Vec<Piece>, Position) {
+    gathered.clear();
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    let start = segment.end;
+    let mut position = start;
+    for Pending { payload, .. } in group {
+        let back_bytes = u32::try_from(position.0 - start.0).expect("a group of several records is at most GROUP_BYTES long");
+        gathered.extend_from_slice(&payload.header(back_bytes).encode(segment.salt, position));
+        for part in [&payload.record.head, &payload.record.body] {
+            if part.len() < GATHERED_BYTES {
+                gathered.extend_from_slice(part);
+                continue;
+            }
+            pieces.push(Piece::Gathered(from..gathered.len()));
+            pieces.push(Piece::Shared(part.clone()));
+            from = gathered.len();
+        }
+        position = Position(position.0 + payload.encoded_bytes);
+    }
+    pieces.push(Piece::Gathered(from..gathered.len()));
+    (pieces, position)
+}
+
+impl Piece {
+    fn slice<'a>(&'a self, gathered: &'a [u8]) -> IoSlice<'a> {
+        match self {
+            // Ranges of `gathered` by construction; an empty slice would be found by the reader's checksums.
+            Self::Gathered(range) => IoSlice::new(gathered.get(range.clone()).unwrap_or_default()),
+            Self::Shared(bytes) => IoSlice::new(bytes),
+        }
+    }
+}

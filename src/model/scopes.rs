@@ -1,0 +1,49 @@
+//! What is known about the spans of one instrumentation scope, beyond what their attributes say.
+//!
+//! Data, not code: a new exception is one line of [`SCOPES`]. Most scopes need none. `docs/conventions.md` lists the table for users.
+
+/// How the spans of one instrumentation scope differ from the rule.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ScopeTraits {
+    /// A container's usage (an agent's, a chain's) is its own and not the sum of what is below it: it always counts.
+    ///
+    /// The OpenInference instrumentation of the Claude Agent SDK makes agent and tool spans only, and an agent's figures can leave out
+    /// those of its subagents. "Counts only if nothing below it does" would lose the supervisor's share there.
+    pub container_usage_is_own: bool,
+    /// One call of a model can show as two spans: an echo beside or inside the real one, or a framework's wrapper around a provider's.
+    pub has_echo_spans: bool,
+}
+
+/// Scope names and what they are known for. A name stands for itself and for everything below it (`name.part`, `name/part`).
+///
+/// Sources: `python/instrumentation/openinference-instrumentation-claude-agent-sdk` and `js/packages/` of Arize-ai/openinference (both
+/// instrumentations name their scope after the module); `waxell-observe` 0.1.10, as recorded.
+pub const SCOPES: &[(&str, ScopeTraits)] = &[
+    ("openinference.instrumentation.claude_agent_sdk", ScopeTraits { container_usage_is_own: true, has_echo_spans: false }),
+    ("@arizeai/openinference-instrumentation-claude-agent-sdk", ScopeTraits { container_usage_is_own: true, has_echo_spans: false }),
+    ("waxell.observe", ScopeTraits { container_usage_is_own: false, has_echo_spans: true }),
+];
+
+/// The traits of a scope by its name; the default for a scope that nothing special is known of.
+pub fn scope_traits(scope: &str) -> ScopeTraits {
+    SCOPES.iter().find(|(name, _)| is_within(scope, name)).map_or_else(ScopeTraits::default, |(_, traits)| *traits)
+}
+
+fn is_within(scope: &str, name: &str) -> bool {
+    scope.strip_prefix(name).is_some_and(|rest| matches!(rest.as_bytes().first(), None | Some(b'.' | b'/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_known_by_its_name_and_by_its_parts_and_by_nothing_else() {
+        assert!(scope_traits("waxell.observe").has_echo_spans);
+        assert!(scope_traits("waxell.observe.instrumentors").has_echo_spans);
+        assert!(scope_traits("openinference.instrumentation.claude_agent_sdk").container_usage_is_own);
+        for stranger in ["", "waxell", "waxell.observer", "Waxell.Observe", "my.waxell.observe", "openinference.instrumentation.openai"] {
+            assert_eq!(scope_traits(stranger), ScopeTraits::default(), "{stranger}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Delivers one tenant's spans: one request under way, in order, until each span is taken or found unacceptable on its own.
+//!
+//! - A batch that is refused for what it holds, or for its size, is halved again and again; the halves are delivered in order.
+//! - Waiting is done here; nothing that comes later overtakes.
+//! - A lane ends when its channel does, or when a wait would outlast the time for draining. What it still had stays in the journal.
+
+use std::sync::Arc;
+
+use super::backoff::{self, Backoff};
+use super::batch::{Batch, Batcher, Halves};
+use super::client::{Accepted, CallError, Client};
+use super::halt::{Halt, Pause};
+use super::ledger::Ledger;
+use super::metrics::{DropReason, ForwardMetrics};
+use super::options::RetryOptions;
+use super::report::Report;
+use super::split;
+use super::verdict::{self, Cause, Verdict};
+use crate::model::ids::Tenant;
+
+/// What all lanes share.
+pub(super) struct Shared {
+    pub(super) client: Client,
+    pub(super) retry: RetryOptions,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) halt: Halt,
+    pub(super) report: Report,
+    pub(super) metrics: ForwardMetrics,
+    /// How much of the journal Tempo does not have yet.
+    pub(super) lag_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
+}
+
+pub(super) struct Lane {
+    tenant: Tenant,
+    batcher: Batcher,
+    shared: Arc<Shared>,
+    /// Requests taken so far.
+    n_accepted: u64,
+}
+
+/// A batch on its way, and what is held against it.
+struct Job {
+    batch: Batch,
+    suspicion: Option<Suspicion>,
+}
+
+/// Refusals for good that do not blame the data.
+#[derive(Clone, Copy, Debug)]
+struct Suspicion {
+    n_refusals: u32,
+    /// Requests taken before the first of them. If others were taken since, it is this one and not the receiver.
+    n_accepted_before: u64,
+}
+
+/// What became of a batch, all waiting done.
+enum Outcome {
+    Taken,
+    TooLarge(String),
+    BadData(String),
+    /// Failed so often in a way that its size may explain.
+    Unwieldy,
+    /// No time left.
+    Stopped,
+}
+
+/// So many doubtful refusals, each after a wait, make a batch suspect: it is then taken apart.
+const MAX_DOUBTFUL_REFUSALS: u32 = 5;
+
+/// So many refusals for the rate of one batch, or requests without an answer, and it is halved: a smaller one may pass. Tempo speaks of the rate
+/// also where a batch is larger than the burst but not than the rate, which no waiting heals; and on a slow line a large request never ends in time.
+const MAX_RATE_REFUSALS: u32 = 4;
+const MAX_TIMEOUTS: u32 = 2;
+
+/// The size of smaller batches explains nothing.
+const MIN_UNWIELDY_BYTES: usize = 64 << 10;
+
+/// A lost span is named in the log, up to so many a line.
+const MAX_NAMED_SPANS: usize = 8;
+
+// === impl Lane ===
+
+impl Lane {
+    pub(super) fn new(tenant: Tenant, batcher: Batcher, shared: Arc<Shared>) -> Self {
+        Self { tenant, batcher, shared, n_accepted: 0 }
+    }
+
+    pub(super) async fn run(mut self) {
+        while let Some(batch) = self.batcher.next().await {
+            if !self.deliver(batch).await {
+                return;
+            }
+        }
+    }
+
+    /// False when there was no time to finish.
+    async fn deliver(&mut self, batch: Batch) -> bool {
+        let mut jobs = vec![Job { batch, suspicion: None }];
+        while let Some(mut job) = jobs.pop() {
+            let (reason, words) = match self.send(&mut job).await {
+                Outcome::Taken => {
+                    self.settle(job.batch);
+                    continue;
+                }
+                Outcome::Stopped => return false,
+                Outcome::TooLarge(words) => (DropReason::TooLarge, words),
+                Outcome::BadData(words) => (DropReason::BadData, words),
+                // Only what can be halved ends so, and is not given up.
+                Outcome::Unwieldy => (DropReason::TooLarge, String::new()),
+            };
+            let bytes = job.batch.bytes();
+            match job.batch.halve() {
+                Halves::Two(first, second) => {
+                    if reason == DropReason::TooLarge {
+                        self.batcher.shrink_below(bytes);
+                    }
+                    self.shared.metrics.splits.inc();
+                    jobs.push(Job { batch: second, suspicion: job.suspicion });
+                    jobs.push(Job { batch: first, suspicion: job.suspicion });
+                }
+                Halves::Indivisible(batch) => {
+                    self.give_up(&batch, reason, &words);
+                    self.settle(batch);
+                }
+            }
+        }
+        true
+    }
+
+    /// Sends a batch until Tempo has taken it, or will never take it as it is.
+    async fn send(&mut self, job: &mut Job) -> Outcome {
+        let retry = &self.shared.retry;
+        let mut refused = Backoff::new(retry.initial_backoff, retry.max_backoff);
+        let (mut n_rate_refusals, mut n_timeouts) = (0, 0);
+        loop {
+            let error = match self.shared.client.export(job.batch.payload(), &self.tenant).await {
+                Ok(accepted) => {
+                    self.accepted(&job.batch, &accepted);
+                    return Outcome::Taken;
+                }
+                Err(error) => error,
+            };
+            let words = error.to_string();
+            let random = backoff::random();
+            let (cause, wait) = match judge(&error) {
+                Verdict::TooLarge => return Outcome::TooLarge(words),
+                Verdict::BadData => return Outcome::BadData(words),
+                Verdict::Refused { cause, after: Some(delay) } => (cause, backoff::spread(delay, random / 4)),
+                Verdict::Refused { cause, after: None } => (cause, refused.next(random)),
+                Verdict::Misconfigured(cause) => (cause, backoff::spread(self.shared.retry.max_backoff, random)),
+                Verdict::Unknown(cause) => (cause, backoff::spread(self.shared.retry.ambiguous_wait, random / 4)),
+                Verdict::Doubtful if self.is_proven_bad(job) => return Outcome::BadData(words),
+                Verdict::Doubtful => (Cause::ServerError, backoff::spread(self.shared.retry.ambiguous_wait, random / 4)),
+            };
+            self.shared.report.retry(cause, &words, wait);
+            if self.shared.halt.pause(wait).await == Pause::Stop {
+                return Outcome::Stopped;
+            }
+            n_rate_refusals += u32::from(cause == Cause::RateLimited);
+            n_timeouts += u32::from(cause == Cause::Timeout);
+            let is_suspect = n_rate_refusals >= MAX_RATE_REFUSALS || n_timeouts >= MAX_TIMEOUTS;
+            if is_suspect && job.batch.bytes() > MIN_UNWIELDY_BYTES && job.batch.is_divisible() {
+                return Outcome::Unwieldy;
+            }
+        }
+    }
+
+    /// Counts a doubtful refusal; true once the data is to be blamed: a batch of several spans is taken apart after a few of them, a single span
+    /// is given up only if the receiver has taken others in the meantime.
+    fn is_proven_bad(&self, job: &mut Job) -> bool {
+        let suspicion = job.suspicion.get_or_insert(Suspicion { n_refusals: 0, n_accepted_before: self.n_accepted });
+        suspicion.n_refusals += 1;
+        if suspicion.n_refusals < MAX_DOUBTFUL_REFUSALS {
+            return false;
+        }
+        let took_others = self.n_accepted > suspicion.n_accepted_before;
+        took_others || job.batch.is_divisible()
+    }
+
+    fn accepted(&mut self, batch: &Batch, accepted: &Accepted) {
+        self.n_accepted += 1;
+        self.batcher.grow();
+        self.shared.report.accepted(batch.bytes(), (self.shared.lag_bytes)());
+        if accepted.rejected_spans > 0 {
+            self.shared.report.rejected(accepted.rejected_spans, &accepted.message);
+        }
+    }
+
+    fn give_up(&self, batch: &Batch, reason: DropReason, words: &str) {
+        for piece in &batch.pieces {
+            let (n_spans, names) = split::name_spans(&piece.bytes, MAX_NAMED_SPANS);
+            self.shared.report.dropped(reason, n_spans as u64, &names, words);
+        }
+    }
+
+    fn settle(&self, batch: Batch) {
+        for last in batch.pieces.into_iter().filter_map(|piece| piece.last) {
+            self.shared.ledger.settle(last.ticket);
+            self.shared.metrics.settled_entries.inc();
+            drop(last.permit);
+        }
+    }
+}
+
+fn judge(error: &CallError) -> Verdict {
+    match error {
+        CallError::Timeout(_) => Verdict::Unknown(Cause::Timeout),
+        CallError::Answer(status) => verdict::judge(status),
+    }
+}

@@ -1,0 +1,115 @@
+//! What operators can see of the forwarder.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::verdict::Cause;
+
+/// Counters and gauges; clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct ForwardMetrics {
+    pub accepted_requests: Counter,
+    /// Encoded spans that Tempo took, before compression.
+    pub accepted_bytes: Counter,
+    /// Journal entries that are done with.
+    pub settled_entries: Counter,
+    retries: Family<RetryLabels, Counter>,
+    /// Requests that were split because they were too large or held a bad span.
+    pub splits: Counter,
+    dropped_spans: Family<DropLabels, Counter>,
+    pub lag_bytes: Gauge,
+    /// 1 while the last request was answered by Tempo, 0 while it is away.
+    pub tempo_up: Gauge,
+}
+
+/// Why a span was given up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DropReason {
+    /// Tempo refused this span alone.
+    BadData,
+    /// The span alone is larger than Tempo takes.
+    TooLarge,
+    /// Tempo took the request and said that it left spans out.
+    Rejected,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct RetryLabels {
+    cause: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct DropLabels {
+    reason: &'static str,
+}
+
+// === impl ForwardMetrics ===
+
+impl ForwardMetrics {
+    /// Adds the metrics under names that begin with `sessionfold_forward_`.
+    pub fn register(&self, registry: &mut Registry) {
+        let forward = registry.sub_registry_with_prefix("sessionfold_forward");
+        forward.register("accepted_requests", "Requests that Tempo took", self.accepted_requests.clone());
+        forward.register_with_unit("accepted", "Encoded spans that Tempo took", Unit::Bytes, self.accepted_bytes.clone());
+        forward.register("settled_entries", "Journal entries that are done with", self.settled_entries.clone());
+        forward.register("retries", "Failed requests that are sent again, by cause", self.retries.clone());
+        forward.register("splits", "Requests split in two: too large, or a bad span inside", self.splits.clone());
+        forward.register("dropped_spans", "Spans that Tempo never took, by reason", self.dropped_spans.clone());
+        forward.register_with_unit("lag", "Journal bytes that Tempo does not have yet", Unit::Bytes, self.lag_bytes.clone());
+        forward.register("tempo_up", "1 while Tempo answers, 0 while it is away", self.tempo_up.clone());
+    }
+
+    /// Failed requests, by cause.
+    pub fn retries(&self, cause: Cause) -> Counter {
+        self.retries.get_or_create(&RetryLabels { cause: cause.as_str() }).clone()
+    }
+
+    /// Spans given up, by reason.
+    pub fn dropped_spans(&self, reason: DropReason) -> Counter {
+        self.dropped_spans.get_or_create(&DropLabels { reason: reason.as_str() }).clone()
+    }
+}
+
+// === impl DropReason ===
+
+impl DropReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadData => "bad_data",
+            Self::TooLarge => "too_large",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metric_names_are_those_dashboards_use() {
+        let metrics = ForwardMetrics::default();
+        metrics.retries(Cause::Timeout).inc();
+        metrics.dropped_spans(DropReason::BadData).inc_by(2);
+        metrics.accepted_bytes.inc_by(7);
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for line in [
+            "sessionfold_forward_accepted_requests_total 0",
+            "sessionfold_forward_accepted_bytes_total 7",
+            "sessionfold_forward_settled_entries_total 0",
+            "sessionfold_forward_retries_total{cause=\"timeout\"} 1",
+            "sessionfold_forward_splits_total 0",
+            "sessionfold_forward_dropped_spans_total{reason=\"bad_data\"} 2",
+            "sessionfold_forward_lag_bytes 0",
+            "sessionfold_forward_tempo_up 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Writing protobuf: varints, and messages whose length is known only when they are written.
+
+use super::otlp::Value;
+
+/// Appends one `Span.attributes` field.
+pub fn append_attribute(out: &mut Vec<u8>, key: &str, value: Value<'_>) {
+    let attribute = Message::begin(out, 9);
+    put_bytes(out, 1, key.as_bytes());
+    let any_value = Message::begin(out, 2);
+    put_value(out, value);
+    any_value.end(out);
+    attribute.end(out);
+}
+
+/// A message being written: its key is out, its length follows.
+#[must_use]
+pub(super) struct Message {
+    body: usize,
+}
+
+pub(super) fn put_varint(out: &mut Vec<u8>, value: u64) {
+    let (bytes, width) = varint(value);
+    out.extend_from_slice(&bytes[..width]);
+}
+
+pub(super) fn put_varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
+    put_key(out, number, 0);
+    put_varint(out, value);
+}
+
+pub(super) fn put_fixed64(out: &mut Vec<u8>, number: u32, value: u64) {
+    put_key(out, number, 1);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+pub(super) fn put_fixed32(out: &mut Vec<u8>, number: u32, value: u32) {
+    put_key(out, number, 5);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// A string, bytes or an encoded message.
+pub(super) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+    put_key(out, number, 2);
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// Makes everything after `body` the content of a message whose length stands at `length_at .. body`.
+pub(super) fn mend_length(out: &mut Vec<u8>, length_at: usize, body: usize) {
+    let (bytes, width) = varint((out.len() - body) as u64);
+    if width == body - length_at {
+        out[length_at..body].copy_from_slice(&bytes[..width]);
+        return;
+    }
+    out.splice(length_at..body, bytes[..width].iter().copied());
+}
+
+fn put_key(out: &mut Vec<u8>, number: u32, wire_type: u32) {
+    put_varint(out, u64::from(number << 3 | wire_type));
+}
+
+fn put_value(out: &mut Vec<u8>, value: Value<'_>) {
+    match value {
+        Value::Empty => {}
+        Value::Str(text) => put_bytes(out, 1, text.as_bytes()),
+        Value::Bool(flag) => put_varint_field(out, 2, u64::from(flag)),
+        Value::Int(number) => put_varint_field(out, 3, number as u64),
+        Value::Double(number) => put_fixed64(out, 4, number.to_bits()),
+        Value::Array(array) => put_elements(out, 5, array.elements().map_while(Result::ok)),
+        Value::Map(map) => put_elements(out, 6, map.elements().map_while(Result::ok)),
+        Value::Bytes(bytes) => put_bytes(out, 7, bytes),
+    }
+}
+
+fn put_elements<'a>(out: &mut Vec<u8>, number: u32, elements: impl Iterator<Item = &'a [u8]>) {
+    let list = Message::begin(out, number);
+    for element in elements {
+        put_bytes(out, 1, element);
+    }
+    list.end(out);
+}
+
+fn varint(mut value: u64) -> ([u8; 10], usize) {
+    let mut bytes = [0; 10];
+    let mut width = 0;
+    while value >= 0x80 {
+        bytes[width] = value as u8 | 0x80;
+        value >>= 7;
+        width += 1;
+    }
+    bytes[width] = value as u8;
+    (bytes, width + 1)
+}
+
+// === impl Message ===
+
+impl Message {
+    pub(super) fn begin(out: &mut Vec<u8>, number: u32) -> Self {
+        put_key(out, number, 2);
+        // Most messages are shorter than 128 bytes; a longer one is moved once to make room.
+        out.push(0);
+        Self { body: out.len() }
+    }
+
+    pub(super) fn end(self, out: &mut Vec<u8>) {
+        mend_length(out, self.body - 1, self.body);
+    }
+}

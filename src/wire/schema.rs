@@ -1,0 +1,91 @@
+//! Which fields the messages of an OTLP trace request have, and of which wire type: the table [`super::inspect`] checks by.
+//!
+//! Source: the `opentelemetry-proto` crate named in `Cargo.toml`, whose prost types are the oracle of the tests.
+
+/// The type of one field, as far as its bytes can be wrong.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// Not a field of this message: passed by.
+    Unknown,
+    Text,
+    Bytes,
+    Varint,
+    Fixed64,
+    Fixed32,
+    Message(&'static Schema),
+    /// `ArrayValue` or `KeyValueList`: what makes values nest.
+    Nest(&'static Schema),
+}
+
+/// The kind of every field number of a message.
+pub(super) struct Schema([Kind; N_FIELDS]);
+
+pub(super) static RESOURCE_SPANS: Schema = schema(&[(1, Kind::Message(&RESOURCE)), (2, Kind::Message(&SCOPE_SPANS)), (3, Kind::Text)]);
+pub(super) static SCOPE_SPANS: Schema = schema(&[(1, Kind::Message(&SCOPE)), (2, Kind::Message(&SPAN)), (3, Kind::Text)]);
+pub(super) static SPAN: Schema = schema(&[
+    (1, Kind::Bytes),
+    (2, Kind::Bytes),
+    (3, Kind::Text),
+    (4, Kind::Bytes),
+    (5, Kind::Text),
+    (6, Kind::Varint),
+    (7, Kind::Fixed64),
+    (8, Kind::Fixed64),
+    (9, Kind::Message(&KEY_VALUE)),
+    (10, Kind::Varint),
+    (11, Kind::Message(&EVENT)),
+    (12, Kind::Varint),
+    (13, Kind::Message(&LINK)),
+    (14, Kind::Varint),
+    (15, Kind::Message(&STATUS)),
+    (16, Kind::Fixed32),
+]);
+
+static RESOURCE: Schema = schema(&[(1, Kind::Message(&KEY_VALUE)), (2, Kind::Varint), (3, Kind::Message(&ENTITY_REF))]);
+static ENTITY_REF: Schema = schema(&[(1, Kind::Text), (2, Kind::Text), (3, Kind::Text), (4, Kind::Text)]);
+static SCOPE: Schema = schema(&[(1, Kind::Text), (2, Kind::Text), (3, Kind::Message(&KEY_VALUE)), (4, Kind::Varint)]);
+static EVENT: Schema = schema(&[(1, Kind::Fixed64), (2, Kind::Text), (3, Kind::Message(&KEY_VALUE)), (4, Kind::Varint)]);
+static LINK: Schema =
+    schema(&[(1, Kind::Bytes), (2, Kind::Bytes), (3, Kind::Text), (4, Kind::Message(&KEY_VALUE)), (5, Kind::Varint), (6, Kind::Fixed32)]);
+static STATUS: Schema = schema(&[(2, Kind::Text), (3, Kind::Varint)]);
+static KEY_VALUE: Schema = schema(&[(1, Kind::Text), (2, Kind::Message(&ANY_VALUE)), (3, Kind::Varint)]);
+static ANY_VALUE: Schema = schema(&[
+    (1, Kind::Text),
+    (2, Kind::Varint),
+    (3, Kind::Varint),
+    (4, Kind::Fixed64),
+    (5, Kind::Nest(&ARRAY_VALUE)),
+    (6, Kind::Nest(&KEY_VALUE_LIST)),
+    (7, Kind::Bytes),
+    (8, Kind::Varint),
+]);
+static ARRAY_VALUE: Schema = schema(&[(1, Kind::Message(&ANY_VALUE))]);
+static KEY_VALUE_LIST: Schema = schema(&[(1, Kind::Message(&KEY_VALUE))]);
+
+/// One more than the largest field number of any message above.
+const N_FIELDS: usize = 17;
+
+const fn schema(fields: &[(usize, Kind)]) -> Schema {
+    let mut kinds = [Kind::Unknown; N_FIELDS];
+    let mut n = 0;
+    while n < fields.len() {
+        kinds[fields[n].0] = fields[n].1;
+        n += 1;
+    }
+    Schema(kinds)
+}
+
+// === impl Schema ===
+
+impl Schema {
+    #[inline(always)]
+    pub(super) fn kind(&self, number: u32) -> Kind {
+        self.0.get(number as usize).copied().unwrap_or(Kind::Unknown)
+    }
+
+    /// A message whose only field, number 1, holds messages of `inner`: the request itself, which [`super::inspect`] reads by hand.
+    #[cfg(test)]
+    pub(super) const fn of_field_1(inner: &'static Self) -> Self {
+        schema(&[(1, Kind::Message(inner))])
+    }
+}

@@ -1,0 +1,39 @@
+//! Iterating over the messages that one repeated field of a message holds.
+
+use super::otlp::Malformed;
+use super::reader::Reader;
+
+/// The next message that is field `number` of what `reader` reads; other fields are passed by.
+pub(super) fn next_message<'a>(reader: &mut Reader<'a>, number: u32) -> Result<Option<Reader<'a>>, Malformed> {
+    while let Some(field) = reader.field()? {
+        if field.number == number {
+            return field.message().map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Every message that is field `number` of `message`, each read by `read`. After an `Err` there is nothing.
+pub(super) fn messages<'a, T>(
+    message: &'a [u8],
+    number: u32,
+    mut read: impl FnMut(Reader<'a>) -> Result<T, Malformed>,
+) -> impl Iterator<Item = Result<T, Malformed>> {
+    let mut reader = Reader::new(message);
+    until_error(std::iter::from_fn(move || {
+        let next = next_message(&mut reader, number).transpose()?;
+        Some(next.and_then(&mut read))
+    }))
+}
+
+/// The same items up to the first `Err`, which is the last.
+pub(super) fn until_error<T>(items: impl Iterator<Item = Result<T, Malformed>>) -> impl Iterator<Item = Result<T, Malformed>> {
+    let mut items = Some(items);
+    std::iter::from_fn(move || {
+        let item = items.as_mut()?.next();
+        if !matches!(item, Some(Ok(_))) {
+            items = None;
+        }
+        item
+    })
+}

@@ -1,0 +1,136 @@
+//! From requests to sessions, without a server: what the store does, in its simplest form.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message;
+use sessionfold::conventions::{Strings, extract};
+use sessionfold::fold::{Folded, Rules, TraceFacts, TraceLimit, fold};
+use sessionfold::model::ids::TraceId;
+use sessionfold::model::run::Run;
+use sessionfold::model::time::UnixNanos;
+use sessionfold::model::usage::{Call, NanoUsd};
+use sessionfold::wire::otlp::resource_spans;
+
+/// 2026-12-01, after everything that was recorded.
+const RECEIVED_AT: UnixNanos = UnixNanos(1_796_083_200_000_000_000);
+
+/// What a session comes to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Session {
+    pub run_count: usize,
+    /// In the order of each agent's first run, ties by name.
+    pub agents: Vec<String>,
+    pub tokens: u64,
+    pub cost_nanos: u64,
+    pub users: BTreeSet<String>,
+}
+
+/// All that was received, by trace.
+#[derive(Default)]
+pub(super) struct Received {
+    traces: BTreeMap<TraceId, TraceFacts>,
+    strings: Strings,
+}
+
+impl Received {
+    pub fn of<B: AsRef<[u8]>>(requests: impl IntoIterator<Item = B>) -> Self {
+        let mut received = Self::default();
+        for request in requests {
+            received.take(request.as_ref());
+        }
+        received
+    }
+
+    fn take(&mut self, request: &[u8]) {
+        for resource_spans in resource_spans(request) {
+            let resource_spans = resource_spans.expect("the request is well formed");
+            let resource: Vec<_> = resource_spans.attributes().map(Result::unwrap).collect();
+            for scope_spans in resource_spans.scope_spans() {
+                let scope_spans = scope_spans.unwrap();
+                for span in scope_spans.spans() {
+                    let span = span.unwrap();
+                    let extracted =
+                        extract(&span, scope_spans.scope_name, &resource, RECEIVED_AT, &mut self.strings).expect("its ids are valid");
+                    self.traces.entry(extracted.trace).or_default().join(extracted.fact, TraceLimit { max_spans: 10_000 });
+                }
+            }
+        }
+    }
+
+    /// Every trace, folded.
+    pub fn folded(&self) -> Vec<Folded> {
+        // Round prices of one model that no dialect states a cost for: 1 and 2 micro-dollars a token.
+        let price = |call: &Call, _: UnixNanos| {
+            let usage = &call.usage;
+            let nanos = usage.input_tokens.unwrap_or(0) * 1_000 + usage.output_tokens.unwrap_or(0) * 2_000;
+            (&*call.model == "priced-model").then_some(NanoUsd(nanos))
+        };
+        let rules = Rules { price: &price, silent_since: UnixNanos::ZERO };
+        self.traces.iter().map(|(trace, facts)| fold(*trace, facts, &rules)).collect()
+    }
+
+    /// Every run of every trace, in the order of their starts.
+    pub fn runs(&self) -> Vec<Run> {
+        let mut runs: Vec<Run> = self.folded().into_iter().flat_map(|folded| folded.runs).collect();
+        runs.sort_by_key(|run| (run.started_at, run.key));
+        runs
+    }
+
+    pub fn sessions(&self) -> BTreeMap<String, Session> {
+        let mut runs = self.runs();
+        runs.sort_by_key(|run| (run.started_at, run.agent.clone()));
+        let mut sessions: BTreeMap<String, Session> = BTreeMap::new();
+        for run in runs {
+            let Some(id) = run.session else { continue };
+            let session = sessions.entry(id.as_str().to_owned()).or_default();
+            session.run_count += 1;
+            session.tokens += run.usage.tokens;
+            session.cost_nanos += run.usage.cost.0;
+            session.users.extend(run.user.map(|user| user.to_string()));
+            let agent = run.agent.to_string();
+            if !agent.is_empty() && !session.agents.contains(&agent) {
+                session.agents.push(agent);
+            }
+        }
+        sessions
+    }
+}
+
+/// The same spans in other requests: one span a request, shuffled, `times` over.
+pub(super) fn one_by_one(requests: &[Vec<u8>], seed: u64, times: usize) -> Vec<Vec<u8>> {
+    let mut single = Vec::new();
+    for request in requests {
+        for resource_spans in ExportTraceServiceRequest::decode(&request[..]).expect("the request is well formed").resource_spans {
+            for scope_spans in &resource_spans.scope_spans {
+                for span in &scope_spans.spans {
+                    let mut only = resource_spans.clone();
+                    let mut scope = scope_spans.clone();
+                    scope.spans = vec![span.clone()];
+                    only.scope_spans = vec![scope];
+                    single.push(ExportTraceServiceRequest { resource_spans: vec![only] }.encode_to_vec());
+                }
+            }
+        }
+    }
+    let mut arrivals: Vec<Vec<u8>> = single.iter().cycle().take(single.len() * times).cloned().collect();
+    let mut state = seed;
+    for at in (1..arrivals.len()).rev() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        arrivals.swap(at, (state >> 33) as usize % (at + 1));
+    }
+    arrivals
+}
+
+/// Receives `requests` in every way that must make no difference, checks that it makes none, and returns what was received.
+pub(super) fn receive_in_every_way(name: &str, requests: &[Vec<u8>]) -> Received {
+    let as_sent = Received::of(requests);
+    let expected = as_sent.folded();
+    for seed in [1, 2, 3] {
+        for times in [1, 3] {
+            let received = Received::of(one_by_one(requests, seed, times));
+            assert_eq!(received.folded(), expected, "{name}: shuffled with seed {seed}, each span {times} times");
+        }
+    }
+    as_sent
+}

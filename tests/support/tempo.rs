@@ -1,0 +1,139 @@
+//! A real Tempo, run as a process of its own with ports and a directory of its own.
+//!
+//! Used when the environment variable `TEMPO_BIN` names the binary of a Tempo 3; without it those tests say that they were skipped, and pass.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use tempfile::TempDir;
+
+/// A place for a Tempo: its ports are known before it runs, so that a test can begin without it.
+pub struct Tempo {
+    bin: PathBuf,
+    dir: TempDir,
+    ports: Ports,
+    settings: Vec<(&'static str, String)>,
+    process: Option<Child>,
+}
+
+#[derive(Clone, Copy)]
+struct Ports {
+    http: u16,
+    grpc: u16,
+    otlp_grpc: u16,
+    otlp_http: u16,
+    memberlist: u16,
+}
+
+/// How long starting and finding may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+// === impl Tempo ===
+
+impl Tempo {
+    /// A Tempo that is not running yet; `None`, and a line that no test harness hides, without `TEMPO_BIN`.
+    ///
+    /// `settings` are environment variables of `tests/forward/tempo.yaml`, for instance `TEMPO_MULTITENANCY`.
+    pub fn prepare(test: &str, settings: &[(&'static str, &str)]) -> Option<Self> {
+        let Some(bin) = std::env::var_os("TEMPO_BIN") else {
+            // Not `eprintln!`: the test harness would capture it.
+            let mut stderr = std::io::stderr();
+            writeln!(stderr, "SKIPPED {test}: set TEMPO_BIN to the binary of a Tempo 3 to run it").unwrap();
+            return None;
+        };
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("tempo.yaml"), include_str!("../forward/tempo.yaml")).unwrap();
+        let settings = settings.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        Some(Self { bin: bin.into(), dir, ports: Ports::free(), settings, process: None })
+    }
+
+    /// Runs it, and returns once it is ready.
+    pub async fn start(&mut self) {
+        let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
+        let process = Command::new(&self.bin)
+            .arg(format!("-config.file={}", self.dir.path().join("tempo.yaml").display()))
+            .args(["-target=all", "-config.expand-env=true"])
+            .env("TEMPO_DIR", self.dir.path().join("data"))
+            .env("HTTP_PORT", self.ports.http.to_string())
+            .env("GRPC_PORT", self.ports.grpc.to_string())
+            .env("OTLP_GRPC_PORT", self.ports.otlp_grpc.to_string())
+            .env("OTLP_HTTP_PORT", self.ports.otlp_http.to_string())
+            .env("MEMBERLIST_PORT", self.ports.memberlist.to_string())
+            .envs(self.settings.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.process = Some(process);
+        self.until("tempo is ready", async || matches!(self.get("/ready", &[]).await, Ok((200, _)))).await;
+    }
+
+    /// Where it takes OTLP gRPC.
+    pub fn otlp_endpoint(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.otlp_grpc)
+    }
+
+    /// Where it answers queries.
+    pub fn query_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.http)
+    }
+
+    /// The status and body of a GET; `path` must be percent-encoded.
+    pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Result<(u16, Bytes), String> {
+        let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        let mut request = http::Request::get(format!("{}{path}", self.query_url()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = client.request(request.body(Empty::new()).unwrap()).await.map_err(|error| error.to_string())?;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.map_err(|error| error.to_string())?;
+        Ok((status, body.to_bytes()))
+    }
+
+    /// Asks again and again until it is so; fails with the end of Tempo's log.
+    pub async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
+        let began = Instant::now();
+        while !is_so().await {
+            assert!(began.elapsed() < PATIENCE, "never: {what}; the end of tempo's log:\n{}", self.log_tail());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    fn log_tail(&self) -> String {
+        let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+}
+
+impl Drop for Tempo {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended by itself.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+// === impl Ports ===
+
+impl Ports {
+    fn free() -> Self {
+        // All five are held at once, so that they differ.
+        let listeners: Vec<TcpListener> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
+        Self { http: ports[0], grpc: ports[1], otlp_grpc: ports[2], otlp_http: ports[3], memberlist: ports[4] }
+    }
+}
