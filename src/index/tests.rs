@@ -217,6 +217,13 @@ fn only_a_session_that_straddles_the_window_is_asked_about() {
         let searched = SessionQuery { search: Some("v".into()), ..query };
         assert_eq!(ids(&index.list(&searched, &mut never)), ["over"]);
     }
+    // An end that lies on the edge of the window lies inside it; and the edges of time are never crossed.
+    let edges = [(Some(1), Some(60)), (Some(40), Some(95)), (Some(40), None), (None, Some(60))];
+    for (start, end) in edges.map(|(start, end)| (start.map(UnixNanos), end.map(UnixNanos))) {
+        let query = SessionQuery { start, end, search: Some("straddles".into()), ..SessionQuery::default() };
+        assert_eq!(index.list(&query, &mut never).count, 1);
+        assert_eq!(index.list(&SessionQuery { session_id: Some(id("straddles")), ..query }, &mut never).count, 1);
+    }
 }
 
 #[test]
@@ -269,6 +276,9 @@ fn only_a_bound_that_shrinks_asks_for_all_runs() {
     assert_eq!(index.apply(no, None, Some(&middle)), Applied::Exact);
     assert_eq!(index.apply(no, Some(&middle), Some(&run("a", 11, 39))), Applied::Exact);
     assert_eq!(index.apply(no, Some(&run("a", 11, 39)), Some(&middle)), Applied::Exact);
+    for holder in [&early, &late] {
+        assert_eq!(index.apply(no, Some(holder), Some(holder)), Applied::Exact, "what holds a bound comes back with it");
+    }
     assert_eq!(index.apply(no, Some(&late), Some(&run("a", 15, 41))), Applied::Exact, "the maximum grows");
     assert_eq!(index.apply(no, Some(&run("a", 15, 41)), Some(&late)), Applied::Recompute, "the maximum shrinks");
     index.recompute(no, [early.clone(), middle.clone(), late.clone()].iter());

@@ -102,9 +102,7 @@ impl Text {
     /// The current segment is full: goes on in one that has room, or in a new one.
     fn turn_over(&mut self) {
         if let Some(full) = self.segments.get_mut(self.current) {
-            full.bytes.shrink_to_fit();
-            full.starts.shrink_to_fit();
-            full.rows.shrink_to_fit();
+            full.shrink();
         }
         self.current = match self.roomy.pop() {
             Some(number) => number as usize,
@@ -132,6 +130,7 @@ impl Segment {
         let Some(slot) = self.rows.iter().position(|other| *other == row) else { return 0 };
         let range = self.range(slot);
         let n_bytes = range.len();
+        // Nothing of a deleted session stays behind, and no search stops at it.
         self.bytes[range].fill(SEPARATOR);
         self.rows[slot] = NO_ROW;
         self.blank_bytes += n_bytes;
@@ -146,7 +145,14 @@ impl Segment {
             kept.rows.push(self.rows[slot]);
             kept.bytes.extend_from_slice(&self.bytes[self.range(slot)]);
         }
+        kept.shrink();
         *self = kept;
+    }
+
+    fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.starts.shrink_to_fit();
+        self.rows.shrink_to_fit();
     }
 
     /// An id and its separator.
@@ -203,5 +209,38 @@ impl Needle {
         self.scratch.clear();
         self.scratch.extend(id.bytes().map(|byte| byte.to_ascii_lowercase()));
         self.finder.find(&self.scratch).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_that_removed_ids_leave_is_used_again() {
+        let mut text = Text::default();
+        let id = |row: u32| format!("an-id-of-some-length-{row:06}");
+        (0..20_000).for_each(|row| text.insert(row, &id(row)));
+        let n_segments = text.segments.len();
+        assert!(n_segments > 5);
+        for _ in 0..5 {
+            (0..20_000).filter(|row| row % 4 > 0).for_each(|row| text.remove(row));
+            assert!(text.memory_bytes() < 20_000 * 28, "{} bytes for a quarter", text.memory_bytes());
+            (0..20_000).filter(|row| row % 4 > 0).for_each(|row| text.insert(row, &id(row)));
+        }
+        assert!(text.segments.len() <= n_segments + 2, "{} segments became {}", n_segments, text.segments.len());
+        assert_eq!(text.n_bytes(), 20_000 * 28);
+        let found = text.find(&Needle::new("-0123"), 20_000);
+        assert_eq!(found.iter().collect::<Vec<_>>(), (12_300..12_400).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_removed_id_leaves_no_text_behind() {
+        let mut text = Text::default();
+        for (row, id) in ["keep this one here", "secret", "and this"].iter().enumerate() {
+            text.insert(row as u32, id);
+        }
+        text.remove(1);
+        assert!(!text.segments.iter().any(|segment| segment.bytes.windows(6).any(|bytes| bytes == b"secret")));
     }
 }

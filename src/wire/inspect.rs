@@ -8,16 +8,16 @@
 //! - Allocates only for faults.
 
 use super::otlp::Malformed;
-use super::reader::{Field, Raw, Reader};
-use super::schema::{Kind, RESOURCE_SPANS, SCOPE_SPANS, SPAN, Schema};
+use super::reader::{DELIMITED, Reader, VARINT, malformed_at, number};
+use super::schema::{ANY_VALUE, Action, KEY_VALUE, RESOURCE_SPANS, SCOPE_SPANS, SPAN, Schema};
 
 /// Bounds on what is looked into.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// How many arrays and maps of an attribute may lie inside one another: 0 allows none, 1 an array of strings.
     ///
-    /// Above about 30 it has no effect of its own: prost decodes at most 100 messages inside one another, and what is deeper is too deep
-    /// whatever this says.
+    /// Prost decodes at most 100 messages inside one another, which is 47 arrays or 31 maps: what is deeper is too deep whatever this
+    /// says.
     pub max_depth: u32,
 }
 
@@ -53,6 +53,21 @@ pub fn inspect(request: &[u8], limits: Limits) -> Result<Inspection, Malformed> 
     Ok(inspector.found)
 }
 
+/// The key of `ResourceSpans.scope_spans` and of `ScopeSpans.spans`.
+const SPANS_BELOW: u32 = 2 << 3 | DELIMITED;
+
+// Keys of `Span`.
+const TRACE_ID: u32 = 1 << 3 | DELIMITED;
+const SPAN_ID: u32 = 2 << 3 | DELIMITED;
+const PARENT_SPAN_ID: u32 = 4 << 3 | DELIMITED;
+const ATTRIBUTES: u32 = 9 << 3 | DELIMITED;
+
+// Keys of `KeyValue` and of `AnyValue`.
+const KEY: u32 = 1 << 3 | DELIMITED;
+const VALUE: u32 = 2 << 3 | DELIMITED;
+const STRING_VALUE: u32 = 1 << 3 | DELIMITED;
+const INT_VALUE: u32 = 3 << 3 | VARINT;
+
 struct Inspector {
     limits: Limits,
     found: Inspection,
@@ -75,12 +90,13 @@ impl Inspector {
     fn resource_spans(&mut self, mut message: Reader<'_>) -> Result<(), Malformed> {
         let (first, offset) = (self.found.n_spans, message.offset());
         let mut fault = None;
-        while let Some(field) = message.field()? {
-            if field.number == 2 {
-                self.scope_spans(field.message()?)?;
+        while !message.is_empty() {
+            let key = message.key()?;
+            if key == SPANS_BELOW {
+                self.scope_spans(message.message()?)?;
                 continue;
             }
-            self.field(&message, &field, &RESOURCE_SPANS, 0)?;
+            self.field(&mut message, key, &RESOURCE_SPANS, 0)?;
             fault = fault.or(self.fault.take());
         }
         self.blame_spans_since(first, fault, offset)
@@ -89,12 +105,13 @@ impl Inspector {
     fn scope_spans(&mut self, mut message: Reader<'_>) -> Result<(), Malformed> {
         let (first, offset) = (self.found.n_spans, message.offset());
         let mut fault = None;
-        while let Some(field) = message.field()? {
-            if field.number == 2 {
-                self.span(field.message()?)?;
+        while !message.is_empty() {
+            let key = message.key()?;
+            if key == SPANS_BELOW {
+                self.span(message.message()?)?;
                 continue;
             }
-            self.field(&message, &field, &SCOPE_SPANS, 0)?;
+            self.field(&mut message, key, &SCOPE_SPANS, 0)?;
             fault = fault.or(self.fault.take());
         }
         self.blame_spans_since(first, fault, offset)
@@ -102,12 +119,13 @@ impl Inspector {
 
     fn span(&mut self, mut message: Reader<'_>) -> Result<(), Malformed> {
         let (mut trace_id, mut span_id, mut parent_span_id): (&[u8], &[u8], &[u8]) = (&[], &[], &[]);
-        while let Some(field) = message.field()? {
-            match (field.number, field.raw) {
-                (1, Raw::Delimited(id)) => trace_id = id.rest(),
-                (2, Raw::Delimited(id)) => span_id = id.rest(),
-                (4, Raw::Delimited(id)) => parent_span_id = id.rest(),
-                _ => self.field(&message, &field, &SPAN, 0)?,
+        while !message.is_empty() {
+            match message.key()? {
+                TRACE_ID => trace_id = message.delimited()?.rest(),
+                SPAN_ID => span_id = message.delimited()?.rest(),
+                PARENT_SPAN_ID => parent_span_id = message.delimited()?.rest(),
+                ATTRIBUTES => self.attribute(message.message()?)?,
+                key => self.field(&mut message, key, &SPAN, 0)?,
             }
         }
         let content_fault = self.fault.take();
@@ -118,50 +136,89 @@ impl Inspector {
         Ok(())
     }
 
-    /// Everything inside a span, scope or resource. `nesting` counts the arrays and maps around it.
-    fn message(&mut self, mut message: Reader<'_>, schema: &Schema, nesting: u32) -> Result<(), Malformed> {
-        while let Some(field) = message.field()? {
-            self.field(&message, &field, schema, nesting)?;
+    /// An attribute of a span. This is [`Self::message`] with a short cut for the fields that most bytes of most requests are.
+    #[inline(always)]
+    fn attribute(&mut self, mut message: Reader<'_>) -> Result<(), Malformed> {
+        while !message.is_empty() {
+            match message.key()? {
+                KEY => self.text(message.delimited()?),
+                VALUE => self.value(message.message()?)?,
+                key => self.rare_field(&mut message, key, &KEY_VALUE)?,
+            }
         }
         Ok(())
     }
 
     #[inline(always)]
-    fn field(&mut self, message: &Reader<'_>, field: &Field<'_>, schema: &Schema, nesting: u32) -> Result<(), Malformed> {
-        match (schema.kind(field.number), field.raw) {
-            (Kind::Text, Raw::Delimited(text)) => {
-                if !is_utf8(text.rest()) {
-                    self.blame(SpanFault::Utf8);
+    fn value(&mut self, mut message: Reader<'_>) -> Result<(), Malformed> {
+        while !message.is_empty() {
+            match message.key()? {
+                STRING_VALUE => self.text(message.delimited()?),
+                INT_VALUE => drop(message.varint()?),
+                key => self.rare_field(&mut message, key, &ANY_VALUE)?,
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn rare_field(&mut self, message: &mut Reader<'_>, key: u32, schema: &Schema) -> Result<(), Malformed> {
+        self.field(message, key, schema, 0)
+    }
+
+    /// Everything inside a span, scope or resource. `nesting` counts the arrays and maps around it.
+    fn message(&mut self, mut message: Reader<'_>, schema: &Schema, nesting: u32) -> Result<(), Malformed> {
+        while !message.is_empty() {
+            let key = message.key()?;
+            self.field(&mut message, key, schema, nesting)?;
+        }
+        Ok(())
+    }
+
+    /// One field of `message`, whose key was read.
+    #[inline(always)]
+    fn field(&mut self, message: &mut Reader<'_>, key: u32, schema: &Schema, nesting: u32) -> Result<(), Malformed> {
+        match schema.action(key) {
+            Action::Text => self.text(message.delimited()?),
+            Action::Message => self.enter(message.delimited()?, schema.message(number(key)), nesting)?,
+            Action::Varint => drop(message.varint()?),
+            Action::Fixed64 => drop(message.fixed::<8>()?),
+            Action::Fixed32 => drop(message.fixed::<4>()?),
+            Action::Bytes => drop(message.delimited()?),
+            Action::Nest => {
+                let content = message.delimited()?;
+                if nesting >= self.limits.max_depth {
+                    self.blame(SpanFault::TooDeep);
+                } else {
+                    self.enter(content, schema.message(number(key)), nesting + 1)?;
                 }
-                Ok(())
             }
-            (Kind::Message(inner), Raw::Delimited(content)) => self.enter(content, inner, nesting),
-            (Kind::Nest(_), Raw::Delimited(_)) if nesting >= self.limits.max_depth => {
-                self.blame(SpanFault::TooDeep);
-                Ok(())
-            }
-            (Kind::Nest(inner), Raw::Delimited(content)) => self.enter(content, inner, nesting + 1),
-            (Kind::Bytes, Raw::Delimited(_))
-            | (Kind::Varint, Raw::Varint(_))
-            | (Kind::Fixed64, Raw::Fixed64(_))
-            | (Kind::Fixed32, Raw::Fixed32(_)) => Ok(()),
-            (Kind::Unknown, _) => {
+            Action::Unknown => {
                 if !message.may_skip() {
                     self.blame(SpanFault::TooDeep);
                 }
-                Ok(())
+                message.skip(key)?;
             }
-            _ => Err(field.wrong_wire_type()),
+            Action::WrongWireType => return Err(malformed_at(message.offset(), "wrong wire type")),
         }
+        Ok(())
     }
 
-    fn enter(&mut self, content: Reader<'_>, schema: &Schema, nesting: u32) -> Result<(), Malformed> {
-        match content.enter() {
-            Some(message) => self.message(message, schema, nesting),
-            None => {
+    #[inline(always)]
+    fn enter(&mut self, content: Reader<'_>, schema: Option<&'static Schema>, nesting: u32) -> Result<(), Malformed> {
+        match (content.enter(), schema) {
+            (Some(message), Some(schema)) => self.message(message, schema, nesting),
+            _ => {
                 self.blame(SpanFault::TooDeep);
                 Ok(())
             }
+        }
+    }
+
+    #[inline(always)]
+    fn text(&mut self, content: Reader<'_>) {
+        if !is_utf8(content.rest()) {
+            self.blame(SpanFault::Utf8);
         }
     }
 
@@ -202,9 +259,18 @@ fn id_fault(trace_id: &[u8], span_id: &[u8], parent_span_id: &[u8]) -> Option<Sp
     (span_id == [0; 8]).then_some(SpanFault::SpanIdZero)
 }
 
+/// Most strings are short ASCII, which a few words tell; the rest goes to the real check.
 #[inline(always)]
 fn is_utf8(text: &[u8]) -> bool {
-    simdutf8::basic::from_utf8(text).is_ok()
+    if text.len() > 64 {
+        return simdutf8::basic::from_utf8(text).is_ok();
+    }
+    let seen = match text.last_chunk::<8>() {
+        // The last word overlaps the one before it.
+        Some(last) => text.as_chunks::<8>().0.iter().fold(u64::from_ne_bytes(*last), |seen, word| seen | u64::from_ne_bytes(*word)),
+        None => text.iter().fold(0, |seen, &byte| seen | u64::from(byte)),
+    };
+    seen & 0x8080_8080_8080_8080 == 0 || std::str::from_utf8(text).is_ok()
 }
 
 // === impl SpanFault ===

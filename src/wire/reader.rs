@@ -51,24 +51,95 @@ impl<'a> Reader<'a> {
     /// The next field; `None` at the end of the message.
     #[inline(always)]
     pub(super) fn field(&mut self) -> Result<Option<Field<'a>>, Malformed> {
-        if self.at >= self.bytes.len() {
+        if self.is_empty() {
             return Ok(None);
         }
         let offset = self.at;
-        let (number, wire_type) = self.key()?;
-        let raw = match wire_type {
+        let key = self.key()?;
+        let raw = match wire_type(key) {
             VARINT => Raw::Varint(self.varint()?),
             FIXED64 => Raw::Fixed64(u64::from_le_bytes(self.fixed()?)),
             DELIMITED => Raw::Delimited(self.delimited()?),
-            START_GROUP => {
-                self.skip_group(number, self.budget)?;
+            FIXED32 => Raw::Fixed32(u32::from_le_bytes(self.fixed()?)),
+            _ => {
+                self.skip(key)?;
                 Raw::Group
             }
-            FIXED32 => Raw::Fixed32(u32::from_le_bytes(self.fixed()?)),
-            END_GROUP => return Err(self.malformed_at(offset, "a group ends that did not begin")),
-            _ => return Err(self.malformed_at(offset, "unknown wire type")),
         };
-        Ok(Some(Field { number, raw, offset }))
+        Ok(Some(Field { number: number(key), raw, offset }))
+    }
+
+    /// The key of the next field: its number and wire type, as encoded. The message must not be at its end.
+    #[inline(always)]
+    pub(super) fn key(&mut self) -> Result<u32, Malformed> {
+        let offset = self.at;
+        let key = self.varint()?;
+        let Ok(key) = u32::try_from(key) else {
+            return Err(malformed_at(offset, "field number out of range"));
+        };
+        if key < 8 {
+            return Err(malformed_at(offset, "field number zero"));
+        }
+        Ok(key)
+    }
+
+    /// The value of a varint field whose key was read.
+    #[inline(always)]
+    pub(super) fn varint(&mut self) -> Result<u64, Malformed> {
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    /// The value of a fixed-width field whose key was read.
+    #[inline(always)]
+    pub(super) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let Some(bytes) = self.rest().first_chunk::<N>() else {
+            return Err(malformed_at(self.at, "unfinished fixed-width number"));
+        };
+        self.at += N;
+        Ok(*bytes)
+    }
+
+    /// The content of a string, bytes or message field whose key was read.
+    #[inline(always)]
+    pub(super) fn delimited(&mut self) -> Result<Self, Malformed> {
+        let offset = self.at;
+        let length = self.varint()?;
+        let left = self.bytes.len() - self.at;
+        // The comparison is made in 64 bits: a length may exceed the address space.
+        if length > left as u64 {
+            return Err(malformed_at(offset, "length beyond the end of the message"));
+        }
+        let start = self.at;
+        self.at += length as usize;
+        Ok(Self { bytes: &self.bytes[..self.at], at: start, budget: self.budget })
+    }
+
+    /// The content of a message field whose key was read.
+    #[inline(always)]
+    pub(super) fn message(&mut self) -> Result<Self, Malformed> {
+        let content = self.delimited()?;
+        content.enter().ok_or(Malformed { offset: content.at, what: "nested too deep" })
+    }
+
+    /// Passes by the value of a field of any wire type whose key was read.
+    #[cold]
+    pub(super) fn skip(&mut self, key: u32) -> Result<(), Malformed> {
+        match wire_type(key) {
+            VARINT => drop(self.varint()?),
+            FIXED64 => drop(self.fixed::<8>()?),
+            DELIMITED => drop(self.delimited()?),
+            START_GROUP => self.skip_group(number(key))?,
+            FIXED32 => drop(self.fixed::<4>()?),
+            END_GROUP => return Err(malformed_at(self.at, "a group ends that did not begin")),
+            _ => return Err(malformed_at(self.at, "unknown wire type")),
+        }
+        Ok(())
     }
 
     /// The content of this reader as a message of its own; `None` where that would be one level too deep.
@@ -94,6 +165,11 @@ impl<'a> Reader<'a> {
         &self.bytes[offset.min(self.at)..]
     }
 
+    #[inline(always)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
     pub(super) fn offset(&self) -> usize {
         self.at
     }
@@ -102,30 +178,6 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     pub(super) fn may_skip(&self) -> bool {
         self.budget > 0
-    }
-
-    #[inline(always)]
-    fn key(&mut self) -> Result<(u32, u8), Malformed> {
-        let offset = self.at;
-        let key = self.varint()?;
-        let Ok(key) = u32::try_from(key) else {
-            return Err(self.malformed_at(offset, "field number out of range"));
-        };
-        if key < 8 {
-            return Err(self.malformed_at(offset, "field number zero"));
-        }
-        Ok((key >> 3, (key & 7) as u8))
-    }
-
-    #[inline(always)]
-    fn varint(&mut self) -> Result<u64, Malformed> {
-        match self.bytes.get(self.at) {
-            Some(&byte) if byte < 0x80 => {
-                self.at += 1;
-                Ok(u64::from(byte))
-            }
-            _ => self.long_varint(),
-        }
     }
 
     #[inline]
@@ -137,87 +189,65 @@ impl<'a> Reader<'a> {
                 continue;
             }
             if n == 9 && byte > 1 {
-                return Err(self.malformed("varint beyond 64 bits"));
+                return Err(malformed_at(self.at, "varint beyond 64 bits"));
             }
             self.at += n + 1;
             return Ok(value);
         }
-        Err(self.malformed("unfinished varint"))
+        Err(malformed_at(self.at, "unfinished varint"))
     }
 
-    #[inline(always)]
-    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let Some(bytes) = self.rest().first_chunk::<N>() else {
-            return Err(self.malformed("unfinished fixed-width number"));
-        };
-        self.at += N;
-        Ok(*bytes)
-    }
-
-    #[inline(always)]
-    fn delimited(&mut self) -> Result<Self, Malformed> {
-        let offset = self.at;
-        let length = self.varint()?;
-        let left = self.bytes.len() - self.at;
-        // The comparison is made in 64 bits: a length may exceed the address space.
-        if length > left as u64 {
-            return Err(self.malformed_at(offset, "length beyond the end of the message"));
-        }
-        let start = self.at;
-        self.at += length as usize;
-        Ok(Self { bytes: &self.bytes[..self.at], at: start, budget: self.budget })
-    }
-
-    /// Passes by the fields of group `number` and its end. `budget` counts as prost counts: a level for every field skipped.
-    #[cold]
-    fn skip_group(&mut self, number: u32, budget: u32) -> Result<(), Malformed> {
-        let Some(inside) = budget.checked_sub(1) else {
-            return Err(self.malformed("nested too deep"));
+    /// Passes by the fields of a group and its end. As in prost, a field is skipped only where one more level could be entered.
+    fn skip_group(&mut self, group: u32) -> Result<(), Malformed> {
+        let Some(inside) = self.budget.checked_sub(1) else {
+            return Err(malformed_at(self.at, "nested too deep"));
         };
         loop {
             let offset = self.at;
-            let (inner, wire_type) = self.key()?;
-            if wire_type == END_GROUP {
-                if inner != number {
-                    return Err(self.malformed_at(offset, "a group ends that did not begin"));
+            let key = self.key()?;
+            if wire_type(key) == END_GROUP {
+                if number(key) != group {
+                    return Err(malformed_at(offset, "a group ends that did not begin"));
                 }
                 return Ok(());
             }
             if inside == 0 {
-                return Err(self.malformed_at(offset, "nested too deep"));
+                return Err(malformed_at(offset, "nested too deep"));
             }
-            match wire_type {
-                VARINT => drop(self.varint()?),
-                FIXED64 => drop(self.fixed::<8>()?),
-                DELIMITED => drop(self.delimited()?),
-                START_GROUP => self.skip_group(inner, inside)?,
-                FIXED32 => drop(self.fixed::<4>()?),
-                _ => return Err(self.malformed_at(offset, "unknown wire type")),
-            }
+            self.budget = inside;
+            let skipped = self.skip(key);
+            self.budget = inside + 1;
+            skipped?;
         }
-    }
-
-    #[cold]
-    pub(super) fn malformed(&self, what: &'static str) -> Malformed {
-        self.malformed_at(self.at, what)
-    }
-
-    #[cold]
-    pub(super) fn malformed_at(&self, offset: usize, what: &'static str) -> Malformed {
-        Malformed { offset, what }
     }
 }
 
-const VARINT: u8 = 0;
-const FIXED64: u8 = 1;
-const DELIMITED: u8 = 2;
-const START_GROUP: u8 = 3;
-const END_GROUP: u8 = 4;
-const FIXED32: u8 = 5;
+pub(super) const VARINT: u32 = 0;
+pub(super) const FIXED64: u32 = 1;
+pub(super) const DELIMITED: u32 = 2;
+pub(super) const START_GROUP: u32 = 3;
+pub(super) const END_GROUP: u32 = 4;
+pub(super) const FIXED32: u32 = 5;
+
+#[inline(always)]
+pub(super) const fn number(key: u32) -> u32 {
+    key >> 3
+}
+
+#[inline(always)]
+pub(super) const fn wire_type(key: u32) -> u32 {
+    key & 7
+}
+
+#[cold]
+pub(super) fn malformed_at(offset: usize, what: &'static str) -> Malformed {
+    Malformed { offset, what }
+}
 
 // === impl Field ===
 
 impl<'a> Field<'a> {
+    #[inline(always)]
     pub(super) fn varint(&self) -> Result<u64, Malformed> {
         match self.raw {
             Raw::Varint(value) => Ok(value),
@@ -225,6 +255,7 @@ impl<'a> Field<'a> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn fixed64(&self) -> Result<u64, Malformed> {
         match self.raw {
             Raw::Fixed64(value) => Ok(value),
@@ -232,6 +263,7 @@ impl<'a> Field<'a> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn fixed32(&self) -> Result<u32, Malformed> {
         match self.raw {
             Raw::Fixed32(value) => Ok(value),
@@ -239,6 +271,7 @@ impl<'a> Field<'a> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn bytes(&self) -> Result<&'a [u8], Malformed> {
         match self.raw {
             Raw::Delimited(content) => Ok(content.rest()),
@@ -247,15 +280,18 @@ impl<'a> Field<'a> {
     }
 
     /// The string, which must be UTF-8.
+    #[inline(always)]
     pub(super) fn text(&self) -> Result<&'a str, Malformed> {
         simdutf8::basic::from_utf8(self.bytes()?).map_err(|_| Malformed { offset: self.offset, what: "a string is not UTF-8" })
     }
 
     /// The string; empty where it is not UTF-8.
+    #[inline(always)]
     pub(super) fn text_or_empty(&self) -> Result<&'a str, Malformed> {
         Ok(simdutf8::basic::from_utf8(self.bytes()?).unwrap_or_default())
     }
 
+    #[inline(always)]
     pub(super) fn message(&self) -> Result<Reader<'a>, Malformed> {
         let Raw::Delimited(content) = self.raw else {
             return Err(self.wrong_wire_type());

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 
 use super::encode::{Message, put_bytes, put_fixed32, put_fixed64, put_varint, put_varint_field};
 use super::reader::{Raw, Reader};
-use super::schema::{Kind, RESOURCE_SPANS, Schema};
+use super::schema::{RESOURCE_SPANS, Schema};
 
 /// Choices drawn from bytes that proptest makes, so that it can shrink them. When they run out every choice is the first, the simplest.
 pub(super) struct Dice<'a>(std::slice::Iter<'a, u8>);
@@ -167,8 +167,8 @@ impl Dice<'_> {
         let mut fields = Vec::new();
         while let Some(field) = reader.field().expect("well formed") {
             let mut encoded = Vec::new();
-            match (schema.kind(field.number), field.raw) {
-                (Kind::Message(inner) | Kind::Nest(inner), Raw::Delimited(content)) => {
+            match (schema.message(field.number), field.raw) {
+                (Some(inner), Raw::Delimited(content)) => {
                     self.submessage(field.number, content.rest(), inner, &mut encoded);
                 }
                 (_, Raw::Varint(value)) if self.one_in(6) => {

@@ -2,11 +2,11 @@
 //!
 //! Source: the `opentelemetry-proto` crate named in `Cargo.toml`, whose prost types are the oracle of the tests.
 
+use super::reader::{DELIMITED, FIXED32, FIXED64, VARINT};
+
 /// The type of one field, as far as its bytes can be wrong.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
-    /// Not a field of this message: passed by.
-    Unknown,
     Text,
     Bytes,
     Varint,
@@ -17,8 +17,29 @@ pub(super) enum Kind {
     Nest(&'static Schema),
 }
 
-/// The kind of every field number of a message.
-pub(super) struct Schema([Kind; N_FIELDS]);
+/// What to do with a field, by its key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Action {
+    /// Not a field of this message: passed by.
+    Unknown,
+    WrongWireType,
+    Text,
+    Bytes,
+    Varint,
+    Fixed64,
+    Fixed32,
+    Message,
+    Nest,
+}
+
+/// The fields of a message.
+pub(super) struct Schema {
+    /// By key, so that one look-up tells the type of the field and whether the wire type is right.
+    actions: [Action; N_FIELDS * 8],
+    /// The types of those that are messages, by field number.
+    messages: [Option<&'static Schema>; N_FIELDS],
+}
 
 pub(super) static RESOURCE_SPANS: Schema = schema(&[(1, Kind::Message(&RESOURCE)), (2, Kind::Message(&SCOPE_SPANS)), (3, Kind::Text)]);
 pub(super) static SCOPE_SPANS: Schema = schema(&[(1, Kind::Message(&SCOPE)), (2, Kind::Message(&SPAN)), (3, Kind::Text)]);
@@ -48,8 +69,8 @@ static EVENT: Schema = schema(&[(1, Kind::Fixed64), (2, Kind::Text), (3, Kind::M
 static LINK: Schema =
     schema(&[(1, Kind::Bytes), (2, Kind::Bytes), (3, Kind::Text), (4, Kind::Message(&KEY_VALUE)), (5, Kind::Varint), (6, Kind::Fixed32)]);
 static STATUS: Schema = schema(&[(2, Kind::Text), (3, Kind::Varint)]);
-static KEY_VALUE: Schema = schema(&[(1, Kind::Text), (2, Kind::Message(&ANY_VALUE)), (3, Kind::Varint)]);
-static ANY_VALUE: Schema = schema(&[
+pub(super) static KEY_VALUE: Schema = schema(&[(1, Kind::Text), (2, Kind::Message(&ANY_VALUE)), (3, Kind::Varint)]);
+pub(super) static ANY_VALUE: Schema = schema(&[
     (1, Kind::Text),
     (2, Kind::Varint),
     (3, Kind::Varint),
@@ -60,27 +81,49 @@ static ANY_VALUE: Schema = schema(&[
     (8, Kind::Varint),
 ]);
 static ARRAY_VALUE: Schema = schema(&[(1, Kind::Message(&ANY_VALUE))]);
-static KEY_VALUE_LIST: Schema = schema(&[(1, Kind::Message(&KEY_VALUE))]);
+pub(super) static KEY_VALUE_LIST: Schema = schema(&[(1, Kind::Message(&KEY_VALUE))]);
 
 /// One more than the largest field number of any message above.
 const N_FIELDS: usize = 17;
 
 const fn schema(fields: &[(usize, Kind)]) -> Schema {
-    let mut kinds = [Kind::Unknown; N_FIELDS];
+    let mut schema = Schema { actions: [Action::Unknown; N_FIELDS * 8], messages: [None; N_FIELDS] };
     let mut n = 0;
     while n < fields.len() {
-        kinds[fields[n].0] = fields[n].1;
+        let (number, kind) = fields[n];
+        let (wire_type, action, message) = match kind {
+            Kind::Text => (DELIMITED, Action::Text, None),
+            Kind::Bytes => (DELIMITED, Action::Bytes, None),
+            Kind::Varint => (VARINT, Action::Varint, None),
+            Kind::Fixed64 => (FIXED64, Action::Fixed64, None),
+            Kind::Fixed32 => (FIXED32, Action::Fixed32, None),
+            Kind::Message(schema) => (DELIMITED, Action::Message, Some(schema)),
+            Kind::Nest(schema) => (DELIMITED, Action::Nest, Some(schema)),
+        };
+        let mut other = 0;
+        while other < 8 {
+            schema.actions[number * 8 + other] = Action::WrongWireType;
+            other += 1;
+        }
+        schema.actions[number * 8 + wire_type as usize] = action;
+        schema.messages[number] = message;
         n += 1;
     }
-    Schema(kinds)
+    schema
 }
 
 // === impl Schema ===
 
 impl Schema {
     #[inline(always)]
-    pub(super) fn kind(&self, number: u32) -> Kind {
-        self.0.get(number as usize).copied().unwrap_or(Kind::Unknown)
+    pub(super) fn action(&self, key: u32) -> Action {
+        self.actions.get(key as usize).copied().unwrap_or(Action::Unknown)
+    }
+
+    /// The type of a field that is a message.
+    #[inline(always)]
+    pub(super) fn message(&self, number: u32) -> Option<&'static Self> {
+        self.messages.get(number as usize).copied().flatten()
     }
 
     /// A message whose only field, number 1, holds messages of `inner`: the request itself, which [`super::inspect`] reads by hand.

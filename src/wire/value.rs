@@ -47,6 +47,7 @@ pub fn map_entries(map: Map<'_>) -> impl Iterator<Item = Result<Attribute<'_>, M
 }
 
 /// Reads a `KeyValue`.
+#[inline]
 pub(super) fn attribute(mut key_value: Reader<'_>) -> Result<Attribute<'_>, Malformed> {
     let mut attribute = Attribute { key: "", value: Value::Empty };
     while let Some(field) = key_value.field()? {
@@ -79,6 +80,7 @@ fn value_of(any_value: Reader<'_>) -> Result<Value<'_>, Malformed> {
 }
 
 /// Reads an `AnyValue` that adds to `value`: the last field wins, but an array adds to an array and a map to a map.
+#[inline(always)]
 fn merge<'a>(value: &mut Value<'a>, mut any_value: Reader<'a>, rest: &'a [u8]) -> Result<(), Malformed> {
     while let Some(field) = any_value.field()? {
         let pieces = |any_value: &Reader<'a>| Pieces { first: any_value.from(field.offset), rest };

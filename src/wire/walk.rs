@@ -4,6 +4,7 @@ use super::otlp::Malformed;
 use super::reader::Reader;
 
 /// The next message that is field `number` of what `reader` reads; other fields are passed by.
+#[inline(always)]
 pub(super) fn next_message<'a>(reader: &mut Reader<'a>, number: u32) -> Result<Option<Reader<'a>>, Malformed> {
     while let Some(field) = reader.field()? {
         if field.number == number {

@@ -21,7 +21,7 @@ use super::tenant::{TenantCell, Tenants};
 use super::traces::{KnownTraces, OpenTraces, TraceKey};
 use super::{LocalStore, Metrics, Options, Shared, lock};
 use crate::conventions::Strings;
-use crate::index::SessionNo;
+use crate::index::{SessionNo, SessionRow};
 use crate::journal::{Journal, Position};
 use crate::model::ids::{SessionId, Tenant, TraceId};
 use crate::model::time::UnixNanos;
@@ -172,13 +172,16 @@ fn load_tenants(db: &Connection, tenants: &Tenants) -> Result<FxHashMap<TenantNo
 }
 
 fn load_sessions(db: &Connection, tenants: &FxHashMap<TenantNo, Arc<TenantCell>>) -> Result<usize, OpenError> {
-    let mut n_sessions = 0;
+    let mut by_tenant: FxHashMap<TenantNo, Vec<SessionRow>> = FxHashMap::default();
     let mut select = db.prepare(rows::SELECT_SESSIONS)?;
     for found in select.query_map([], rows::read_session)? {
         let (tenant, row) = found?;
+        by_tenant.entry(tenant).or_default().push(row);
+    }
+    let n_sessions = by_tenant.values().map(Vec::len).sum();
+    for (tenant, rows) in by_tenant {
         if let Some(cell) = tenants.get(&tenant) {
-            cell.write().index.restore(row);
-            n_sessions += 1;
+            cell.write().index.restore_all(rows);
         }
     }
     Ok(n_sessions)

@@ -130,9 +130,9 @@ fn every_field_of_every_message_has_its_wire_type() {
 }
 
 #[test]
-fn the_offset_of_an_error_is_that_of_the_bad_field_in_the_request() {
+fn the_offset_of_an_error_is_that_of_the_bad_value_in_the_request() {
     let request = request_of(&[0x28, 0x01]);
-    let expect = Malformed { offset: request.len() - 2, what: "wrong wire type" };
+    let expect = Malformed { offset: request.len() - 1, what: "wrong wire type" };
     assert_eq!(inspect(&request, Limits { max_depth: 5 }), Err(expect));
 }
 

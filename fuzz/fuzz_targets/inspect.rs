@@ -1,0 +1,12 @@
+//! Any bytes at all: inspected, walked and rewritten as prost says.
+
+#![no_main]
+
+mod wire {
+    pub use sessionfold::wire::*;
+
+    #[path = "../../../src/wire/oracle.rs"]
+    pub mod oracle;
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| wire::oracle::check(bytes));
