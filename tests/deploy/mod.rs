@@ -1,0 +1,51 @@
+//! What is shipped beside the binary says the truth: the compose file, the image, Tempo's and Grafana's settings, README and docs.
+//!
+//! None of this needs a Docker engine. With `TEMPO_BIN` a real Tempo is started with the shipped settings.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
+mod compose;
+mod docs;
+mod image;
+mod readme;
+mod tempo;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Fails on what a lenient parser lets pass: a key that stands twice.
+fn yaml(path: &str) -> Value {
+    serde_saphyr::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// All strings in a list, none if it is not there.
+fn strings(list: &Value) -> Vec<&str> {
+    list.as_array().into_iter().flatten().map(|item| item.as_str().unwrap()).collect()
+}
+
+/// Every file below `folder` whose name ends in `.extension`, from the root.
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path.strip_prefix(root()).unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
