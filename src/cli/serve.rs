@@ -50,11 +50,15 @@ fn ready_line(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr) ->
 
 /// Three lines that can be pasted: how an agent reaches it, and how a person does.
 fn introduce(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr) {
-    eprintln!(
-        "\n  export OTEL_EXPORTER_OTLP_ENDPOINT=http://{otlp_http}                                    # any agent, OTLP over HTTP\n  \
-         export OTEL_EXPORTER_OTLP_ENDPOINT=http://{otlp_grpc} OTEL_EXPORTER_OTLP_PROTOCOL=grpc   # or over gRPC\n  \
-         curl http://{http}/api/v1/observability/sessions/                                # its sessions\n"
-    );
+    let lines = [
+        (format!("export OTEL_EXPORTER_OTLP_ENDPOINT=http://{otlp_http}"), "any agent, OTLP over HTTP"),
+        (format!("export OTEL_EXPORTER_OTLP_ENDPOINT=http://{otlp_grpc} OTEL_EXPORTER_OTLP_PROTOCOL=grpc"), "or over gRPC"),
+        (format!("curl http://{http}/api/v1/observability/sessions/"), "its sessions"),
+    ];
+    let width = lines.iter().map(|(line, _)| line.len()).max().unwrap_or(0);
+    for (line, says) in lines {
+        eprintln!("  {line:width$}  # {says}");
+    }
 }
 
 /// Resolves at the first SIGTERM or SIGINT.
