@@ -2,10 +2,10 @@
 
 #![no_main]
 
+#[path = "../../src/wire"]
 mod wire {
     pub use sessionfold::wire::*;
 
-    #[path = "../../../src/wire/oracle.rs"]
     pub mod oracle;
 }
 

@@ -192,8 +192,8 @@ impl<'a> Scalars<'a> {
             span_id: span.span_id,
             parent_span_id: span.parent_span_id,
             name: span.name,
-            start: UnixNanos(span.start_time_unix_nano),
-            end: UnixNanos(span.end_time_unix_nano),
+            start: UnixNanos::from_wire(span.start_time_unix_nano),
+            end: UnixNanos::from_wire(span.end_time_unix_nano),
             status: SpanStatus::from_code(span.status_code.into()),
         }
     }

@@ -11,6 +11,13 @@ pub struct Nanos(pub u64);
 impl UnixNanos {
     pub const ZERO: Self = Self(0);
     pub const MAX: Self = Self(u64::MAX);
+    /// The latest time that a span can have: 2262-04-11T23:47:16.854775807Z, the last that a signed 64-bit number holds.
+    pub const WIRE_MAX: Self = Self(i64::MAX as u64);
+
+    /// A time as a span states it. Later ones than [`Self::WIRE_MAX`] become it: databases and clients order signed numbers.
+    pub fn from_wire(nanos: u64) -> Self {
+        Self(nanos).min(Self::WIRE_MAX)
+    }
 
     /// The time from `start` to here; zero where `start` is later (product decision: end before start is duration 0).
     pub fn since(self, start: Self) -> Nanos {
