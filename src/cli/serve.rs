@@ -50,6 +50,7 @@ fn ready_line(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr) ->
 
 /// Three lines that can be pasted: how an agent reaches it, and how a person does.
 fn introduce(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr) {
+    let [otlp_grpc, otlp_http, http] = [otlp_grpc, otlp_http, http].map(host_to_paste);
     let lines = [
         (format!("export OTEL_EXPORTER_OTLP_ENDPOINT=http://{otlp_http}"), "any agent, OTLP over HTTP"),
         (format!("export OTEL_EXPORTER_OTLP_ENDPOINT=http://{otlp_grpc} OTEL_EXPORTER_OTLP_PROTOCOL=grpc"), "or over gRPC"),
@@ -59,6 +60,11 @@ fn introduce(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr) {
     for (line, says) in lines {
         eprintln!("  {line:width$}  # {says}");
     }
+}
+
+/// What listens everywhere is reached on this machine as localhost.
+fn host_to_paste(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
 }
 
 /// Resolves at the first SIGTERM or SIGINT.

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -32,21 +32,12 @@ pub struct Metrics {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct SpanOutcome {
-    outcome: Outcome,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelValue)]
-enum Outcome {
-    New,
-    Replaced,
-    Duplicate,
-    TraceTooLarge,
-    TooOld,
+    outcome: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct OddityLabel {
-    reason: String,
+    reason: &'static str,
 }
 
 impl Metrics {
@@ -76,23 +67,23 @@ impl Metrics {
 
     pub(super) fn joined(&self, joined: Joined) {
         self.count(match joined {
-            Joined::New => Outcome::New,
-            Joined::Replaced => Outcome::Replaced,
-            Joined::Unchanged => Outcome::Duplicate,
-            Joined::Refused => Outcome::TraceTooLarge,
+            Joined::New => "new",
+            Joined::Replaced => "replaced",
+            Joined::Unchanged => "duplicate",
+            Joined::Refused => "trace_too_large",
         });
     }
 
     pub(super) fn span_too_old(&self) {
-        self.count(Outcome::TooOld);
+        self.count("too_old");
     }
 
-    fn count(&self, outcome: Outcome) {
+    fn count(&self, outcome: &'static str) {
         self.spans.get_or_create(&SpanOutcome { outcome }).inc();
     }
 
     pub(super) fn oddity(&self, oddity: Oddity) {
-        self.oddities.get_or_create(&OddityLabel { reason: oddity.as_str().to_owned() }).inc();
+        self.oddities.get_or_create(&OddityLabel { reason: oddity.as_str() }).inc();
     }
 
     pub(super) fn entry_unreadable(&self) {
