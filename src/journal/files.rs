@@ -23,6 +23,8 @@ pub(super) trait LogFile: Send {
     fn append(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
     /// Makes durable what was written, and the file's length.
     fn sync(&mut self) -> io::Result<()>;
+    /// The same with all metadata: what follows a truncation.
+    fn sync_all(&mut self) -> io::Result<()>;
     fn truncate(&mut self, bytes: u64) -> io::Result<()>;
 }
 
@@ -79,6 +81,10 @@ impl LogFile for File {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn sync_all(&mut self) -> io::Result<()> {
+        File::sync_all(self)
     }
 
     fn truncate(&mut self, bytes: u64) -> io::Result<()> {

@@ -140,6 +140,8 @@ impl Reader {
 
     fn pass(&mut self, item: Item) -> Next {
         self.position = item.end;
+        // Begun for a record that is passed now.
+        self.loading = None;
         Next::Here(item)
     }
 

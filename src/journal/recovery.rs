@@ -16,12 +16,15 @@ use super::files::Files;
 use super::record::{Flaw, RECORD_HEADER_BYTES, RecordHeader};
 use super::segment::{FORMAT_VERSION, HeaderError, SEGMENT_HEADER_BYTES, Segment, SegmentHeader, base_of, is_temporary};
 use super::segment_reader::{CHUNK_BYTES, SegmentReader};
-use super::writer::{ActiveSegment, create_segment};
+use super::writer::{ActiveSegment, NewSegment};
 use super::{OpenError, Position};
 
 const LOCK_FILE: &str = "journal.lock";
 /// The unit in which disks write: a torn write leaves whole sectors unwritten.
 const SECTOR_BYTES: u64 = 512;
+
+/// Far beyond what anybody can write; keeps sums of positions and sizes from overflowing whatever a file claims.
+const MAX_BASE: Position = Position(1 << 62);
 
 /// Held while the journal is open; the operating system frees it when the process ends, however it ends.
 #[derive(Debug)]
@@ -61,7 +64,8 @@ pub(super) fn lock_directory(dir: &Path, files: &dyn Files) -> Result<DirectoryL
 pub(super) fn recover(dir: &Path, files: &dyn Files) -> Result<Recovered, OpenError> {
     let mut paths = list(dir, files)?;
     let Some(last_path) = paths.pop() else {
-        let active = create_segment(dir, Position(0), files).map_err(failed("creating a segment in", dir))?;
+        let new = NewSegment::create(dir, Position(0), files).map_err(failed("creating a segment in", dir))?;
+        let active = new.install(dir, files).map_err(failed("creating a segment in", dir))?;
         return Ok(Recovered { segments: VecDeque::from([active.segment.clone()]), active, torn_bytes: 0 });
     };
     let mut segments = VecDeque::new();
@@ -102,13 +106,11 @@ fn open_segment(path: PathBuf, base: Position) -> Result<SegmentReader, OpenErro
         Err(HeaderError::Flawed(flaw)) => return Err(corrupt(flaw)),
         Err(HeaderError::Version(found)) => return Err(OpenError::UnsupportedVersion { file: path, found, supported: FORMAT_VERSION }),
     };
-    if header.base != base {
+    if header.base != base || base > MAX_BASE {
         return Err(corrupt(Flaw::WrongBase));
     }
-    let Some(end) = base.0.checked_add(file_bytes - SEGMENT_HEADER_BYTES as u64) else {
-        return Err(corrupt(Flaw::WrongBase));
-    };
-    let segment = Segment { path: path.clone(), base, end: Position(end), salt: header.salt };
+    let end = Position(base.0 + file_bytes.saturating_sub(SEGMENT_HEADER_BYTES as u64));
+    let segment = Segment { path: path.clone(), base, end, salt: header.salt };
     SegmentReader::open(segment).map_err(failed("reading", &path))
 }
 
@@ -152,7 +154,7 @@ fn heal_last(mut reader: SegmentReader, files: &dyn Files) -> Result<(ActiveSegm
         file.truncate(segment.file_bytes()).map_err(failed("cutting the torn end of", &segment.path))?;
     }
     // A killed process may have left its last write in the page cache only; readers must not see it before it is durable.
-    file.sync().map_err(failed("syncing", &segment.path))?;
+    file.sync_all().map_err(failed("syncing", &segment.path))?;
     Ok((ActiveSegment { file, segment }, torn_bytes))
 }
 

@@ -104,7 +104,7 @@ impl SegmentHeader {
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
-        if !bytes.starts_with(&MAGIC) {
+        if bytes.len() >= MAGIC.len() && !bytes.starts_with(&MAGIC) {
             return Err(HeaderError::Flawed(Flaw::NotASegment));
         }
         let Some(bytes) = bytes.first_chunk::<SEGMENT_HEADER_BYTES>() else {

@@ -8,6 +8,7 @@
 
 use std::io::{self, IoSlice};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -47,17 +48,11 @@ pub(super) fn spawn(shared: Arc<Shared>, active: ActiveSegment) -> io::Result<Jo
     thread::Builder::new().name("journal-writer".to_owned()).spawn(move || writer.run())
 }
 
-/// Makes an empty segment that is durable, name and all. The file gets its name only when its header is durable.
-pub(super) fn create_segment(dir: &std::path::Path, base: Position, files: &dyn Files) -> io::Result<ActiveSegment> {
-    let salt = getrandom::u32().map_err(io::Error::other)?;
-    let path = path_of(dir, base);
-    let temporary_path = temporary_path_of(dir, base);
-    let mut file = files.create(&temporary_path)?;
-    append_all(&mut *file, &mut [IoSlice::new(&SegmentHeader { base, salt }.encode())])?;
-    file.sync()?;
-    files.rename(&temporary_path, &path)?;
-    files.sync_directory(dir)?;
-    Ok(ActiveSegment { file, segment: Segment { path, base, end: base, salt } })
+/// A segment with a header, under a temporary name, not yet durable.
+pub(super) struct NewSegment {
+    file: Box<dyn LogFile>,
+    segment: Segment,
+    temporary_path: PathBuf,
 }
 
 // === impl Writer ===
@@ -67,7 +62,7 @@ impl Writer {
         loop {
             let done = match self.shared.next_work() {
                 Work::Write(group) => self.write(group),
-                Work::Roll => self.roll().or_else(|error| self.refuse_first(error)),
+                Work::Roll => self.roll_for_first(),
                 Work::Retire => self.retire(),
                 Work::Stop => return,
             };
@@ -96,7 +91,7 @@ impl Writer {
             // The truncation is for the restart only: what was never acknowledged should not be found in the page cache by a new
             // process and taken for durable. If it fails too, nothing is worse than before.
             let _ = self.active.file.truncate(self.active.segment.file_bytes());
-            return refuse(group, AppendError::Poisoned, error);
+            return self.refuse_for_good(group, error);
         }
         self.shared.stats.count_sync(sync_began.elapsed());
         self.shared.stats.count_group(group.len() as u64, end.0 - start.0);
@@ -112,10 +107,19 @@ impl Writer {
     fn take_back(&mut self, group: Vec<Pending>, error: io::Error) -> io::Result<()> {
         let restored = self.active.file.truncate(self.active.segment.file_bytes());
         if !is_out_of_space(&error) || restored.is_err() {
-            return refuse(group, AppendError::Poisoned, error);
+            return self.refuse_for_good(group, error);
         }
         self.refuse_for_space(group);
         Ok(())
+    }
+
+    /// Poisons before it answers, so that whoever is refused sees a poisoned log.
+    fn refuse_for_good(&self, group: Vec<Pending>, error: io::Error) -> io::Result<()> {
+        self.shared.poison();
+        for pending in group {
+            let _ = pending.ack.send(Err(AppendError::Poisoned));
+        }
+        Err(error)
     }
 
     /// Makes the group visible to readers, then answers: who has an answer can be sure that readers will find the record.
@@ -138,22 +142,39 @@ impl Writer {
     }
 
     /// Starts a new segment. The old one is durable to its last byte, so whoever finds the new one knows that the old one was whole.
-    fn roll(&mut self) -> io::Result<()> {
-        let active = create_segment(&self.shared.dir, self.active.segment.end, &*self.shared.files)?;
-        self.shared.add_segment(active.segment.clone());
-        self.active = active;
+    ///
+    /// `Ok(false)` on a full disk: no new segment has its name, and the old one can be written to as before. Once the name is being
+    /// given there is no way back: the old one must not grow past the base of a segment that a restart may find.
+    fn roll(&mut self) -> io::Result<bool> {
+        let base = self.active.segment.end;
+        let new = match NewSegment::create(&self.shared.dir, base, &*self.shared.files) {
+            Ok(new) => new,
+            Err(error) if is_out_of_space(&error) => {
+                // What is left of it is overwritten by the next attempt, or removed by the next start.
+                let _ = self.shared.files.remove(&temporary_path_of(&self.shared.dir, base));
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        self.active = new.install(&self.shared.dir, &*self.shared.files)?;
+        self.shared.add_segment(self.active.segment.clone());
+        Ok(true)
+    }
+
+    /// Makes room for the first in line, or refuses it.
+    fn roll_for_first(&mut self) -> io::Result<()> {
+        if !self.roll()? {
+            let refused = self.shared.lock().line.take(0);
+            self.refuse_for_space(refused);
+        }
         Ok(())
     }
 
-    /// A segment could not be started. On a full disk only those who needed it are refused; nothing was written that matters.
-    fn refuse_first(&mut self, error: io::Error) -> io::Result<()> {
-        if !is_out_of_space(&error) {
-            return Err(error);
+    /// Leaves the active segment, which every reader has passed, and deletes it. On a full disk the next release asks again.
+    fn retire(&mut self) -> io::Result<()> {
+        if self.roll()? {
+            self.shared.delete_passed();
         }
-        let base = self.active.segment.end;
-        let _ = self.shared.files.remove(&temporary_path_of(&self.shared.dir, base));
-        let refused = self.shared.lock().line.take(0);
-        self.refuse_for_space(refused);
         Ok(())
     }
 
@@ -164,17 +185,6 @@ impl Writer {
             let _ = pending.ack.send(Err(AppendError::NoSpace));
         }
     }
-
-    /// Leaves the active segment, which every reader has passed, and deletes it.
-    fn retire(&mut self) -> io::Result<()> {
-        match self.roll() {
-            Ok(()) => self.shared.delete_passed(),
-            // The next release asks again.
-            Err(error) if is_out_of_space(&error) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
 }
 
 impl Drop for Writer {
@@ -184,13 +194,6 @@ impl Drop for Writer {
             self.shared.poison();
         }
     }
-}
-
-fn refuse(group: Vec<Pending>, answer: AppendError, error: io::Error) -> io::Result<()> {
-    for pending in group {
-        let _ = pending.ack.send(Err(answer.clone()));
-    }
-    Err(error)
 }
 
 /// Lays a group out for one vectored write behind the segment's end, and says where it ends.
@@ -217,6 +220,28 @@ fn gather(group: &[Pending], segment: &Segment, gathered: &mut Vec<u8>) -> (Vec<
     pieces.push(Piece::Gathered(from..gathered.len()));
     (pieces, position)
 }
+
+// === impl NewSegment ===
+
+impl NewSegment {
+    pub fn create(dir: &Path, base: Position, files: &dyn Files) -> io::Result<Self> {
+        let salt = getrandom::u32().map_err(io::Error::other)?;
+        let temporary_path = temporary_path_of(dir, base);
+        let mut file = files.create(&temporary_path)?;
+        append_all(&mut *file, &mut [IoSlice::new(&SegmentHeader { base, salt }.encode())])?;
+        Ok(Self { file, segment: Segment { path: path_of(dir, base), base, end: base, salt }, temporary_path })
+    }
+
+    /// Makes it durable, then gives it its name, then makes the name durable: a file with a segment's name always has a header.
+    pub fn install(mut self, dir: &Path, files: &dyn Files) -> io::Result<ActiveSegment> {
+        self.file.sync()?;
+        files.rename(&self.temporary_path, &self.segment.path)?;
+        files.sync_directory(dir)?;
+        Ok(ActiveSegment { file: self.file, segment: self.segment })
+    }
+}
+
+// === impl Piece ===
 
 impl Piece {
     fn slice<'a>(&'a self, gathered: &'a [u8]) -> IoSlice<'a> {
