@@ -3,6 +3,7 @@
 mod api;
 mod conformance;
 mod crash;
+mod demo;
 mod e2e;
 mod forward;
 mod proto;
