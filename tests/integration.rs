@@ -6,6 +6,7 @@ mod crash;
 mod demo;
 mod e2e;
 mod forward;
+mod load;
 mod proto;
 mod receive;
 mod support;

@@ -26,15 +26,16 @@ use tokio::task::JoinHandle;
 /// How long what was acknowledged may take to be seen on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Server {
-    otlp: Client,
-    api: Client,
+pub(crate) struct Server {
+    pub(crate) otlp: Client,
+    pub(crate) api: Client,
+    pub(crate) addresses: [std::net::SocketAddr; 3],
     stop: oneshot::Sender<()>,
     running: JoinHandle<()>,
     _dir: TempDir,
 }
 
-async fn start(keys: Vec<Key>) -> Server {
+pub(crate) async fn start(keys: Vec<Key>) -> Server {
     let dir = tempfile::tempdir().unwrap();
     let mut config = Config::default();
     let free = "127.0.0.1:0".parse().unwrap();
@@ -42,11 +43,12 @@ async fn start(keys: Vec<Key>) -> Server {
     config.server.data_dir = dir.path().join("data");
     config.auth.keys = keys;
     let app = App::build(&config).await.unwrap();
-    let [_, otlp, http] = app.addresses();
+    let addresses = app.addresses();
+    let [_, otlp, http] = addresses;
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(async move { app.run(async { drop(stopped.await) }).await.unwrap() });
     let client = |address, door| Client::new(&format!("http://{address}"), door, None).unwrap();
-    Server { otlp: client(otlp, Door::Otlp), api: client(http, Door::Api), stop, running, _dir: dir }
+    Server { otlp: client(otlp, Door::Otlp), api: client(http, Door::Api), addresses, stop, running, _dir: dir }
 }
 
 /// Traffic that need not be waited for.
@@ -59,7 +61,7 @@ fn traffic_of(sessions: u64, seed: u64) -> Traffic {
     traffic
 }
 
-async fn get(api: &Client, path: &str) -> Value {
+pub(crate) async fn get(api: &Client, path: &str) -> Value {
     serde_json::from_slice(&api.get(path).await.unwrap()).unwrap()
 }
 
@@ -130,7 +132,7 @@ fn truth_of(traffic: &Traffic) -> BTreeMap<String, [String; 9]> {
     traffic.truth.iter().map(|(id, truth)| (id.clone(), expected(truth))).collect()
 }
 
-async fn stop(server: Server) {
+pub(crate) async fn stop(server: Server) {
     server.stop.send(()).unwrap();
     server.running.await.unwrap();
 }

@@ -1,0 +1,11 @@
+//! Load as agents make it: OTLP requests out of patched templates, fast enough that the receiver is what is measured.
+//!
+//! `main.rs` is the tool; `benches/pipeline` uses the same parts.
+
+pub mod connection;
+pub mod plan;
+pub mod post;
+pub mod random;
+pub mod run;
+pub mod shape;
+pub mod truth;
