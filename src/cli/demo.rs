@@ -25,7 +25,7 @@ pub(super) struct DemoArgs {
     /// How many conversations of the last days to send
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=SESSIONS_MAX))]
     sessions: u64,
-    /// The same number gives the same conversations [default: another one each time]
+    /// The same number gives the same conversations; what --clean removed stays removed, so take another then [default: a new one]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Then go on for this long with conversations that happen now, for instance 30s
@@ -64,19 +64,26 @@ async fn show(args: &DemoArgs) -> Result<(), String> {
     let traffic = traffic::make(&Plan { sessions: args.sessions, seed, now, live: args.live });
     let n_sessions = traffic.truth.len();
     let n_runs: usize = traffic.truth.values().map(|session| session.runs.len()).sum();
-    let newest = traffic.truth.iter().max_by_key(|(_, session)| session.last_activity()).map(|(id, _)| id.clone());
+    // The one with most to see.
+    let example = traffic.truth.iter().max_by_key(|(_, session)| (session.agents().len(), session.last_activity()));
+    let example = example.map(|(id, _)| id.clone());
     if !args.live.is_zero() {
-        eprintln!("sending {n_sessions} sessions, the last ones as they happen, for {} s", args.live.as_secs());
+        eprintln!("the last conversations are sent as they happen, for {} s", args.live.as_secs());
     }
     let sent = send::send(&client, traffic.parcels).await.map_err(|error| error.to_string())?;
-    print_line(&format!("sent {n_sessions} sessions ({n_runs} runs, {} spans) to {}; seed {seed}", sent.spans, client.base()));
+    print_line(&format!(
+        "sent {n_sessions} session{} ({n_runs} runs, {} spans) to {}; seed {seed}",
+        if n_sessions == 1 { "" } else { "s" },
+        sent.spans,
+        client.base()
+    ));
     if sent.rejected > 0 {
         return Err(format!("the server rejected {} of the spans; its log says why", sent.rejected));
     }
     let list = format!("{}/api/v1/observability/sessions/", api.base());
     print_line(&format!("\n  the sessions      curl '{list}?search={PREFIX}'"));
-    if let Some(newest) = newest {
-        print_line(&format!("  one conversation  curl {list}{newest}/"));
+    if let Some(example) = example {
+        print_line(&format!("  one conversation  curl {list}{example}/"));
     }
     print_line(&format!("  tidy up           sessionfold demo --clean{}", other_address(args)));
     Ok(())
