@@ -8,5 +8,6 @@ mod e2e;
 mod forward;
 mod proto;
 mod receive;
+mod store;
 mod support;
 mod tidy;
