@@ -10,5 +10,6 @@ mod forward;
 mod load;
 mod proto;
 mod receive;
+mod store;
 mod support;
 mod tidy;

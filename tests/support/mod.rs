@@ -1,3 +1,6 @@
 //! What tests of several areas share.
 
+pub mod dice;
+pub mod server;
+pub mod spans;
 pub mod tempo;

@@ -1,0 +1,291 @@
+//! A store on a real journal in a directory of its own, with a clock that stands still until a test moves it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rusqlite::{Connection, OpenFlags};
+use sessionfold::fold::TraceLimit;
+use sessionfold::journal::{self, Journal};
+use sessionfold::model::ids::{SessionId, Tenant};
+use sessionfold::model::query::SessionQuery;
+use sessionfold::model::run::Run;
+use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
+use sessionfold::model::time::{Nanos, UnixNanos};
+use sessionfold::store::local::{LocalStore, OpenError, Options, Running};
+use sessionfold::store::{AcceptError, RunPage, Store};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::support::spans::TEN;
+
+/// How long anything may take on a busy machine before the test has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// So long that it does not happen within a test.
+pub const NEVER: Duration = Duration::from_secs(1_000_000);
+
+/// What tests choose of [`Options`]. The default never writes a checkpoint of itself, never sweeps and keeps every trace in memory.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    pub checkpoint_interval: Duration,
+    pub checkpoint_changes: usize,
+    pub sweep_interval: Duration,
+    pub open_trace_idle: Duration,
+    pub open_trace_bytes: usize,
+    pub max_trace_spans: usize,
+    pub run_timeout: Nanos,
+    pub max_age: Option<Nanos>,
+    pub max_index_bytes: Option<u64>,
+}
+
+pub struct House {
+    dir: TempDir,
+    pub tuning: Tuning,
+    clock: Arc<AtomicU64>,
+    runtime: Runtime,
+    open: Option<Open>,
+}
+
+struct Open {
+    journal: Journal,
+    store: LocalStore,
+    running: Running,
+}
+
+// === impl Tuning ===
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            checkpoint_interval: NEVER,
+            checkpoint_changes: usize::MAX / 4,
+            sweep_interval: NEVER,
+            open_trace_idle: NEVER,
+            open_trace_bytes: usize::MAX,
+            max_trace_spans: 50_000,
+            run_timeout: Nanos(u64::MAX),
+            max_age: None,
+            max_index_bytes: None,
+        }
+    }
+}
+
+impl Tuning {
+    /// Everything goes to disk at once and leaves memory as soon as it is there.
+    pub fn restless() -> Self {
+        Self {
+            checkpoint_interval: Duration::ZERO,
+            sweep_interval: Duration::ZERO,
+            open_trace_idle: Duration::ZERO,
+            open_trace_bytes: 0,
+            ..Self::default()
+        }
+    }
+}
+
+// === impl House ===
+
+impl House {
+    pub fn new(tuning: Tuning) -> Self {
+        let mut house = Self::closed(tuning);
+        house.open().unwrap();
+        house
+    }
+
+    /// An empty directory; nothing is opened yet.
+    pub fn closed(tuning: Tuning) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let clock = Arc::new(AtomicU64::new(TEN));
+        Self { dir: scratch(), tuning, clock, runtime, open: None }
+    }
+
+    pub fn now(&self) -> UnixNanos {
+        UnixNanos(self.clock.load(Ordering::SeqCst))
+    }
+
+    pub fn advance(&self, nanos: u64) {
+        self.clock.fetch_add(nanos, Ordering::SeqCst);
+    }
+
+    pub fn store(&self) -> &LocalStore {
+        &self.opened().store
+    }
+
+    pub fn journal(&self) -> &Journal {
+        &self.opened().journal
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.dir.path().join("index.sqlite")
+    }
+
+    // --- life ---
+
+    pub fn open(&mut self) -> Result<(), OpenError> {
+        let options = journal::Options { segment_bytes: 1 << 16, ..journal::Options::default() };
+        let (journal, _) = Journal::open(&self.dir.path().join("journal"), options).unwrap();
+        let clock = self.clock.clone();
+        let Tuning { checkpoint_interval, checkpoint_changes, sweep_interval, open_trace_idle, open_trace_bytes, .. } = self.tuning;
+        let options = Options {
+            database: self.database(),
+            clock: Arc::new(move || UnixNanos(clock.load(Ordering::SeqCst))),
+            price: Arc::new(|_, _| None),
+            checkpoint_interval,
+            checkpoint_changes,
+            sweep_interval,
+            open_trace_idle,
+            open_trace_bytes,
+            trace_limit: TraceLimit { max_spans: self.tuning.max_trace_spans },
+            run_timeout: self.tuning.run_timeout,
+            max_age: self.tuning.max_age,
+            max_index_bytes: self.tuning.max_index_bytes,
+        };
+        let (store, running) = LocalStore::open(journal.clone(), options)?;
+        self.open = Some(Open { journal, store, running });
+        Ok(())
+    }
+
+    /// As a drained stop: a last checkpoint is written.
+    pub fn stop(&mut self) {
+        let Some(Open { journal, running, .. }) = self.open.take() else { return };
+        journal.close();
+        running.stop();
+    }
+
+    pub fn reopen(&mut self) {
+        self.stop();
+        self.open().unwrap();
+    }
+
+    /// As after a kill: what the disk has at this moment, the database as of its last checkpoint, is all that is left.
+    pub fn crash(&mut self) {
+        let left = scratch();
+        let db = Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        db.busy_timeout(PATIENCE).unwrap();
+        db.execute("VACUUM INTO ?1", [left.path().join("index.sqlite").to_str().unwrap()]).unwrap();
+        drop(db);
+        std::fs::create_dir(left.path().join("journal")).unwrap();
+        for entry in std::fs::read_dir(self.dir.path().join("journal")).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, left.path().join("journal").join(path.file_name().unwrap())).unwrap();
+        }
+        self.stop();
+        self.dir = left;
+        self.open().unwrap();
+    }
+
+    // --- what is done to it ---
+
+    pub fn send(&self, tenant: &str, request: Bytes) {
+        self.runtime.block_on(self.store().accept_spans(&self::tenant(tenant), request)).unwrap();
+    }
+
+    /// Sends, and waits until the index has it.
+    pub fn fold(&self, tenant: &str, request: Bytes) {
+        self.send(tenant, request);
+        self.wait_folded();
+    }
+
+    pub fn delete(&self, tenant: &str, session: &str) -> Option<u64> {
+        self.try_delete(tenant, session).unwrap()
+    }
+
+    pub fn try_delete(&self, tenant: &str, session: &str) -> Result<Option<u64>, AcceptError> {
+        let (tenant, session) = (self::tenant(tenant), SessionId::new(session).unwrap());
+        let delete = self.store().delete_session(&tenant, &session);
+        self.runtime.block_on(async { tokio::time::timeout(PATIENCE, delete).await.unwrap() })
+    }
+
+    pub fn wait_folded(&self) {
+        let end = self.journal().end();
+        self.until("the fold has caught up", || self.store().folded() >= end);
+    }
+
+    /// Wakes the fold thread, and returns after a whole turn of it.
+    pub fn tick(&self) {
+        for _ in 0..2 {
+            self.fold("tick", Bytes::new());
+        }
+    }
+
+    /// Until all that was sent is on disk and swept; with [`Tuning::restless`] every trace has left memory then.
+    pub fn settle(&self) {
+        let end = self.journal().end();
+        self.until("a checkpoint covers it", || {
+            self.tick();
+            self.store().checkpointed() >= end
+        });
+        self.tick();
+        self.tick();
+    }
+
+    pub fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+        let began = Instant::now();
+        while !is_so() {
+            assert!(began.elapsed() < PATIENCE, "never: {what}; {:?}", self.store().not_ready());
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+
+    // --- what it shows ---
+
+    pub fn list(&self, tenant: &str, query: &SessionQuery) -> Page<SessionSummary> {
+        self.store().sessions(&self::tenant(tenant), query).unwrap()
+    }
+
+    /// The ids of all sessions, and how many runs each has.
+    pub fn sessions(&self, tenant: &str) -> Vec<(String, u64)> {
+        let page = self.list(tenant, &SessionQuery { limit: 10_000, ..SessionQuery::default() });
+        let mut sessions: Vec<_> = page.items.iter().map(|item| (item.id.as_str().to_owned(), item.run_count)).collect();
+        sessions.sort();
+        sessions
+    }
+
+    pub fn detail(&self, tenant: &str, session: &str) -> Option<(SessionSummary, Vec<Run>)> {
+        let id = SessionId::new(session).unwrap();
+        let detail = self.store().session(&self::tenant(tenant), &id, RunPage::default()).unwrap()?;
+        Some((detail.summary, detail.runs.map(Result::unwrap).collect()))
+    }
+
+    pub fn agents(&self, tenant: &str) -> Vec<AgentSummary> {
+        self.store().agents(&self::tenant(tenant)).unwrap()
+    }
+
+    /// Looks into the database as an operator does.
+    pub fn count_rows(&self, query: &str) -> i64 {
+        let db = Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        db.query_row(query, [], |row| row.get(0)).unwrap()
+    }
+
+    /// One number of the metrics page.
+    pub fn metric(&self, name: &str) -> f64 {
+        let mut registry = prometheus_client::registry::Registry::default();
+        self.store().metrics().register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
+    }
+
+    fn opened(&self) -> &Open {
+        self.open.as_ref().expect("the house is open")
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+pub fn tenant(name: &str) -> Tenant {
+    Tenant::new(name).unwrap()
+}
+
+/// In memory where there is such a place: these tests do not lose power.
+fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
