@@ -3,8 +3,8 @@
 mod api;
 mod conformance;
 mod crash;
-mod deploy;
 mod demo;
+mod deploy;
 mod e2e;
 mod forward;
 mod load;
