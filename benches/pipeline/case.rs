@@ -1,7 +1,12 @@
 //! One measurement: a fresh receiver, one kind of load, what it cost.
 
+use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message;
 
 use super::load::connection::{Target, Transport};
 use super::load::plan::{Disorder, Plan, Source};
@@ -34,6 +39,8 @@ pub struct Cost {
     pub spans_per_second: f64,
     pub p99_ms: f64,
     pub peak_mib: f64,
+    /// CPU seconds of a million spans by thread, up to the moment when all was forwarded and listed.
+    pub threads: BTreeMap<String, f64>,
 }
 
 // === impl Load ===
@@ -58,16 +65,21 @@ pub fn measure(start: &dyn Fn(&Sink) -> Result<Receiver, Failure>, load: &Load) 
     let warm_up = Load { sessions: 200, seed: 77, rate: None, ..*load };
     send(&receiver, &warm_up)?;
     drain(&receiver, &sink, 0, &warm_up, warm_up.sessions)?;
-    let (cpu_before, spans_before) = (receiver.cpu_seconds()?, sink.spans());
+    let (cpu_before, threads_before, spans_before) = (receiver.cpu_seconds()?, receiver.threads()?, sink.spans());
     let report = send(&receiver, load)?;
     drain(&receiver, &sink, spans_before, load, load.sessions.max(warm_up.sessions))?;
+    let per_million = 1e6 / load.spans() as f64;
+    let threads = receiver.threads()?.into_iter();
+    let threads = threads.map(|(name, cpu)| (cpu - threads_before.get(&name).unwrap_or(&0.0), name));
+    let threads = threads.map(|(cpu, name)| (name, cpu * per_million)).collect();
     let (_, peak_mib) = receiver.rss_mib()?;
     let ended = receiver.end()?;
     Ok(Cost {
-        cpu_seconds: (ended.cpu_seconds - cpu_before) * 1e6 / load.spans() as f64,
+        cpu_seconds: (ended.cpu_seconds - cpu_before) * per_million,
         spans_per_second: report.spans_per_second(),
         p99_ms: report.latency_ms(0.99),
         peak_mib,
+        threads,
     })
 }
 
@@ -105,4 +117,26 @@ fn drain(receiver: &Receiver, sink: &Sink, before: u64, load: &Load, sessions: u
     let Some(api) = receiver.api else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(reads::wait_for(api, sessions))
+}
+
+/// CPU seconds in which this machine decodes and encodes a million such spans with prost, now: what other figures may be divided by.
+pub fn yardstick(content: usize) -> Result<f64, Failure> {
+    let load = Load { transport: Transport::Http, batch: 256, content, sessions: 1_280, runs: 1, rate: None, seed: 3 };
+    let mut source = Source::new(Plan::new(load.world()?, Disorder::default()), Arc::new(Shape::new(content)), load.batch, false);
+    let requests: Vec<_> = source.by_ref().collect();
+    let mut seconds = Vec::new();
+    for _ in 0..9 {
+        let before = cpu_of_this_thread()?;
+        for request in &requests {
+            black_box(ExportTraceServiceRequest::decode(request.bytes.clone())?.encode_to_vec());
+        }
+        seconds.push((cpu_of_this_thread()? - before) * 1e6 / load.spans() as f64);
+    }
+    seconds.sort_unstable_by(f64::total_cmp);
+    Ok(seconds[seconds.len() / 2])
+}
+
+fn cpu_of_this_thread() -> Result<f64, Failure> {
+    let times = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(times.split(' ').next().unwrap_or_default().parse::<f64>()? / 1e9)
 }

@@ -1,6 +1,8 @@
 //! A receiver in a process of its own: started on free ports with an empty directory, watched through `/proc`, and ended.
 
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -13,6 +15,9 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Of `utime` and `stime` in `/proc/<pid>/stat`: `USER_HZ`, 100 on every Linux there is.
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// The default of `fold.checkpoint_interval`.
+pub const CHECKPOINT_SECONDS: u32 = 15;
 
 pub type Failure = Box<dyn Error>;
 
@@ -44,11 +49,13 @@ impl Receiver {
         if let Some(sink) = sink {
             command.args(["--tempo", &format!("http://{sink}")]);
         }
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
+        let log = dir.path().join("log");
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?).spawn()?;
         let mut ready = String::new();
         let stdout = child.stdout.take().ok_or("no standard output")?;
         BufReader::new(stdout).read_line(&mut ready)?;
-        let ready: serde_json::Value = serde_json::from_str(&ready).map_err(|error| format!("not a ready line ({error}): {ready:?}"))?;
+        let ready: serde_json::Value =
+            serde_json::from_str(&ready).map_err(|_| format!("it did not start: {}", std::fs::read_to_string(&log).unwrap_or_default()))?;
         let addr = |key: &str| ready[key].as_str().ok_or("no address")?.parse::<SocketAddr>().map_err(Failure::from);
         Ok(Self { grpc: addr("otlp_grpc")?, http: addr("otlp_http")?, api: Some(addr("http")?), child, _dir: dir })
     }
@@ -81,6 +88,22 @@ impl Receiver {
     /// User and system time so far, in seconds.
     pub fn cpu_seconds(&self) -> Result<f64, Failure> {
         Ok(self.stat()?.1)
+    }
+
+    /// CPU seconds so far of its threads, by their names.
+    pub fn threads(&self) -> Result<BTreeMap<String, f64>, Failure> {
+        let mut threads = BTreeMap::new();
+        for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let task = task?.path();
+            // A thread may end while it is looked at.
+            let (Ok(name), Ok(times)) = (std::fs::read_to_string(task.join("comm")), std::fs::read_to_string(task.join("schedstat")))
+            else {
+                continue;
+            };
+            let on_cpu_ns: f64 = times.split(' ').next().unwrap_or_default().parse()?;
+            *threads.entry(name.trim().to_owned()).or_default() += on_cpu_ns / 1e9;
+        }
+        Ok(threads)
     }
 
     /// Resident memory now and at most, in MiB.

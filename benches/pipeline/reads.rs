@@ -15,7 +15,7 @@ use super::case::{self, Load};
 use super::load::connection::Transport;
 use super::load::random::mix;
 use super::load::shape::session_id;
-use super::process::{Failure, Receiver};
+use super::process::{CHECKPOINT_SECONDS, Failure, Receiver};
 
 /// Requests of each kind, one after the other on one connection.
 const REQUESTS: u64 = 300;
@@ -36,10 +36,12 @@ pub fn measure(bin: &Path, sessions: u64) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         wait_for(api, sessions).await?;
+        let listed = start.elapsed();
+        rest(&receiver).await?;
         println!(
             "\n{sessions} sessions: acknowledged in {:.1} s, all of them listed after {:.1} s, RSS {:.0} MiB",
             sent.as_secs_f64(),
-            start.elapsed().as_secs_f64(),
+            listed.as_secs_f64(),
             receiver.rss_mib()?.0
         );
         println!("{:<42} {:>9} {:>9} {:>9}", "request", "p50 ms", "p99 ms", "max ms");
@@ -72,6 +74,20 @@ pub fn measure(bin: &Path, sessions: u64) -> Result<(), Failure> {
         Ok::<_, Failure>(())
     })?;
     receiver.end()?;
+    Ok(())
+}
+
+/// Waits until what was sent has reached the disk index and the server has nothing left to do.
+async fn rest(receiver: &Receiver) -> Result<(), Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut quiet = 0;
+    let mut before = receiver.cpu_seconds()?;
+    while quiet < CHECKPOINT_SECONDS + 2 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let now = receiver.cpu_seconds()?;
+        quiet = if now - before < 0.05 { quiet + 1 } else { 0 };
+        before = now;
+    }
     Ok(())
 }
 
