@@ -221,6 +221,23 @@ impl House {
         self.tick();
     }
 
+    /// [`Self::settle`] where the tuning lets it.
+    pub fn settle_if_restless(&self) {
+        if self.tuning.checkpoint_interval.is_zero() {
+            self.settle();
+        }
+    }
+
+    pub fn not_ready(&self) -> Option<String> {
+        self.store().not_ready()
+    }
+
+    /// The journal's files are lost.
+    pub fn remove_journal(&self) {
+        assert!(self.open.is_none());
+        std::fs::remove_dir_all(self.dir.path().join("journal")).unwrap();
+    }
+
     pub fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let began = Instant::now();
         while !is_so() {

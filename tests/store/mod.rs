@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
+mod deletion;
 mod house;
 mod laws;
+mod memory;
+mod opening;
+mod retention;
+mod tenants;
 mod truth;
