@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-const TEMPLATE: &str = "{msg:<22} [{bar:30}] {pos}/{len} {per_sec}";
+const TEMPLATE: &str = "{msg:<22} [{bar:30}] {pos}/{len}";
 
 /// A bar on standard error, if that is a terminal.
 pub(super) fn bar(message: &'static str, length: u64) -> ProgressBar {
