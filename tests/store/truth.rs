@@ -84,7 +84,8 @@ impl Truth {
 
 pub fn list(sessions: &Sessions, query: &SessionQuery) -> Page<SessionSummary> {
     let fitting = sessions.iter().filter(|(id, runs)| fits(id, runs, query));
-    let mut rows: Vec<(SessionSummary, u64)> = fitting.map(|(id, runs)| (summary(id, runs), sort_key(id, runs, query.sort.field))).collect();
+    let mut rows: Vec<(SessionSummary, u64)> =
+        fitting.map(|(id, runs)| (summary(id, runs), sort_key(id, runs, query.sort.field))).collect();
     if query.sort.field == SortField::SessionId && query.sort.descending {
         rows.reverse();
     } else if query.sort.descending {

@@ -108,7 +108,8 @@ impl Place {
     /// The segments of the journal, oldest first.
     pub fn segments(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.data().join("journal")).unwrap();
-        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "journal")).collect();
+        let mut paths: Vec<_> =
+            entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "journal")).collect();
         paths.sort();
         paths
     }
