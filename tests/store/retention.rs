@@ -189,18 +189,15 @@ fn the_oldest_sessions_leave_while_the_index_is_over_its_cap() {
     };
     send(&house, 1);
     house.settle();
-    let used = |house: &House| {
-        house.count_rows("SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size")
-            as u64
-    };
-    let cap = used(&house);
+    let cap = used_bytes(&house);
     house.tuning.max_index_bytes = Some(cap);
     house.reopen();
+    house.advance(HOUR);
     for part in 1..5 {
         send(&house, 1 + part * 300);
         house.until("the cap is kept", || {
             house.settle();
-            used(&house) <= cap
+            used_bytes(&house) <= cap
         });
         let left = house.sessions("acme");
         // What is newest stays, and not much more went than had to.
@@ -210,6 +207,27 @@ fn the_oldest_sessions_leave_while_the_index_is_over_its_cap() {
         assert_eq!(span, left.len(), "a session in the middle went");
         assert!(left.len() > 150, "{} are left", left.len());
     }
+}
+
+/// Their times say nothing; still they must not fill the disk, nor push out everything else for ever.
+#[test]
+fn sessions_of_the_far_future_leave_too_when_only_they_are_over_the_cap() {
+    let mut house = House::new(Tuning::restless());
+    for trace in 1..=300 {
+        house.send("acme", request([run_at(trace, &format!("s{trace}"), TEN + 400 * DAY)]));
+    }
+    house.settle();
+    let cap = 100_000;
+    house.tuning.max_index_bytes = Some(cap);
+    house.reopen();
+    house.until("the cap is kept", || {
+        house.settle();
+        used_bytes(&house) <= cap
+    });
+    house.fold("acme", request([run_at(1_000, "now", TEN)]));
+    house.tick();
+    assert!(house.detail("acme", "now").is_some());
+    assert!(house.sessions("acme").len() > 30);
 }
 
 /// The cap on disk raises what counts as old; it must not bring back what was deleted.
@@ -229,4 +247,9 @@ fn deleted_sessions_stay_gone_when_the_cap_removes_older_ones() {
     house.reopen();
     house.fold("acme", request([run_at(1, "gone", TEN - DAY)]));
     assert_eq!(house.sessions("acme"), []);
+}
+
+fn used_bytes(house: &House) -> u64 {
+    let query = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+    u64::try_from(house.count_rows(query)).unwrap()
 }

@@ -12,6 +12,7 @@ use super::tenant::TenantCell;
 use super::traces::TraceKey;
 use crate::index::SessionNo;
 use crate::model::ids::{SessionId, TraceId};
+use crate::model::run::Run;
 use crate::model::time::UnixNanos;
 use crate::wire::stored;
 
@@ -92,9 +93,12 @@ impl Folder {
         );
         // Never into the future: sessions with such times go one by one, and must not take everything else with them.
         self.floor = self.floor.max(UnixNanos(newest_to_go.0.saturating_add(1)).min(now));
-        for (_, tenant, session) in oldest {
+        for (last_activity, tenant, session) in oldest {
             let Some(cell) = self.tenants.get(&tenant).cloned() else { continue };
+            let ahead = if last_activity < self.floor { None } else { self.shared.session_runs(&cell, session)? };
             self.remove_sessions(&cell, &[session]);
+            // The others' traces lie before the floor and are found by that.
+            self.forget_in_traces(&cell, session, &ahead.unwrap_or_default())?;
         }
         Ok(())
     }
@@ -230,18 +234,23 @@ impl Folder {
         let mut state = cell.write();
         self.pending.clear_session(cell.no, &mut state, no);
         drop(state);
-        let mut traces: FxHashMap<TraceId, bool> = FxHashMap::default();
-        for run in &runs {
-            *traces.entry(run.key.trace).or_default() |= run.completed_at.is_none();
-        }
-        for (trace, is_going_on) in traces {
-            self.forget_in_trace(cell, trace, no, is_going_on)?;
-        }
+        self.forget_in_traces(cell, no, &runs)?;
         self.shared.metrics.session_deleted();
         Ok(())
     }
 
-    /// Takes a deleted session out of one trace. Facts of a trace that was all of that session go too, once it has ended: before, they
+    fn forget_in_traces(&mut self, cell: &TenantCell, session: SessionNo, runs: &[Run]) -> Result<(), FoldError> {
+        let mut traces: FxHashMap<TraceId, bool> = FxHashMap::default();
+        for run in runs {
+            *traces.entry(run.key.trace).or_default() |= run.completed_at.is_none();
+        }
+        for (trace, is_going_on) in traces {
+            self.forget_in_trace(cell, trace, session, is_going_on)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a session that is gone out of one trace. Facts of a trace that was all of that session go too, once it has ended: before, they
     /// are what tells its late spans from a new run.
     fn forget_in_trace(&mut self, cell: &TenantCell, trace: TraceId, session: SessionNo, is_going_on: bool) -> Result<(), FoldError> {
         let key = (cell.no, trace);
