@@ -13,6 +13,7 @@ fn a_trace_of_too_many_spans_is_folded_on_and_says_so() {
         house.send("acme", request([span(1, number, 1)]));
     }
     house.wait_folded();
+    assert!(house.metric("sessionfold_store_spans_total{outcome=\"trace_too_large\"}") > 0.0);
     // Money still counts, and an agent of its own session is still a run.
     house.fold("acme", request([chat(1, 500, 1, (10, 5), 100), agent(1, 501, 1, "b").session("t")]));
     for _ in 0..2 {
@@ -22,7 +23,6 @@ fn a_trace_of_too_many_spans_is_folded_on_and_says_so() {
         assert_eq!(house.sessions("acme").len(), 2);
         house.crash();
     }
-    assert!(house.metric("sessionfold_store_spans_total{outcome=\"trace_too_large\"}") > 0.0);
 }
 
 /// Neither the sweep nor the next checkpoint may be waited for: at full speed they are hundreds of megabytes away.

@@ -9,4 +9,4 @@ mod memory;
 mod opening;
 mod retention;
 mod tenants;
-mod truth;
+pub mod truth;

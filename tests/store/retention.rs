@@ -99,7 +99,7 @@ fn a_run_of_the_far_future_is_counted_once_however_often_it_comes() {
 /// A session may live for ever under one id; what its old traces say late must find them.
 #[test]
 fn a_late_span_of_an_old_trace_finds_its_run_while_the_session_lives() {
-    let mut house = House::new(aging(Tuning::restless()));
+    let mut house = House::new(Tuning { run_timeout: Nanos(DAY), ..aging(Tuning::restless()) });
     house.fold("acme", request([chat(1, 2, 1, (10, 0), 10).session("s").from_to(TEN - 20 * DAY, TEN - 20 * DAY)]));
     for day in 0..4 {
         house.fold("acme", request([run_at(10 + day, "s", house.now().0)]));
@@ -166,7 +166,7 @@ fn unfinished_runs_that_are_not_silent_are_left_on_disk() {
     house.tuning = Tuning { run_timeout: Nanos(DAY), ..swept() };
     house.reopen();
     house.tick();
-    assert_eq!(house.metric("sessionfold_store_open_traces"), 0.0 + 0.0);
+    assert_eq!(house.metric("sessionfold_store_open_traces"), 0.0);
     house.advance(2 * DAY);
     house.until("all have timed out", || {
         house.tick();
@@ -180,22 +180,24 @@ fn the_oldest_sessions_leave_while_the_index_is_over_its_cap() {
     let long = "x".repeat(200);
     let send = |house: &House, from: u128| {
         for trace in from..from + 300 {
-            let spans = (2..10).map(|number| chat(trace, number, 1, (1, 1), 1).with("gen_ai.agent.name", &*format!("{long}{trace}{number}")));
-            let run = agent(trace, 1, 0, "a").session(&format!("s{trace:05}")).from_to(TEN + trace as u64 * SECOND, TEN + trace as u64 * SECOND);
+            let spans =
+                (2..10).map(|number| chat(trace, number, 1, (1, 1), 1).with("gen_ai.agent.name", &*format!("{long}{trace}{number}")));
+            let run =
+                agent(trace, 1, 0, "a").session(&format!("s{trace:05}")).from_to(TEN + trace as u64 * SECOND, TEN + trace as u64 * SECOND);
             house.send("acme", request(spans.chain([run])));
         }
     };
     send(&house, 1);
     house.settle();
-    let used = |house: &House| house.count_rows("SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size") as u64;
-    let cap = used(&house);
+    let cap = used_bytes(&house);
     house.tuning.max_index_bytes = Some(cap);
     house.reopen();
+    house.advance(HOUR);
     for part in 1..5 {
         send(&house, 1 + part * 300);
         house.until("the cap is kept", || {
             house.settle();
-            used(&house) <= cap
+            used_bytes(&house) <= cap
         });
         let left = house.sessions("acme");
         // What is newest stays, and not much more went than had to.
@@ -205,6 +207,27 @@ fn the_oldest_sessions_leave_while_the_index_is_over_its_cap() {
         assert_eq!(span, left.len(), "a session in the middle went");
         assert!(left.len() > 150, "{} are left", left.len());
     }
+}
+
+/// Their times say nothing; still they must not fill the disk, nor push out everything else for ever.
+#[test]
+fn sessions_of_the_far_future_leave_too_when_only_they_are_over_the_cap() {
+    let mut house = House::new(Tuning::restless());
+    for trace in 1..=300 {
+        house.send("acme", request([run_at(trace, &format!("s{trace}"), TEN + 400 * DAY)]));
+    }
+    house.settle();
+    let cap = 100_000;
+    house.tuning.max_index_bytes = Some(cap);
+    house.reopen();
+    house.until("the cap is kept", || {
+        house.settle();
+        used_bytes(&house) <= cap
+    });
+    house.fold("acme", request([run_at(1_000, "now", TEN)]));
+    house.tick();
+    assert!(house.detail("acme", "now").is_some());
+    assert!(house.sessions("acme").len() > 30);
 }
 
 /// The cap on disk raises what counts as old; it must not bring back what was deleted.
@@ -224,4 +247,9 @@ fn deleted_sessions_stay_gone_when_the_cap_removes_older_ones() {
     house.reopen();
     house.fold("acme", request([run_at(1, "gone", TEN - DAY)]));
     assert_eq!(house.sessions("acme"), []);
+}
+
+fn used_bytes(house: &House) -> u64 {
+    let query = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+    u64::try_from(house.count_rows(query)).unwrap()
 }

@@ -51,8 +51,6 @@ pub struct Server {
     pub otlp_grpc: SocketAddr,
     pub otlp_http: SocketAddr,
     pub http: SocketAddr,
-    /// Sent as `X-Wax-Key`.
-    key: Option<String>,
     client: Client<HttpConnector, Full<Bytes>>,
     log: PathBuf,
 }
@@ -175,11 +173,17 @@ impl Starting {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let log = self.log.clone();
         let process = self.process;
-        Server { otlp_grpc: address("otlp_grpc"), otlp_http: address("otlp_http"), http: address("http"), process, key: None, client, log }
+        Server { otlp_grpc: address("otlp_grpc"), otlp_http: address("otlp_http"), http: address("http"), process, client, log }
     }
 
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// SIGTERM, and the end that follows.
+    pub async fn terminate(mut self) -> Ended {
+        signal(self.id());
+        ended(&mut self.process, &self.log).await
     }
 
     /// As `kill -9` does; whether it had become ready.
@@ -193,15 +197,9 @@ impl Starting {
 // === impl Server ===
 
 impl Server {
-    /// Speaks with this key from here on.
-    pub fn with_key(mut self, key: &str) -> Self {
-        self.key = Some(key.to_owned());
-        self
-    }
-
-    /// A second client of the same server, with another key.
+    /// How others reach it; [`RemoteServer::with_key`] makes it one tenant's.
     pub fn client(&self) -> RemoteServer {
-        RemoteServer { otlp_http: self.otlp_http, http: self.http, key: self.key.clone(), client: self.client.clone() }
+        RemoteServer { otlp_grpc: self.otlp_grpc, otlp_http: self.otlp_http, http: self.http, key: None, client: self.client.clone() }
     }
 
     /// Sends an encoded trace request over OTLP HTTP; an error says why it is not known to be accepted.
@@ -261,9 +259,11 @@ impl Drop for Server {
 /// How to reach a server, without owning its process.
 #[derive(Clone)]
 pub struct RemoteServer {
+    pub otlp_grpc: SocketAddr,
     pub otlp_http: SocketAddr,
     pub http: SocketAddr,
-    pub key: Option<String>,
+    /// Sent as `X-Wax-Key`.
+    key: Option<String>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -318,7 +318,7 @@ impl Answer {
 // === waiting ===
 
 /// Asks again and again until it is so.
-pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_so().await {
         assert!(began.elapsed() < PATIENCE, "never: {what}");

@@ -1,7 +1,7 @@
 //! From memory to the index database: one transaction every few seconds, with the journal position it covers.
 //!
 //! - What a checkpoint holds is absolute (rows, not differences), so a replay after a crash changes nothing.
-//! - A transaction that fails is tried again until it succeeds; the journal keeps what it covers.
+//! - A transaction that fails is tried again until it succeeds or the store stops; the journal keeps what it covers.
 //! - Rows are written in the order of their keys: what is new lies together.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use rusqlite::{Connection, params};
 use rustc_hash::FxHashMap;
 
 use super::recent::{Generation, RunOrder};
-use super::rows::{self, TenantNo, signed};
+use super::rows::{self, NO_SESSION, TenantNo, signed};
 use super::tenant::{TenantCell, Tenants};
 use super::{Shared, lock};
 use crate::index::{SessionNo, SessionRow};
@@ -22,8 +22,9 @@ use crate::model::ids::{SessionId, TraceId};
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
 
-/// The wait before a failed transaction is tried again.
+/// The wait before a failed transaction is tried again, and how often it is looked meanwhile whether the store stops.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+const RETRY_STEP: Duration = Duration::from_millis(50);
 
 /// Runs forgotten under one hold of a tenant's lock: well under a millisecond.
 const SLICE_RUNS: usize = 1024;
@@ -39,35 +40,38 @@ pub(super) struct Checkpoint {
     pub(super) sessions: Vec<(TenantNo, SessionNo, Option<SessionRow>)>,
     /// Sessions of which every run goes, whatever rows there are.
     pub(super) cleared: Vec<(TenantNo, SessionNo)>,
-    pub(super) runs: FxHashMap<(TenantNo, SessionNo, RunOrder), Option<Arc<Run>>>,
+    pub(super) runs: ChangedRuns,
     /// `None`: the trace is forgotten.
     pub(super) traces: Vec<(TenantNo, TraceId, Option<TraceRow>)>,
+    /// Traces that are kept although they are old, and until when at least.
+    pub(super) kept: Vec<(TenantNo, TraceId, UnixNanos)>,
     pub(super) tombstones: Vec<(TenantNo, SessionId, Option<UnixNanos>)>,
     /// Runs without a session that started before this are forgotten.
     pub(super) sessionless_floor: UnixNanos,
 }
 
+/// Runs by session and place; `None`: the run is no more.
+pub(super) type ChangedRuns = FxHashMap<(TenantNo, SessionNo), FxHashMap<RunOrder, Option<Arc<Run>>>>;
+
 pub(super) struct TraceRow {
-    /// The newest end of its spans.
+    /// The newest believable time of its spans; without one, when it was written.
     pub(super) last: UnixNanos,
     pub(super) facts: Vec<u8>,
 }
 
 /// The thread that writes checkpoints, one after another, until `queue` is closed. Each that is done is reported to `done`.
+/// One that fails while the store stops is given up, and the thread ends: the next start reads the journal instead.
 pub(super) fn run(mut db: Connection, shared: &Shared, queue: &Receiver<Checkpoint>, done: &Sender<Generation>) {
     while let Ok(checkpoint) = queue.recv() {
         let started = Instant::now();
-        let mut has_failed = false;
         while let Err(error) = write(&mut db, &checkpoint) {
-            let reason = format!("the index database cannot be written: {error}");
             tracing::error!(%error, "checkpoint failed, trying again: acknowledged data stays in the journal");
-            *lock(&shared.trouble) = Some(reason);
-            has_failed = true;
-            std::thread::sleep(RETRY_AFTER);
+            lock(&shared.trouble).disk = Some(format!("the index database cannot be written: {error}"));
+            if !wait_to_retry(shared) {
+                return;
+            }
         }
-        if has_failed {
-            *lock(&shared.trouble) = None;
-        }
+        lock(&shared.trouble).disk = None;
         forget_recent(&shared.tenants, &checkpoint);
         shared.checkpointed.store(checkpoint.position.0, Ordering::Release);
         shared.metrics.checkpoint_done(checkpoint.position, started.elapsed());
@@ -75,6 +79,18 @@ pub(super) fn run(mut db: Connection, shared: &Shared, queue: &Receiver<Checkpoi
             return;
         }
     }
+}
+
+/// `false` if the store stops.
+fn wait_to_retry(shared: &Shared) -> bool {
+    let failed = Instant::now();
+    while failed.elapsed() < RETRY_AFTER {
+        if shared.is_stopping() {
+            return false;
+        }
+        std::thread::sleep(RETRY_STEP);
+    }
+    true
 }
 
 /// Writes one checkpoint; on an error nothing of it is there.
@@ -132,12 +148,16 @@ fn write_sessions(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<
 fn write_runs(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
     let mut upsert = db.prepare_cached(rows::UPSERT_RUN)?;
     let mut delete = db.prepare_cached(rows::DELETE_RUN)?;
-    let mut runs: Vec<_> = checkpoint.runs.iter().collect();
-    runs.sort_unstable_by_key(|(place, _)| **place);
-    for ((tenant, session, order), run) in runs {
-        match run {
-            Some(run) => rows::write_run(&mut upsert, *tenant, *session, run)?,
-            None => rows::delete_run(&mut delete, *tenant, *session, order)?,
+    let mut sessions: Vec<_> = checkpoint.runs.iter().collect();
+    sessions.sort_unstable_by_key(|(session, _)| **session);
+    for ((tenant, session), runs) in sessions {
+        let mut runs: Vec<_> = runs.iter().collect();
+        runs.sort_unstable_by_key(|(order, _)| **order);
+        for (order, run) in runs {
+            match run {
+                Some(run) => rows::write_run(&mut upsert, *tenant, *session, run)?,
+                None => rows::delete_run(&mut delete, *tenant, *session, order)?,
+            }
         }
     }
     Ok(())
@@ -155,16 +175,21 @@ fn write_traces(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()
             None => delete.execute(params![tenant.0, trace.as_bytes()])?,
         };
     }
+    let mut keep = db.prepare_cached("UPDATE traces SET last_ns = max(last_ns, ?3) WHERE tenant_no = ?1 AND trace_id = ?2")?;
+    for (tenant, trace, until) in &checkpoint.kept {
+        keep.execute(params![tenant.0, trace.as_bytes(), signed(until.0)])?;
+    }
     Ok(())
 }
 
 /// What is on disk now need not be laid over it any more. In slices, so that no query waits long for the lock.
 fn forget_recent(tenants: &Tenants, checkpoint: &Checkpoint) {
     for cell in tenants.all() {
-        let places: Vec<_> = checkpoint.runs.keys().filter(|(tenant, _, _)| *tenant == cell.no).collect();
+        let sessions = checkpoint.runs.iter().filter(|((tenant, session), _)| *tenant == cell.no && *session != NO_SESSION);
+        let places: Vec<_> = sessions.flat_map(|((_, session), runs)| runs.keys().map(|order| (*session, order))).collect();
         for slice in places.chunks(SLICE_RUNS) {
             let mut state = cell.write();
-            for (_, session, order) in slice {
+            for (session, order) in slice {
                 state.recent.forget(*session, order, checkpoint.generation);
             }
         }

@@ -9,13 +9,14 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use tokio::sync::watch;
 
 use super::checkpoint::Checkpoint;
-use super::pending::Pending;
+use super::pending::{Pending, is_listed};
 use super::read::Reader;
 use super::recent::Generation;
-use super::rows::TenantNo;
-use super::tenant::TenantCell;
+use super::rows::{NO_SESSION, TenantNo};
+use super::tenant::{TenantCell, TenantState};
 use super::traces::{AppliedRun, KnownTraces, OpenTrace, TraceKey, load};
 use super::{Options, Shared};
 use crate::conventions::{self, Strings};
@@ -23,9 +24,10 @@ use crate::fold::{Joined, Rules, TraceFacts, fold};
 use crate::index::SessionNo;
 use crate::journal::{self, Item, Position};
 use crate::model::facts::SpanFact;
-use crate::model::ids::{SessionId, TraceId};
+use crate::model::ids::{SessionId, SpanId, TraceId};
 use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
+use crate::store::StoreError;
 use crate::wire::entry::{Entry, Event};
 use crate::wire::otlp;
 
@@ -37,11 +39,15 @@ const TICK: Duration = Duration::from_millis(200);
 const LARGE_TRACE_SPANS: usize = 2_000;
 /// The share of time that folding one large trace may take: one part in this many.
 const LARGE_TRACE_SHARE: u32 = 20;
+/// How often a checkpoint is written early because open traces take more than they may: only what is on disk can leave memory.
+const CROWDED_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) struct Folder {
     pub(super) shared: Arc<Shared>,
     pub(super) options: Options,
     pub(super) journal: journal::Reader,
+    /// Tells how far the fold has come.
+    pub(super) folded: watch::Sender<Position>,
     /// Reads what left memory.
     pub(super) disk: Reader,
     pub(super) strings: Strings,
@@ -49,8 +55,12 @@ pub(super) struct Folder {
     pub(super) tenants: FxHashMap<TenantNo, Arc<TenantCell>>,
     /// Deleted sessions: their runs that started before stay gone.
     pub(super) tombstones: FxHashMap<(TenantNo, SessionId), UnixNanos>,
-    /// Traces with a run that has no end yet.
-    pub(super) unfinished: FxHashSet<TraceKey>,
+    /// Traces with a run that has no end yet, and the last sign of life of the one that is silent longest.
+    pub(super) unfinished: FxHashMap<TraceKey, UnixNanos>,
+    /// Traces that are gone although the disk still has them, until the checkpoint of this generation is done.
+    pub(super) forgotten: FxHashMap<TraceKey, Generation>,
+    /// What the facts of open traces take, in bytes.
+    pub(super) open_bytes: usize,
     /// Traces that wait to be folded.
     pub(super) dirty: Vec<TraceKey>,
     pub(super) pending: Pending,
@@ -63,8 +73,8 @@ pub(super) struct Folder {
     pub(super) last_sweep: Instant,
     /// Sessions idle since before this are gone; raised by age and by the cap on disk use.
     pub(super) floor: UnixNanos,
-    /// How far the sweep over stored traces has come.
-    pub(super) swept_trace_no: i64,
+    /// The generation in which retention last removed anything: the disk shows the room only when its checkpoint is done.
+    pub(super) removed_in: Generation,
 }
 
 /// What one trace changes in the index.
@@ -82,6 +92,8 @@ pub enum FoldError {
     Journal(#[from] journal::ReadError),
     #[error("cannot read the index database: {0}")]
     Database(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Session(#[from] StoreError),
     #[error("the checkpoint thread is gone")]
     Checkpointer,
 }
@@ -98,7 +110,10 @@ impl Folder {
         while let Some(item) = self.journal.try_next()? {
             self.round(Some(item))?;
         }
-        self.last_checkpoint()
+        if self.last_checkpoint().is_err() {
+            tracing::warn!("the last checkpoint could not be written: the next start reads more of the journal");
+        }
+        Ok(())
     }
 
     /// Catches up with `end` before the doors open, so that a restart shows every acknowledged run.
@@ -115,6 +130,8 @@ impl Folder {
                 tracing::info!(bytes = done, of = end.0 - from.0, "reading what the journal holds beyond the last checkpoint");
             }
         }
+        // Large traces do not wait for their turn here.
+        self.fold_dirty(true)?;
         let bytes = self.journal.position().0.saturating_sub(from.0);
         if bytes > 0 {
             tracing::info!(bytes, millis = started.elapsed().as_millis() as u64, "caught up with the journal");
@@ -132,7 +149,7 @@ impl Folder {
         }
         self.fold_dirty(false)?;
         let position = self.journal.position();
-        self.shared.folded.send_if_modified(|folded| std::mem::replace(folded, position) != position);
+        self.folded.send_if_modified(|folded| std::mem::replace(folded, position) != position);
         Ok(())
     }
 
@@ -145,6 +162,10 @@ impl Folder {
                 return Ok(());
             }
         };
+        if let Some(age) = self.options.max_age {
+            // By the time of arrival, so that a replay decides as it was decided then.
+            self.floor = self.floor.max(entry.received_at.minus(age));
+        }
         let cell = self.shared.tenants.get_or_add(&entry.tenant);
         self.tenants.entry(cell.no).or_insert_with(|| cell.clone());
         match entry.event {
@@ -192,7 +213,9 @@ impl Folder {
             self.open(cell, trace)?;
         }
         let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(()) };
+        let weight = open.facts.weight();
         let joined = open.facts.join(fact, self.options.trace_limit);
+        self.open_bytes = (self.open_bytes + open.facts.weight()).saturating_sub(weight);
         self.shared.metrics.joined(joined);
         open.touched = Instant::now();
         if joined == Joined::Unchanged {
@@ -210,10 +233,22 @@ impl Folder {
     /// Brings a trace into memory: a new one, or what is stored of it.
     pub(super) fn open(&mut self, cell: &TenantCell, trace: TraceId) -> Result<(), FoldError> {
         let was_known = self.known.insert(cell.no, trace);
-        let stored = if was_known { load(&self.disk, cell, trace)? } else { None };
+        let is_on_disk = was_known && !self.forgotten.contains_key(&(cell.no, trace));
+        let stored = if is_on_disk { load(&self.disk, cell, trace)? } else { None };
         let open = stored.unwrap_or_else(|| OpenTrace::new(TraceFacts::default(), Vec::new()));
+        self.open_bytes += open.facts.weight();
         self.shared.traces.map.insert((cell.no, trace), open);
         Ok(())
+    }
+
+    /// The trace is gone with the next checkpoint, and for whoever asks from now on.
+    pub(super) fn forget_trace(&mut self, key: TraceKey) {
+        if let Some((_, open)) = self.shared.traces.map.remove(&key) {
+            self.open_bytes = self.open_bytes.saturating_sub(open.facts.weight());
+        }
+        self.unfinished.remove(&key);
+        self.forgotten.insert(key, self.pending.generation);
+        self.pending.trace_changed(key);
     }
 
     /// Folds the traces that changed; large ones wait their turn unless `all`.
@@ -221,10 +256,9 @@ impl Folder {
         if self.dirty.is_empty() {
             return Ok(());
         }
-        let now = Instant::now();
         let mut changes: FxHashMap<TenantNo, Vec<TraceChange>> = FxHashMap::default();
         for key in std::mem::take(&mut self.dirty) {
-            match self.fold_trace(key, now, all) {
+            match self.fold_trace(key, all) {
                 Some(change) => changes.entry(key.0).or_default().push(change),
                 None => self.dirty.push(key),
             }
@@ -237,10 +271,11 @@ impl Folder {
     }
 
     /// `None` if it is not its turn yet.
-    fn fold_trace(&mut self, key: TraceKey, now: Instant, all: bool) -> Option<TraceChange> {
+    fn fold_trace(&mut self, key: TraceKey, all: bool) -> Option<TraceChange> {
         let mut change = TraceChange { key, gone: Vec::new(), come: Vec::new(), same: Vec::new() };
         let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Some(change) };
-        if !all && open.fold_after.is_some_and(|after| now < after) {
+        let began = Instant::now();
+        if !all && open.fold_after.is_some_and(|after| began < after) {
             return None;
         }
         let silent_since = (self.options.clock)().minus(self.options.run_timeout);
@@ -248,22 +283,22 @@ impl Folder {
         open.is_dirty = false;
         if open.facts.len() > LARGE_TRACE_SPANS {
             let done = Instant::now();
-            open.fold_after = Some(done + (done - now) * LARGE_TRACE_SHARE);
+            open.fold_after = Some(done + (done - began) * LARGE_TRACE_SHARE);
         }
-        let mut before = std::mem::take(&mut open.applied);
+        let before = std::mem::take(&mut open.applied);
         drop(open);
 
+        let mut before: FxHashMap<SpanId, AppliedRun> = before.into_iter().map(|applied| (applied.run.key.span, applied)).collect();
         for run in folded.runs {
             if self.is_deleted(key.0, &run) {
                 continue;
             }
-            let known = before.iter().position(|applied| applied.run.key == run.key).map(|at| before.swap_remove(at));
-            match known {
+            match before.remove(&run.key.span) {
                 Some(applied) if *applied.run == run => change.same.push(applied),
                 known => change.come.push((known, Arc::new(run))),
             }
         }
-        change.gone = before;
+        change.gone = before.into_values().collect();
         Some(change)
     }
 
@@ -281,19 +316,25 @@ impl Folder {
         let mut recompute: FxHashSet<SessionNo> = FxHashSet::default();
         let mut state = cell.write();
         for change in changes {
-            let TraceChange { key, gone, come, same: mut applied } = change;
+            let TraceChange { key, gone, mut come, same } = change;
             for before in gone {
                 self.pending.leave(cell.no, &mut state, &before, &mut recompute);
             }
+            let is_applied = |applied: &AppliedRun| applied.session_no == NO_SESSION || is_listed(&state, applied);
+            let (mut applied, unlisted): (Vec<_>, Vec<_>) = same.into_iter().partition(is_applied);
+            come.extend(unlisted.into_iter().map(|applied| (Some(applied.clone()), applied.run)));
             for (before, run) in come {
+                if self.has_expired(&state, before.as_ref(), &run) {
+                    before.iter().for_each(|before| self.pending.leave(cell.no, &mut state, before, &mut recompute));
+                    continue;
+                }
                 applied.push(self.pending.come(cell.no, &mut state, before, run, &mut recompute));
             }
-            let is_unfinished = applied.iter().any(|applied| applied.run.status == RunStatus::Running);
-            if is_unfinished {
-                self.unfinished.insert(key);
-            } else {
-                self.unfinished.remove(&key);
-            }
+            let running = applied.iter().filter(|applied| applied.run.status == RunStatus::Running);
+            match running.map(|applied| applied.run.last_activity).min() {
+                Some(last_activity) => self.unfinished.insert(key, last_activity),
+                None => self.unfinished.remove(&key),
+            };
             if let Some(mut open) = self.shared.traces.map.get_mut(&key) {
                 open.applied = applied;
             }
@@ -305,10 +346,15 @@ impl Folder {
         Ok(())
     }
 
+    /// Whether retention has removed this run with its session, or would have: a trace that is still used must not bring it back.
+    fn has_expired(&self, state: &TenantState, before: Option<&AppliedRun>, run: &Run) -> bool {
+        run.session.is_some() && run.last_activity < self.floor && !before.is_some_and(|before| is_listed(state, before))
+    }
+
     /// Computes a session from all its runs, because a boundary of it shrank.
     fn recompute(&mut self, cell: &TenantCell, no: SessionNo) -> Result<(), FoldError> {
         self.shared.metrics.session_recomputed();
-        let Some(runs) = self.shared.session_runs(cell, no).map_err(|error| unwrap_database(&error))? else { return Ok(()) };
+        let Some(runs) = self.shared.session_runs(cell, no)? else { return Ok(()) };
         cell.write().index.recompute(no, runs.iter());
         Ok(())
     }
@@ -322,7 +368,8 @@ impl Folder {
             Err(TryRecvError::Disconnected) => return Err(FoldError::Checkpointer),
         }
         let is_large = self.pending.n_changes() >= self.options.checkpoint_changes;
-        let is_time = self.last_checkpoint.elapsed() >= self.options.checkpoint_interval;
+        let is_crowded = self.is_crowded() && self.last_checkpoint.elapsed() >= CROWDED_INTERVAL;
+        let is_time = is_crowded || self.last_checkpoint.elapsed() >= self.options.checkpoint_interval;
         let is_moved = self.journal.position() > self.pending.position;
         if !(is_large || is_time && (is_moved || self.pending.n_changes() > 0)) {
             return Ok(());
@@ -341,18 +388,27 @@ impl Folder {
     fn checkpoint_finished(&mut self, generation: Generation) {
         self.in_flight = false;
         self.committed = generation;
+        self.forgotten.retain(|_, forgotten_in| *forgotten_in > generation);
+        if self.is_crowded() {
+            self.evict_idle();
+        }
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.open_bytes > self.options.open_trace_bytes
     }
 
     pub(super) fn start_checkpoint(&mut self) -> Result<(), FoldError> {
         self.fold_dirty(true)?;
         self.last_checkpoint = Instant::now();
-        let checkpoint = self.pending.seal(self.journal.position(), &self.tenants, &self.shared.traces);
+        let now = (self.options.clock)();
+        let checkpoint = self.pending.seal(self.journal.position(), &self.tenants, &self.shared.traces, now);
         self.checkpoints.send(checkpoint).map_err(|_| FoldError::Checkpointer)?;
         self.in_flight = true;
         Ok(())
     }
 
-    fn last_checkpoint(mut self) -> Result<(), FoldError> {
+    fn last_checkpoint(&mut self) -> Result<(), FoldError> {
         if self.in_flight {
             let generation = self.finished.recv().map_err(|_| FoldError::Checkpointer)?;
             self.checkpoint_finished(generation);
@@ -361,9 +417,4 @@ impl Folder {
         self.finished.recv().map_err(|_| FoldError::Checkpointer)?;
         Ok(())
     }
-}
-
-fn unwrap_database(error: &crate::store::StoreError) -> FoldError {
-    tracing::error!(%error, "cannot read a session back");
-    FoldError::Database(rusqlite::Error::InvalidQuery)
 }

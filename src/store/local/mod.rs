@@ -95,13 +95,22 @@ struct Shared {
     readers: Arc<Readers>,
     metrics: Metrics,
     clock: Clock,
-    /// How far the fold has come; a deletion waits for its own position.
-    folded: watch::Sender<Position>,
-    /// What keeps the store from its work, for `/readyz`; set by the thread that met it.
-    trouble: Mutex<Option<String>>,
+    /// How far the fold has come; a deletion waits for its own position. Closed when the fold thread ends.
+    folded: watch::Receiver<Position>,
+    /// What keeps the store from its work, for `/readyz`.
+    trouble: Mutex<Trouble>,
     stopping: AtomicBool,
     /// Journal position of the last finished checkpoint: what lies before may be released.
     checkpointed: AtomicU64,
+}
+
+/// Each is set by the thread that met it.
+#[derive(Default)]
+struct Trouble {
+    /// The fold stopped, for good.
+    fold: Option<String>,
+    /// The last checkpoint could not be written; it is tried again.
+    disk: Option<String>,
 }
 
 // === impl LocalStore ===
@@ -130,10 +139,10 @@ impl LocalStore {
     async fn delete(&self, tenant: &Tenant, id: &SessionId) -> Result<Option<u64>, AcceptError> {
         let Some(n_runs) = self.shared.summary(tenant, id).map(|summary| summary.run_count) else { return Ok(None) };
         let position = self.append(tenant, Event::DeleteSession(id.clone()), Class::Events).await?;
-        let mut folded = self.shared.folded.subscribe();
+        let mut folded = self.shared.folded.clone();
         let is_folded = folded.wait_for(|folded| *folded > position).await.is_ok();
         if !is_folded {
-            return Err(AcceptError::Unavailable("stopping; the deletion is recorded and takes effect after the restart".into()));
+            return Err(AcceptError::Unavailable("the fold has stopped; the deletion is recorded and takes effect after a restart".into()));
         }
         Ok(Some(n_runs))
     }
@@ -188,7 +197,8 @@ impl Store for LocalStore {
         if self.journal.is_poisoned() {
             return Some("the journal stopped after a failed write; restart once the disk is well".into());
         }
-        lock(&self.shared.trouble).clone()
+        let trouble = lock(&self.shared.trouble);
+        trouble.fold.clone().or_else(|| trouble.disk.clone())
     }
 }
 

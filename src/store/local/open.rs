@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
 use super::checkpoint;
@@ -15,7 +15,7 @@ use super::folder::{FoldError, Folder};
 use super::pending::Pending;
 use super::read::Readers;
 use super::recent::Generation;
-use super::rows::{self, TenantNo, unsigned};
+use super::rows::{self, TenantNo, signed, unsigned};
 use super::schema::{SchemaError, open_writer};
 use super::tenant::{TenantCell, Tenants};
 use super::traces::{KnownTraces, OpenTraces, TraceKey};
@@ -35,7 +35,10 @@ pub enum OpenError {
     Read(#[from] rusqlite::Error),
     #[error("cannot fold what the journal holds beyond the index: {0}")]
     Replay(#[from] FoldError),
-    #[error("the index database covers the journal up to {covered}, but the journal begins at {start}: the files do not belong together")]
+    #[error(
+        "the index database covers the journal up to position {covered}, but the journal begins at {start}: what lay between is in neither. \
+         Put index.sqlite back from a backup, or move the journal's directory away to go on without what is in it"
+    )]
     Gap { covered: u64, start: u64 },
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -53,7 +56,7 @@ struct Loaded {
     position: Position,
     tenants: FxHashMap<TenantNo, Arc<TenantCell>>,
     tombstones: FxHashMap<(TenantNo, SessionId), UnixNanos>,
-    unfinished: FxHashSet<TraceKey>,
+    unfinished: FxHashMap<TraceKey, UnixNanos>,
     known: KnownTraces,
     n_sessions: usize,
 }
@@ -64,7 +67,17 @@ impl LocalStore {
         let started = Instant::now();
         let db = open_writer(&options.database)?;
         let tenants = Tenants::default();
-        let loaded = load(&db, &tenants)?;
+        let mut loaded = load(&db, &tenants)?;
+        if loaded.position > journal.end() {
+            // Another journal, then: all of it is new. What it should repeat changes nothing.
+            tracing::warn!(
+                covered = loaded.position.0,
+                journal_end = journal.end().0,
+                "the index database is ahead of the journal, which must have been replaced: all of the journal is read"
+            );
+            loaded.position = journal.start();
+            db.execute("UPDATE meta SET value = ?1 WHERE key = 'journal_position'", [signed(loaded.position.0)])?;
+        }
         if loaded.position < journal.start() {
             return Err(OpenError::Gap { covered: loaded.position.0, start: journal.start().0 });
         }
@@ -72,13 +85,14 @@ impl LocalStore {
 
         let readers = Readers::new(&options.database);
         let disk = readers.take()?;
+        let (folded, folded_seen) = watch::channel(loaded.position);
         let shared = Arc::new(Shared {
             tenants,
             traces: OpenTraces::new(),
             readers,
             metrics: Metrics::default(),
             clock: options.clock.clone(),
-            folded: watch::Sender::new(loaded.position),
+            folded: folded_seen,
             trouble: std::sync::Mutex::default(),
             stopping: false.into(),
             checkpointed: loaded.position.0.into(),
@@ -95,12 +109,15 @@ impl LocalStore {
         let mut folder = Folder {
             shared: shared.clone(),
             journal: journal.reader(loaded.position),
+            folded,
             disk,
             strings: Strings::default(),
             known: loaded.known,
             tenants: loaded.tenants,
             tombstones: loaded.tombstones,
             unfinished: loaded.unfinished,
+            forgotten: FxHashMap::default(),
+            open_bytes: 0,
             dirty: Vec::new(),
             pending: Pending::starting_at(loaded.position),
             committed: Generation(0),
@@ -110,7 +127,7 @@ impl LocalStore {
             last_checkpoint: Instant::now(),
             last_sweep: Instant::now(),
             floor: UnixNanos::ZERO,
-            swept_trace_no: 0,
+            removed_in: Generation(0),
             options,
         };
         folder.replay(journal.end())?;
@@ -138,11 +155,13 @@ fn supervise(folder: Folder) {
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| folder.run()));
     let reason = match outcome {
         Ok(Ok(())) => return,
+        // The checkpoint thread gave up because it has to.
+        Ok(Err(FoldError::Checkpointer)) if shared.is_stopping() => return,
         Ok(Err(error)) => error.to_string(),
         Err(_) => "it panicked".to_owned(),
     };
     tracing::error!(reason, "the fold stopped: spans are still journaled and forwarded, sessions stand still until a restart");
-    *lock(&shared.trouble) = Some(format!("the fold stopped: {reason}"));
+    lock(&shared.trouble).fold = Some(format!("the fold stopped: {reason}"));
 }
 
 fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
@@ -153,7 +172,7 @@ fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
         position: Position(position.map_or(0, unsigned)),
         tenants: by_no,
         tombstones: load_tombstones(db)?,
-        unfinished: load_traces(db, "SELECT tenant_no, trace_id FROM runs WHERE status = 0")?.into_iter().collect(),
+        unfinished: load_unfinished(db)?,
         known: load_known(db)?,
         n_sessions,
     })
@@ -205,6 +224,20 @@ fn load_known(db: &Connection) -> Result<KnownTraces, OpenError> {
         known.insert(tenant, trace);
     }
     Ok(known)
+}
+
+fn load_unfinished(db: &Connection) -> Result<FxHashMap<TraceKey, UnixNanos>, OpenError> {
+    let mut unfinished = FxHashMap::default();
+    let mut select =
+        db.prepare("SELECT tenant_no, trace_id, min(last_activity_ns) FROM runs WHERE status = 0 GROUP BY tenant_no, trace_id")?;
+    let mut found = select.query([])?;
+    while let Some(row) = found.next()? {
+        let trace: [u8; 16] = row.get(1)?;
+        if let Some(trace) = TraceId::from_bytes(&trace) {
+            unfinished.insert((TenantNo(row.get(0)?), trace), UnixNanos(unsigned(row.get(2)?)));
+        }
+    }
+    Ok(unfinished)
 }
 
 fn load_traces(db: &Connection, query: &str) -> Result<Vec<TraceKey>, OpenError> {

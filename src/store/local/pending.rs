@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::checkpoint::{Checkpoint, TraceRow};
+use super::checkpoint::{ChangedRuns, Checkpoint, TraceRow};
 use super::recent::{Generation, RunOrder};
 use super::rows::{NO_SESSION, TenantNo};
 use super::tenant::{TenantCell, TenantState};
@@ -25,8 +25,11 @@ pub(super) struct Pending {
     pub(super) sessionless_floor: UnixNanos,
     sessions: FxHashSet<(TenantNo, SessionNo)>,
     cleared: Vec<(TenantNo, SessionNo)>,
-    runs: FxHashMap<(TenantNo, SessionNo, RunOrder), Option<Arc<Run>>>,
+    runs: ChangedRuns,
+    /// Over all sessions.
+    n_runs: usize,
     traces: FxHashSet<TraceKey>,
+    kept: FxHashMap<TraceKey, UnixNanos>,
     tombstones: Vec<(TenantNo, SessionId, Option<UnixNanos>)>,
 }
 
@@ -37,12 +40,17 @@ impl Pending {
     }
 
     pub(super) fn n_changes(&self) -> usize {
-        self.runs.len() + self.traces.len() + self.cleared.len() + self.tombstones.len()
+        self.n_runs + self.traces.len() + self.kept.len() + self.cleared.len() + self.tombstones.len()
     }
 
     /// The trace will be written as it is when the checkpoint is sealed, or removed if it is not open then.
     pub(super) fn trace_changed(&mut self, key: TraceKey) {
         self.traces.insert(key);
+    }
+
+    /// The trace is not looked at again before `until` to find out whether it is old.
+    pub(super) fn keep_trace(&mut self, key: TraceKey, until: UnixNanos) {
+        self.kept.insert(key, until);
     }
 
     pub(super) fn tombstone(&mut self, tenant: TenantNo, session: SessionId, deleted_at: Option<UnixNanos>) {
@@ -93,13 +101,19 @@ impl Pending {
     pub(super) fn clear_session(&mut self, tenant: TenantNo, state: &mut TenantState, session: SessionNo) {
         state.index.remove(session);
         state.recent.forget_session(session);
-        self.runs.retain(|(owner, no, _), _| *owner != tenant || *no != session);
+        self.n_runs -= self.runs.remove(&(tenant, session)).map_or(0, |runs| runs.len());
         self.sessions.insert((tenant, session));
         self.cleared.push((tenant, session));
     }
 
     /// Takes everything as it is now; what changes from here on belongs to the next generation.
-    pub(super) fn seal(&mut self, position: Position, tenants: &FxHashMap<TenantNo, Arc<TenantCell>>, traces: &OpenTraces) -> Checkpoint {
+    pub(super) fn seal(
+        &mut self,
+        position: Position,
+        tenants: &FxHashMap<TenantNo, Arc<TenantCell>>,
+        traces: &OpenTraces,
+        now: UnixNanos,
+    ) -> Checkpoint {
         let sealed = std::mem::take(self);
         self.generation = Generation(sealed.generation.0 + 1);
         self.position = position;
@@ -107,7 +121,7 @@ impl Pending {
         let mut sessions: Vec<_> = sealed.sessions.into_iter().collect();
         sessions.sort_unstable();
         let row = |tenant: TenantNo, no| tenants.get(&tenant).and_then(|cell| cell.read().index.row(no));
-        let trace_row = |key: &TraceKey| traces.map.get(key).map(|open| trace_row(&open));
+        let trace_row = |key: &TraceKey| traces.map.get(key).filter(|open| !open.facts.is_empty()).map(|open| trace_row(&open, now));
         Checkpoint {
             generation: sealed.generation,
             position,
@@ -116,6 +130,7 @@ impl Pending {
             cleared: sealed.cleared,
             runs: sealed.runs,
             traces: sealed.traces.into_iter().map(|key| (key.0, key.1, trace_row(&key))).collect(),
+            kept: sealed.kept.into_iter().map(|((tenant, trace), until)| (tenant, trace, until)).collect(),
             tombstones: sealed.tombstones,
             sessionless_floor: sealed.sessionless_floor,
         }
@@ -134,16 +149,18 @@ impl Pending {
         if session != NO_SESSION {
             state.recent.set(session, order, run.clone(), self.generation);
         }
-        self.runs.insert((tenant, session, order), run);
+        let is_new = self.runs.entry((tenant, session)).or_default().insert(order, run).is_none();
+        self.n_runs += usize::from(is_new);
     }
 }
 
 /// Whether the index still counts this run: its session may have been removed by retention while the trace was away.
-fn is_listed(state: &TenantState, applied: &AppliedRun) -> bool {
+pub(super) fn is_listed(state: &TenantState, applied: &AppliedRun) -> bool {
     applied.run.session.as_ref().and_then(|session| state.index.find(session)) == Some(applied.session_no)
 }
 
-fn trace_row(open: &OpenTrace) -> TraceRow {
-    let last = open.facts.iter().filter(|fact| !fact.is_future).map(|fact| fact.end.max(fact.start)).max();
-    TraceRow { last: last.unwrap_or_default(), facts: stored::encode_trace(open.facts.iter(), open.facts.n_refused(), &open.run_refs()) }
+fn trace_row(open: &OpenTrace, now: UnixNanos) -> TraceRow {
+    let times = open.facts.iter().filter(|fact| !fact.is_future).map(|fact| fact.end.max(fact.start));
+    let last = times.filter(|time| *time > UnixNanos::ZERO).max();
+    TraceRow { last: last.unwrap_or(now), facts: stored::encode_trace(open.facts.iter(), open.facts.n_refused(), &open.run_refs()) }
 }

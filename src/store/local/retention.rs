@@ -4,21 +4,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::params;
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 
 use super::folder::{FoldError, Folder};
-use super::rows::TenantNo;
+use super::rows::{TenantNo, signed, unreadable};
 use super::tenant::TenantCell;
 use super::traces::TraceKey;
 use crate::index::SessionNo;
 use crate::model::ids::{SessionId, TraceId};
-use crate::model::run::{Run, RunStatus};
+use crate::model::run::Run;
 use crate::model::time::UnixNanos;
+use crate::wire::stored;
 
-/// Sessions removed in one sweep: a big clean-up is a trickle, not a pause.
-const SWEEP_SESSIONS: usize = 500;
-/// Stored traces looked at in one sweep.
-const SWEEP_TRACES: i64 = 5_000;
+/// Sessions removed under one hold of a tenant's lock, and in one sweep: a big clean-up is a trickle, not a pause.
+const SLICE_SESSIONS: usize = 500;
+const SWEEP_SESSIONS: usize = 10_000;
+/// Old stored traces looked at in one sweep.
+const SWEEP_TRACES: i64 = 10_000;
+/// How far below its cap the database is brought, so that it is not over it again at once: a part in this many.
+const CAP_SLACK: u64 = 20;
 
 impl Folder {
     pub(super) fn sweep_if_due(&mut self) -> Result<(), FoldError> {
@@ -27,15 +31,16 @@ impl Folder {
         }
         self.last_sweep = Instant::now();
         let now = (self.options.clock)();
+        self.time_out_silent_runs(now)?;
         if let Some(age) = self.options.max_age {
             self.floor = self.floor.max(now.minus(age));
+            // What started before the floor is not folded any more, but a run of the same length as the retention time may still end.
+            self.expire_tombstones(now.minus(age).minus(age));
         }
-        self.time_out_silent_runs(now)?;
-        self.shrink_to_cap()?;
+        self.shrink_to_cap(now)?;
         if self.floor > UnixNanos::ZERO {
             self.expire_sessions(self.floor);
             self.expire_traces(self.floor)?;
-            self.expire_tombstones(self.floor);
             self.pending.sessionless_floor = self.floor;
         }
         self.evict_idle();
@@ -46,15 +51,15 @@ impl Folder {
     /// Folds again the traces whose unfinished runs have been silent too long; the fold then says `timeout`.
     fn time_out_silent_runs(&mut self, now: UnixNanos) -> Result<(), FoldError> {
         let silent_since = now.minus(self.options.run_timeout);
-        for key in self.unfinished.clone() {
+        let silent: Vec<TraceKey> =
+            self.unfinished.iter().filter(|(_, last_activity)| **last_activity < silent_since).map(|(key, _)| *key).collect();
+        for key in silent {
             let Some(cell) = self.tenants.get(&key.0).cloned() else { continue };
             if !self.shared.traces.map.contains_key(&key) {
                 self.open(&cell, key.1)?;
             }
             let Some(mut open) = self.shared.traces.map.get_mut(&key) else { continue };
-            let silent = |run: &Run| run.status == RunStatus::Running && run.last_activity < silent_since;
-            if !open.is_dirty && open.applied.iter().any(|applied| silent(&applied.run)) {
-                open.is_dirty = true;
+            if !std::mem::replace(&mut open.is_dirty, true) {
                 open.changed = self.pending.generation;
                 drop(open);
                 self.pending.trace_changed(key);
@@ -65,78 +70,113 @@ impl Folder {
     }
 
     /// Raises the floor past the oldest sessions while the database holds more than its cap.
-    fn shrink_to_cap(&mut self) -> Result<(), FoldError> {
+    fn shrink_to_cap(&mut self, now: UnixNanos) -> Result<(), FoldError> {
         let Some(cap) = self.options.max_index_bytes else { return Ok(()) };
-        let pragma = |name: &str| self.disk.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
-        let used = (pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?;
-        if used.cast_unsigned() <= cap {
+        if self.removed_in > self.committed {
             return Ok(());
         }
-        let oldest = self.tenants.values().flat_map(|cell| {
-            let state = cell.read();
-            let numbers = state.index.idle_since(UnixNanos::MAX, SWEEP_SESSIONS / 5);
-            numbers.into_iter().filter_map(|no| state.index.row(no)).map(|row| row.sort_activity).collect::<Vec<_>>()
-        });
-        let mut oldest: Vec<_> = oldest.collect();
-        oldest.sort_unstable();
-        oldest.truncate(SWEEP_SESSIONS / 5);
-        if let Some(newest_to_go) = oldest.last() {
-            self.floor = self.floor.max(UnixNanos(newest_to_go.0.saturating_add(1)));
-            tracing::warn!(
-                used_bytes = used,
-                cap_bytes = cap,
-                "the index has reached retention.max_index_bytes: its oldest sessions are removed"
-            );
+        let pragma = |name: &str| self.disk.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+        let used = ((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?).cast_unsigned();
+        if used <= cap {
+            return Ok(());
+        }
+        let n_sessions: usize = self.tenants.values().map(|cell| cell.read().index.len()).sum();
+        let excess = used - (cap - cap / CAP_SLACK);
+        let wanted = (n_sessions as u128 * u128::from(excess)).div_ceil(u128::from(used));
+        let oldest = self.oldest_sessions(usize::try_from(wanted).unwrap_or(usize::MAX).min(SWEEP_SESSIONS));
+        let Some((newest_to_go, ..)) = oldest.last() else { return Ok(()) };
+        tracing::warn!(
+            used_bytes = used,
+            cap_bytes = cap,
+            sessions = oldest.len(),
+            "the index has reached retention.max_index_bytes: its oldest sessions are removed"
+        );
+        // Never into the future: sessions with such times go one by one, and must not take everything else with them.
+        self.floor = self.floor.max(UnixNanos(newest_to_go.0.saturating_add(1)).min(now));
+        for (last_activity, tenant, session) in oldest {
+            let Some(cell) = self.tenants.get(&tenant).cloned() else { continue };
+            let ahead = if last_activity < self.floor { None } else { self.shared.session_runs(&cell, session)? };
+            self.remove_sessions(&cell, &[session]);
+            // The others' traces lie before the floor and are found by that.
+            self.forget_in_traces(&cell, session, &ahead.unwrap_or_default())?;
         }
         Ok(())
+    }
+
+    /// The sessions of all tenants that have been idle longest, oldest first.
+    fn oldest_sessions(&self, limit: usize) -> Vec<(UnixNanos, TenantNo, SessionNo)> {
+        let mut oldest = Vec::new();
+        for cell in self.tenants.values() {
+            let state = cell.read();
+            let rows = state.index.idle_since(UnixNanos::MAX, limit).into_iter().filter_map(|no| state.index.row(no));
+            oldest.extend(rows.map(|row| (row.summary.last_activity, cell.no, row.no)));
+        }
+        oldest.sort_unstable();
+        oldest.truncate(limit);
+        oldest
     }
 
     fn expire_sessions(&mut self, floor: UnixNanos) {
-        for cell in self.tenants.values() {
-            let idle = cell.read().index.idle_since(floor, SWEEP_SESSIONS);
-            if idle.is_empty() {
-                continue;
+        let mut left = SWEEP_SESSIONS;
+        for cell in self.tenants.values().cloned().collect::<Vec<_>>() {
+            while left > 0 {
+                let idle = cell.read().index.idle_since(floor, SLICE_SESSIONS.min(left));
+                if idle.is_empty() {
+                    break;
+                }
+                left -= idle.len();
+                self.remove_sessions(&cell, &idle);
             }
-            let mut state = cell.write();
-            for session in &idle {
-                self.pending.clear_session(cell.no, &mut state, *session);
-            }
-            drop(state);
-            self.shared.metrics.sessions_expired(idle.len());
         }
     }
 
-    /// Looks at the next slice of stored traces and forgets those that ended before the floor.
-    fn expire_traces(&mut self, floor: UnixNanos) -> Result<(), FoldError> {
-        let mut expired = Vec::new();
-        let mut last_no = 0;
-        {
-            let mut select = self.disk.prepare_cached(
-                "SELECT trace_no, tenant_no, trace_id, last_ns FROM traces WHERE trace_no > ?1 ORDER BY trace_no LIMIT ?2",
-            )?;
-            let mut rows = select.query(params![self.swept_trace_no, SWEEP_TRACES])?;
-            while let Some(row) = rows.next()? {
-                last_no = row.get(0)?;
-                let trace: [u8; 16] = row.get(2)?;
-                let last = UnixNanos(row.get::<_, i64>(3)?.cast_unsigned());
-                if let (true, Some(trace)) = (last < floor, TraceId::from_bytes(&trace)) {
-                    expired.push((TenantNo(row.get(1)?), trace));
-                }
-            }
+    fn remove_sessions(&mut self, cell: &TenantCell, sessions: &[SessionNo]) {
+        let mut state = cell.write();
+        for session in sessions {
+            self.pending.clear_session(cell.no, &mut state, *session);
         }
-        self.swept_trace_no = last_no;
-        for key in expired {
-            if !self.shared.traces.map.contains_key(&key) {
-                self.unfinished.remove(&key);
-                self.pending.trace_changed(key);
+        drop(state);
+        self.removed_in = self.pending.generation;
+        self.shared.metrics.sessions_expired(sessions.len());
+    }
+
+    /// Forgets stored traces that ended before the floor, unless a session that is alive has a run of them.
+    fn expire_traces(&mut self, floor: UnixNanos) -> Result<(), FoldError> {
+        for (key, sessions) in self.old_traces(floor)? {
+            if self.shared.traces.map.contains_key(&key) || self.forgotten.contains_key(&key) {
+                continue;
+            }
+            let Some(cell) = self.tenants.get(&key.0).cloned() else { continue };
+            let last_activity = |no: &SessionNo| cell.read().index.row(*no).map(|row| row.summary.last_activity);
+            match sessions.iter().filter_map(last_activity).max() {
+                Some(alive) => self.pending.keep_trace(key, alive),
+                None => {
+                    self.forget_trace(key);
+                    self.removed_in = self.pending.generation;
+                }
             }
         }
         Ok(())
     }
 
-    /// What started before the floor is not folded any more, so its tombstone has done its work.
-    fn expire_tombstones(&mut self, floor: UnixNanos) {
-        let expired: Vec<_> = self.tombstones.extract_if(|_, deleted_at| *deleted_at < floor).map(|(key, _)| key).collect();
+    /// Stored traces that ended before the floor, and the sessions that they had runs in.
+    fn old_traces(&self, floor: UnixNanos) -> rusqlite::Result<Vec<(TraceKey, Vec<SessionNo>)>> {
+        let mut select =
+            self.disk.prepare_cached("SELECT tenant_no, trace_id, facts FROM traces WHERE last_ns < ?1 ORDER BY last_ns LIMIT ?2")?;
+        let mut old = Vec::new();
+        let mut rows = select.query(params![signed(floor.0), SWEEP_TRACES])?;
+        while let Some(row) = rows.next()? {
+            let trace: [u8; 16] = row.get(1)?;
+            let Some(trace) = TraceId::from_bytes(&trace) else { continue };
+            let stored = stored::decode_trace(row.get_ref(2)?.as_blob()?).map_err(|error| unreadable(2, error))?;
+            let sessions = stored.runs.iter().map(|run| SessionNo(run.session_no)).collect();
+            old.push(((TenantNo(row.get(0)?), trace), sessions));
+        }
+        Ok(old)
+    }
+
+    fn expire_tombstones(&mut self, before: UnixNanos) {
+        let expired: Vec<_> = self.tombstones.extract_if(|_, deleted_at| *deleted_at < before).map(|(key, _)| key).collect();
         for (tenant, session) in expired {
             self.pending.tombstone(tenant, session, None);
         }
@@ -164,6 +204,7 @@ impl Folder {
                 total_bytes -= bytes;
             }
         }
+        self.open_bytes = total_bytes;
         self.shared.metrics.open_traces(self.shared.traces.map.len(), total_bytes);
     }
 
@@ -180,10 +221,7 @@ impl Folder {
         let no = cell.read().index.find(id);
         let runs = match no {
             None => None,
-            Some(no) => self.shared.session_runs(cell, no).map_err(|error| {
-                tracing::error!(%error, "cannot read the runs of a session that is to be deleted");
-                FoldError::Database(rusqlite::Error::InvalidQuery)
-            })?,
+            Some(no) => self.shared.session_runs(cell, no)?,
         };
         let runs = runs.unwrap_or_default();
         let newest = runs.iter().filter(|run| !run.is_future).map(|run| run.started_at).max();
@@ -196,30 +234,39 @@ impl Folder {
         let mut state = cell.write();
         self.pending.clear_session(cell.no, &mut state, no);
         drop(state);
-        let traces: FxHashSet<TraceId> = runs.iter().map(|run| run.key.trace).collect();
-        for trace in traces {
-            self.forget_in_trace(cell, trace, no)?;
-        }
+        self.forget_in_traces(cell, no, &runs)?;
         self.shared.metrics.session_deleted();
         Ok(())
     }
 
-    /// Takes a deleted session out of one trace; facts of a trace that was all of that session go too.
-    fn forget_in_trace(&mut self, cell: &TenantCell, trace: TraceId, session: SessionNo) -> Result<(), FoldError> {
+    fn forget_in_traces(&mut self, cell: &TenantCell, session: SessionNo, runs: &[Run]) -> Result<(), FoldError> {
+        let mut traces: FxHashMap<TraceId, bool> = FxHashMap::default();
+        for run in runs {
+            *traces.entry(run.key.trace).or_default() |= run.completed_at.is_none();
+        }
+        for (trace, is_going_on) in traces {
+            self.forget_in_trace(cell, trace, session, is_going_on)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a session that is gone out of one trace. Facts of a trace that was all of that session go too, once it has ended: before, they
+    /// are what tells its late spans from a new run.
+    fn forget_in_trace(&mut self, cell: &TenantCell, trace: TraceId, session: SessionNo, is_going_on: bool) -> Result<(), FoldError> {
         let key = (cell.no, trace);
         if !self.shared.traces.map.contains_key(&key) {
             self.open(cell, trace)?;
         }
         let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(()) };
         open.applied.retain(|applied| applied.session_no != session);
-        let is_empty = open.applied.is_empty();
         open.changed = self.pending.generation;
+        let is_over = open.applied.is_empty() && !is_going_on;
         drop(open);
-        if is_empty {
-            self.shared.traces.map.remove(&key);
-            self.unfinished.remove(&key);
+        if is_over {
+            self.forget_trace(key);
+        } else {
+            self.pending.trace_changed(key);
         }
-        self.pending.trace_changed(key);
         Ok(())
     }
 }
