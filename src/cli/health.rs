@@ -1,6 +1,6 @@
 //! `sessionfold health`: is the server on `--http` ready? For containers without a shell.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +15,10 @@ const ANSWER_MAX_BYTES: u64 = 16 * 1024;
 pub fn run(config: Config) -> ExitCode {
     let address = reachable(config.server.http);
     match ask(address) {
+        // Both kinds mean that the time is up; the system's own words for it are "resource temporarily unavailable".
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            fail(&format!("no answer from http://{address}/readyz within {} s", TIMEOUT.as_secs()))
+        }
         Err(error) => fail(&format!("no answer from http://{address}/readyz: {error}")),
         Ok((200, _)) => {
             print_line("ready");

@@ -5,14 +5,15 @@ use std::process::ExitCode;
 
 use super::{fail, print_line, refuse};
 use crate::app::{App, StartError};
-use crate::config::{Config, unknown_environment};
+use crate::config::{self, Config, unknown_environment};
 use crate::telemetry;
 
 pub fn run(config: Config) -> ExitCode {
     if let Err(problem) = telemetry::init(&config.log) {
         return refuse(&problem);
     }
-    for variable in unknown_environment(&std::env::vars().collect::<Vec<_>>()) {
+    let environment = config::environment(std::env::vars_os()).unwrap_or_default();
+    for variable in unknown_environment(&environment) {
         tracing::warn!(variable, "this environment variable is not a setting and is ignored; --print-config shows all of them");
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("worker").build() {
