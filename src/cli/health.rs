@@ -1,11 +1,11 @@
 //! `sessionfold health`: is the server on `--http` ready? For containers without a shell.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{fail, print_line};
+use super::{fail, print_line, reachable};
 use crate::config::Config;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -26,17 +26,6 @@ pub fn run(config: Config) -> ExitCode {
         }
         Ok((status, body)) => fail(&format!("not ready ({status}): {}", body.trim())),
     }
-}
-
-/// An address that listens everywhere is asked on loopback.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address.ip() {
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
 }
 
 fn ask(address: SocketAddr) -> std::io::Result<(u16, String)> {
