@@ -167,6 +167,9 @@ impl Store for Doored {
 pub(super) fn check_settings(config: &Config) -> Result<Authenticator, String> {
     let authenticator = authenticator(&config.auth)?;
     let wanted = listen_addresses(config);
+    if let Some((a, b)) = [(0, 1), (0, 2), (1, 2)].into_iter().find(|&(a, b)| wanted[a] == wanted[b] && wanted[a].port() != 0) {
+        return Err(format!("{} and {} are both {}: give each a port of its own", FLAGS[a], FLAGS[b], wanted[a]));
+    }
     if let Some(problem) = auth::exposure_error(&wanted, authenticator.is_on(), config.server.allow_anonymous) {
         return Err(problem);
     }
@@ -241,7 +244,7 @@ fn open_journal(config: &Config, data_dir: &Path) -> Result<Journal, StartError>
     };
     let options =
         journal::Options { segment_bytes: config.journal.segment_bytes.0, max_bytes, tail_bytes: config.journal.tail_bytes.bytes() };
-    let (journal, recovery) = Journal::open(&data_dir.join("journal"), options)?;
+    let (journal, recovery) = Journal::open(&super::journal_dir(config), options)?;
     if recovery.torn_bytes > 0 {
         tracing::warn!(bytes = recovery.torn_bytes, "the last write was torn by a crash and is cut off; it was never acknowledged");
     }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::load::{ConfigError, load, unknown_environment};
+pub use self::load::{ConfigError, environment, load, unknown_environment};
 pub use self::units::{Age, Size};
 
 /// All settings. Plain data: nothing is bound or opened by reading it.
