@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use super::{EXIT_FAILURE, EXIT_USAGE, fail, print_line};
 use crate::app;
 use crate::config::Config;
+use crate::prices::Prices;
 use crate::tempo::probe::{self, Reached};
 
 /// What was found, told line by line as it is found.
@@ -27,6 +28,7 @@ pub fn run(config: Config) -> ExitCode {
         return ExitCode::from(EXIT_USAGE);
     }
     findings.passed("settings", "sound");
+    findings.passed("prices", Prices::table_name());
     check_ports(&config, &mut findings);
     check_data_dir(&config, &mut findings);
     runtime.block_on(check_tempo(&config, &mut findings));
