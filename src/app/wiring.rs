@@ -333,3 +333,33 @@ fn now() -> UnixNanos {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixNanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::usage::{Call, NanoUsd, Usage};
+
+    #[test]
+    fn the_store_prices_calls_by_the_table_and_the_operators_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("prices.toml");
+        let price = "[[price]]\nmodel = \"llama\"\ninput_per_million_usd = 0.5\noutput_per_million_usd = 1\n";
+        std::fs::write(&file, price).unwrap();
+        let mut config = Config::default();
+        config.prices.overrides = file;
+        let options = store_options(&config, dir.path(), prices(&config.prices).unwrap());
+        let usage = Usage { input_tokens: Some(120), output_tokens: Some(30), ..Usage::default() };
+        let cost = |model: &str| (options.price)(&Call { usage, model: model.into(), provider: "openai".into() }, now());
+        assert_eq!(cost("gpt-4o-2024-08-06"), Some(NanoUsd(600_000)));
+        assert_eq!(cost("llama"), Some(NanoUsd(90_000)));
+        assert_eq!(cost("qwen"), None);
+    }
+
+    #[test]
+    fn a_bad_file_of_prices_is_found_before_anything_starts() {
+        let mut config = Config::default();
+        config.prices.overrides = "/nowhere/prices.toml".into();
+        let problem = check_settings(&config).err().unwrap();
+        assert!(problem.contains("prices.overrides") && problem.contains("/nowhere/prices.toml"), "{problem}");
+    }
+}

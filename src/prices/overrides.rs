@@ -137,7 +137,7 @@ impl Overrides {
 /// One key for all words that mean the same provider.
 fn provider_key(table: &Table, word: &str) -> String {
     match named(table, word) {
-        Named::Known(provider) => key(&provider.id),
+        Named::Known(provider) => provider.key.clone(),
         Named::Nobody => String::new(),
         Named::Gateway | Named::Stranger => key(word),
     }

@@ -2,6 +2,9 @@
 //!
 //! A word is compared without case and without what is no letter or digit: `x-ai`, `x_ai` and `xAI` are one.
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
 use super::table::{Provider, Table};
 
 /// Whom a span names.
@@ -99,17 +102,15 @@ pub(super) const APIS: &[&str] = &[
 
 /// Whom this word names.
 pub(super) fn named<'t>(table: &'t Table, word: &str) -> Named<'t> {
-    let word = without_api(word.trim());
-    let key = key(word);
-    if let Some((_, means)) = ALIASES.iter().find(|(alias, _)| self::key(alias) == key) {
-        return match means {
-            Means::Nobody => Named::Nobody,
-            Means::Gateway => Named::Gateway,
-            Means::Provider(id) => table.provider(id).map_or(Named::Stranger, Named::Known),
-        };
+    static MEANINGS: OnceLock<HashMap<String, Means>> = OnceLock::new();
+    let meanings = MEANINGS.get_or_init(|| ALIASES.iter().map(|(alias, means)| (key(alias), *means)).collect());
+    let key = key(without_api(word.trim()));
+    match meanings.get(&key) {
+        Some(Means::Nobody) => Named::Nobody,
+        Some(Means::Gateway) => Named::Gateway,
+        Some(Means::Provider(id)) => table.provider(id).map_or(Named::Stranger, Named::Known),
+        None => table.providers.iter().find(|provider| provider.key == key).map_or(Named::Stranger, Named::Known),
     }
-    let is_named = |provider: &&Provider| self::key(&provider.id) == key;
-    table.providers.iter().find(is_named).map_or(Named::Stranger, Named::Known)
 }
 
 /// Letters and digits in lower case.

@@ -16,6 +16,7 @@ use std::sync::OnceLock;
 use chrono::NaiveDate;
 use serde::Deserialize;
 
+use super::provider;
 use super::rule::Rule;
 use super::tariff::{Period, Rate, Rates, Tariff, When, day_start};
 use super::usd::PerMillion;
@@ -43,6 +44,8 @@ pub(super) struct Head {
 
 pub(super) struct Provider {
     pub id: Box<str>,
+    /// The id as words for a provider are compared.
+    pub key: String,
     /// Ids of the providers whose models it sells too.
     then: Vec<String>,
     models: std::ops::Range<usize>,
@@ -74,9 +77,11 @@ impl Table {
         let mut table = Self { taken: day(&head.taken)?, head, providers: Vec::new(), models: Vec::new() };
         for (line, number) in lines {
             let failed = |what: &dyn std::fmt::Display| format!("line {number}: {what}");
-            match serde_json::from_str(line).map_err(|error| failed(&error))? {
-                Line::Provider(line) => table.add_provider(line),
-                Line::Model(line) => table.add_model(line).map_err(|problem| failed(&problem))?,
+            if line.starts_with(PROVIDER_MARK) {
+                table.add_provider(serde_json::from_str(line).map_err(|error| failed(&error))?);
+            } else {
+                let line = serde_json::from_str(line).map_err(|error| failed(&error))?;
+                table.add_model(line).map_err(|problem| failed(&problem))?;
             }
         }
         Ok(table)
@@ -104,7 +109,7 @@ impl Table {
 
     fn add_provider(&mut self, line: ProviderLine) {
         let end = self.models.len();
-        self.providers.push(Provider { id: line.provider.into(), then: line.then, models: end..end });
+        self.providers.push(Provider { key: provider::key(&line.provider), id: line.provider.into(), then: line.then, models: end..end });
     }
 
     fn add_model(&mut self, line: ModelLine) -> Result<(), String> {
@@ -132,12 +137,8 @@ impl Provider {
 
 // === the lines ===
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Provider(ProviderLine),
-    Model(ModelLine),
-}
+/// How the line of a provider begins.
+const PROVIDER_MARK: &str = "{\"provider\"";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
