@@ -8,6 +8,7 @@ use super::{EXIT_FAILURE, EXIT_USAGE, fail, print_line};
 use crate::app;
 use crate::config::Config;
 use crate::journal::Journal;
+use crate::prices::Prices;
 use crate::telemetry;
 use crate::tempo::probe::{self, Reached};
 
@@ -30,6 +31,7 @@ pub fn run(config: Config) -> ExitCode {
         return ExitCode::from(EXIT_USAGE);
     }
     findings.passed("settings", "sound");
+    findings.passed("prices", Prices::table_name());
     check_ports(&config, &mut findings);
     check_data_dir(&config, &mut findings);
     runtime.block_on(check_tempo(&config, &mut findings));
