@@ -90,7 +90,7 @@ fn made(shape: u64, trace: u8, number: u8, copy: u8) -> Span {
     if dice.one_in(6) {
         made = made.failed();
     }
-    made.from_to(start, [end, 0, end + MINUTE][usize::from(copy)])
+    made.between(start, [end, 0, end + MINUTE][usize::from(copy)])
 }
 
 struct World {
