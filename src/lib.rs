@@ -27,6 +27,7 @@
 //! | 5 | [`auth`], [`params`] | shared by the doors |
 //! | 6 | [`ingest`], [`api`] | the doors |
 //! | 7 | [`config`], [`telemetry`], [`server`], [`app`], [`cli`] | the only modules that know everything |
+//! | 7 | [`demo`] | a client: readable traffic for a running server |
 
 pub mod api;
 pub mod app;
@@ -34,6 +35,7 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod conventions;
+pub mod demo;
 pub mod fold;
 pub mod index;
 pub mod ingest;

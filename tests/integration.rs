@@ -3,9 +3,11 @@
 mod api;
 mod conformance;
 mod crash;
+mod demo;
 mod deploy;
 mod e2e;
 mod forward;
+mod load;
 mod proto;
 mod receive;
 mod store;

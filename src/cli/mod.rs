@@ -1,6 +1,7 @@
 //! Layer 7: what is typed, and what it does.
 
 mod check;
+mod demo;
 mod health;
 mod serve;
 
@@ -26,6 +27,7 @@ const EXAMPLES: &str = "Examples:
   sessionfold                                    listen on 4317, 4318 and 8080 of this machine
   sessionfold --tempo http://localhost:14317     the same, and forward every span to Tempo
   sessionfold check --tempo http://tempo:4317    is the configuration sound, are the ports free, does Tempo answer
+  sessionfold demo                               send some conversations to a running server
   sessionfold --print-config                     every setting that would be used
 
 Every setting, its default and its reason: config/sessionfold.toml. Each is also an environment variable, SESSIONFOLD_<SECTION>_<KEY>.";
@@ -47,6 +49,8 @@ enum Command {
     Check(Settings),
     /// Exit 0 if the server on --http is ready: for containers without a shell.
     Health(Settings),
+    /// Send readable traffic to a running server, to have something to look at; --clean removes it again.
+    Demo(demo::DemoArgs),
 }
 
 /// The settings that scripts rely on. All others come from the file or the environment.
@@ -95,6 +99,7 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(settings)) => (settings, serve::run),
         Some(Command::Check(settings)) => (settings, check::run),
         Some(Command::Health(settings)) => (settings, health::run),
+        Some(Command::Demo(args)) => return demo::run(&args),
     };
     let config = match settings.resolve() {
         Ok(config) => config,

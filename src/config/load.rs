@@ -10,8 +10,9 @@ use crate::model::ids::Tenant;
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "SESSIONFOLD_";
-/// Variables that are flags of their own, not keys of a section.
-const FLAG_VARIABLES: [&str; 8] = ["CONFIG", "DATA_DIR", "OTLP_GRPC", "OTLP_HTTP", "HTTP", "TEMPO", "TEMPO_QUERY", "ALLOW_ANONYMOUS"];
+/// Variables that are flags of their own (`KEY` of `demo`), not keys of a section.
+const FLAG_VARIABLES: [&str; 9] =
+    ["KEY", "CONFIG", "DATA_DIR", "OTLP_GRPC", "OTLP_HTTP", "HTTP", "TEMPO", "TEMPO_QUERY", "ALLOW_ANONYMOUS"];
 
 /// Why the settings cannot be used; every text says where to look.
 #[derive(Debug, thiserror::Error)]

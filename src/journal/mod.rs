@@ -44,7 +44,7 @@ pub use error::{AppendError, OpenError, ReadError};
 use files::{Files, RealFiles};
 pub use positions::{PositionError, PositionFile};
 pub use reader::Reader;
-pub use record::MAX_RECORD_BYTES;
+pub use record::{Flaw, MAX_RECORD_BYTES};
 use state::{Shared, lock};
 pub use stats::Stats;
 

@@ -4,7 +4,6 @@
 //! - Every record read from the disk has its checksums checked. Damage is an error and the reader stays before it.
 
 use std::io;
-use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,9 +47,9 @@ impl Reader {
     pub async fn next(&mut self) -> Result<Option<Item>, ReadError> {
         let shared = Arc::clone(&self.shared);
         loop {
-            // Registered before looking, so that what becomes durable between the look and the wait is not missed.
-            let mut news = pin!(shared.news_for_tasks.notified());
-            news.as_mut().enable();
+            // Made before looking, so that what becomes durable between the look and the wait is not missed: `notify_waiters` counts
+            // for every future that was there, polled or not.
+            let news = shared.news_for_tasks.notified();
             match self.look()? {
                 Next::Here(item) => return Ok(Some(item)),
                 Next::OnDisk(segment) => self.load_in_background(segment).await?,

@@ -215,6 +215,8 @@ fn opening_fails_where_the_healed_tail_cannot_be_made_durable() {
     drop(fill(&scratch.open(), &[100; 2]));
     scratch.set(|faults| faults.fail_sync = true);
     assert!(matches!(scratch.try_open(), Err(OpenError::Io { action: "syncing", .. })));
-    scratch.set(|faults| faults.fail_sync = false);
+    scratch.set(|faults| (faults.fail_sync, faults.fail_sync_directory) = (false, true));
+    assert!(matches!(scratch.try_open(), Err(OpenError::Io { action: "syncing", .. })));
+    scratch.set(|faults| faults.fail_sync_directory = false);
     assert_eq!(records(&scratch.open()), durable());
 }

@@ -87,7 +87,12 @@ impl World {
 
     fn release(&mut self) {
         let keep = self.readers.iter().map(Reader::position).min().unwrap();
+        let active_bytes = fs::metadata(self.scratch.last_segment()).unwrap().len();
         self.journal().release(keep);
+        if keep == self.journal().end() && active_bytes > 32 && active_bytes >= self.scratch.options.segment_bytes {
+            // The writer gives up a full active segment of its own accord.
+            eventually(|| self.journal().usage().0 == 32);
+        }
         let start = self.journal().start();
         assert!(start <= keep);
         self.held.retain(|held| held.0 >= start);

@@ -111,6 +111,22 @@ fn nothing_is_read_or_acknowledged_before_it_is_durable() {
 }
 
 #[test]
+fn a_read_of_the_disk_stops_before_what_is_written_but_not_durable() {
+    let scratch = Scratch::new(1 << 20, 0);
+    let journal = scratch.open();
+    let written = fill(&journal, &[100; 2]);
+    let mut reader = journal.reader(Position(0));
+    let held = scratch.hold_sync();
+    let mut append = Box::pin(journal.append(record(2, 100), Class::Spans));
+    assert!(poll_once(append.as_mut()).is_none());
+    scratch.wait_for_held_sync();
+    assert_eq!(drain(&mut reader).into_iter().map(|item| item.record).collect::<Vec<_>>(), written);
+    drop(held);
+    block_on(append).unwrap();
+    assert_eq!(drain(&mut reader).len(), 1);
+}
+
+#[test]
 fn tasks_and_threads_read_everything_once_while_many_append() {
     let scratch = Scratch::new(50_000, 20_000);
     let journal = scratch.open();

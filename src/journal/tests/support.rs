@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -190,6 +192,7 @@ impl Files for Handle {
         RealFiles.rename(from, to)?;
         let mut names = self.0.names.lock().unwrap();
         let durable_bytes = names.live.remove(from).unwrap();
+        assert!(*durable_bytes.lock().unwrap() > 0, "named before it was durable");
         names.live.insert(to.to_owned(), durable_bytes);
         Ok(())
     }
@@ -267,6 +270,15 @@ impl LogFile for FaultyFile {
 
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// Waits for the writer to have done something of its own accord.
+pub fn eventually(happened: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !happened() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it never happened");
+        thread::yield_now();
+    }
 }
 
 /// Polls once.
