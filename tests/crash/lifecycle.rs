@@ -44,7 +44,7 @@ async fn a_request_in_flight_at_sigterm_is_finished_while_no_new_ones_are_taken(
     let place = Place::new();
     let server = place.start().await;
     assert_eq!(server.get("/readyz").await.status.as_u16(), 200);
-    let body = request([agent(1, 1, 0, "a").session("s").from_to(now().0 - SECOND, now().0)]);
+    let body = request([agent(1, 1, 0, "a").session("s").between(now().0 - SECOND, now().0)]);
     let mut stream = TcpStream::connect(server.otlp_http).unwrap();
     let head = format!(
         "POST /v1/traces HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
@@ -54,8 +54,8 @@ async fn a_request_in_flight_at_sigterm_is_finished_while_no_new_ones_are_taken(
     stream.write_all(&body[..10]).unwrap();
     until_in_flight(&server).await;
     server.ask_to_stop();
-    let (ready, otlp) = (server.http, server.otlp_http);
-    until("no new connection is taken", async || TcpStream::connect(ready).is_err() && TcpStream::connect(otlp).is_err()).await;
+    let doors = [server.http, server.otlp_http, server.otlp_grpc];
+    until("no new connection is taken", async || doors.iter().all(|door| TcpStream::connect(door).is_err())).await;
     stream.write_all(&body[10..]).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -131,7 +131,7 @@ async fn a_second_server_on_the_same_data_exits_with_1_and_the_first_goes_on() {
     let ended = place.fail().await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("in use by another process"), "{}", ended.stderr);
-    server.send(request([agent(1, 1, 0, "a").session("s").from_to(now().0 - SECOND, now().0)])).await.unwrap();
+    server.send(request([agent(1, 1, 0, "a").session("s").between(now().0 - SECOND, now().0)])).await.unwrap();
     assert_eq!(server.get("/readyz").await.status.as_u16(), 200);
     assert_eq!(server.terminate().await.code, Some(0));
 }

@@ -61,7 +61,7 @@ impl Traffic {
         self.n_requests += 1;
         let mark = (1 << 127) + self.n_requests;
         let at = self.base + self.n_requests as u64 * MILLI;
-        let mut spans = vec![agent(mark, 1, 0, "marker").session(MARKS).from_to(at, at + MILLI)];
+        let mut spans = vec![agent(mark, 1, 0, "marker").session(MARKS).between(at, at + MILLI)];
         for _ in 0..1 + self.dice.below(6) {
             let at = self.dice.below(self.pool.len() as u64) as usize;
             spans.push(self.pool.swap_remove(at));
@@ -79,7 +79,7 @@ impl Traffic {
         let session = format!("session-{}", dice.below(20));
         let start = self.base + dice.below(3000) * SECOND;
         let name = *dice.pick(&["planner", "writer", "critic"]);
-        self.pool.push(agent(trace, 1, 0, name).session(&session).from_to(start, start + 30 * SECOND));
+        self.pool.push(agent(trace, 1, 0, name).session(&session).between(start, start + 30 * SECOND));
         let mut above = 1;
         for number in 2..3 + dice.below(6) {
             let at = start + number * SECOND;
@@ -95,7 +95,7 @@ impl Traffic {
             if dice.one_in(10) {
                 made = made.failed();
             }
-            self.pool.push(made.from_to(at, at + SECOND));
+            self.pool.push(made.between(at, at + SECOND));
         }
     }
 }

@@ -13,7 +13,7 @@ async fn an_acknowledged_run_is_in_the_list_within_a_tenth_of_a_second() {
     let mut delays = Vec::new();
     for number in 0..31_u128 {
         let session = format!("s{number}");
-        server.send(request([agent(number + 1, 1, 0, "a").session(&session).from_to(at, at + SECOND)])).await.unwrap();
+        server.send(request([agent(number + 1, 1, 0, "a").session(&session).between(at, at + SECOND)])).await.unwrap();
         let acked = Instant::now();
         let path = format!("{SESSIONS}?session_id={session}");
         until("it is in the list", async || server.json(&path).await["count"] == 1).await;

@@ -14,8 +14,8 @@ fn tunings() -> [Tuning; 2] {
 fn runs_that_started_before_stay_gone_and_later_ones_begin_a_new_session() {
     for tuning in tunings() {
         let mut house = House::new(tuning);
-        let run = || agent(1, 1, 0, "planner").session("s").from_to(TEN - 10 * MINUTE, TEN - 9 * MINUTE);
-        let call = || chat(1, 2, 1, (10, 5), 100).from_to(TEN - 10 * MINUTE, TEN - 9 * MINUTE);
+        let run = || agent(1, 1, 0, "planner").session("s").between(TEN - 10 * MINUTE, TEN - 9 * MINUTE);
+        let call = || chat(1, 2, 1, (10, 5), 100).between(TEN - 10 * MINUTE, TEN - 9 * MINUTE);
         house.fold("acme", request([run(), call()]));
         house.fold("acme", request([agent(2, 1, 0, "writer").session("kept")]));
         house.tick();
@@ -25,8 +25,8 @@ fn runs_that_started_before_stay_gone_and_later_ones_begin_a_new_session() {
         assert_eq!(house.agents("acme").len(), 1);
         assert_eq!(house.delete("acme", "s"), None);
 
-        let late_child = chat(1, 3, 1, (1, 1), 1).session("s").from_to(TEN - 9 * MINUTE, TEN - 9 * MINUTE);
-        let late_agent = agent(3, 1, 0, "late").session("s").from_to(TEN - MINUTE, TEN + MINUTE);
+        let late_child = chat(1, 3, 1, (1, 1), 1).session("s").between(TEN - 9 * MINUTE, TEN - 9 * MINUTE);
+        let late_agent = agent(3, 1, 0, "late").session("s").between(TEN - MINUTE, TEN + MINUTE);
         for round in 0..4 {
             house.fold("acme", request([run(), call(), late_child.clone(), late_agent.clone()]));
             assert_eq!(house.sessions("acme"), [("kept".into(), 1)], "round {round}");
@@ -40,7 +40,7 @@ fn runs_that_started_before_stay_gone_and_later_ones_begin_a_new_session() {
         }
 
         house.advance(MINUTE);
-        let next = agent(4, 1, 0, "planner").session("s").from_to(house.now().0 + SECOND, house.now().0 + 2 * SECOND);
+        let next = agent(4, 1, 0, "planner").session("s").between(house.now().0 + SECOND, house.now().0 + 2 * SECOND);
         house.fold("acme", request([next]));
         for _ in 0..2 {
             assert_eq!(house.sessions("acme"), [("kept".into(), 1), ("s".into(), 1)]);
@@ -56,7 +56,7 @@ fn runs_that_started_before_stay_gone_and_later_ones_begin_a_new_session() {
 fn a_run_that_was_going_on_stays_gone_while_its_children_and_its_end_come_late() {
     for tuning in tunings() {
         let mut house = House::new(tuning);
-        let call = |number: u64, at: u64| chat(1, number, 1, (10, 5), 100).session("s").from_to(at, at + SECOND);
+        let call = |number: u64, at: u64| chat(1, number, 1, (10, 5), 100).session("s").between(at, at + SECOND);
         house.fold("acme", request([call(2, TEN - MINUTE)]));
         assert_eq!(house.sessions("acme"), [("s".into(), 1)]);
         house.tick();
@@ -69,7 +69,7 @@ fn a_run_that_was_going_on_stays_gone_while_its_children_and_its_end_come_late()
             house.crash();
             assert_eq!(house.sessions("acme"), []);
         }
-        house.fold("acme", request([agent(1, 1, 0, "planner").session("s").from_to(TEN - 2 * MINUTE, TEN + MINUTE)]));
+        house.fold("acme", request([agent(1, 1, 0, "planner").session("s").between(TEN - 2 * MINUTE, TEN + MINUTE)]));
         assert_eq!(house.sessions("acme"), []);
     }
 }
@@ -79,10 +79,10 @@ fn a_run_that_was_going_on_stays_gone_while_its_children_and_its_end_come_late()
 fn a_later_run_of_an_old_trace_begins_the_session_anew() {
     for tuning in tunings() {
         let house = House::new(tuning);
-        house.fold("acme", request([agent(1, 1, 0, "a").session("s").from_to(TEN - MINUTE, TEN - SECOND)]));
+        house.fold("acme", request([agent(1, 1, 0, "a").session("s").between(TEN - MINUTE, TEN - SECOND)]));
         house.tick();
         assert_eq!(house.delete("acme", "s"), Some(1));
-        house.fold("acme", request([agent(1, 2, 0, "a").session("s").from_to(TEN + SECOND, TEN + MINUTE)]));
+        house.fold("acme", request([agent(1, 2, 0, "a").session("s").between(TEN + SECOND, TEN + MINUTE)]));
         assert_eq!(house.sessions("acme"), [("s".into(), 1)]);
     }
 }
@@ -93,9 +93,9 @@ fn a_trace_of_two_sessions_loses_only_the_deleted_one() {
         let mut house = House::new(tuning);
         let spans = || {
             [
-                agent(1, 1, 0, "outer").session("gone").from_to(TEN - MINUTE, TEN - SECOND),
-                agent(1, 2, 1, "inner").session("kept").from_to(TEN - MINUTE, TEN - SECOND),
-                chat(1, 3, 2, (7, 0), 70).from_to(TEN - MINUTE, TEN - SECOND),
+                agent(1, 1, 0, "outer").session("gone").between(TEN - MINUTE, TEN - SECOND),
+                agent(1, 2, 1, "inner").session("kept").between(TEN - MINUTE, TEN - SECOND),
+                chat(1, 3, 2, (7, 0), 70).between(TEN - MINUTE, TEN - SECOND),
             ]
         };
         house.fold("acme", request(spans()));
@@ -132,7 +132,7 @@ fn the_facts_of_a_deleted_session_leave_the_disk() {
 #[test]
 fn what_is_forgotten_but_still_on_disk_is_not_read_back() {
     let mut house = House::new(Tuning::restless());
-    house.fold("acme", request([agent(1, 1, 0, "a").session("s").from_to(TEN - MINUTE, TEN - SECOND)]));
+    house.fold("acme", request([agent(1, 1, 0, "a").session("s").between(TEN - MINUTE, TEN - SECOND)]));
     house.settle();
     house.tuning = Tuning::default();
     house.reopen();

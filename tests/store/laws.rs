@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 use sessionfold::model::ids::SessionId;
 use sessionfold::model::query::{SessionQuery, Sort, SortField, StatusFilter};
-use sessionfold::model::time::UnixNanos;
+use sessionfold::model::time::{Nanos, UnixNanos};
 
 use super::house::{House, Tuning};
 use super::truth::{self, Truth};
@@ -44,7 +44,8 @@ fn any_step() -> impl Strategy<Value = Step> {
 fn any_tuning() -> impl Strategy<Value = Tuning> {
     let few = Tuning { checkpoint_changes: 3, ..Tuning::restless() };
     let busy = Tuning { checkpoint_changes: 2, ..Tuning::default() };
-    prop_oneof![3 => Just(Tuning::restless()), 1 => Just(few), 1 => Just(busy), 1 => Just(Tuning::default())]
+    let silent = Tuning { run_timeout: Nanos(20 * MINUTE), ..Tuning::restless() };
+    prop_oneof![3 => Just(Tuning::restless()), 2 => Just(silent), 1 => Just(few), 1 => Just(busy), 1 => Just(Tuning::default())]
 }
 
 /// A span by its numbers: `shape` decides everything else. Copies of a span differ in what they know.
@@ -90,7 +91,7 @@ fn made(shape: u64, trace: u8, number: u8, copy: u8) -> Span {
     if dice.one_in(6) {
         made = made.failed();
     }
-    made.from_to(start, [end, 0, end + MINUTE][usize::from(copy)])
+    made.between(start, [end, 0, end + MINUTE][usize::from(copy)])
 }
 
 struct World {
@@ -114,12 +115,17 @@ impl World {
                 let expected = self.truths[tenant].delete(&id, self.house.now());
                 assert_eq!(self.house.delete(TENANTS[tenant], SESSIONS[session]), expected);
             }
-            Step::Advance(minutes) => self.house.advance(minutes * MINUTE),
+            Step::Advance(minutes) => {
+                self.house.advance(minutes * MINUTE);
+                let silent_since = self.house.now().minus(self.house.tuning.run_timeout);
+                self.truths.iter_mut().for_each(|truth| truth.silent_since = silent_since);
+            }
             Step::Settle => self.house.tick(),
             Step::Reopen => self.house.reopen(),
             Step::Crash => self.house.crash(),
             Step::Check => {
-                self.house.wait_folded();
+                // Time-outs are found by sweeps.
+                self.house.tick();
                 self.check();
             }
         }

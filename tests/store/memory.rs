@@ -53,7 +53,7 @@ fn a_trace_that_grows_by_one_span_a_request_does_not_cost_its_square() {
     house.until("every call is counted", || house.detail("acme", "s").unwrap().0.total_tokens == 19_999);
     let took = began.elapsed();
     eprintln!("20,000 requests of one trace: {took:?}");
-    assert!(took < Duration::from_secs(40), "{took:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
 #[test]
@@ -66,5 +66,5 @@ fn a_trace_of_very_many_runs_does_not_cost_their_square() {
     house.until("every run is counted", || house.detail("acme", "s").unwrap().0.run_count == 20_000);
     let took = began.elapsed();
     eprintln!("20,000 runs of one trace: {took:?}");
-    assert!(took < Duration::from_secs(40), "{took:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
 }

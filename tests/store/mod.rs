@@ -7,6 +7,7 @@ mod house;
 mod laws;
 mod memory;
 mod opening;
+mod readers;
 mod retention;
 mod tenants;
 pub mod truth;

@@ -125,7 +125,7 @@ fn readers_are_answered_while_checkpoints_are_written() {
     let house = House::new(Tuning { checkpoint_interval: Duration::ZERO, ..Tuning::default() });
     for trace in 1..=400_u128 {
         let at = TEN + trace as u64 * MILLI;
-        house.send("acme", request([agent(trace, 1, 0, "a").session("s").from_to(at, at + SECOND), chat(trace, 2, 1, (1, 1), 1)]));
+        house.send("acme", request([agent(trace, 1, 0, "a").session("s").between(at, at + SECOND), chat(trace, 2, 1, (1, 1), 1)]));
         if trace % 4 == 0 {
             // List and detail are asked one after the other, so the detail may have more runs; what it says must agree with itself.
             let Some((summary, runs)) = house.detail("acme", "s") else { continue };

@@ -19,7 +19,7 @@ fn swept() -> Tuning {
 }
 
 fn run_at(trace: u128, session: &str, at: u64) -> opentelemetry_proto::tonic::trace::v1::Span {
-    agent(trace, 1, 0, "a").session(session).from_to(at, at + SECOND)
+    agent(trace, 1, 0, "a").session(session).between(at, at + SECOND)
 }
 
 #[test]
@@ -49,8 +49,8 @@ fn old_sessions_are_removed_whole_and_late_old_spans_are_accepted_and_not_folded
 fn an_expired_run_does_not_come_back_with_a_trace_that_is_still_used() {
     for tuning in [Tuning::restless(), swept()] {
         let mut house = House::new(aging(tuning));
-        house.fold("acme", request([agent(1, 1, 0, "a").session("old").from_to(TEN - 20 * DAY, TEN - 20 * DAY)]));
-        house.fold("acme", request([agent(1, 2, 0, "a").session("alive").from_to(TEN, TEN + MINUTE)]));
+        house.fold("acme", request([agent(1, 1, 0, "a").session("old").between(TEN - 20 * DAY, TEN - 20 * DAY)]));
+        house.fold("acme", request([agent(1, 2, 0, "a").session("alive").between(TEN, TEN + MINUTE)]));
         house.settle_if_restless();
         house.advance(15 * DAY);
         house.tick();
@@ -61,7 +61,7 @@ fn an_expired_run_does_not_come_back_with_a_trace_that_is_still_used() {
             if number == 4 {
                 house.reopen();
             }
-            let call = chat(1, number, 2, (1, 1), 1).from_to(TEN + SECOND, TEN + 2 * SECOND);
+            let call = chat(1, number, 2, (1, 1), 1).between(TEN + SECOND, TEN + 2 * SECOND);
             house.fold("acme", request([call]));
             assert_eq!(house.sessions("acme"), [("alive".into(), 1)]);
         }
@@ -85,7 +85,7 @@ fn an_expired_session_whose_run_then_times_out_does_not_come_back() {
 #[test]
 fn a_run_of_the_far_future_is_counted_once_however_often_it_comes() {
     let mut house = House::new(aging(Tuning::restless()));
-    let run = || agent(1, 1, 0, "a").session("s").from_to(TEN + 400 * DAY, TEN + 400 * DAY + SECOND);
+    let run = || agent(1, 1, 0, "a").session("s").between(TEN + 400 * DAY, TEN + 400 * DAY + SECOND);
     house.fold("acme", request([run()]));
     for _ in 0..3 {
         house.settle();
@@ -100,7 +100,7 @@ fn a_run_of_the_far_future_is_counted_once_however_often_it_comes() {
 #[test]
 fn a_late_span_of_an_old_trace_finds_its_run_while_the_session_lives() {
     let mut house = House::new(Tuning { run_timeout: Nanos(DAY), ..aging(Tuning::restless()) });
-    house.fold("acme", request([chat(1, 2, 1, (10, 0), 10).session("s").from_to(TEN - 20 * DAY, TEN - 20 * DAY)]));
+    house.fold("acme", request([chat(1, 2, 1, (10, 0), 10).session("s").between(TEN - 20 * DAY, TEN - 20 * DAY)]));
     for day in 0..4 {
         house.fold("acme", request([run_at(10 + day, "s", house.now().0)]));
         house.advance(5 * DAY);
@@ -108,7 +108,7 @@ fn a_late_span_of_an_old_trace_finds_its_run_while_the_session_lives() {
     }
     house.reopen();
     // The run's own span ends now: it is not old, and its children are not lost.
-    house.fold("acme", request([agent(1, 1, 0, "a").session("s").from_to(TEN - 21 * DAY, house.now().0)]));
+    house.fold("acme", request([agent(1, 1, 0, "a").session("s").between(TEN - 21 * DAY, house.now().0)]));
     let (summary, runs) = house.detail("acme", "s").unwrap();
     assert_eq!((summary.run_count, summary.total_tokens, runs.len()), (5, 10, 5));
 }
@@ -147,10 +147,10 @@ fn a_silent_run_times_out_and_its_late_end_makes_it_a_success() {
         house.tick();
         assert_eq!(status(&house), RunStatus::Timeout);
         // A sign of life makes it run again, its end a success.
-        house.fold("acme", request([chat(1, 3, 1, (1, 1), 1).from_to(TEN + DAY, TEN + DAY + MINUTE)]));
+        house.fold("acme", request([chat(1, 3, 1, (1, 1), 1).between(TEN + DAY, TEN + DAY + MINUTE)]));
         assert_eq!(status(&house), RunStatus::Running);
         house.settle_if_restless();
-        house.fold("acme", request([agent(1, 1, 0, "a").session("s").from_to(TEN, TEN + DAY)]));
+        house.fold("acme", request([agent(1, 1, 0, "a").session("s").between(TEN, TEN + DAY)]));
         assert_eq!(status(&house), RunStatus::Success);
     }
 }
@@ -183,7 +183,7 @@ fn the_oldest_sessions_leave_while_the_index_is_over_its_cap() {
             let spans =
                 (2..10).map(|number| chat(trace, number, 1, (1, 1), 1).with("gen_ai.agent.name", &*format!("{long}{trace}{number}")));
             let run =
-                agent(trace, 1, 0, "a").session(&format!("s{trace:05}")).from_to(TEN + trace as u64 * SECOND, TEN + trace as u64 * SECOND);
+                agent(trace, 1, 0, "a").session(&format!("s{trace:05}")).between(TEN + trace as u64 * SECOND, TEN + trace as u64 * SECOND);
             house.send("acme", request(spans.chain([run])));
         }
     };

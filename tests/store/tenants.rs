@@ -29,7 +29,7 @@ fn tenants_with_the_same_session_trace_and_span_ids_are_never_mixed() {
     for round in 0..3 {
         assert_eq!((tokens(&house, "acme"), tokens(&house, "other")), (None, Some((20, 2))));
         // The tombstone is one tenant's.
-        let spans = [agent(1, 1, 0, "of-acme").session("s"), agent(5 + round, 1, 0, "x").session("s").from_to(TEN - SECOND, TEN)];
+        let spans = [agent(1, 1, 0, "of-acme").session("s"), agent(5 + round, 1, 0, "x").session("s").between(TEN - SECOND, TEN)];
         house.fold("acme", request(spans));
         house.crash();
     }

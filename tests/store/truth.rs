@@ -16,6 +16,8 @@ use sessionfold::wire::otlp::resource_spans;
 /// All that was accepted for one tenant.
 #[derive(Default)]
 pub struct Truth {
+    /// Unfinished runs that were last active before this have timed out.
+    pub silent_since: UnixNanos,
     traces: BTreeMap<TraceId, TraceFacts>,
     tombstones: BTreeMap<SessionId, UnixNanos>,
     strings: Strings,
@@ -70,7 +72,7 @@ impl Truth {
 
     /// Every run that is not deleted, with and without a session.
     fn runs(&self) -> Vec<Run> {
-        let rules = Rules { price: &|_, _| None, silent_since: UnixNanos::ZERO };
+        let rules = Rules { price: &|_, _| None, silent_since: self.silent_since };
         let mut runs: Vec<Run> = self.traces.iter().flat_map(|(trace, facts)| fold(*trace, facts, &rules).runs).collect();
         runs.retain(|run| {
             let tombstone = run.session.as_ref().and_then(|session| self.tombstones.get(session));

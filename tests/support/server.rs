@@ -10,6 +10,8 @@
 //! assert_eq!(server.terminate().await.code, Some(0));
 //! ```
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -199,7 +201,7 @@ impl Starting {
 impl Server {
     /// How others reach it; [`RemoteServer::with_key`] makes it one tenant's.
     pub fn client(&self) -> RemoteServer {
-        RemoteServer { otlp_grpc: self.otlp_grpc, otlp_http: self.otlp_http, http: self.http, key: None, client: self.client.clone() }
+        RemoteServer { otlp_http: self.otlp_http, http: self.http, key: None, client: self.client.clone() }
     }
 
     /// Sends an encoded trace request over OTLP HTTP; an error says why it is not known to be accepted.
@@ -259,7 +261,6 @@ impl Drop for Server {
 /// How to reach a server, without owning its process.
 #[derive(Clone)]
 pub struct RemoteServer {
-    pub otlp_grpc: SocketAddr,
     pub otlp_http: SocketAddr,
     pub http: SocketAddr,
     /// Sent as `X-Wax-Key`.

@@ -53,7 +53,7 @@ pub fn request(spans: impl IntoIterator<Item = Span>) -> Bytes {
 /// What one says of a span.
 pub trait Tell: Sized {
     fn with(self, key: &str, value: impl Into<Value>) -> Self;
-    fn from_to(self, start: u64, end: u64) -> Self;
+    fn between(self, start: u64, end: u64) -> Self;
     fn failed(self) -> Self;
 
     fn session(self, id: &str) -> Self {
@@ -74,7 +74,7 @@ impl Tell for Span {
     }
 
     /// Nanoseconds since the epoch; an end of 0 is a span that has not ended.
-    fn from_to(mut self, start: u64, end: u64) -> Self {
+    fn between(mut self, start: u64, end: u64) -> Self {
         (self.start_time_unix_nano, self.end_time_unix_nano) = (start, end);
         self
     }

@@ -8,24 +8,22 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
 use super::checkpoint::Checkpoint;
-use super::pending::{Pending, is_listed};
+use super::pending::Pending;
 use super::read::Reader;
 use super::recent::Generation;
-use super::rows::{NO_SESSION, TenantNo};
-use super::tenant::{TenantCell, TenantState};
-use super::traces::{AppliedRun, KnownTraces, OpenTrace, TraceKey, load};
+use super::rows::TenantNo;
+use super::tenant::TenantCell;
+use super::traces::{KnownTraces, OpenTrace, TraceKey, load};
 use super::{Options, Shared};
 use crate::conventions::{self, Strings};
-use crate::fold::{Joined, Rules, TraceFacts, fold};
-use crate::index::SessionNo;
+use crate::fold::{Joined, TraceFacts};
 use crate::journal::{self, Item, Position};
 use crate::model::facts::SpanFact;
-use crate::model::ids::{SessionId, SpanId, TraceId};
-use crate::model::run::{Run, RunStatus};
+use crate::model::ids::{SessionId, TraceId};
 use crate::model::time::UnixNanos;
 use crate::store::StoreError;
 use crate::wire::entry::{Entry, Event};
@@ -35,10 +33,6 @@ use crate::wire::otlp;
 const ROUND_BYTES: usize = 4 << 20;
 /// How long the thread sleeps at most before it looks at its timers.
 const TICK: Duration = Duration::from_millis(200);
-/// A trace of more spans than this is not folded again at once each time it grows.
-const LARGE_TRACE_SPANS: usize = 2_000;
-/// The share of time that folding one large trace may take: one part in this many.
-const LARGE_TRACE_SHARE: u32 = 20;
 /// How often a checkpoint is written early because open traces take more than they may: only what is on disk can leave memory.
 const CROWDED_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -77,15 +71,6 @@ pub(super) struct Folder {
     pub(super) removed_in: Generation,
 }
 
-/// What one trace changes in the index.
-struct TraceChange {
-    key: TraceKey,
-    gone: Vec<AppliedRun>,
-    /// The run as it was, if it was, and as it is.
-    come: Vec<(Option<AppliedRun>, Arc<Run>)>,
-    same: Vec<AppliedRun>,
-}
-
 #[derive(Debug, thiserror::Error)]
 pub enum FoldError {
     #[error("cannot read the journal: {0}")]
@@ -100,7 +85,7 @@ pub enum FoldError {
 
 impl Folder {
     /// Folds until the journal is closed and read, then writes a last checkpoint.
-    pub(super) fn run(mut self) -> Result<(), FoldError> {
+    pub(super) fn run(&mut self) -> Result<(), FoldError> {
         while !self.shared.is_stopping() {
             let first = self.journal.next_timeout(TICK)?;
             self.round(first)?;
@@ -247,116 +232,10 @@ impl Folder {
             self.open_bytes = self.open_bytes.saturating_sub(open.facts.weight());
         }
         self.unfinished.remove(&key);
+        // It may be opened anew and change again, and must not be folded twice then.
+        self.dirty.retain(|dirty| *dirty != key);
         self.forgotten.insert(key, self.pending.generation);
         self.pending.trace_changed(key);
-    }
-
-    /// Folds the traces that changed; large ones wait their turn unless `all`.
-    pub(super) fn fold_dirty(&mut self, all: bool) -> Result<(), FoldError> {
-        if self.dirty.is_empty() {
-            return Ok(());
-        }
-        let mut changes: FxHashMap<TenantNo, Vec<TraceChange>> = FxHashMap::default();
-        for key in std::mem::take(&mut self.dirty) {
-            match self.fold_trace(key, all) {
-                Some(change) => changes.entry(key.0).or_default().push(change),
-                None => self.dirty.push(key),
-            }
-        }
-        for (tenant, changes) in changes {
-            let Some(cell) = self.tenants.get(&tenant).cloned() else { continue };
-            self.apply(&cell, changes)?;
-        }
-        Ok(())
-    }
-
-    /// `None` if it is not its turn yet.
-    fn fold_trace(&mut self, key: TraceKey, all: bool) -> Option<TraceChange> {
-        let mut change = TraceChange { key, gone: Vec::new(), come: Vec::new(), same: Vec::new() };
-        let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Some(change) };
-        let began = Instant::now();
-        if !all && open.fold_after.is_some_and(|after| began < after) {
-            return None;
-        }
-        let silent_since = (self.options.clock)().minus(self.options.run_timeout);
-        let folded = fold(key.1, &open.facts, &Rules { price: &*self.options.price, silent_since });
-        open.is_dirty = false;
-        if open.facts.len() > LARGE_TRACE_SPANS {
-            let done = Instant::now();
-            open.fold_after = Some(done + (done - began) * LARGE_TRACE_SHARE);
-        }
-        let before = std::mem::take(&mut open.applied);
-        drop(open);
-
-        let mut before: FxHashMap<SpanId, AppliedRun> = before.into_iter().map(|applied| (applied.run.key.span, applied)).collect();
-        for run in folded.runs {
-            if self.is_deleted(key.0, &run) {
-                continue;
-            }
-            match before.remove(&run.key.span) {
-                Some(applied) if *applied.run == run => change.same.push(applied),
-                known => change.come.push((known, Arc::new(run))),
-            }
-        }
-        change.gone = before.into_values().collect();
-        Some(change)
-    }
-
-    /// Whether the run belongs to what a deleted session was. Times in the far future cannot be told apart from it.
-    fn is_deleted(&self, tenant: TenantNo, run: &Run) -> bool {
-        let Some(session) = &run.session else { return false };
-        if self.tombstones.is_empty() {
-            return false;
-        }
-        self.tombstones.get(&(tenant, session.clone())).is_some_and(|deleted_at| run.started_at <= *deleted_at || run.is_future)
-    }
-
-    /// Puts the differences of one tenant's traces into its index, under one hold of the lock.
-    fn apply(&mut self, cell: &Arc<TenantCell>, changes: Vec<TraceChange>) -> Result<(), FoldError> {
-        let mut recompute: FxHashSet<SessionNo> = FxHashSet::default();
-        let mut state = cell.write();
-        for change in changes {
-            let TraceChange { key, gone, mut come, same } = change;
-            for before in gone {
-                self.pending.leave(cell.no, &mut state, &before, &mut recompute);
-            }
-            let is_applied = |applied: &AppliedRun| applied.session_no == NO_SESSION || is_listed(&state, applied);
-            let (mut applied, unlisted): (Vec<_>, Vec<_>) = same.into_iter().partition(is_applied);
-            come.extend(unlisted.into_iter().map(|applied| (Some(applied.clone()), applied.run)));
-            for (before, run) in come {
-                if self.has_expired(&state, before.as_ref(), &run) {
-                    before.iter().for_each(|before| self.pending.leave(cell.no, &mut state, before, &mut recompute));
-                    continue;
-                }
-                applied.push(self.pending.come(cell.no, &mut state, before, run, &mut recompute));
-            }
-            let running = applied.iter().filter(|applied| applied.run.status == RunStatus::Running);
-            match running.map(|applied| applied.run.last_activity).min() {
-                Some(last_activity) => self.unfinished.insert(key, last_activity),
-                None => self.unfinished.remove(&key),
-            };
-            if let Some(mut open) = self.shared.traces.map.get_mut(&key) {
-                open.applied = applied;
-            }
-        }
-        drop(state);
-        for session in recompute {
-            self.recompute(cell, session)?;
-        }
-        Ok(())
-    }
-
-    /// Whether retention has removed this run with its session, or would have: a trace that is still used must not bring it back.
-    fn has_expired(&self, state: &TenantState, before: Option<&AppliedRun>, run: &Run) -> bool {
-        run.session.is_some() && run.last_activity < self.floor && !before.is_some_and(|before| is_listed(state, before))
-    }
-
-    /// Computes a session from all its runs, because a boundary of it shrank.
-    fn recompute(&mut self, cell: &TenantCell, no: SessionNo) -> Result<(), FoldError> {
-        self.shared.metrics.session_recomputed();
-        let Some(runs) = self.shared.session_runs(cell, no)? else { return Ok(()) };
-        cell.write().index.recompute(no, runs.iter());
-        Ok(())
     }
 
     // --- checkpoints ---

@@ -10,6 +10,7 @@
 //! - A crash is "last checkpoint, then the journal from its position": both hold absolute states, so a replay changes nothing.
 //! - It never talks to Tempo and never learns of it.
 
+mod apply;
 mod checkpoint;
 mod folder;
 mod metrics;
@@ -35,7 +36,7 @@ use tokio::sync::watch;
 pub use self::folder::FoldError;
 pub use self::metrics::Metrics;
 pub use self::open::{OpenError, Running};
-use self::read::{Readers, RunStream};
+use self::read::{Reader, Readers, RunStream};
 pub use self::schema::SchemaError;
 use self::tenant::{TenantCell, Tenants};
 use self::traces::OpenTraces;
@@ -137,14 +138,21 @@ impl LocalStore {
     }
 
     async fn delete(&self, tenant: &Tenant, id: &SessionId) -> Result<Option<u64>, AcceptError> {
+        // What was acknowledged before the call is part of the session, be it folded yet or not.
+        if !self.has_folded(self.journal.end()).await {
+            return Err(AcceptError::Unavailable("the fold has stopped; nothing was deleted".into()));
+        }
         let Some(n_runs) = self.shared.summary(tenant, id).map(|summary| summary.run_count) else { return Ok(None) };
-        let position = self.append(tenant, Event::DeleteSession(id.clone()), Class::Events).await?;
-        let mut folded = self.shared.folded.clone();
-        let is_folded = folded.wait_for(|folded| *folded > position).await.is_ok();
-        if !is_folded {
+        self.append(tenant, Event::DeleteSession(id.clone()), Class::Events).await?;
+        if !self.has_folded(self.journal.end()).await {
             return Err(AcceptError::Unavailable("the fold has stopped; the deletion is recorded and takes effect after a restart".into()));
         }
         Ok(Some(n_runs))
+    }
+
+    /// Waits until the fold has come as far as `end`; `false` if it has stopped before.
+    async fn has_folded(&self, end: Position) -> bool {
+        self.shared.folded.clone().wait_for(|folded| *folded >= end).await.is_ok()
     }
 }
 
@@ -177,7 +185,7 @@ impl Store for LocalStore {
 
     fn session(&self, tenant: &Tenant, id: &SessionId, page: RunPage) -> Result<Option<SessionDetail>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
-        let reader = self.shared.readers.take().map_err(|error| store_error("open the index database", error))?;
+        let reader = self.shared.reader()?;
         let state = cell.read();
         let Some(row) = state.index.find(id).and_then(|no| state.index.row(no)) else { return Ok(None) };
         let runs = RunStream::open(reader, cell.no, row.no, id.clone(), state.recent.overlay(row.no))?;
@@ -217,7 +225,7 @@ impl Shared {
 
     /// All runs of a session, from one state; `None` if there is no such session.
     fn session_runs(&self, cell: &TenantCell, no: SessionNo) -> Result<Option<Vec<Run>>, StoreError> {
-        let reader = self.readers.take().map_err(|error| store_error("open the index database", error))?;
+        let reader = self.reader()?;
         let state = cell.read();
         let Some(row) = state.index.row(no) else { return Ok(None) };
         let stream = RunStream::open(reader, cell.no, no, row.summary.id, state.recent.overlay(no))?;
@@ -225,9 +233,13 @@ impl Shared {
         stream.collect::<Result<Vec<_>, _>>().map(Some)
     }
 
+    fn reader(&self) -> Result<Reader, StoreError> {
+        self.readers.take().map_err(|error| store_error("open the index database", error))
+    }
+
     fn has_run_in(
         &self,
-        reader: &mut Option<read::Reader>,
+        reader: &mut Option<Reader>,
         cell: &TenantCell,
         recent: &recent::RecentRuns,
         session: SessionNo,
@@ -236,7 +248,7 @@ impl Shared {
     ) -> Result<bool, StoreError> {
         let reader = match reader {
             Some(reader) => reader,
-            none => none.insert(self.readers.take().map_err(|error| store_error("open the index database", error))?),
+            none => none.insert(self.reader()?),
         };
         reader.has_run_in(recent, cell.no, session, start, end).map_err(|error| store_error("look for runs in a time range", error))
     }

@@ -150,7 +150,7 @@ impl Running {
 }
 
 /// A fold that cannot go on says so where an operator looks; what is acknowledged stays in the journal.
-fn supervise(folder: Folder) {
+fn supervise(mut folder: Folder) {
     let shared = folder.shared.clone();
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| folder.run()));
     let reason = match outcome {
@@ -162,6 +162,8 @@ fn supervise(folder: Folder) {
     };
     tracing::error!(reason, "the fold stopped: spans are still journaled and forwarded, sessions stand still until a restart");
     lock(&shared.trouble).fold = Some(format!("the fold stopped: {reason}"));
+    // Only now, because it wakes those who wait for the fold.
+    drop(folder);
 }
 
 fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {

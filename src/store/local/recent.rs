@@ -1,5 +1,6 @@
 //! The runs of a tenant that changed since the last finished checkpoint: what lies on disk is older.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::model::run::Run;
 use crate::model::time::UnixNanos;
 
 /// The order of the runs of a session: by start, ties by the id that is shown, then by identity.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct RunOrder {
     pub(super) started_at: UnixNanos,
     pub(super) id: RunId,
@@ -37,6 +38,20 @@ type Change = (Generation, Option<Arc<Run>>);
 impl RunOrder {
     pub(super) fn of(run: &Run) -> Self {
         Self { started_at: run.started_at, id: run.id, key: run.key }
+    }
+}
+
+/// As the database orders the rows, whose span ids are signed: both are read in step.
+impl Ord for RunOrder {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let rank = |order: &Self| (order.started_at, order.id, order.key.trace, order.key.span.to_u64().cast_signed());
+        rank(self).cmp(&rank(other))
+    }
+}
+
+impl PartialOrd for RunOrder {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -73,5 +88,39 @@ impl RecentRuns {
 
     pub(super) fn forget_session(&mut self, session: SessionNo) {
         self.sessions.remove(&session);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::{SpanId, TraceId};
+    use crate::store::local::rows::signed;
+
+    #[test]
+    fn runs_are_ordered_in_memory_as_the_database_orders_their_rows() {
+        let order = |(started_at, id, trace, span): (u64, u64, u8, u64)| RunOrder {
+            started_at: UnixNanos(started_at),
+            id: RunId::new(id).unwrap(),
+            key: RunKey { trace: TraceId::from_bytes(&[trace; 16]).unwrap(), span: SpanId::from_u64(span).unwrap() },
+        };
+        let spans = [1, 2, (1 << 63) - 1, 1 << 63, u64::MAX];
+        let mut orders = Vec::new();
+        for span in spans {
+            for rest in [(7, 5, 1), (7, 5, 255), (7, 6, 1), (0, 9, 9), (i64::MAX as u64, 1, 1)] {
+                orders.push(order((rest.0, rest.1, rest.2, span)));
+            }
+        }
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE runs (n, started_at_ns, run_id, trace_id, span_id)").unwrap();
+        for (n, RunOrder { started_at, id, key }) in (0_u32..).zip(&orders) {
+            let values = rusqlite::params![n, signed(started_at.0), signed(id.get()), key.trace.as_bytes(), signed(key.span.to_u64())];
+            db.execute("INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5)", values).unwrap();
+        }
+        let mut select = db.prepare("SELECT n FROM runs ORDER BY started_at_ns, run_id, trace_id, span_id").unwrap();
+        let rows: Vec<u32> = select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let of_database: Vec<RunOrder> = rows.into_iter().map(|n| orders[n as usize]).collect();
+        orders.sort();
+        assert_eq!(orders, of_database);
     }
 }

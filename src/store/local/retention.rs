@@ -23,6 +23,8 @@ const SWEEP_SESSIONS: usize = 10_000;
 const SWEEP_TRACES: i64 = 10_000;
 /// How far below its cap the database is brought, so that it is not over it again at once: a part in this many.
 const CAP_SLACK: u64 = 20;
+/// How far below their cap open traces are brought, so that not every second looks at all of them: a part in this many.
+const EVICTION_SLACK: usize = 8;
 
 impl Folder {
     pub(super) fn sweep_if_due(&mut self) -> Result<(), FoldError> {
@@ -194,8 +196,10 @@ impl Folder {
             held.push((open.touched.elapsed(), bytes, *open.key(), may_go));
         }
         held.sort_unstable_by_key(|(idle, ..)| std::cmp::Reverse(*idle));
+        let cap = self.options.open_trace_bytes;
+        let wanted_bytes = if total_bytes > cap { cap - cap / EVICTION_SLACK } else { cap };
         for (idle, bytes, key, may_go) in held {
-            let is_wanted = idle < self.options.open_trace_idle && total_bytes <= self.options.open_trace_bytes;
+            let is_wanted = idle < self.options.open_trace_idle && total_bytes <= wanted_bytes;
             if is_wanted {
                 break;
             }

@@ -1,0 +1,163 @@
+//! From changed traces to the index: each is folded once, and the differences are applied under one hold of the tenant's lock.
+//!
+//! - A trace's runs are computed from all its facts; what leaves and what comes is the difference to what the index was told before.
+//! - Deleted and expired runs are left out here, so that no way leads around it.
+
+use std::sync::{Arc, RwLockWriteGuard};
+use std::time::Instant;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::folder::{FoldError, Folder};
+use super::pending::is_listed;
+use super::read::RunStream;
+use super::rows::{NO_SESSION, TenantNo};
+use super::tenant::{TenantCell, TenantState};
+use super::traces::{AppliedRun, TraceKey};
+use crate::fold::{Rules, fold};
+use crate::index::SessionNo;
+use crate::model::ids::SpanId;
+use crate::model::run::{Run, RunStatus};
+
+/// A trace of more spans than this is not folded again at once each time it grows.
+const LARGE_TRACE_SPANS: usize = 2_000;
+/// The share of time that folding one large trace may take: one part in this many.
+const LARGE_TRACE_SHARE: u32 = 20;
+/// A session of more runs than this is not read back under the lock: a few milliseconds.
+const LONG_SESSION_RUNS: u64 = 1_000;
+
+/// What one trace changes in the index.
+struct TraceChange {
+    key: TraceKey,
+    gone: Vec<AppliedRun>,
+    /// The run as it was, if it was, and as it is.
+    come: Vec<(Option<AppliedRun>, Arc<Run>)>,
+    same: Vec<AppliedRun>,
+}
+
+impl Folder {
+    /// Folds the traces that changed; large ones wait their turn unless `all`.
+    pub(super) fn fold_dirty(&mut self, all: bool) -> Result<(), FoldError> {
+        if self.dirty.is_empty() {
+            return Ok(());
+        }
+        let mut changes: FxHashMap<TenantNo, Vec<TraceChange>> = FxHashMap::default();
+        for key in std::mem::take(&mut self.dirty) {
+            match self.fold_trace(key, all) {
+                Some(change) => changes.entry(key.0).or_default().push(change),
+                None => self.dirty.push(key),
+            }
+        }
+        for (tenant, changes) in changes {
+            let Some(cell) = self.tenants.get(&tenant).cloned() else { continue };
+            self.apply(&cell, changes)?;
+        }
+        Ok(())
+    }
+
+    /// `None` if it is not its turn yet.
+    fn fold_trace(&mut self, key: TraceKey, all: bool) -> Option<TraceChange> {
+        let mut change = TraceChange { key, gone: Vec::new(), come: Vec::new(), same: Vec::new() };
+        let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Some(change) };
+        let began = Instant::now();
+        if !all && open.fold_after.is_some_and(|after| began < after) {
+            return None;
+        }
+        let silent_since = (self.options.clock)().minus(self.options.run_timeout);
+        let folded = fold(key.1, &open.facts, &Rules { price: &*self.options.price, silent_since });
+        open.is_dirty = false;
+        if open.facts.len() > LARGE_TRACE_SPANS {
+            let done = Instant::now();
+            open.fold_after = Some(done + (done - began) * LARGE_TRACE_SHARE);
+        }
+        let before = std::mem::take(&mut open.applied);
+        drop(open);
+
+        let mut before: FxHashMap<SpanId, AppliedRun> = before.into_iter().map(|applied| (applied.run.key.span, applied)).collect();
+        for run in folded.runs {
+            if self.is_deleted(key.0, &run) {
+                continue;
+            }
+            match before.remove(&run.key.span) {
+                Some(applied) if *applied.run == run => change.same.push(applied),
+                known => change.come.push((known, Arc::new(run))),
+            }
+        }
+        change.gone = before.into_values().collect();
+        Some(change)
+    }
+
+    /// Whether the run belongs to what a deleted session was. Times in the far future cannot be told apart from it.
+    fn is_deleted(&self, tenant: TenantNo, run: &Run) -> bool {
+        let Some(session) = &run.session else { return false };
+        if self.tombstones.is_empty() {
+            return false;
+        }
+        self.tombstones.get(&(tenant, session.clone())).is_some_and(|deleted_at| run.started_at <= *deleted_at || run.is_future)
+    }
+
+    /// Puts the differences of one tenant's traces into its index, under one hold of the lock.
+    fn apply(&mut self, cell: &Arc<TenantCell>, changes: Vec<TraceChange>) -> Result<(), FoldError> {
+        let mut recompute: FxHashSet<SessionNo> = FxHashSet::default();
+        let mut state = cell.write();
+        for change in changes {
+            let TraceChange { key, gone, mut come, same } = change;
+            let is_applied = |applied: &AppliedRun| applied.session_no == NO_SESSION || is_listed(&state, applied);
+            let (mut applied, unlisted): (Vec<_>, Vec<_>) = same.into_iter().partition(is_applied);
+            come.extend(unlisted.into_iter().map(|applied| (Some(applied.clone()), applied.run)));
+            for (before, run) in come {
+                if self.has_expired(&state, before.as_ref(), &run) {
+                    before.iter().for_each(|before| self.pending.leave(cell.no, &mut state, before, &mut recompute));
+                    continue;
+                }
+                applied.push(self.pending.come(cell.no, &mut state, before, run, &mut recompute));
+            }
+            // After what came: a provisional run mostly lies within the run that takes its place, so that no boundary shrinks.
+            for before in gone {
+                self.pending.leave(cell.no, &mut state, &before, &mut recompute);
+            }
+            let running = applied.iter().filter(|applied| applied.run.status == RunStatus::Running);
+            match running.map(|applied| applied.run.last_activity).min() {
+                Some(last_activity) => self.unfinished.insert(key, last_activity),
+                None => self.unfinished.remove(&key),
+            };
+            if let Some(mut open) = self.shared.traces.map.get_mut(&key) {
+                open.applied = applied;
+            }
+        }
+        self.recompute(cell, state, recompute)
+    }
+
+    /// Whether retention has removed this run with its session, or would have: a trace that is still used must not bring it back.
+    fn has_expired(&self, state: &TenantState, before: Option<&AppliedRun>, run: &Run) -> bool {
+        run.session.is_some() && run.last_activity < self.floor && !before.is_some_and(|before| is_listed(state, before))
+    }
+
+    /// Computes sessions from all their runs, because a boundary of them shrank. Nobody sees them before that is done, except for long
+    /// ones: they show their old boundaries for the moment, so that reading them back does not hold up every query.
+    fn recompute(
+        &self,
+        cell: &TenantCell,
+        mut state: RwLockWriteGuard<'_, TenantState>,
+        sessions: FxHashSet<SessionNo>,
+    ) -> Result<(), FoldError> {
+        let mut long = Vec::new();
+        for no in sessions {
+            self.shared.metrics.session_recomputed();
+            let Some(row) = state.index.row(no) else { continue };
+            if row.summary.run_count > LONG_SESSION_RUNS {
+                long.push(no);
+                continue;
+            }
+            let runs = RunStream::open(self.shared.reader()?, cell.no, no, row.summary.id, state.recent.overlay(no))?
+                .collect::<Result<Vec<_>, _>>()?;
+            state.index.recompute(no, runs.iter());
+        }
+        drop(state);
+        for no in long {
+            let Some(runs) = self.shared.session_runs(cell, no)? else { continue };
+            cell.write().index.recompute(no, runs.iter());
+        }
+        Ok(())
+    }
+}
