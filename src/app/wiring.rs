@@ -211,7 +211,7 @@ pub(super) fn bind_problem(flag: &str, address: SocketAddr, error: &std::io::Err
     }
     let port = address.port();
     let by = if flag == "--http" { "another program" } else { "Tempo or a Collector?" };
-    let other = port.checked_add(10_000).unwrap_or(0);
+    let other = port.checked_add(10_000).unwrap_or(port.saturating_sub(10_000));
     format!("port {port} is taken ({by}): use {flag} {}", SocketAddr::new(address.ip(), other))
 }
 

@@ -20,15 +20,15 @@ pub const EXIT_FAILURE: u8 = 1;
 
 const ABOUT: &str = "Answers \"what happened in this conversation, and what did it cost?\"
 
-Receives the traces of AI agents over OTLP, folds them into runs and sessions with exact cost and tokens, serves them as JSON, and passes
+Receives the traces of AI agents over OTLP, folds them into runs and sessions with exact cost and tokens, serves them as JSON, and passes \
 every span on to Grafana Tempo.";
 
 const EXAMPLES: &str = "Examples:
-  sessionfold                                    listen on 4317, 4318 and 8080 of this machine
-  sessionfold --tempo http://localhost:14317     the same, and forward every span to Tempo
-  sessionfold check --tempo http://tempo:4317    is the configuration sound, are the ports free, does Tempo answer
-  sessionfold demo                               send some conversations to a running server
-  sessionfold --print-config                     every setting that would be used
+  sessionfold                                  listen on 4317, 4318 and 8080 of this machine
+  sessionfold --tempo http://localhost:14317   the same, and forward every span
+  sessionfold check --tempo http://tempo:4317  would it start, does Tempo answer
+  sessionfold demo                             send it conversations to look at
+  sessionfold --print-config                   every setting that would be used
 
 Every setting, its default and its reason: config/sessionfold.toml. Each is also an environment variable, SESSIONFOLD_<SECTION>_<KEY>.";
 

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
 use super::checkpoint::Checkpoint;
+use super::notices::Notices;
 use super::pending::Pending;
 use super::read::Reader;
 use super::recent::Generation;
@@ -55,6 +56,8 @@ pub(super) struct Folder {
     pub(super) forgotten: FxHashMap<TraceKey, Generation>,
     /// What the facts of open traces take, in bytes.
     pub(super) open_bytes: usize,
+    /// What was found odd, and when that was said.
+    pub(super) notices: Notices,
     /// Traces that wait to be folded.
     pub(super) dirty: Vec<TraceKey>,
     pub(super) pending: Pending,
@@ -172,10 +175,12 @@ impl Folder {
                     let Some(extracted) = extracted else { continue };
                     for oddity in &extracted.oddities {
                         self.shared.metrics.oddity(*oddity);
+                        self.warn_of(oddity.as_str(), "spans held something that was not believed; the rest of each span counts");
                     }
                     let newest = extracted.fact.start.max(extracted.fact.end);
                     if newest > UnixNanos::ZERO && newest < oldest {
                         self.shared.metrics.span_too_old();
+                        self.warn_of("too_old", "spans are older than retention.max_age: they are forwarded and are in no session");
                         continue;
                     }
                     self.join(cell, extracted.trace, extracted.fact)?;
@@ -183,6 +188,13 @@ impl Folder {
             }
         }
         Ok(())
+    }
+
+    /// Says it once a minute for each reason; metrics have every one.
+    fn warn_of(&mut self, reason: &'static str, what: &str) {
+        if let Some(n_spans) = self.notices.meet(reason, Instant::now()) {
+            tracing::warn!(reason, n_spans, "{what}");
+        }
     }
 
     /// Requests are inspected before they are journaled, so this is a defect or damage that the checksum did not see.
@@ -194,10 +206,15 @@ impl Folder {
 
     fn join(&mut self, cell: &TenantCell, trace: TraceId, fact: SpanFact) -> Result<(), FoldError> {
         let key = (cell.no, trace);
-        if !self.shared.traces.map.contains_key(&key) {
-            self.open(cell, trace)?;
-        }
-        let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(()) };
+        let shared = self.shared.clone();
+        let mut open = match shared.traces.map.get_mut(&key) {
+            Some(open) => open,
+            None => {
+                self.open(cell, trace)?;
+                let Some(open) = shared.traces.map.get_mut(&key) else { return Ok(()) };
+                open
+            }
+        };
         let weight = open.facts.weight();
         let joined = open.facts.join(fact, self.options.trace_limit);
         self.open_bytes = (self.open_bytes + open.facts.weight()).saturating_sub(weight);
@@ -206,12 +223,12 @@ impl Folder {
         if joined == Joined::Unchanged {
             return Ok(());
         }
-        open.changed = self.pending.generation;
+        if std::mem::replace(&mut open.changed, self.pending.generation) != self.pending.generation {
+            self.pending.trace_changed(key);
+        }
         if !std::mem::replace(&mut open.is_dirty, true) {
             self.dirty.push(key);
         }
-        drop(open);
-        self.pending.trace_changed(key);
         Ok(())
     }
 

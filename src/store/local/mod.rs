@@ -14,6 +14,7 @@ mod apply;
 mod checkpoint;
 mod folder;
 mod metrics;
+mod notices;
 mod open;
 mod pending;
 mod read;
@@ -264,7 +265,7 @@ fn store_error(doing: &str, source: impl std::error::Error + Send + Sync + 'stat
 
 fn accept_error(error: journal::AppendError) -> AcceptError {
     match error {
-        journal::AppendError::Full { .. } => AcceptError::Full(error.to_string()),
+        journal::AppendError::Full { .. } | journal::AppendError::NoSpace => AcceptError::Full(error.to_string()),
         other => AcceptError::Unavailable(other.to_string()),
     }
 }

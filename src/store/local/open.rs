@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::checkpoint;
 use super::folder::{FoldError, Folder};
+use super::notices::Notices;
 use super::pending::Pending;
 use super::read::Readers;
 use super::recent::Generation;
@@ -118,6 +119,7 @@ impl LocalStore {
             unfinished: loaded.unfinished,
             forgotten: FxHashMap::default(),
             open_bytes: 0,
+            notices: Notices::default(),
             dirty: Vec::new(),
             pending: Pending::starting_at(loaded.position),
             committed: Generation(0),
