@@ -117,8 +117,7 @@ impl World {
             }
             Step::Advance(minutes) => {
                 self.house.advance(minutes * MINUTE);
-                let silent_since = self.house.now().minus(self.house.tuning.run_timeout);
-                self.truths.iter_mut().for_each(|truth| truth.silent_since = silent_since);
+                self.tell_time();
             }
             Step::Settle => self.house.tick(),
             Step::Reopen => self.house.reopen(),
@@ -129,6 +128,11 @@ impl World {
                 self.check();
             }
         }
+    }
+
+    fn tell_time(&mut self) {
+        let silent_since = self.house.now().minus(self.house.tuning.run_timeout);
+        self.truths.iter_mut().for_each(|truth| truth.silent_since = silent_since);
     }
 
     fn check(&self) {
@@ -179,6 +183,7 @@ proptest! {
         steps in prop::collection::vec(any_step(), 1..60),
     ) {
         let mut world = World { shape, house: House::new(tuning), truths: Default::default() };
+        world.tell_time();
         for step in steps {
             world.take(step);
         }
