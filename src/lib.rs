@@ -21,6 +21,7 @@
 //! | 1 | [`journal`] | the append log; payloads are opaque to it |
 //! | 2 | [`conventions`] | attributes of every dialect to one `SpanFact` |
 //! | 2 | [`fold`] | which run a span belongs to and what counts; pure |
+//! | 2 | [`prices`] | what a call cost that states no cost |
 //! | 3 | [`index`] | the sessions of a tenant in memory: orders, filters, search |
 //! | 3 | [`tempo`] | everything said to Tempo |
 //! | 4 | [`store`] | the one write path, and the trait behind which it scales |
@@ -42,6 +43,7 @@ pub mod ingest;
 pub mod journal;
 pub mod model;
 pub mod params;
+pub mod prices;
 pub mod server;
 pub mod store;
 pub mod telemetry;

@@ -10,11 +10,13 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Log, LogFormat};
 use crate::journal::Journal;
 
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
 /// Starts logging; called once, before anything logs.
 ///
 /// Errors name the directive that cannot be read.
 pub fn init(log: &Log) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&log.level).map_err(|error| format!("log.level {:?}: {error}", log.level))?;
+    let filter = filter(log)?;
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log.format {
@@ -22,6 +24,21 @@ pub fn init(log: &Log) -> Result<(), String> {
         LogFormat::Json => logs.json().flatten_event(true).with_target(false).init(),
     }
     Ok(())
+}
+
+/// What `log.level` lets through.
+///
+/// A word alone must be a level: the filter would take any other for the name of a module, and log nothing but that.
+pub fn filter(log: &Log) -> Result<EnvFilter, String> {
+    let directives: Vec<&str> = log.level.split(',').map(str::trim).collect();
+    for directive in &directives {
+        let is_level = LEVELS.iter().any(|level| directive.eq_ignore_ascii_case(level));
+        if !is_level && !directive.contains('=') {
+            let allowed = LEVELS.join(", ");
+            return Err(format!("log.level {:?}: {directive:?} is no level; allowed are {allowed}, or module=level", log.level));
+        }
+    }
+    EnvFilter::try_new(directives.join(",")).map_err(|error| format!("log.level {:?}: {error}", log.level))
 }
 
 /// Shows the journal under `sessionfold_journal_`; its numbers are read when they are asked for.
@@ -66,5 +83,28 @@ impl Collector for JournalCollector {
             metric.encode(descriptor)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::LogFormat;
+
+    fn is_taken(level: &str) -> bool {
+        filter(&Log { level: level.into(), format: LogFormat::Text }).is_ok()
+    }
+
+    /// `loud` was once taken for the name of a module: the server started and never logged a word.
+    #[test]
+    fn a_word_that_is_no_level_is_refused_and_not_taken_for_a_module() {
+        for level in ["info", "WARN", "off", "info,sessionfold::tempo=debug", "sessionfold=trace", "warn, h2=off"] {
+            assert!(is_taken(level), "{level}");
+        }
+        for level in ["loud", "info,verbose", "warning", "", "info,", "sessionfold::tempo=loud"] {
+            assert!(!is_taken(level), "{level:?}");
+        }
+        let error = filter(&Log { level: "info,loud".into(), format: LogFormat::Text }).unwrap_err();
+        assert!(error.contains("log.level") && error.contains("\"loud\"") && error.contains("debug"), "{error}");
     }
 }

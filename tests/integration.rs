@@ -1,6 +1,7 @@
 //! One integration target: one link step, many modules.
 
 mod api;
+mod cli;
 mod conformance;
 mod crash;
 mod demo;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 8] = [
     &["model"],
     &["wire", "journal"],
-    &["conventions", "fold"],
+    &["conventions", "fold", "prices"],
     &["index", "tempo"],
     &["store"],
     &["auth", "params"],

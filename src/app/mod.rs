@@ -11,6 +11,7 @@ mod wiring;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -76,6 +77,11 @@ pub enum StartError {
 /// What is wrong with the settings that no type could check.
 pub fn check_settings(config: &Config) -> Result<(), String> {
     wiring::check_settings(config).map(|_| ())
+}
+
+/// Where the journal of these settings is.
+pub fn journal_dir(config: &Config) -> PathBuf {
+    config.server.data_dir.join("journal")
 }
 
 /// Why a port cannot be had, and what to do.

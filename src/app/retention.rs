@@ -52,6 +52,35 @@ impl Keeper {
             by_age = by_age.max(*position);
             self.marks.pop_front();
         }
-        by_age.max(Position(end.0.saturating_sub(self.raw_max_bytes)))
+        // What nobody needs never takes the room of what comes: not more than half of the journal, however small it had to be.
+        let raw_max_bytes = self.raw_max_bytes.min(self.journal.usage().1 / 2);
+        by_age.max(Position(end.0.saturating_sub(raw_max_bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::journal::{Class, Options, Record};
+
+    /// A cap below `retention.raw_max_bytes`, set by hand or because the disk is small, once made every sender wait for ever: the journal
+    /// kept what nobody needed until it was full of it.
+    #[tokio::test]
+    async fn raw_requests_that_nobody_needs_never_fill_the_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { segment_bytes: 64 << 20, max_bytes: 1 << 20, tail_bytes: 1 << 16 };
+        let (journal, _) = Journal::open(dir.path(), options).unwrap();
+        let day = Duration::from_secs(24 * 3600);
+        let mut keeper = Keeper { journal: journal.clone(), raw_max_age: day, raw_max_bytes: 1 << 30, marks: VecDeque::new() };
+        for n in 0..1_000 {
+            let record = Record { head: Bytes::new(), body: Bytes::from(vec![7; 4096]) };
+            let appended = journal.append(record, Class::Spans).await;
+            assert!(appended.is_ok(), "record {n}: {appended:?}");
+            journal.release(keeper.raw_floor(Instant::now()));
+        }
+        let (used_bytes, max_bytes) = journal.usage();
+        assert!(used_bytes > max_bytes / 4, "it keeps what there is room for, not {used_bytes} bytes");
     }
 }

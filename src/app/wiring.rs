@@ -27,6 +27,7 @@ use crate::model::ids::{SessionId, Tenant};
 use crate::model::query::SessionQuery;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::UnixNanos;
+use crate::prices::Prices;
 use crate::server;
 use crate::store::local::{self, LocalStore};
 use crate::store::{AcceptError, RunPage, SessionDetail, Store, StoreError};
@@ -59,7 +60,7 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     let journal = open_journal(config, data_dir)?;
     // The first line of defence against a wrong --tempo is before the replay, which may take long.
     let forwarding = forwarder(config, &journal, &addresses, &instance).await?;
-    let options = store_options(config, data_dir);
+    let options = store_options(config, data_dir, prices(&config.prices).map_err(StartError::Config)?);
     let opening = journal.clone();
     let opened = tokio::task::spawn_blocking(move || LocalStore::open(opening, options)).await;
     let (store, threads) = opened.map_err(|error| StartError::Config(format!("opening the index panicked: {error}")))??;
@@ -167,9 +168,13 @@ impl Store for Doored {
 pub(super) fn check_settings(config: &Config) -> Result<Authenticator, String> {
     let authenticator = authenticator(&config.auth)?;
     let wanted = listen_addresses(config);
+    if let Some((a, b)) = [(0, 1), (0, 2), (1, 2)].into_iter().find(|&(a, b)| wanted[a] == wanted[b] && wanted[a].port() != 0) {
+        return Err(format!("{} and {} are both {}: give each a port of its own", FLAGS[a], FLAGS[b], wanted[a]));
+    }
     if let Some(problem) = auth::exposure_error(&wanted, authenticator.is_on(), config.server.allow_anonymous) {
         return Err(problem);
     }
+    prices(&config.prices)?;
     if !config.forward.tempo.is_empty() {
         Target::parse(&config.forward.tempo).map_err(|error| format!("--tempo: {error}"))?;
     }
@@ -241,7 +246,7 @@ fn open_journal(config: &Config, data_dir: &Path) -> Result<Journal, StartError>
     };
     let options =
         journal::Options { segment_bytes: config.journal.segment_bytes.0, max_bytes, tail_bytes: config.journal.tail_bytes.bytes() };
-    let (journal, recovery) = Journal::open(&data_dir.join("journal"), options)?;
+    let (journal, recovery) = Journal::open(&super::journal_dir(config), options)?;
     if recovery.torn_bytes > 0 {
         tracing::warn!(bytes = recovery.torn_bytes, "the last write was torn by a crash and is cut off; it was never acknowledged");
     }
@@ -254,13 +259,21 @@ fn automatic_cap(data_dir: &Path, segment_bytes: u64) -> u64 {
     AUTOMATIC_JOURNAL_BYTES.min(free / 2).max(2 * segment_bytes)
 }
 
-fn store_options(config: &Config, data_dir: &Path) -> local::Options {
+/// What calls cost that state no cost.
+fn prices(prices: &config::Prices) -> Result<Prices, String> {
+    if prices.overrides.as_os_str().is_empty() {
+        return Ok(Prices::embedded());
+    }
+    Prices::with_overrides(&prices.overrides).map_err(|error| format!("prices.overrides: {error}"))
+}
+
+fn store_options(config: &Config, data_dir: &Path, prices: Prices) -> local::Options {
     let max_age = config.retention.max_age.nanos();
     let max_index_bytes = config.retention.max_index_bytes.0;
     local::Options {
         database: data_dir.join("index.sqlite"),
         clock: Arc::new(now),
-        price: Arc::new(|_, _| None),
+        price: Arc::new(move |call, start| prices.price(call, start)),
         checkpoint_interval: config.fold.checkpoint_interval.0,
         checkpoint_changes: CHECKPOINT_CHANGES,
         sweep_interval: SWEEP_INTERVAL,
@@ -322,4 +335,34 @@ async fn forwarder(config: &Config, journal: &Journal, addresses: &[SocketAddr],
 fn now() -> UnixNanos {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixNanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::usage::{Call, NanoUsd, Usage};
+
+    #[test]
+    fn the_store_prices_calls_by_the_table_and_the_operators_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("prices.toml");
+        let price = "[[price]]\nmodel = \"llama\"\ninput_per_million_usd = 0.5\noutput_per_million_usd = 1\n";
+        std::fs::write(&file, price).unwrap();
+        let mut config = Config::default();
+        config.prices.overrides = file;
+        let options = store_options(&config, dir.path(), prices(&config.prices).unwrap());
+        let usage = Usage { input_tokens: Some(120), output_tokens: Some(30), ..Usage::default() };
+        let cost = |model: &str| (options.price)(&Call { usage, model: model.into(), provider: "openai".into() }, now());
+        assert_eq!(cost("gpt-4o-2024-08-06"), Some(NanoUsd(600_000)));
+        assert_eq!(cost("llama"), Some(NanoUsd(90_000)));
+        assert_eq!(cost("qwen"), None);
+    }
+
+    #[test]
+    fn a_bad_file_of_prices_is_found_before_anything_starts() {
+        let mut config = Config::default();
+        config.prices.overrides = "/nowhere/prices.toml".into();
+        let problem = check_settings(&config).err().unwrap();
+        assert!(problem.contains("prices.overrides") && problem.contains("/nowhere/prices.toml"), "{problem}");
+    }
 }

@@ -7,6 +7,9 @@ use std::process::ExitCode;
 use super::{EXIT_FAILURE, EXIT_USAGE, fail, print_line};
 use crate::app;
 use crate::config::Config;
+use crate::journal::Journal;
+use crate::prices::Prices;
+use crate::telemetry;
 use crate::tempo::probe::{self, Reached};
 
 /// What was found, told line by line as it is found.
@@ -22,11 +25,13 @@ pub fn run(config: Config) -> ExitCode {
         Err(error) => return fail(&format!("cannot start the runtime: {error}")),
     };
     let mut findings = Findings::default();
-    if let Err(problem) = app::check_settings(&config) {
+    let settings = telemetry::filter(&config.log).map(|_| ()).and_then(|()| app::check_settings(&config));
+    if let Err(problem) = settings {
         findings.failed("settings", problem);
         return ExitCode::from(EXIT_USAGE);
     }
     findings.passed("settings", "sound");
+    findings.passed("prices", Prices::table_name());
     check_ports(&config, &mut findings);
     check_data_dir(&config, &mut findings);
     runtime.block_on(check_tempo(&config, &mut findings));
@@ -49,6 +54,9 @@ fn check_data_dir(config: &Config, findings: &mut Findings) {
     let probe = dir.join(".sessionfold-check");
     let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&probe, b"")).and_then(|()| std::fs::remove_file(&probe));
     match written {
+        Ok(()) if Journal::is_in_use(&app::journal_dir(config)) => {
+            findings.failed("--data-dir", format_args!("{} is in use by another sessionfold", dir.display()));
+        }
         Ok(()) => findings.passed("--data-dir", format_args!("{} is writable", dir.display())),
         Err(error) => findings.failed("--data-dir", format_args!("{} cannot be written: {error}", dir.display())),
     }

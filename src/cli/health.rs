@@ -1,11 +1,11 @@
 //! `sessionfold health`: is the server on `--http` ready? For containers without a shell.
 
-use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{fail, print_line};
+use super::{fail, print_line, reachable};
 use crate::config::Config;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -15,6 +15,10 @@ const ANSWER_MAX_BYTES: u64 = 16 * 1024;
 pub fn run(config: Config) -> ExitCode {
     let address = reachable(config.server.http);
     match ask(address) {
+        // Both kinds mean that the time is up; the system's own words for it are "resource temporarily unavailable".
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            fail(&format!("no answer from http://{address}/readyz within {} s", TIMEOUT.as_secs()))
+        }
         Err(error) => fail(&format!("no answer from http://{address}/readyz: {error}")),
         Ok((200, _)) => {
             print_line("ready");
@@ -22,17 +26,6 @@ pub fn run(config: Config) -> ExitCode {
         }
         Ok((status, body)) => fail(&format!("not ready ({status}): {}", body.trim())),
     }
-}
-
-/// An address that listens everywhere is asked on loopback.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address.ip() {
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
 }
 
 fn ask(address: SocketAddr) -> std::io::Result<(u16, String)> {

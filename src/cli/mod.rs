@@ -5,7 +5,7 @@ mod demo;
 mod health;
 mod serve;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -63,13 +63,13 @@ pub struct Settings {
     #[arg(long, value_name = "DIR", env = "SESSIONFOLD_DATA_DIR")]
     data_dir: Option<PathBuf>,
     /// Where OTLP over gRPC is received [default: 127.0.0.1:4317]
-    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_OTLP_GRPC")]
+    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_OTLP_GRPC", value_parser = listen_address)]
     otlp_grpc: Option<SocketAddr>,
     /// Where OTLP over HTTP is received [default: 127.0.0.1:4318]
-    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_OTLP_HTTP")]
+    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_OTLP_HTTP", value_parser = listen_address)]
     otlp_http: Option<SocketAddr>,
     /// Where the API, /v1/* and /metrics are served [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_HTTP")]
+    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_HTTP", value_parser = listen_address)]
     http: Option<SocketAddr>,
     /// Tempo's OTLP gRPC address; without it nothing is forwarded
     #[arg(long, value_name = "URL", env = "SESSIONFOLD_TEMPO")]
@@ -115,9 +115,7 @@ pub fn main() -> ExitCode {
 impl Settings {
     /// Defaults, then the file, then the environment, then these flags.
     fn resolve(&self) -> Result<Config, ConfigError> {
-        // An empty variable is an absent one: compose files write `${TEMPO:-}`.
-        let environment: Vec<_> = std::env::vars().filter(|(_, value)| !value.is_empty()).collect();
-        let mut config = config::load(self.config.as_deref(), &environment)?;
+        let mut config = config::load(self.config.as_deref(), &config::environment(std::env::vars_os())?)?;
         let Self { data_dir, otlp_grpc, otlp_http, http, tempo, tempo_query, allow_anonymous, .. } = self.clone();
         let server = &mut config.server;
         server.data_dir = data_dir.unwrap_or(std::mem::take(&mut server.data_dir));
@@ -130,6 +128,21 @@ impl Settings {
         forward.tempo_query = tempo_query.unwrap_or(std::mem::take(&mut forward.tempo_query));
         Ok(config)
     }
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080".to_owned())
+}
+
+/// Where a program on this machine reaches a listener: one that listens everywhere, on loopback.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 /// Bad configuration: said on standard error, exit 64.

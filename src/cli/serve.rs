@@ -3,16 +3,17 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use super::{fail, print_line, refuse};
+use super::{fail, print_line, reachable, refuse};
 use crate::app::{App, StartError};
-use crate::config::{Config, unknown_environment};
+use crate::config::{self, Config, unknown_environment};
 use crate::telemetry;
 
 pub fn run(config: Config) -> ExitCode {
     if let Err(problem) = telemetry::init(&config.log) {
         return refuse(&problem);
     }
-    for variable in unknown_environment(&std::env::vars().collect::<Vec<_>>()) {
+    let environment = config::environment(std::env::vars_os()).unwrap_or_default();
+    for variable in unknown_environment(&environment) {
         tracing::warn!(variable, "this environment variable is not a setting and is ignored; --print-config shows all of them");
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("worker").build() {
@@ -35,7 +36,7 @@ async fn serve(config: Config) -> ExitCode {
         Err(error) => return fail(&error.to_string()),
     };
     let [otlp_grpc, otlp_http, http] = app.addresses();
-    introduce(otlp_grpc, otlp_http, http);
+    eprintln!("{}", introduction(otlp_grpc, otlp_http, http, !config.auth.keys.is_empty()));
     print_line(&ready_line(otlp_grpc, otlp_http, http));
     match app.run(stop).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,23 +49,23 @@ fn ready_line(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr) ->
     format!(r#"{{"event":"ready","otlp_grpc":"{otlp_grpc}","otlp_http":"{otlp_http}","http":"{http}"}}"#)
 }
 
-/// Three lines that can be pasted: how an agent reaches it, and how a person does.
-fn introduce(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr) {
-    let [otlp_grpc, otlp_http, http] = [otlp_grpc, otlp_http, http].map(host_to_paste);
+/// Three lines that can be pasted: how an agent reaches it, and how a person does. With keys they need one, which is not ours to show.
+fn introduction(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr, needs_key: bool) -> String {
+    let (agent_key, person_key) = match needs_key {
+        true => (" OTEL_EXPORTER_OTLP_HEADERS=x-wax-key=$KEY", " -H \"X-Wax-Key: $KEY\""),
+        false => ("", ""),
+    };
     let lines = [
-        (format!("export OTEL_EXPORTER_OTLP_ENDPOINT=http://{otlp_http}"), "any agent, OTLP over HTTP"),
-        (format!("export OTEL_EXPORTER_OTLP_ENDPOINT=http://{otlp_grpc} OTEL_EXPORTER_OTLP_PROTOCOL=grpc"), "or over gRPC"),
-        (format!("curl http://{http}/api/v1/observability/sessions/"), "its sessions"),
+        (format!("export OTEL_EXPORTER_OTLP_ENDPOINT=http://{}{agent_key}", reachable(otlp_http)), "any agent, OTLP over HTTP"),
+        (
+            format!("export OTEL_EXPORTER_OTLP_ENDPOINT=http://{} OTEL_EXPORTER_OTLP_PROTOCOL=grpc{agent_key}", reachable(otlp_grpc)),
+            "or over gRPC",
+        ),
+        (format!("curl{person_key} http://{}/api/v1/observability/sessions/", reachable(http)), "its sessions"),
     ];
-    let width = lines.iter().map(|(line, _)| line.len()).max().unwrap_or(0);
-    for (line, says) in lines {
-        eprintln!("  {line:width$}  # {says}");
-    }
-}
-
-/// What listens everywhere is reached on this machine as localhost.
-fn host_to_paste(address: SocketAddr) -> String {
-    if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
+    let width = lines.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
+    let lines: Vec<_> = lines.iter().map(|(line, what)| format!("\n  {line:width$}   # {what}")).collect();
+    lines.concat() + "\n"
 }
 
 /// Resolves at the first SIGTERM or SIGINT.
@@ -78,4 +79,29 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
             _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn introduce(addresses: [&str; 3], needs_key: bool) -> String {
+        let [otlp_grpc, otlp_http, http] = addresses.map(|address| address.parse().unwrap());
+        introduction(otlp_grpc, otlp_http, http, needs_key)
+    }
+
+    #[test]
+    fn the_lines_at_the_start_can_be_pasted_as_they_are() {
+        let lines = introduce(["127.0.0.1:4317", "0.0.0.0:4318", "[::]:8080"], false);
+        assert!(lines.contains("ENDPOINT=http://127.0.0.1:4318 "), "{lines}");
+        assert!(lines.contains("ENDPOINT=http://127.0.0.1:4317 OTEL_EXPORTER_OTLP_PROTOCOL=grpc "), "{lines}");
+        assert!(lines.contains("curl http://[::1]:8080/api/v1/observability/sessions/ "), "{lines}");
+        assert!(!lines.contains("KEY"), "{lines}");
+    }
+
+    #[test]
+    fn with_keys_they_say_where_the_key_goes() {
+        let lines = introduce(["127.0.0.1:4317", "127.0.0.1:4318", "127.0.0.1:8080"], true);
+        assert_eq!(lines.matches("$KEY").count(), 3, "{lines}");
+    }
 }

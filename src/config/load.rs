@@ -1,5 +1,6 @@
 //! Reading settings from a file and the environment, with errors that name the key, the file and the line.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -24,8 +25,32 @@ pub enum ConfigError {
     File { path: PathBuf, message: String },
     #[error("environment variable {variable}={value:?}: {message}")]
     Variable { variable: String, value: String, message: String },
+    /// Its value is not shown: it is, or may hold, a key.
+    #[error("environment variable {variable}: {message}")]
+    SecretVariable { variable: String, message: String },
+    #[error("environment variable {variable} is not valid UTF-8")]
+    NoText { variable: String },
     #[error("{0}")]
     Invalid(String),
+}
+
+/// What of the environment can be settings: text, and not empty, because compose files write `${TEMPO:-}`.
+///
+/// Other programs' variables may hold any bytes and are passed over; ours may not.
+pub fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>, ConfigError> {
+    let mut texts = Vec::new();
+    for (name, value) in variables {
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) if !value.is_empty() => texts.push((name, value)),
+            // A path need not be text; the flags see to theirs.
+            Err(_) if name.strip_prefix(PREFIX).is_some_and(|rest| !FLAG_VARIABLES.contains(&rest)) => {
+                return Err(ConfigError::NoText { variable: name });
+            }
+            _ => {}
+        }
+    }
+    Ok(texts)
 }
 
 /// Reads `file` if there is one, then lays the environment over it.
@@ -38,7 +63,10 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Con
     for (name, text) in environment {
         let Some((section, key)) = name.strip_prefix(PREFIX).and_then(|rest| find_key(&known, rest)) else { continue };
         let default = &known[section][key];
-        let failed = |message: String| ConfigError::Variable { variable: name.clone(), value: text.clone(), message };
+        let failed = |message: String| match is_secret(section, key) {
+            true => ConfigError::SecretVariable { variable: name.clone(), message: expectation(&message) },
+            false => ConfigError::Variable { variable: name.clone(), value: text.clone(), message },
+        };
         let value = parse_like(default, text).map_err(failed)?;
         let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
         if let Value::Table(keys) = entry {
@@ -62,9 +90,33 @@ pub fn unknown_environment(environment: &[(String, String)]) -> Vec<String> {
 /// Parses the file for itself first: then an error has the line it stands in.
 fn read(path: &Path) -> Result<Table, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    let located = |error: toml::de::Error| ConfigError::File { path: path.to_owned(), message: error.to_string().trim_end().to_owned() };
+    let located = |error: toml::de::Error| ConfigError::File { path: path.to_owned(), message: explain(&text, &error) };
     toml::from_str::<Config>(&text).map_err(located)?;
     toml::from_str(&text).map_err(located)
+}
+
+/// The parser's text, which quotes the line; beside a secret only where it is and what was expected there.
+fn explain(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or(text);
+    let table = before.lines().rev().map(str::trim).find(|line| line.starts_with('[')).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = text[line_start..].lines().next().unwrap_or_default();
+    // Rather a line too many than a key too many.
+    if !["auth", "headers"].iter().any(|word| table.contains(word) || line.contains(word)) {
+        return error.to_string().trim_end().to_owned();
+    }
+    let (n_line, n_column) = (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1);
+    format!("line {n_line}, column {n_column}: {}", expectation(error.message()))
+}
+
+/// Keys, and headers that may be credentials.
+fn is_secret(section: &str, key: &str) -> bool {
+    section == "auth" || key == "headers"
+}
+
+/// What of a parser's message does not repeat what it found.
+fn expectation(message: &str) -> String {
+    message.rsplit_once(", expected ").map_or_else(|| "not readable".to_owned(), |(_, expected)| format!("expected {expected}"))
 }
 
 /// `FORWARD_MAX_BATCH_BYTES` is `max_batch_bytes` in `forward`.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::load::{ConfigError, load, unknown_environment};
+pub use self::load::{ConfigError, environment, load, unknown_environment};
 pub use self::units::{Age, Size};
 
 /// All settings. Plain data: nothing is bound or opened by reading it.
@@ -23,6 +23,7 @@ pub struct Config {
     pub limits: Limits,
     pub journal: Journal,
     pub fold: Fold,
+    pub prices: Prices,
     pub retention: Retention,
     pub forward: Forward,
     pub auth: Auth,
@@ -86,6 +87,14 @@ pub struct Fold {
     pub open_trace_bytes: Size,
     /// A checkpoint of the index is written this often while anything changes.
     pub checkpoint_interval: Age,
+}
+
+/// What calls cost that state no cost.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Prices {
+    /// A file of prices that go before the embedded table; empty: none.
+    pub overrides: PathBuf,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

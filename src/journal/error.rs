@@ -21,7 +21,7 @@ pub enum OpenError {
     /// A whole segment is missing between two that are there.
     #[error("{file} begins at position {found}, but the segment before it ends at {expected}: a segment is missing")]
     Gap { file: PathBuf, expected: Position, found: Position },
-    #[error("{action} {path}")]
+    #[error("{action} {path}: {source}")]
     Io { action: &'static str, path: PathBuf, source: io::Error },
 }
 
@@ -54,6 +54,6 @@ pub enum ReadError {
     /// The reader was overtaken by `release`: records from `position` up to `start` are gone.
     #[error("the journal no longer holds position {position}, it begins at {start}")]
     Released { position: Position, start: Position },
-    #[error("reading {path}")]
+    #[error("reading {path}: {source}")]
     Io { path: PathBuf, source: io::Error },
 }

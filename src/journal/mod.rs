@@ -114,6 +114,11 @@ impl Journal {
         Self::open_with(dir, options, Arc::new(RealFiles))
     }
 
+    /// Whether some process has the journal in `dir` open. Changes nothing, and takes nothing: the answer may be old when it arrives.
+    pub fn is_in_use(dir: &Path) -> bool {
+        recovery::is_locked(dir)
+    }
+
     fn open_with(dir: &Path, mut options: Options, files: Arc<dyn Files>) -> Result<(Self, Recovery), OpenError> {
         options.segment_bytes = options.segment_bytes.min(options.max_bytes / 8);
         let directory_lock = recovery::lock_directory(dir, &*files)?;

@@ -22,7 +22,7 @@ pub enum PositionError {
     Corrupt { file: PathBuf },
     #[error("{file} has position format version {found}, this program reads version {FORMAT_VERSION}")]
     UnsupportedVersion { file: PathBuf, found: u32 },
-    #[error("{action} {path}")]
+    #[error("{action} {path}: {source}")]
     Io { action: &'static str, path: PathBuf, source: io::Error },
 }
 

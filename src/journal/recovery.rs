@@ -61,6 +61,12 @@ pub(super) fn lock_directory(dir: &Path, files: &dyn Files) -> Result<DirectoryL
     }
 }
 
+/// Whether another handle holds the lock.
+pub(super) fn is_locked(dir: &Path) -> bool {
+    let file = File::options().write(true).open(dir.join(LOCK_FILE));
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 pub(super) fn recover(dir: &Path, files: &dyn Files) -> Result<Recovered, OpenError> {
     let mut paths = list(dir, files)?;
     let Some(last_path) = paths.pop() else {

@@ -38,7 +38,7 @@ pub struct Client {
 pub enum BuildError {
     #[error(transparent)]
     Target(#[from] InvalidTarget),
-    #[error("cannot prepare the connection to {target}")]
+    #[error("cannot prepare the connection to {target}: {source}")]
     Transport { target: String, source: tonic::transport::Error },
 }
 

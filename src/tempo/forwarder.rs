@@ -74,9 +74,9 @@ pub enum StartError {
 /// Why forwarding ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum ForwardError {
-    #[error("forwarding stopped")]
+    #[error(transparent)]
     Source(#[from] SourceError),
-    #[error("forwarding stopped: the lane of tenant {0:?} ended unexpectedly")]
+    #[error("the lane of tenant {0:?} ended unexpectedly")]
     LaneEnded(Tenant),
 }
 

@@ -10,7 +10,10 @@ use super::target::Target;
 
 /// The Tempo address leads back to this process.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the Tempo address {target} is this server's own listener {listener}: forwarding would go round in circles")]
+#[error(
+    "the Tempo address {target} is this server's own listener {listener}: forwarding would go round in circles; give the \
+port of Tempo's own OTLP gRPC, or move this server with --otlp-grpc"
+)]
 pub struct OwnAddress {
     pub target: String,
     pub listener: SocketAddr,

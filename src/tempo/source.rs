@@ -14,10 +14,10 @@ pub struct Sourced {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    #[error("cannot read the journal")]
+    #[error("cannot read the journal: {0}")]
     Read(#[from] ReadError),
     /// Nothing is skipped: it would be lost to Tempo for good.
-    #[error("cannot read the journal entry at {}: was it written by a newer version", .position.0)]
+    #[error("cannot read the journal entry at {}: was it written by a newer version ({source})", .position.0)]
     Unreadable { position: Position, source: UnreadableEntry },
 }
 
@@ -58,5 +58,24 @@ impl Source for JournalSource {
         let (position, end) = (item.position, item.end);
         let entry = Entry::decode(&item.record.head, item.record.body).map_err(|source| SourceError::Unreadable { position, source })?;
         Ok(Some(Sourced { position, end, entry }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::forwarder::ForwardError;
+    use super::*;
+
+    /// The log shows an error by its own words alone; they once ended at "forwarding stopped".
+    #[test]
+    fn why_forwarding_ended_is_told_down_to_the_cause() {
+        let path = std::path::PathBuf::from("journal/7");
+        let read = ReadError::Io { path, source: std::io::Error::from_raw_os_error(5) };
+        let words = ForwardError::from(SourceError::from(read)).to_string();
+        assert!(words.contains("cannot read the journal") && words.contains("journal/7") && words.contains("os error 5"), "{words}");
+
+        let source = UnreadableEntry::UnknownKind;
+        let words = ForwardError::from(SourceError::Unreadable { position: Position(42), source }).to_string();
+        assert!(words.contains("42") && words.contains("newer"), "{words}");
     }
 }

@@ -51,6 +51,10 @@ impl Target {
         if host.is_empty() || authority.as_str().contains('@') || authority.as_str().ends_with(':') {
             return Err(invalid());
         }
+        // `4317` is a port that lost its host; as a name it would be looked up, or be the address 0.0.16.221.
+        if host.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(invalid());
+        }
         let has_port = authority.as_str().len() > host.len();
         let port = match authority.port_u16() {
             Some(port) if port > 0 => port,
@@ -122,9 +126,20 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for bad in
-            ["", ":4317", "tempo:", "tempo:0", "tempo:70000", "ftp://tempo:1", "http://", "user:secret@tempo:4317", "te mpo:1", "[::1"]
-        {
+        for bad in [
+            "",
+            ":4317",
+            "tempo:",
+            "tempo:0",
+            "tempo:70000",
+            "ftp://tempo:1",
+            "http://",
+            "user:secret@tempo:4317",
+            "te mpo:1",
+            "[::1",
+            "4317",
+            "http://4317",
+        ] {
             assert!(matches!(Target::parse(bad), Err(InvalidTarget::Address(_))), "{bad}");
         }
         assert!(matches!(Target::parse("http://tempo:4318/v1/traces"), Err(InvalidTarget::Path(_))));

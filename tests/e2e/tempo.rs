@@ -24,7 +24,7 @@ fn traces() -> BTreeMap<u128, Vec<Span>> {
     };
     let trace = |n: u64| {
         let id = u128::from(n) << 64 | 0xfeed;
-        let session = if n % 3 == 0 { "conv/e2e second" } else { "conv-e2e-first" };
+        let session = if n.is_multiple_of(3) { "conv/e2e second" } else { "conv-e2e-first" };
         let root = agent(id, 1, 0, "planner").with("waxell.session_id", session).with("waxell.span_type", "agent_execution");
         let spans = [root, chat(id, 2, 1, (100, 20), 300), chat(id, 3, 1, (10, 2), 30)];
         (id, spans.into_iter().map(|span| at_that_time(span, n)).collect())

@@ -90,7 +90,7 @@ async fn every_door_takes_spans() {
     }
     until("the session is there once", async || {
         let sessions = all_sessions(&server).await;
-        sessions.len() == 1 && sessions[0]["run_count"] == 3 && sessions[0]["total_cost"].to_string() == "0.002945"
+        sessions.len() == 1 && sessions[0]["run_count"] == 3 && sessions[0]["total_cost"] == 0.002945
     })
     .await;
 }

@@ -30,12 +30,12 @@ pub fn agent(trace: u128, number: u64, parent: u64, agent: &str) -> Span {
     span(trace, number, parent).with("gen_ai.operation.name", "invoke_agent").with("gen_ai.agent.name", agent)
 }
 
-/// A model call that used tokens and states its cost in millionths of a dollar.
+/// A call of a model without a list price, that used tokens and states its cost in millionths of a dollar.
 pub fn chat(trace: u128, number: u64, parent: u64, tokens: (i64, i64), micro_dollars: u32) -> Span {
     span(trace, number, parent)
         .with("gen_ai.operation.name", "chat")
-        .with("gen_ai.request.model", "gpt-4o")
-        .with("gen_ai.provider.name", "openai")
+        .with("gen_ai.request.model", "house-model")
+        .with("gen_ai.provider.name", "house")
         .with("gen_ai.usage.input_tokens", tokens.0)
         .with("gen_ai.usage.output_tokens", tokens.1)
         .with("gen_ai.usage.cost", f64::from(micro_dollars) / 1e6)
