@@ -117,8 +117,7 @@ impl World {
             }
             Step::Advance(minutes) => {
                 self.house.advance(minutes * MINUTE);
-                let silent_since = self.house.now().minus(self.house.tuning.run_timeout);
-                self.truths.iter_mut().for_each(|truth| truth.silent_since = silent_since);
+                self.tell_time();
             }
             Step::Settle => self.house.tick(),
             Step::Reopen => self.house.reopen(),
@@ -129,6 +128,11 @@ impl World {
                 self.check();
             }
         }
+    }
+
+    fn tell_time(&mut self) {
+        let silent_since = self.house.now().minus(self.house.tuning.run_timeout);
+        self.truths.iter_mut().for_each(|truth| truth.silent_since = silent_since);
     }
 
     fn check(&self) {
@@ -179,11 +183,60 @@ proptest! {
         steps in prop::collection::vec(any_step(), 1..60),
     ) {
         let mut world = World { shape, house: House::new(tuning), truths: Default::default() };
+        world.tell_time();
         for step in steps {
             world.take(step);
         }
         for last in [Step::Check, Step::Settle, Step::Check, Step::Crash, Step::Check, Step::Reopen, Step::Check] {
             world.take(last);
+        }
+    }
+    /// What retention removes depends on when it looks, so there is no other truth than this: nothing old is shown, and all views agree.
+    #[test]
+    fn whatever_retention_removes_nothing_old_is_shown_and_the_views_agree(
+        shape: u64,
+        max_index_bytes in prop_oneof![Just(None), Just(Some(60_000))],
+        run_timeout in prop_oneof![Just(Nanos(u64::MAX)), Just(Nanos(10 * MINUTE)), Just(Nanos(60 * MINUTE))],
+        steps in prop::collection::vec(any_step(), 1..60),
+    ) {
+        let tuning = Tuning { max_age: Some(Nanos(30 * MINUTE)), max_index_bytes, run_timeout, ..Tuning::restless() };
+        let mut house = House::new(tuning);
+        house.advance(20 * MINUTE);
+        for step in steps.into_iter().chain([Step::Settle, Step::Check, Step::Crash, Step::Check]) {
+            match step {
+                Step::Send(tenant, spans) => {
+                    let spans = spans.into_iter().map(|(trace, number, copy)| made(shape, trace, number, copy));
+                    house.send(TENANTS[tenant], request(spans));
+                }
+                Step::Delete(tenant, session) => _ = house.delete(TENANTS[tenant], SESSIONS[session]),
+                Step::Advance(minutes) => house.advance(minutes * MINUTE),
+                Step::Settle => house.tick(),
+                Step::Reopen => house.reopen(),
+                Step::Crash => house.crash(),
+                Step::Check => {
+                    house.tick();
+                    agree(&house);
+                }
+            }
+        }
+    }
+}
+
+fn agree(house: &House) {
+    for tenant in TENANTS {
+        let page = house.list(tenant, &SessionQuery { limit: 100, ..SessionQuery::default() });
+        let mut sessions = truth::Sessions::new();
+        for row in page.items {
+            let (summary, runs) = house.detail(tenant, row.id.as_str()).unwrap();
+            assert_eq!((&row, &summary), (&summary, &truth::summary(&summary.id, &runs)));
+            let oldest = house.now().minus(house.tuning.max_age.unwrap());
+            assert!(row.last_activity >= oldest, "{row:?} is older than {oldest:?}");
+            sessions.insert(summary.id, runs);
+        }
+        assert_eq!(page.count as usize, sessions.len());
+        assert_eq!(house.agents(tenant), truth::agents(&sessions));
+        for query in queries() {
+            assert_eq!(house.list(tenant, &query), truth::list(&sessions, &query), "{tenant}, {query:?}");
         }
     }
 }

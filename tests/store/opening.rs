@@ -135,3 +135,19 @@ fn readers_are_answered_while_checkpoints_are_written() {
         }
     }
 }
+
+/// A large trace that waits for its turn when a checkpoint is written: nothing tells the next start that it should be folded.
+#[test]
+fn a_large_trace_that_waited_when_a_checkpoint_was_written_is_whole_after_a_crash() {
+    let mut house = House::new(Tuning { checkpoint_interval: Duration::ZERO, ..Tuning::default() });
+    house.fold("acme", request((1..4000).map(|number| agent(1, number, 0, "a").session("s"))));
+    for number in 1..=20_u64 {
+        house.send("acme", request([chat(1, 10_000 + number, number, (1, 0), 1)]));
+        let end = house.journal().end();
+        house.until("a checkpoint covers it", || house.store().checkpointed() >= end);
+        if number % 5 == 0 {
+            house.crash();
+            assert_eq!(house.detail("acme", "s").unwrap().0.total_tokens, number);
+        }
+    }
+}
