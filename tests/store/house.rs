@@ -125,7 +125,7 @@ impl House {
 
     pub fn open(&mut self) -> Result<(), OpenError> {
         let options = journal::Options { segment_bytes: 1 << 16, ..journal::Options::default() };
-        let (journal, _) = Journal::open(&self.dir.path().join("journal"), options).unwrap();
+        let journal = self.open_journal(&options);
         let clock = self.clock.clone();
         let Tuning { checkpoint_interval, checkpoint_changes, sweep_interval, open_trace_idle, open_trace_bytes, .. } = self.tuning;
         let options = Options {
@@ -145,6 +145,18 @@ impl House {
         let (store, running) = LocalStore::open(journal.clone(), options)?;
         self.open = Some(Open { journal, store, running });
         Ok(())
+    }
+
+    /// Other tests start processes, and between fork and exec such a process holds every lock of this one.
+    fn open_journal(&self, options: &journal::Options) -> Journal {
+        let began = Instant::now();
+        loop {
+            match Journal::open(&self.dir.path().join("journal"), options.clone()) {
+                Ok((journal, _)) => return journal,
+                Err(journal::OpenError::Locked { .. }) if began.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(1)),
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// As a drained stop: a last checkpoint is written.
