@@ -11,16 +11,8 @@ use http::request::Parts;
 
 use super::Api;
 use super::refusal::Refusal;
+use crate::auth::{Authenticator, Denied, Right};
 use crate::model::ids::Tenant;
-
-/// Why a request is not let in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Denied {
-    /// No credential, or none that is known.
-    Missing,
-    /// A known credential without the right to read.
-    WrongRight,
-}
 
 /// Decides by the headers of a request whose data it may read.
 pub trait Guard: Send + Sync + 'static {
@@ -31,6 +23,12 @@ pub trait Guard: Send + Sync + 'static {
 pub(super) struct Reader(pub(super) Tenant);
 
 // === impl Guard ===
+
+impl Guard for Authenticator {
+    fn reader(&self, headers: &HeaderMap) -> Result<Tenant, Denied> {
+        self.from_headers(headers, Right::Read)
+    }
+}
 
 impl<F> Guard for F
 where

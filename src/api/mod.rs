@@ -30,7 +30,7 @@ use prometheus_client::registry::Registry;
 
 use crate::store::{Store, StoreError};
 
-pub use guard::{Denied, Guard};
+pub use guard::Guard;
 pub use metrics::ApiMetrics;
 pub use routes::{ROUTES, Route};
 pub use stream::StreamLimits;

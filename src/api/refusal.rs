@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::dto::{self, Refused};
-use super::guard::Denied;
+use crate::auth::Denied;
 use crate::params::BadParam;
 use crate::store::{AcceptError, StoreError};
 

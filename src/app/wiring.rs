@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::routing::get;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -80,12 +80,7 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     crate::telemetry::register_journal(&journal, &mut registry);
     let api = Arc::new(Api {
         store: doored,
-        guard: Arc::new(move |headers: &HeaderMap| {
-            authenticator.from_headers(headers, auth::Right::Read).map_err(|denied| match denied {
-                auth::Denied::Missing => api::Denied::Missing,
-                auth::Denied::WrongRight => api::Denied::WrongRight,
-            })
-        }),
+        guard: authenticator,
         registry: Arc::new(registry),
         metrics,
         public_url: Some(config.server.public_url.clone()).filter(|url| !url.is_empty()),

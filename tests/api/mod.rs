@@ -17,7 +17,8 @@ use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use prometheus_client::registry::Registry;
-use sessionfold::api::{self, Api, ApiMetrics, Denied, StreamLimits};
+use sessionfold::api::{self, Api, ApiMetrics, StreamLimits};
+use sessionfold::auth::Denied;
 use sessionfold::model::ids::Tenant;
 use tower::ServiceExt;
 

@@ -42,7 +42,7 @@ pub(super) struct AppliedRun {
     pub(super) run: Arc<Run>,
 }
 
-/// All open traces: changed by the fold thread, looked into by whoever shows a trace.
+/// All open traces: changed by the fold thread alone, in a map that others can look into without stopping it.
 pub(super) struct OpenTraces {
     pub(super) map: DashMap<TraceKey, OpenTrace, FxBuildHasher>,
 }
