@@ -163,13 +163,18 @@ async fn logs_and_metrics_are_all_rejected_without_an_error() {
     assert_eq!(door.metric("sessionfold_receive_records_rejected_total{signal=\"metrics\"}"), 2);
 }
 
-/// Where log lines go in the tests that read them.
-#[derive(Clone, Default)]
-struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+thread_local! {
+    /// The log lines of the test that runs on this thread, if it reads them.
+    static LINES: std::cell::RefCell<Option<Vec<u8>>> = const { std::cell::RefCell::new(None) };
+}
 
-impl std::io::Write for Lines {
+/// Writes a log line to whoever reads the lines of this thread.
+struct ThisThread;
+
+impl std::io::Write for ThisThread {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LINES.with_borrow_mut(|lines| lines.iter_mut().for_each(|lines| lines.extend_from_slice(bytes)));
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -177,12 +182,20 @@ impl std::io::Write for Lines {
     }
 }
 
+/// One subscriber for the whole process: one of a thread's own can miss lines whose place another thread, without one, reached first.
+fn read_lines() {
+    static SUBSCRIBER: std::sync::Once = std::sync::Once::new();
+    SUBSCRIBER.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| ThisThread).init());
+    LINES.set(Some(Vec::new()));
+}
+
+fn lines() -> String {
+    String::from_utf8(LINES.take().unwrap()).unwrap()
+}
+
 #[tokio::test]
 async fn each_cause_is_logged_once_and_no_key_or_payload_with_it() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    read_lines();
     let door = open().await;
     let logs = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"secret"}}]}]}]}"#;
     for _ in 0..5 {
@@ -190,7 +203,7 @@ async fn each_cause_is_logged_once_and_no_key_or_payload_with_it() {
         door.post("/v1/traces", &[PROTOBUF, ("x-wax-key", "secret")], "garbage").await;
         door.post("/v1/traces", &[PROTOBUF], encoded(vec![span(&[0; 16], &[1; 8], "secret")])).await;
     }
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines();
     for part in ["sessionfold stores traces only", "OTLP requests were refused", "spans were rejected"] {
         assert_eq!(text.matches(part).count(), 1, "{text}");
     }
