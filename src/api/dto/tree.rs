@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(shape(&[(2, Some(1)), (1, None)]), "1(2)");
         assert_eq!(shape(&[(1, Some(2)), (2, Some(1)), (3, None)]), "3 1(2)", "a cycle");
         assert_eq!(shape(&[(1, None), (1, None), (2, Some(1))]), "1(2) 1", "one position twice");
-        let chain: Vec<(u32, Option<u32>)> = (0..10_000).map(|n| (n, n.checked_sub(1))).collect();
+        let chain: Vec<(u32, Option<u32>)> = (0..10_000_u32).map(|n| (n, n.checked_sub(1))).collect();
         assert_eq!(shape(&chain).matches(char::is_numeric).count(), chain.iter().map(|(n, _)| n.to_string().len()).sum::<usize>());
     }
 }
