@@ -268,3 +268,23 @@ fn a_run_keeps_the_number_that_the_sdk_was_given() {
         assert_eq!(sum, (view.run.usage.tokens, view.run.usage.cost.0), "the calls of {run} add up to it");
     }
 }
+
+#[test]
+fn a_call_that_came_as_a_run_of_its_own_too_counts_once_in_the_run_that_made_it() {
+    for order in [Order::AsRecorded, Order::SpansFirst, Order::SpansLast] {
+        let mut house = House::new(Tuning::default());
+        replay(&house, &ordered(parts("08_streaming"), Paths::Both, order));
+        let strays = |house: &House| -> Vec<(u64, u64)> {
+            let runs = house.runs("default");
+            runs.iter().filter(|run| run.agent.starts_with("auto:")).map(|run| (run.usage.tokens, run.suppressed.tokens)).collect()
+        };
+        house.until("the stray is found", || strays(&house) == [(0, 732)]);
+        house.reopen();
+        assert_eq!(strays(&house), [(0, 732)], "{order:?}");
+    }
+    // Over HTTP alone nobody else tells of it.
+    let house = House::new(Tuning::default());
+    replay(&house, &ordered(parts("08_streaming"), Paths::PostsOnly, Order::AsRecorded));
+    let stray = house.runs("default").into_iter().find(|run| run.agent.starts_with("auto:")).unwrap();
+    assert_eq!((stray.usage.tokens, stray.suppressed.tokens), (732, 0));
+}

@@ -3,68 +3,74 @@
 //! - A parent that is not there, and a cycle, make a root. Nothing is lost and nothing is there twice.
 //! - The depth is bounded: readers of JSON give up at some hundred levels.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A node that others can be put under.
 pub(super) trait Nested: Sized {
     fn children(&mut self) -> &mut Vec<Self>;
 }
 
-/// Levels that are nested; what lies deeper stands on the last of them, since JSON readers give up at some hundred.
+/// Levels that are nested; what lies deeper stands on the last of them.
 const DEPTH_MAX: usize = 50;
 
-/// Spans under their parents, in the order given. A cycle, or a parent that is not there, makes a root.
+/// What is nested, by its place in the list.
+struct Nest<'a, T, F> {
+    items: &'a [T],
+    /// Who names whom as parent.
+    children: Vec<Vec<usize>>,
+    is_taken: Vec<bool>,
+    node: F,
+}
+
+/// `items` under their parents, in the order given.
 pub(super) fn nest<'a, T, K: Ord + Copy, N: Nested>(
-    spans: &'a [T],
+    items: &'a [T],
     key: impl Fn(&T) -> K,
     parent: impl Fn(&T) -> Option<K>,
     node: impl Fn(&'a T) -> N,
 ) -> Vec<N> {
-    let mut children: BTreeMap<Option<K>, Vec<&'a T>> = BTreeMap::new();
-    for span in spans {
-        children.entry(parent(span)).or_default().push(span);
+    let mut place: BTreeMap<K, usize> = BTreeMap::new();
+    for (at, item) in items.iter().enumerate() {
+        place.entry(key(item)).or_insert(at);
     }
-    let mut taken = BTreeSet::new();
+    let mut children = vec![Vec::new(); items.len()];
     let mut roots = Vec::new();
-    for root in children.remove(&None).unwrap_or_default() {
-        roots.extend(take(root, &mut children, &mut taken, &key, &node, 0));
-    }
-    // What is left hangs in cycles.
-    for span in spans {
-        if !taken.contains(&key(span)) {
-            roots.extend(take(span, &mut children, &mut taken, &key, &node, 0));
+    for (at, item) in items.iter().enumerate() {
+        match parent(item).and_then(|parent| place.get(&parent)).filter(|parent| **parent != at) {
+            Some(parent) => children[*parent].push(at),
+            None => roots.push(at),
         }
     }
-    roots
+    let mut nest = Nest { items, children, is_taken: vec![false; items.len()], node };
+    // After the roots, what hangs in cycles.
+    (roots.into_iter().chain(0..items.len())).flat_map(|at| nest.take(at, 0)).collect()
 }
 
-fn take<'a, T, K: Ord + Copy, N: Nested>(
-    span: &'a T,
-    children: &mut BTreeMap<Option<K>, Vec<&'a T>>,
-    taken: &mut BTreeSet<K>,
-    key: &impl Fn(&T) -> K,
-    node: &impl Fn(&'a T) -> N,
-    depth: usize,
-) -> Vec<N> {
-    let mut this = node(span);
-    let is_new = taken.insert(key(span));
-    let below = if is_new { children.remove(&Some(key(span))).unwrap_or_default() } else { Vec::new() };
-    if depth < DEPTH_MAX {
-        for child in below {
-            this.children().extend(take(child, children, taken, key, node, depth + 1));
+impl<'a, T, N: Nested, F: Fn(&'a T) -> N> Nest<'a, T, F> {
+    fn take(&mut self, at: usize, depth: usize) -> Vec<N> {
+        if std::mem::replace(&mut self.is_taken[at], true) {
+            return Vec::new();
         }
-        return vec![this];
-    }
-    // Flattened from here on, without recursion.
-    let mut flat = vec![this];
-    let mut waiting: Vec<&'a T> = below.into_iter().rev().collect();
-    while let Some(next) = waiting.pop() {
-        flat.push(node(next));
-        if taken.insert(key(next)) {
-            waiting.extend(children.remove(&Some(key(next))).unwrap_or_default().into_iter().rev());
+        let mut this = (self.node)(&self.items[at]);
+        let below = std::mem::take(&mut self.children[at]);
+        if depth < DEPTH_MAX {
+            for child in below {
+                let nested = self.take(child, depth + 1);
+                this.children().extend(nested);
+            }
+            return vec![this];
         }
+        // Flat from here on, without recursion.
+        let mut flat = vec![this];
+        let mut waiting: Vec<usize> = below.into_iter().rev().collect();
+        while let Some(next) = waiting.pop() {
+            if !std::mem::replace(&mut self.is_taken[next], true) {
+                flat.push((self.node)(&self.items[next]));
+                waiting.extend(std::mem::take(&mut self.children[next]).into_iter().rev());
+            }
+        }
+        flat
     }
-    flat
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod reports;
 mod retention;
 mod rows;
 mod schema;
+mod strays;
 mod tenant;
 mod traces;
 mod view;
