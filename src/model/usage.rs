@@ -69,7 +69,8 @@ pub struct UsageTotal {
     pub cost: NanoUsd,
     /// Calls with tokens and no known price: with any of these the cost is "at least".
     pub unpriced_calls: u64,
-    /// Calls whose cost is from the operator's file, and from the table in the binary. All other priced calls state it themselves.
+    /// Calls whose cost their sender stated, is from the operator's file, and is from the table in the binary.
+    pub emitted_calls: u64,
     pub override_calls: u64,
     pub table_calls: u64,
 }
@@ -138,6 +139,7 @@ impl UsageTotal {
             reasoning_tokens: usage.reasoning_tokens.unwrap_or(0),
             cost: cost.map_or(NanoUsd(0), |cost| cost.amount),
             unpriced_calls: u64::from(cost.is_none() && usage.tokens() > 0),
+            emitted_calls: if cost.is_some_and(|cost| cost.amount.0 > 0) { is_from(CostSource::Emitted) } else { 0 },
             override_calls: is_from(CostSource::Override),
             table_calls: is_from(CostSource::Table),
         });
@@ -154,6 +156,7 @@ impl UsageTotal {
         self.reasoning_tokens = self.reasoning_tokens.wrapping_add(other.reasoning_tokens);
         self.cost = NanoUsd(self.cost.0.wrapping_add(other.cost.0));
         self.unpriced_calls = self.unpriced_calls.wrapping_add(other.unpriced_calls);
+        self.emitted_calls = self.emitted_calls.wrapping_add(other.emitted_calls);
         self.override_calls = self.override_calls.wrapping_add(other.override_calls);
         self.table_calls = self.table_calls.wrapping_add(other.table_calls);
     }
