@@ -8,11 +8,12 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import run_one
+from harness import crash, run_one, wax
 from harness.models import FakeModels
 from scenarios import SCENARIOS
 
@@ -21,10 +22,10 @@ def main():
     options = arguments()
     began = time.monotonic()
     models = FakeModels()
-    jobs = [(scenario, mode) for scenario in SCENARIOS if wanted(scenario.name, options) for mode in scenario.modes if options.mode in (None, mode)]
+    jobs = all_jobs(options, models)
     failed = 0
     with ThreadPoolExecutor(options.jobs) as pool:
-        for result in pool.map(lambda job: one(*job, options, models), jobs):
+        for result in pool.map(lambda job: job(), jobs):
             failed += bool(result.lines)
             report(result)
     models.stop()
@@ -44,20 +45,31 @@ def arguments():
     options = parser.parse_args()
     if options.list:
         for scenario in SCENARIOS:
-            print(scenario.name, ", ".join(scenario.modes))
+            print("%s: %s" % (scenario.name, ", ".join(scenario.modes)))
+        print("crash_acked, crash_lost, wax: both")
         sys.exit(0)
     if not os.access(options.binary, os.X_OK):
         parser.error("%s is no program: build it with `cargo build`" % options.binary)
     return options
 
 
+def all_jobs(options, models):
+    """What gives one `Result` each; the long ones first."""
+    binary = options.binary.resolve()
+    jobs = []
+    if options.mode in (None, "both"):
+        others = [("crash_acked", partial(crash.run, "acked")), ("crash_lost", partial(crash.run, "lost")), ("wax", wax.run)]
+        jobs += [partial(check, binary, models) for name, check in others if wanted(name, options)]
+    for scenario in SCENARIOS:
+        for mode in scenario.modes if wanted(scenario.name, options) else ():
+            if options.mode in (None, mode):
+                keep = options.record / ("%s_%s" % (scenario.name, mode)) if options.record else None
+                jobs.append(partial(run_one.run, scenario, mode, binary, models, keep))
+    return jobs
+
+
 def wanted(name, options):
     return not options.only or any(part in name for part in options.only)
-
-
-def one(scenario, mode, options, models):
-    keep = options.record / ("%s_%s" % (scenario.name, mode)) if options.record else None
-    return run_one.run(scenario, mode, options.binary.resolve(), models, keep)
 
 
 def report(result):

@@ -84,7 +84,7 @@ def _expected_run(run):
         "calls": len(calls),
         "unpriced": sum(call["nanos"] is None for call in calls),
         "models": _models(calls),
-        "scores": sorted([score["name"], str(score["value"])] for score in run["scores"]),
+        "scores": sorted([score["name"], _value(score["value"])] for score in run["scores"]),
     }
 
 
@@ -184,7 +184,12 @@ def _score(score):
     value = score.get("value")
     if value is None:
         value = score.get("string_value") if score.get("string_value") is not None else score.get("numeric_value")
-    return [score["name"], str(value)]
+    return [score["name"], _value(value)]
+
+
+def _value(value):
+    """A boolean is `true`, as in JSON; numbers and words are themselves."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def quoted(session):
