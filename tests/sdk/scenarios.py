@@ -17,6 +17,8 @@ BOTH, HTTP, OTLP = "both", "http", "otlp"
 FAILED = r"^Agent execution failed: "
 UNIDENTIFIED = r"^waxell: governance is NOT being enforced"
 UNPRICED = r"^estimate_cost: no cost mapping for model="
+# The handler expects more of LangChain than this version of it tells.
+HANDLER_OF_A_CHAIN = r"^Error in _Handler.on_chain_start callback: AttributeError"
 NO_CONTROL_PLANE = (r"^Waxell Observe client not configured", r"^start_run returned empty run_id")
 
 
@@ -35,6 +37,10 @@ class Scenario:
     modes: tuple = (BOTH, HTTP, OTLP)
     but: dict = field(default_factory=dict)
     environment: dict = field(default_factory=dict)
+    # The key that the SDK has; what the server is started with; the key that reads the sessions.
+    key: str = "wax_sk_test"
+    server: dict = field(default_factory=dict)
+    read_key: str = None
     rule: Callable = None
     # Patterns of warnings that the program provokes, of lines on its standard error, and of requests that are refused.
     provoked: tuple = ()
@@ -115,6 +121,13 @@ def block_forbidden(request):
     return None
 
 
+KEYS = {
+    "SESSIONFOLD_AUTH_KEYS": """[
+        { key = "wax_sk_of_an_agent", tenant = "acme", rights = ["ingest"] },
+        { key = "wax_sk_of_a_reader", tenant = "acme", rights = ["read"] },
+        { key = "wax_sk_of_others", tenant = "umbrella", rights = ["ingest", "read"] },
+    ]"""
+}
 SAYS_INTERRUPTED = But("the SDK closes its open runs when it is asked to end", with_status("killed", "interrupted"))
 TOLD_AT_THE_END = But("a run tells its calls when it ends; the span of the call names neither run nor session", without_calls("killed"))
 NEVER_ENDED = But("only the span of the agent names the session, and it is sent when it ends", without_runs("killed"))
@@ -194,6 +207,29 @@ SCENARIOS = [
     Scenario("unsampled", "call_time_session.py", modes=(BOTH,), environment={"OTEL_TRACES_SAMPLER": "always_off"}),
     Scenario("otel_disabled", "nested_agents.py", modes=(HTTP,), environment={"OTEL_SDK_DISABLED": "true"}, logs=False),
     Scenario("compressed", "call_time_session.py", modes=(BOTH,), environment={"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"}),
+    Scenario("deferred_start", "nested_agents.py", modes=(BOTH,), environment={"WAXELL_DEFERRED_RUN_START": "1"}),
+    Scenario("without_content", "failing_agents.py", modes=(BOTH,), environment={"WAXELL_CAPTURE_CONTENT": "0"}, provoked=(FAILED,)),
+    Scenario(
+        "with_keys",
+        "multi_agent.py",
+        key="wax_sk_of_an_agent",
+        server=KEYS,
+        read_key="wax_sk_of_a_reader",
+        environment={"OTEL_EXPORTER_OTLP_HEADERS": "x-wax-key=wax_sk_of_an_agent"},
+    ),
+    Scenario(
+        "wrong_key",
+        "call_time_session.py",
+        modes=(BOTH,),
+        key="wax_sk_of_nobody",
+        server=KEYS,
+        read_key="wax_sk_of_a_reader",
+        but={BOTH: (But("nobody with a wrong key is let in", without_runs("chat-agent")),)},
+        # With no OTLP the warnings go to standard error. They say what is wrong.
+        logs=False,
+        stderr=(r'-> 401: \{"detail": ?"', r"^start_run returned empty run_id"),
+        refused=(r" was answered 401: ",),
+    ),
     Scenario("outside_runs", "outside_runs.py", provoked=(UNIDENTIFIED,)),
     Scenario("odd_sessions", "odd_sessions.py"),
     Scenario("tools", "tools.py"),
@@ -205,4 +241,7 @@ SCENARIOS = [
         but={OTLP: (But("the SDK hands the session to another process only with a control plane", without_runs("in-child")),)},
     ),
     Scenario("long_run", "long_run.py"),
+    Scenario("own_provider", "own_provider.py"),
+    # Without a control plane there is no run: the handler opens no span for it, and none names an agent.
+    Scenario("langchain_handler", "langchain_handler.py", modes=(BOTH, HTTP), provoked=(UNIDENTIFIED, HANDLER_OF_A_CHAIN)),
 ]

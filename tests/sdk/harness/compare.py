@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 INCLUDE = "?include=usage,users,models,scores"
 DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$|-\d{8}$")
+# No session has this id: it holds what is asked of all.
+EVERYBODY = "(everybody)"
 # What asking for policies may take on a busy machine.
 SLACK_S = 2.0
 
@@ -35,7 +37,25 @@ def expected(truth):
     for run in truth["runs"]:
         if run["session"]:
             sessions.setdefault(run["session"], []).append(run)
-    return {session: _session([_expected_run(run) for run in runs], runs) for session, runs in sessions.items()}
+    found = {session: _session([_expected_run(run) for run in runs], runs) for session, runs in sessions.items()}
+    return {**found, EVERYBODY: _everybody(truth["runs"])}
+
+
+def _everybody(runs):
+    """The users of all sessions and of runs without one."""
+    users = {}
+    for run, line in ((run, _expected_run(run)) for run in runs if run["user"]):
+        of = users.setdefault(run["user"], {"runs": 0, "tokens": 0, "cost": 0, "agents": set(), "sessions": set(), "models": {}})
+        of["runs"] += 1
+        of["tokens"] += line["tokens"]
+        of["cost"] += line["cost"]
+        of["agents"].add(run["agent"])
+        of["sessions"].add(run["session"])
+        for model, (_, _, cost) in line["models"].items():
+            of["models"][model] = of["models"].get(model, 0) + cost
+    for of in users.values():
+        of.update(agents=sorted(of["agents"]), sessions=len(of["sessions"]))
+    return users
 
 
 def _session(lines, runs):
@@ -60,6 +80,7 @@ def _session(lines, runs):
         "agents": sorted(agents),
         "users": users,
         "models": _models(call for run in runs for call in run["calls"]),
+        "scores": _score_totals([score for run in runs for score in run["scores"]]),
         "seconds": _seconds([run for run in runs if run["status"] != "running"]),
     }
 
@@ -88,6 +109,16 @@ def _expected_run(run):
     }
 
 
+def _score_totals(scores):
+    """How many of each name, and their average; booleans are 1 and 0, words have none."""
+    totals = {}
+    for name in {score["name"] for score in scores}:
+        values = [score["value"] for score in scores if score["name"] == name]
+        has_average = not isinstance(values[0], str)
+        totals[name] = [len(values), round(sum(values) / len(values), 9) if has_average else None]
+    return totals
+
+
 def _models(calls):
     models = {}
     for call in calls:
@@ -109,6 +140,7 @@ def actual(server):
         path = "/api/v1/observability/sessions/%s/" % quoted(line["session_id"])
         detail = server.json(path + INCLUDE)
         sessions[line["session_id"]] = _actual_session(server, line, detail, wrong)
+    sessions[EVERYBODY] = _actual_everybody(server.json("/api/v1/observability/users/?limit=100")["results"])
     if listed["count"] != len(listed["results"]):
         wrong.append("the list has %d sessions and counts %d" % (len(listed["results"]), listed["count"]))
     return sessions, wrong
@@ -138,8 +170,26 @@ def _actual_session(server, line, detail, wrong):
         "agents": sorted(whole["agents"]),
         "users": {of["user_id"]: {"runs": of["run_count"], "tokens": of["tokens"], "cost": nanos(of["cost"])} for of in detail["users"]},
         "models": _actual_models(detail["models"]),
+        "scores": {of["name"]: [of["count"], None if of["average"] is None else round(of["average"], 9)] for of in detail["scores"]},
         "seconds": whole["total_duration"],
     }
+
+
+def _actual_everybody(lines):
+    users = {}
+    for line in lines:
+        models = {}
+        for model, cost in line["cost_by_model"].items():
+            models[DATE.sub("", model)] = models.get(DATE.sub("", model), 0) + nanos(cost)
+        users[line["user_id"]] = {
+            "runs": line["run_count"],
+            "tokens": line["total_tokens"],
+            "cost": nanos(line["total_cost"]),
+            "agents": sorted(line["agents"]),
+            "sessions": line["session_count"],
+            "models": models,
+        }
+    return users
 
 
 def _actual_run(run, detail, wrong):
@@ -149,9 +199,12 @@ def _actual_run(run, detail, wrong):
         length = (_time(run["completed_at"]) - _time(run["started_at"])).total_seconds()
         if abs(length - run["duration"]) > 0.00001:
             wrong.append("run %d lasts %s and its times are %s apart" % (run["id"], run["duration"], length))
-    for key in ("agent_name", "workflow_name", "status", "started_at"):
-        if detail.get(key) != run[key]:
-            wrong.append("run %d: in its session %s is %r, opened it is %r" % (run["id"], key, run[key], detail.get(key)))
+    for key in ("agent_name", "workflow_name", "status", "started_at", "completed_at", "duration", "cost", "tokens", "trace_id", "usage"):
+        if detail[key] != run[key]:
+            wrong.append("run %d: in its session %s is %r, opened it is %r" % (run["id"], key, run[key], detail[key]))
+    calls = [sum(call["total_tokens"] for call in detail["llm_calls"]), sum(nanos(call["cost"] or 0) for call in detail["llm_calls"])]
+    if calls != [run["tokens"], nanos(run["cost"])]:
+        wrong.append("run %d (%s) has %s tokens for %s, its calls %s" % (run["id"], run["agent_name"], run["tokens"], run["cost"], calls))
     usage = run["usage"]
     return {
         "agent": run["agent_name"],

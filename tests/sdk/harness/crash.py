@@ -101,6 +101,7 @@ def check(result, server, truth, crashes, said):
 
 
 class SCENARIO:
+    key = "wax_sk_test"
     program = "crashing.py"
     environment = {}
     exit = 0

@@ -17,7 +17,6 @@ from .proxy import Proxy
 from .server import Server
 
 PROGRAMS = Path(__file__).resolve().parent.parent / "programs"
-KEY = "wax_sk_test"
 PROGRAM_TIMEOUT_S = 120
 # What was sent is folded within milliseconds; a machine with other work needs longer. Only a failing comparison waits so long.
 SETTLE_S = 6.0
@@ -39,7 +38,7 @@ def run(scenario, mode, binary, models, keep=None):
     result = Result("%s (%s)" % (scenario.name, mode))
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="sessionfold-sdk-"))
-    server = Server(binary, folder)
+    server = Server(binary, folder, scenario.server, scenario.read_key)
     proxy = None
     try:
         server.start()
@@ -94,7 +93,7 @@ def environment(scenario, mode, address, models_url, folder):
     if mode == "otlp":
         path = {"OTEL_EXPORTER_OTLP_ENDPOINT": address}
     else:
-        path = {"WAXELL_API_URL": address, "WAXELL_API_KEY": KEY}
+        path = {"WAXELL_API_URL": address, "WAXELL_API_KEY": scenario.key}
     return {**kept, **to_models, **quiet, **ours, **path, **scenario.environment}
 
 

@@ -17,11 +17,12 @@ START_TIMEOUT_S = 30
 
 
 class Server:
-    def __init__(self, binary, folder, environment=()):
+    def __init__(self, binary, folder, environment=(), key=None):
         self.binary = str(binary)
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.environment = dict(environment)
+        self.headers = {"authorization": "Bearer " + key} if key else {}
         self.addresses = {"otlp_grpc": "127.0.0.1:0", "otlp_http": "127.0.0.1:0", "http": "127.0.0.1:0"}
         self.starts = 0
         self.process = None
@@ -79,9 +80,9 @@ class Server:
     def url(self):
         return "http://" + self.addresses["http"]
 
-    def get(self, path, headers=()):
+    def get(self, path):
         """(status, body as text)."""
-        request = urllib.request.Request(self.url + path, headers=dict(headers))
+        request = urllib.request.Request(self.url + path, headers=self.headers)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=20) as response:

@@ -21,6 +21,7 @@ from .server import Server
 
 
 class SCENARIO:
+    key = "wax_sk_test"
     program = "team.py"
     environment = {}
     exit = 0
@@ -211,7 +212,7 @@ class Commands:
         """What it prints; a failure is noted."""
         environment = {
             "PATH": os.environ.get("PATH", ""), "HOME": str(self.folder / "home"), "COLUMNS": "240", "LANG": "C.UTF-8",
-            "WAXELL_API_URL": self.server.url, "WAXELL_API_KEY": run_one.KEY,
+            "WAXELL_API_URL": self.server.url, "WAXELL_API_KEY": SCENARIO.key,
         }
         program = Path(sys.executable).parent / "wax"
         done = subprocess.run([str(program), *words], env=environment, capture_output=True, text=True, timeout=60, cwd=self.folder)

@@ -1,4 +1,4 @@
-"""A policy that forbids an agent: its function never runs, and its run is known by HTTP alone."""
+"""A policy that forbids an agent: its function never runs, and its run is known by HTTP alone. A person may allow it all the same."""
 
 import asyncio
 
@@ -24,6 +24,13 @@ async def allowed(text):
     truth.call("gpt-4o", response.usage.prompt_tokens, response.usage.completion_tokens)
 
 
+@waxell.observe(agent_name="forbidden", on_policy_block=waxell.auto_approve)
+async def approved(text):
+    with truth.run("forbidden", session="policies", user="u2"):
+        response = client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": text}])
+        truth.call("gpt-4o", response.usage.prompt_tokens, response.usage.completion_tokens)
+
+
 async def main():
     with truth.run("allowed", session="policies", user="u1"):
         await allowed("hello [[in=17,out=3]]", session_id="policies", user_id="u1")
@@ -32,6 +39,9 @@ async def main():
             await forbidden("secret", session_id="policies", user_id="u1")
         except PolicyViolationError:
             pass
+    with truth.run("forbidden", session="policies", user="u2", status="blocked"):
+        pass
+    await approved("with leave [[in=27,out=7]]", session_id="policies", user_id="u2")
 
 
 asyncio.run(main())

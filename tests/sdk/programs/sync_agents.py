@@ -41,12 +41,13 @@ def work(n):
 for n in range(3):
     outer(n, session_id="plain", user_id="u%d" % (n % 2))
 
-with ThreadPoolExecutor(4) as pool:
-    futures = [pool.submit(contextvars.Context().run, work, n, session_id="threads", user_id="t") for n in range(6)]
-    for future in futures:
-        future.result()
-
 with truth.run("block", session="plain", user="u9"):
     with WaxellContext(agent_name="block", session_id="plain", user_id="u9") as ctx:
         ask("in a with block [[in=11,out=1]]")
         ctx.set_result({"output": "ok"})
+
+# Last: while runs overlap in threads, the SDK may take one that has ended for the parent of a later one.
+with ThreadPoolExecutor(4) as pool:
+    futures = [pool.submit(contextvars.Context().run, work, n, session_id="threads", user_id="t") for n in range(6)]
+    for future in futures:
+        future.result()
