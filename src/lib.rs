@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! agents ── OTLP gRPC, OTLP HTTP ──► ingest ──► journal (durable, then the ack)
-//!                                                  ├──► fold ──► index (memory, SQLite) ──► api
+//!                                                  ├──► fold ──► index (memory, SQLite) ──► api, ui
 //!                                                  └──► tempo (forwarder) ──► Grafana Tempo
 //! ```
 //!
@@ -25,8 +25,8 @@
 //! | 3 | [`index`] | the sessions of a tenant in memory: orders, filters, search |
 //! | 3 | [`tempo`] | everything said to Tempo |
 //! | 4 | [`store`] | the one write path, and the trait behind which it scales |
-//! | 5 | [`auth`], [`params`] | shared by the doors |
-//! | 6 | [`ingest`], [`api`] | the doors |
+//! | 5 | [`auth`], [`params`], [`format`](mod@format) | shared by the doors |
+//! | 6 | [`ingest`], [`api`], [`ui`] | the doors |
 //! | 7 | [`config`], [`telemetry`], [`server`], [`app`], [`cli`] | the only modules that know everything |
 //! | 7 | [`demo`] | a client: readable traffic for a running server |
 
@@ -38,6 +38,7 @@ pub mod config;
 pub mod conventions;
 pub mod demo;
 pub mod fold;
+pub mod format;
 pub mod index;
 pub mod ingest;
 pub mod journal;
@@ -48,4 +49,5 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod tempo;
+pub mod ui;
 pub mod wire;

@@ -10,8 +10,8 @@ const LAYERS: [&[&str]; 8] = [
     &["conventions", "fold", "prices"],
     &["index", "tempo"],
     &["store"],
-    &["auth", "params"],
-    &["ingest", "api"],
+    &["auth", "params", "format"],
+    &["ingest", "api", "ui"],
     &["config", "telemetry", "server", "app", "cli", "demo"],
 ];
 const MAX_LINES: usize = 500;

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::format;
+use crate::format;
 use crate::model::Str;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};

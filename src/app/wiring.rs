@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::routing::get;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::retention::Keeper;
 use super::{App, Forwarding, StartError};
@@ -30,6 +30,7 @@ use crate::model::time::UnixNanos;
 use crate::prices::Prices;
 use crate::server;
 use crate::store::local::{self, LocalStore};
+use crate::store::overview::Overview;
 use crate::store::{AcceptError, RunPage, SessionDetail, Store, StoreError};
 use crate::tempo;
 use crate::tempo::forwarder::Forwarder;
@@ -37,6 +38,7 @@ use crate::tempo::metrics::ForwardMetrics;
 use crate::tempo::options::Options as ForwardOptions;
 use crate::tempo::source::JournalSource;
 use crate::tempo::target::Target;
+use crate::ui::{self, Grafana, Ui};
 
 /// The cap of the journal where none is configured, unless the disk has less than twice that left.
 const AUTOMATIC_JOURNAL_BYTES: u64 = 8 << 30;
@@ -79,14 +81,16 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     metrics.register(&mut registry);
     crate::telemetry::register_journal(&journal, &mut registry);
     let api = Arc::new(Api {
-        store: doored,
-        guard: authenticator,
+        store: doored.clone(),
+        guard: authenticator.clone(),
         registry: Arc::new(registry),
         metrics,
-        public_url: Some(config.server.public_url.clone()).filter(|url| !url.is_empty()),
+        public_url: public_url(config),
         streams: StreamLimits { slots: Arc::new(Semaphore::new(STREAM_SLOTS)), chunk_bytes: 64 << 10, stall: Duration::from_secs(30) },
     });
-    let http_router = api::router(api).merge(ingest::router(receiver.clone())).route("/", get(welcome)).fallback(ingest::unknown);
+    let no_more_requests = CancellationToken::new();
+    let pages = Arc::new(pages(config, doored, store.clone(), authenticator, addresses[1].port(), no_more_requests.clone()));
+    let http_router = api::router(api).merge(ingest::router(receiver.clone())).merge(ui::router(pages)).fallback(ingest::unknown);
     let otlp_router = ingest::otlp_router(receiver);
 
     Ok(App {
@@ -108,18 +112,38 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
         threads,
         forwarding,
         drain: config.server.drain_timeout.0,
+        no_more_requests,
         stopping,
     })
 }
 
-/// What stands at `/` until there are pages.
-async fn welcome() -> &'static str {
-    "sessionfold\n\n\
-     sessions   /api/v1/observability/sessions/\n\
-     agents     /api/v1/observability/agents/\n\
-     API        /api/openapi.yaml\n\
-     metrics    /metrics\n\
-     OTLP       POST /v1/traces\n"
+/// What the pages need; `shutdown` ends their event streams.
+fn pages(
+    config: &Config,
+    doored: Arc<dyn Store>,
+    store: LocalStore,
+    authenticator: Arc<Authenticator>,
+    otlp_http_port: u16,
+    shutdown: CancellationToken,
+) -> Ui {
+    let config::Ui { grafana_url, grafana_datasource_uid } = &config.ui;
+    let has_grafana = !grafana_url.is_empty() && !grafana_datasource_uid.is_empty();
+    Ui {
+        store: doored,
+        authenticator,
+        public_url: public_url(config),
+        grafana: has_grafana
+            .then(|| Grafana { url: grafana_url.trim_end_matches('/').to_owned(), datasource_uid: grafana_datasource_uid.clone() }),
+        otlp_http_port,
+        version: Arc::new(move || store.folded().0),
+        clock: Arc::new(now),
+        shutdown,
+        limits: ui::Limits::default(),
+    }
+}
+
+fn public_url(config: &Config) -> Option<String> {
+    Some(config.server.public_url.clone()).filter(|url| !url.is_empty())
 }
 
 /// The store as the doors see it: not ready while it stops.
@@ -147,6 +171,10 @@ impl Store for Doored {
 
     fn agents(&self, tenant: &Tenant) -> Result<Vec<AgentSummary>, StoreError> {
         self.store.agents(tenant)
+    }
+
+    fn overview(&self, tenant: &Tenant) -> Result<Overview, StoreError> {
+        self.store.overview(tenant)
     }
 
     fn not_ready(&self) -> Option<String> {

@@ -9,7 +9,9 @@
 
 pub mod include;
 pub mod instant;
+pub mod links;
 pub mod pairs;
+pub mod path;
 pub mod runs;
 pub mod sessions;
 

@@ -1,6 +1,7 @@
 //! Layer 4: the one write path, and the trait behind which it scales.
 
 pub mod local;
+pub mod overview;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -9,6 +10,7 @@ use crate::model::ids::{SessionId, Tenant};
 use crate::model::query::SessionQuery;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
+use overview::Overview;
 
 /// What the doors need of a store. Every method speaks of one tenant.
 pub trait Store: Send + Sync + 'static {
@@ -27,6 +29,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every agent that has a run in a session, by name.
     fn agents(&self, tenant: &Tenant) -> Result<Vec<AgentSummary>, StoreError>;
+
+    /// What the tenant has sent as a whole. Blocks on disk for at most some milliseconds.
+    fn overview(&self, tenant: &Tenant) -> Result<Overview, StoreError>;
 
     /// Why the store cannot take or answer now, in words for an operator; `None` when it is ready.
     fn not_ready(&self) -> Option<String>;

@@ -22,6 +22,7 @@ mod recent;
 mod retention;
 mod rows;
 mod schema;
+mod seen;
 mod tenant;
 mod traces;
 
@@ -41,6 +42,7 @@ use self::read::{Reader, Readers, RunStream};
 pub use self::schema::SchemaError;
 use self::tenant::{TenantCell, Tenants};
 use self::traces::OpenTraces;
+use super::overview::{Overview, SESSIONLESS_MAX};
 use super::{AcceptError, RunPage, SessionDetail, Store, StoreError};
 use crate::fold::TraceLimit;
 use crate::index::SessionNo;
@@ -200,6 +202,14 @@ impl Store for LocalStore {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Vec::new()) };
         let agents = cell.read().index.agents();
         Ok(agents)
+    }
+
+    fn overview(&self, tenant: &Tenant) -> Result<Overview, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Overview::default()) };
+        let reader = self.shared.reader()?;
+        let counted = reader.n_sessionless(cell.no, SESSIONLESS_MAX).map_err(|error| store_error("count runs without a session", error))?;
+        let seen = lock(&cell.seen);
+        Ok(Overview { n_spans: seen.n_spans(), n_sessionless_runs: counted, services: seen.services() })
     }
 
     fn not_ready(&self) -> Option<String> {

@@ -18,6 +18,7 @@ use super::read::Readers;
 use super::recent::Generation;
 use super::rows::{self, TenantNo, signed, unsigned};
 use super::schema::{SchemaError, open_writer};
+use super::seen;
 use super::tenant::{TenantCell, Tenants};
 use super::traces::{KnownTraces, OpenTraces, TraceKey};
 use super::{LocalStore, Metrics, Options, Shared, lock};
@@ -171,6 +172,11 @@ fn supervise(mut folder: Folder) {
 fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
     let position: Option<i64> = db.query_row("SELECT value FROM meta WHERE key = 'journal_position'", [], |row| row.get(0)).optional()?;
     let by_no = load_tenants(db, tenants)?;
+    for (tenant, seen) in seen::load(db)? {
+        if let Some(cell) = by_no.get(&tenant) {
+            *lock(&cell.seen) = seen;
+        }
+    }
     let n_sessions = load_sessions(db, &by_no)?;
     Ok(Loaded {
         position: Position(position.map_or(0, unsigned)),

@@ -119,6 +119,12 @@ impl Reader {
         Ok(false)
     }
 
+    /// Runs without a session that a checkpoint has written, counted up to `max`.
+    pub(super) fn n_sessionless(&self, tenant: TenantNo, max: u64) -> rusqlite::Result<u64> {
+        let counted = "SELECT count(*) FROM (SELECT 1 FROM runs WHERE tenant_no = ?1 AND session_no = 0 LIMIT ?2)";
+        self.prepare_cached(counted)?.query_row(params![tenant.0, signed(max)], |row| Ok(unsigned(row.get(0)?)))
+    }
+
     /// One run by its place.
     pub(super) fn run(
         &self,

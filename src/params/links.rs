@@ -5,21 +5,20 @@
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Uri, header};
 
-use super::Api;
-use crate::params::pairs::Pairs;
+use super::pairs::Pairs;
 
 /// A page within a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Place {
-    pub(super) offset: u64,
+pub struct Place {
+    pub offset: u64,
     /// At least one.
-    pub(super) limit: u64,
+    pub limit: u64,
     /// How many there are in all.
-    pub(super) count: u64,
+    pub count: u64,
 }
 
 /// Where the server is reached: scheme, host and path prefix, or nothing where neither the configuration nor the request tells.
-pub(super) struct Base(String);
+pub struct Base(String);
 
 /// A longer `Link` is left out: proxies with buffers of 8 KiB drop answers with larger heads.
 const LINK_MAX_BYTES: usize = 4 * 1024;
@@ -28,12 +27,12 @@ const LINK_MAX_BYTES: usize = 4 * 1024;
 
 impl Place {
     /// The offset of the next page.
-    pub(super) fn next(self) -> Option<u64> {
+    pub fn next(self) -> Option<u64> {
         self.offset.checked_add(self.limit).filter(|next| *next < self.count)
     }
 
     /// The offset of the previous page: never negative, and the last page for whoever stands past the end.
-    pub(super) fn previous(self) -> Option<u64> {
+    pub fn previous(self) -> Option<u64> {
         if self.offset == 0 {
             return None;
         }
@@ -44,12 +43,12 @@ impl Place {
     }
 
     /// The documented form of a link.
-    pub(super) fn short(self, offset: u64) -> String {
+    pub fn short(self, offset: u64) -> String {
         format!("?offset={offset}&limit={}", self.limit)
     }
 
     /// The `Link` header for a page of what is at `path`; `None` if it is the only page.
-    pub(super) fn header(self, base: &Base, path: &str, pairs: &Pairs) -> Option<HeaderValue> {
+    pub fn header(self, base: &Base, path: &str, pairs: &Pairs) -> Option<HeaderValue> {
         let link = |offset, relation| format!("<{}{path}{}>; rel=\"{relation}\"", base.0, pairs.link(offset, self.limit));
         let next = self.next().map(|offset| link(offset, "next"));
         let previous = self.previous().map(|offset| link(offset, "prev"));
@@ -66,8 +65,8 @@ impl Place {
 
 impl Base {
     /// The configured public URL; else what the proxy in front or the client says. A header that is no host is not repeated.
-    pub(super) fn new(api: &Api, headers: &HeaderMap, uri: &Uri) -> Self {
-        if let Some(url) = &api.public_url {
+    pub fn new(public_url: Option<&str>, headers: &HeaderMap, uri: &Uri) -> Self {
+        if let Some(url) = public_url {
             return Self(url.trim_end_matches('/').to_owned());
         }
         let host =
@@ -78,6 +77,13 @@ impl Base {
             _ => "http",
         };
         Self(format!("{scheme}://{host}"))
+    }
+}
+
+impl Base {
+    /// Without a slash at its end; empty where nothing tells.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
