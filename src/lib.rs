@@ -25,7 +25,7 @@
 //! | 3 | [`index`] | the sessions of a tenant in memory: orders, filters, search |
 //! | 3 | [`tempo`] | everything said to Tempo |
 //! | 4 | [`store`] | the one write path, and the trait behind which it scales |
-//! | 5 | [`auth`], [`params`], [`format`](mod@format) | shared by the doors |
+//! | 5 | [`auth`], [`params`] | shared by the doors |
 //! | 6 | [`ingest`], [`api`], [`ui`] | the doors |
 //! | 7 | [`config`], [`telemetry`], [`server`], [`app`], [`cli`] | the only modules that know everything |
 //! | 7 | [`demo`] | a client: readable traffic for a running server |
@@ -38,7 +38,6 @@ pub mod config;
 pub mod conventions;
 pub mod demo;
 pub mod fold;
-pub mod format;
 pub mod index;
 pub mod ingest;
 pub mod journal;

@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 8] = [
     &["conventions", "fold", "prices"],
     &["index", "tempo"],
     &["store"],
-    &["auth", "params", "format"],
+    &["auth", "params"],
     &["ingest", "api", "ui"],
     &["config", "telemetry", "server", "app", "cli", "demo"],
 ];

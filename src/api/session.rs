@@ -16,8 +16,9 @@ use super::stream::{self, Cut, Sink};
 use super::totals::Totals;
 use super::{Api, head, path};
 use crate::model::session::SessionSummary;
+use crate::params::base::Base;
 use crate::params::include::{Include, Includes};
-use crate::params::links::{Base, Place};
+use crate::params::links::Place;
 use crate::params::pairs::Pairs;
 use crate::params::runs::RunsParams;
 use crate::store::{RunPage, SessionDetail};
@@ -28,7 +29,7 @@ const DELETED: &str = "Deleted: the runs that started before now, here and in al
 pub(super) async fn show(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Response, Refusal> {
     let id = path::session_id(&uri)?;
     let RunsParams { page, include, pairs } = RunsParams::parse(uri.query())?;
-    let base = Base::new(api.public_url.as_deref(), &headers, &uri);
+    let base = Base::of(api.public_url.as_deref(), &headers, &uri);
     let store = Arc::clone(&api.store);
     let write = move |sink: &mut Sink| {
         let mut totals = Totals::new(include);

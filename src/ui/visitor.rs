@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 use super::theme::Theme;
 use crate::auth::{Denied, Right};
 use crate::model::ids::Tenant;
-use crate::params::links::Base;
+use crate::params::base::Base;
 use crate::params::pairs;
 
 /// A person who may read, as an argument of a handler.
@@ -67,7 +67,7 @@ impl FromRequestParts<Arc<Ui>> for Place {
 
 impl Place {
     fn new(ui: &Ui, headers: &HeaderMap, uri: &Uri) -> Self {
-        let base = Base::new(ui.public_url.as_deref(), headers, uri).as_str().to_owned();
+        let base = Base::of(ui.public_url.as_deref(), headers, uri).as_str().to_owned();
         let here = uri.path_and_query().map_or("/", |here| here.as_str()).to_owned();
         let prefix = ui.public_url.as_deref().map(path_of).unwrap_or_default();
         Self { theme: Theme::of(headers), prefix, base, here, has_login: ui.authenticator.is_on() }

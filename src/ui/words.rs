@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use crate::format;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::NanoUsd;
+use crate::params::format;
 
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -168,6 +168,7 @@ pub(super) fn visible(text: &str) -> String {
 }
 
 /// The same, for texts of several lines: line ends and tabs stay.
+#[allow(dead_code)]
 pub(super) fn visible_lines(text: &str) -> String {
     text.replace("\r\n", "\n").chars().map(|c| if matches!(c, '\n' | '\t') { c } else { picture(c) }).collect()
 }

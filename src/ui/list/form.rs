@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::state::{ListState, RANGES};
-use crate::format;
 use crate::model::query::SortField;
 use crate::model::session::AgentSummary;
+use crate::params::format;
 use crate::params::instant;
 use crate::ui::visitor::Place;
 use crate::ui::words;

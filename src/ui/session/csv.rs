@@ -8,9 +8,9 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 
-use crate::format;
 use crate::model::ids::{SessionId, Tenant};
 use crate::model::run::Run;
+use crate::params::format;
 use crate::store::RunPage;
 use crate::ui::Ui;
 use crate::ui::refusal::Refusal;
@@ -61,7 +61,7 @@ fn line(run: &Run) -> String {
         run.usage.tokens.to_string(),
         run.usage.input_tokens.to_string(),
         run.usage.output_tokens.to_string(),
-        run.key.trace.to_string(),
+        run.trace_id().map(|trace| trace.to_string()).unwrap_or_default(),
     ];
     fields.join(",") + "\r\n"
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use crate::model::Str;
-use crate::model::ids::RunKey;
+use crate::model::ids::RunId;
 use crate::model::run::Run;
 use crate::model::session::SessionSummary;
 use crate::model::time::{Nanos, UnixNanos};
@@ -74,7 +74,7 @@ impl Digest {
             longest: Nanos::ZERO,
         };
         let end = page.limit.map_or(u64::MAX, |limit| page.offset.saturating_add(limit));
-        let mut above: FxHashMap<RunKey, (usize, Str)> = FxHashMap::default();
+        let mut above: FxHashMap<RunId, (usize, Str)> = FxHashMap::default();
         // The latest sign of life, and the day, of the runs before.
         let mut before: Option<(UnixNanos, u64)> = None;
         for (at, run) in (0..).zip(detail.runs) {
@@ -83,7 +83,7 @@ impl Digest {
             let parent = run.parent.and_then(|parent| above.get(&parent)).cloned();
             let depth = parent.as_ref().map_or(0, |(depth, _)| depth + 1);
             if above.len() < PARENTS_MAX {
-                above.insert(run.key, (depth, run.agent.clone()));
+                above.insert(run.id, (depth, run.agent.clone()));
             }
             let day = run.started_at.0 / (24 * 3_600 * 1_000_000_000);
             let idle = before.map(|(active, _)| run.started_at.since(active)).filter(|idle| *idle >= IDLE_MIN);

@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::digest::{Digest, Line};
 use super::{LIMIT, PATH};
-use crate::format;
 use crate::model::run::Run;
+use crate::params::format;
 use crate::params::links::Place as Window;
 use crate::params::pairs;
 use crate::store::RunPage;
@@ -80,7 +80,10 @@ fn length_bar(digest: &Digest, run: &Run) -> Markup {
 
 /// Where a click on a run leads: to its trace, opened at it; to the run alone where no trace is known.
 fn to_run(run: &Run) -> String {
-    format!("/traces/{}?run={}", run.key.trace, run.id.get())
+    match run.trace_id() {
+        Some(trace) => format!("/traces/{trace}?run={}", run.id.get()),
+        None => format!("/runs/{}", run.id.get()),
+    }
 }
 
 fn pager(place: &Place, digest: &Digest, window: Window) -> Markup {

@@ -1,4 +1,4 @@
-//! Layer 5: numbers and moments as every door writes them: from integers, without floating point in between.
+//! Numbers and moments as every door writes them: from integers, without floating point in between.
 
 use chrono::{DateTime, Datelike, Timelike};
 
