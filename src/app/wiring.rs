@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::pages;
 use super::retention::Keeper;
 use super::{App, Forwarding, StartError};
 use crate::api::{self, Api, ApiMetrics, StreamLimits};
@@ -32,6 +33,7 @@ use crate::prices::Prices;
 use crate::server;
 use crate::store::local::{self, LocalStore};
 use crate::store::overview::Overview;
+use crate::store::raw::RawSpans;
 use crate::store::view::{RunQuery, RunView, TraceView};
 use crate::store::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
 use crate::tempo;
@@ -40,7 +42,7 @@ use crate::tempo::metrics::ForwardMetrics;
 use crate::tempo::options::Options as ForwardOptions;
 use crate::tempo::source::JournalSource;
 use crate::tempo::target::Target;
-use crate::ui::{self, Grafana, Ui};
+use crate::ui;
 
 /// The cap of the journal where none is configured, unless the disk has less than twice that left.
 const AUTOMATIC_JOURNAL_BYTES: u64 = 8 << 30;
@@ -93,7 +95,9 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
         streams: StreamLimits { slots: Arc::new(Semaphore::new(STREAM_SLOTS)), chunk_bytes: 64 << 10, stall: Duration::from_secs(30) },
     });
     let no_more_requests = CancellationToken::new();
-    let pages = Arc::new(pages(config, doored, store.clone(), authenticator, addresses[1].port(), no_more_requests.clone()));
+    let tempo =
+        pages::trace_source(config, forwarding.as_ref().map(|forwarding| forwarding.forwarder.status())).map_err(StartError::Config)?;
+    let pages = Arc::new(pages::pages(config, tempo, doored, store.clone(), authenticator, addresses[1].port(), no_more_requests.clone()));
     let http_router = api::router(api)
         .merge(ingest::router(receiver.clone()))
         .merge(ingest::observe::router(receiver.clone(), public_url))
@@ -125,32 +129,7 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     })
 }
 
-/// What the pages need; `shutdown` ends their event streams.
-fn pages(
-    config: &Config,
-    doored: Arc<dyn Store>,
-    store: LocalStore,
-    authenticator: Arc<Authenticator>,
-    otlp_http_port: u16,
-    shutdown: CancellationToken,
-) -> Ui {
-    let config::Ui { grafana_url, grafana_datasource_uid } = &config.ui;
-    let has_grafana = !grafana_url.is_empty() && !grafana_datasource_uid.is_empty();
-    Ui {
-        store: doored,
-        authenticator,
-        public_url: public_url(config),
-        grafana: has_grafana
-            .then(|| Grafana { url: grafana_url.trim_end_matches('/').to_owned(), datasource_uid: grafana_datasource_uid.clone() }),
-        otlp_http_port,
-        version: Arc::new(move || store.folded().0),
-        clock: Arc::new(now),
-        shutdown,
-        limits: ui::Limits::default(),
-    }
-}
-
-fn public_url(config: &Config) -> Option<String> {
+pub(super) fn public_url(config: &Config) -> Option<String> {
     Some(config.server.public_url.clone()).filter(|url| !url.is_empty())
 }
 
@@ -205,6 +184,10 @@ impl Store for Doored {
         self.store.runs(tenant, query, each)
     }
 
+    fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError> {
+        self.store.raw_spans(tenant, traces)
+    }
+
     fn not_ready(&self) -> Option<String> {
         if self.stopping.load(Ordering::Acquire) {
             return Some("stopping".into());
@@ -229,6 +212,7 @@ pub(super) fn check_settings(config: &Config) -> Result<Authenticator, String> {
     if !config.forward.tempo.is_empty() {
         Target::parse(&config.forward.tempo).map_err(|error| format!("--tempo: {error}"))?;
     }
+    pages::query_client(config)?;
     Ok(authenticator)
 }
 
@@ -383,7 +367,7 @@ async fn forwarder(config: &Config, journal: &Journal, addresses: &[SocketAddr],
     Ok(Some(Forwarding { forwarder, metrics, position }))
 }
 
-fn now() -> UnixNanos {
+pub(super) fn now() -> UnixNanos {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixNanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -2,18 +2,20 @@
 
 pub mod local;
 pub mod overview;
+pub mod raw;
 pub mod view;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use self::overview::Overview;
+use self::raw::RawSpans;
 use self::view::{RunQuery, RunView, TraceView};
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::SessionQuery;
 use crate::model::report::EventKind;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
-use overview::Overview;
 
 /// What the doors need of a store. Every method speaks of one tenant.
 pub trait Store: Send + Sync + 'static {
@@ -50,6 +52,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Shows every run that the query asks for, those without a session too, in no order, from one state. Blocks on disk.
     fn runs(&self, tenant: &Tenant, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError>;
+
+    /// The raw requests that hold spans of these traces, as far as they are still kept. Blocks on disk for at most some seconds.
+    fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError>;
 
     /// Why the store cannot take or answer now, in words for an operator; `None` when it is ready.
     fn not_ready(&self) -> Option<String>;

@@ -6,7 +6,7 @@
 //!   data is an SVG attribute.
 //! - A page that can change is also an event stream, at the same address: its parts are sent again when they differ (`live`).
 //! - Text of agents is hostile: it is escaped, set apart in `bdi`, and its control characters are shown, not obeyed (`words`).
-//! - Every read happens on a blocking thread and is of bounded size. Never writes to the store, never speaks JSON.
+//! - Every read happens on a blocking thread and is of bounded size. Never writes to the store, never answers with JSON.
 
 mod assets;
 mod frame;
@@ -14,10 +14,15 @@ mod icons;
 mod list;
 mod live;
 mod login;
+mod messages;
 mod refusal;
 mod routes;
+mod run;
 mod session;
+mod source;
+mod spans;
 mod theme;
+mod trace;
 mod visitor;
 mod words;
 
@@ -32,6 +37,7 @@ use crate::model::time::UnixNanos;
 use crate::store::{Store, StoreError};
 
 pub use routes::ROUTES;
+pub use source::TraceSource;
 
 use refusal::Refusal;
 
@@ -41,7 +47,9 @@ pub struct Ui {
     pub authenticator: Arc<Authenticator>,
     /// Where users reach this server; its path goes before every link. Without it the request's own headers tell.
     pub public_url: Option<String>,
-    /// Where traces can be looked into.
+    /// Where whole spans can be asked for.
+    pub tempo: Option<Arc<dyn TraceSource>>,
+    /// Where people look into traces.
     pub grafana: Option<Grafana>,
     /// The port that agents send OTLP over HTTP to, for the page that says how.
     pub otlp_http_port: u16,

@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use http::{HeaderValue, header};
 
-use super::{Ui, assets, list, login, session, theme};
+use super::{Ui, assets, list, login, run, session, theme, trace};
 
 /// One line of the table.
 pub struct Route {
@@ -25,6 +25,8 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/sessions", serve: || get(list::move_here) },
     Route { path: "/sessions/", serve: || get(list::move_here) },
     Route { path: "/sessions/{*session_id}", serve: || get(session::show) },
+    Route { path: "/runs/{run_id}", serve: || get(run::show) },
+    Route { path: "/traces/{trace_id}", serve: || get(trace::show) },
     Route { path: "/login", serve: || get(login::show).post(login::enter) },
     Route { path: "/logout", serve: || post(login::leave) },
     Route { path: "/theme", serve: || get(theme::set) },

@@ -168,7 +168,6 @@ pub(super) fn visible(text: &str) -> String {
 }
 
 /// The same, for texts of several lines: line ends and tabs stay.
-#[allow(dead_code)]
 pub(super) fn visible_lines(text: &str) -> String {
     text.replace("\r\n", "\n").chars().map(|c| if matches!(c, '\n' | '\t') { c } else { picture(c) }).collect()
 }

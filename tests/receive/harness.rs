@@ -23,6 +23,7 @@ use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::server::{self, Limits};
 use sessionfold::store::overview::Overview;
+use sessionfold::store::raw::RawSpans;
 use sessionfold::store::view::{RunQuery, RunView, TraceView};
 use sessionfold::store::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
 use tokio::net::TcpListener;
@@ -158,6 +159,10 @@ impl Store for Recorder {
 
     fn overview(&self, _: &Tenant) -> Result<Overview, StoreError> {
         Ok(Overview::default())
+    }
+
+    fn raw_spans(&self, _: &Tenant, _: &[TraceId]) -> Result<RawSpans, StoreError> {
+        Ok(RawSpans::default())
     }
 
     fn not_ready(&self) -> Option<String> {

@@ -17,6 +17,7 @@ mod metrics;
 mod notices;
 mod open;
 mod pending;
+mod raw;
 mod read;
 mod recent;
 mod reports;
@@ -46,6 +47,7 @@ pub use self::schema::SchemaError;
 use self::tenant::{TenantCell, Tenants};
 use self::traces::OpenTraces;
 use super::overview::Overview;
+use super::raw::RawSpans;
 use super::view::{RunQuery, RunView, TraceView};
 use super::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
 use crate::conventions::posts;
@@ -259,6 +261,10 @@ impl Store for LocalStore {
     fn runs(&self, tenant: &Tenant, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(()) };
         self.each_run(&cell, query, each)
+    }
+
+    fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError> {
+        Ok(self.find_raw(tenant, traces))
     }
 
     fn not_ready(&self) -> Option<String> {

@@ -5,6 +5,8 @@ mod form;
 mod state;
 mod table;
 
+pub(super) use self::table::to_session;
+
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -17,7 +19,7 @@ use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
 use super::{Ui, live, words};
-use crate::model::ids::Tenant;
+use crate::model::ids::{RunId, Tenant, TraceId};
 use crate::model::query::SessionQuery;
 use crate::model::session::{Page, SessionSummary};
 use crate::model::time::UnixNanos;
@@ -28,6 +30,8 @@ struct Found {
     page: Page<SessionSummary>,
     overview: Overview,
     now: UnixNanos,
+    /// The page of the trace or run whose id is searched for.
+    landing: Option<String>,
 }
 
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
@@ -47,6 +51,9 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
         return live::respond(&ui, visitor.headers, Arc::new(make));
     }
     let (found, agents) = ui.read(move |ui| Ok((find(ui, &tenant, &query)?, ui.store.agents(&tenant)?))).await?;
+    if let Some(landing) = found.landing.as_ref().filter(|_| found.page.count == 0) {
+        return Ok(Redirect::to(&visitor.place.to(landing)).into_response());
+    }
     let content = html! {
         h1 { "Sessions" }
         (form::form(&visitor.place, &state, &agents, None))
@@ -69,13 +76,31 @@ fn refused(place: &Place, state: &ListState, detail: &str) -> Response {
 }
 
 fn find(ui: &Ui, tenant: &Tenant, query: &SessionQuery) -> Result<Found, Refusal> {
-    Ok(Found { page: ui.store.sessions(tenant, query)?, overview: ui.store.overview(tenant)?, now: ui.now() })
+    let landing = query.search.as_deref().map(|search| landing(ui, tenant, search)).transpose()?.flatten();
+    Ok(Found { page: ui.store.sessions(tenant, query)?, overview: ui.store.overview(tenant)?, now: ui.now(), landing })
+}
+
+/// Where a pasted trace or run id leads, if there is one of it.
+fn landing(ui: &Ui, tenant: &Tenant, search: &str) -> Result<Option<String>, Refusal> {
+    if let Some(trace) = TraceId::from_hex(search).filter(|trace| !trace.is_reserved()) {
+        return Ok(ui.store.trace(tenant, trace)?.map(|_| format!("/traces/{trace}")));
+    }
+    let is_number = search.len() <= 16 && search.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(id) = search.parse().ok().and_then(RunId::new).filter(|_| is_number) else { return Ok(None) };
+    let view = ui.store.run(tenant, id)?;
+    Ok(view.map(|view| match view.run.trace_id() {
+        Some(trace) => format!("/traces/{trace}?run={}", id.get()),
+        None => format!("/runs/{}", id.get()),
+    }))
 }
 
 /// What is replaced as it changes.
 fn part(ui: &Ui, place: &Place, state: &ListState, found: &Found) -> Markup {
     html! {
         section #list data-part aria-label="Sessions found" {
+            @if let Some(landing) = &found.landing {
+                p { "This is also the id of something else: " a href=(place.to(landing)) { "open it" } }
+            }
             @if found.page.count > 0 {
                 (table::table(place, state, found))
             } @else if state.is_filtered() {

@@ -100,7 +100,7 @@ fn line(place: &Place, session: &SessionSummary, now: UnixNanos) -> Markup {
 }
 
 /// The path of a session's page.
-pub(super) fn to_session(id: &str) -> String {
+pub(in crate::ui) fn to_session(id: &str) -> String {
     format!("/sessions/{}", pairs::encode(id))
 }
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::digest::{Digest, Line};
-use super::{LIMIT, PATH};
+use super::{LIMIT, PATH, TURNS};
 use crate::model::run::Run;
 use crate::params::format;
 use crate::params::links::Place as Window;
@@ -16,16 +16,15 @@ use crate::ui::{icons, words};
 const DEPTH_MAX: usize = 6;
 
 pub(super) fn timeline(place: &Place, digest: &Digest, page: RunPage) -> Markup {
-    let window = Window { offset: page.offset, limit: page.limit.unwrap_or(LIMIT), count: digest.summary.run_count };
     html! {
         section aria-labelledby="timeline-title" {
             h2 #timeline-title { "Timeline" }
-            (pager(place, digest, window))
+            (pager(place, digest, page, None))
             ol.timeline {
                 @for line in &digest.lines { (entry(place, digest, line)) }
             }
             @if digest.lines.is_empty() { p { "No run this far down." } }
-            (pager(place, digest, window))
+            (pager(place, digest, page, None))
         }
     }
 }
@@ -79,18 +78,21 @@ fn length_bar(digest: &Digest, run: &Run) -> Markup {
 }
 
 /// Where a click on a run leads: to its trace, opened at it; to the run alone where no trace is known.
-fn to_run(run: &Run) -> String {
+pub(super) fn to_run(run: &Run) -> String {
     match run.trace_id() {
         Some(trace) => format!("/traces/{trace}?run={}", run.id.get()),
         None => format!("/runs/{}", run.id.get()),
     }
 }
 
-fn pager(place: &Place, digest: &Digest, window: Window) -> Markup {
+/// The way to other pages of the timeline, or of another `view`.
+pub(super) fn pager(place: &Place, digest: &Digest, page: RunPage, view: Option<&str>) -> Markup {
+    let default_limit = if view.is_none() { LIMIT } else { TURNS };
+    let window = Window { offset: page.offset, limit: page.limit.unwrap_or(default_limit), count: digest.summary.run_count };
     let id = pairs::encode(digest.summary.id.as_str());
     let to = |offset: u64| {
-        let mut query = Vec::new();
-        if window.limit != LIMIT {
+        let mut query: Vec<String> = view.map(|view| format!("view={view}")).into_iter().collect();
+        if window.limit != default_limit {
             query.push(format!("limit={}", window.limit));
         }
         if offset > 0 {
@@ -103,7 +105,7 @@ fn pager(place: &Place, digest: &Digest, window: Window) -> Markup {
     let last = window.count.saturating_sub(1) / window.limit * window.limit;
     html! {
         @if window.count > window.limit || window.offset > 0 {
-            nav.pager aria-label="Pages of the timeline" {
+            nav.pager aria-label=(format!("Pages of the {}", view.unwrap_or("timeline"))) {
                 @if let Some(previous) = window.previous() {
                     a href=(to(0)) { "First" }
                     a href=(to(previous)) rel="prev" { "Previous" }
