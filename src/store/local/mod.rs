@@ -12,6 +12,7 @@
 
 mod apply;
 mod checkpoint;
+mod find;
 mod folder;
 mod metrics;
 mod notices;
@@ -26,6 +27,7 @@ mod rows;
 mod schema;
 mod seen;
 mod sessionless;
+mod strays;
 mod tenant;
 mod traces;
 mod view;
@@ -251,6 +253,11 @@ impl Store for LocalStore {
     fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
         self.view_run(&cell, id)
+    }
+
+    fn find_run(&self, tenant: &Tenant, text: &str) -> Result<Option<RunId>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
+        self.find_run_by_text(&cell, text)
     }
 
     fn trace(&self, tenant: &Tenant, id: TraceId) -> Result<Option<TraceView>, StoreError> {
