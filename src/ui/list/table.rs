@@ -107,18 +107,21 @@ pub(in crate::ui) fn to_session(id: &str) -> String {
 /// What is worth knowing before the session is opened.
 fn status(session: &SessionSummary) -> Markup {
     html! {
-        @if session.running_count > 0 {
-            (icons::badge("running", icons::RUNNING, &format!("{} running", words::count(session.running_count))))
+        div.badges {
+            @if session.running_count > 0 {
+                (icons::badge("running", icons::RUNNING, &format!("{} running", words::count(session.running_count))))
+            }
+            @if session.error_count > 0 {
+                (icons::badge("error", icons::ERROR, &words::counted(session.error_count, "error", "errors")))
+            }
+            @if session.running_count == 0 && session.error_count == 0 { (icons::badge("success", icons::SUCCESS, "done")) }
         }
-        @if session.error_count > 0 {
-            (icons::badge("error", icons::ERROR, &words::counted(session.error_count, "error", "errors")))
-        }
-        @if session.running_count == 0 && session.error_count == 0 { (icons::badge("success", icons::SUCCESS, "done")) }
     }
 }
 
 fn agents(agents: &[Str]) -> Markup {
-    let shown = agents.len().min(AGENTS_SHOWN);
+    // "1 more" would take the room of its name.
+    let shown = if agents.len() <= AGENTS_SHOWN + 1 { agents.len() } else { AGENTS_SHOWN };
     html! {
         @for (at, agent) in agents.iter().take(shown).enumerate() {
             @if at > 0 { ", " }
