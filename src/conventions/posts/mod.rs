@@ -51,7 +51,7 @@ pub fn apply(report: &mut Report, post: &Post<'_>, opened_at: u64) -> Vec<Oddity
     if is_repetition(report, post, opened_at) {
         return Vec::new();
     }
-    let Ok(Value::Object(body)) = serde_json::from_slice(post.body) else {
+    let Some(body) = json::object(post.body) else {
         oddities.insert(Oddity::PostUnreadable);
         return oddities.list();
     };

@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::read::Reader;
 use super::recent::RunOrder;
-use super::rows::{RUN_COLUMNS, read_run, signed, unreadable};
+use super::rows::{NO_SESSION, RUN_COLUMNS, read_run, signed, unreadable};
 use super::tenant::TenantCell;
 use super::{LocalStore, store_error};
 use crate::fold::{Folded, Rules, TraceFacts, fold};
@@ -166,6 +166,10 @@ fn read_rows(reader: &Reader, cell: &TenantCell, query: &RunQuery, each: &mut dy
     while let Some(row) = rows.next()? {
         let no = SessionNo(row.get("session_no")?);
         let session = sessions.entry(no).or_insert_with(|| cell.read().index.id_of(no));
+        if session.is_none() && no != NO_SESSION {
+            // Its session was removed, and the next checkpoint takes the row.
+            continue;
+        }
         each(no, &read_run(row, session.as_ref())?);
     }
     Ok(())
