@@ -27,6 +27,7 @@ pub struct Config {
     pub retention: Retention,
     pub forward: Forward,
     pub auth: Auth,
+    pub ui: Ui,
     pub log: Log,
 }
 
@@ -134,6 +135,16 @@ pub struct Forward {
     pub stamp: bool,
     /// Reserved for stamps.
     pub corrections: bool,
+}
+
+/// Where the pages lead to.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ui {
+    /// The Grafana that users reach; empty: pages have no links to it.
+    pub grafana_url: String,
+    /// The uid of Tempo among Grafana's data sources; empty: pages have no links to it.
+    pub grafana_datasource_uid: String,
 }
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]

@@ -67,7 +67,7 @@ pub(super) fn assemble<'a>(
             workflow: names.workflow.cloned().unwrap_or_else(|| Str::from(WORKFLOW_DEFAULT)),
             user: names.user.cloned(),
             user_group: names.user_group.cloned(),
-            parent: report.and_then(|report| report.start.as_ref()?.parent).or(enclosing),
+            parent: enclosing.or_else(|| report?.start.as_ref()?.parent),
             started_at: times.started_at,
             completed_at: times.completed_at,
             last_activity: times.last_activity,

@@ -24,6 +24,7 @@ mod ledger;
 pub mod metrics;
 pub mod options;
 pub mod probe;
+pub mod query;
 mod report;
 pub mod source;
 mod split;
