@@ -45,7 +45,8 @@ pub enum EventKind {
     Complete = 8,
     /// `events/`, `governance-decision/` and the like: kept in the journal, not in the index.
     Other = 9,
-    /// An earlier event of the run was taken and its answer did not reach the sender. The body is its digest, 8 bytes, big-endian.
+    /// An earlier event of the run was taken and its answer did not reach the sender. The body is its digest and the time
+    /// before which it cannot have been taken, 8 bytes each, big-endian.
     Unanswered = 10,
 }
 
@@ -174,6 +175,28 @@ impl EventKind {
             10 => Self::Unanswered,
             _ => return None,
         })
+    }
+}
+
+// === impl Start ===
+
+impl Start {
+    /// Of a run whose start nobody told.
+    pub fn unknown(at: UnixNanos) -> Self {
+        let nothing = Str::from("");
+        let (agent, workflow) = (nothing.clone(), nothing);
+        Self {
+            at,
+            agent,
+            workflow,
+            session: None,
+            user: None,
+            user_group: None,
+            parent: None,
+            inputs: None,
+            is_auto: false,
+            is_doubtful: false,
+        }
     }
 }
 

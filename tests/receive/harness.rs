@@ -21,6 +21,7 @@ use sessionfold::model::ids::{RunId, SessionId, Tenant, TraceId};
 use sessionfold::model::query::SessionQuery;
 use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
+use sessionfold::model::time::UnixNanos;
 use sessionfold::server::{self, Limits};
 use sessionfold::store::overview::Overview;
 use sessionfold::store::raw::RawSpans;
@@ -124,7 +125,7 @@ impl Store for Recorder {
         })
     }
 
-    fn unanswered(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, ()> {
+    fn unanswered(&self, tenant: &Tenant, post: RunPost, _: UnixNanos) -> BoxFuture<'_, ()> {
         let tenant = tenant.clone();
         Box::pin(async move { self.unanswered.lock().unwrap().push((tenant, post)) })
     }

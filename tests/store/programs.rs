@@ -189,8 +189,12 @@ fn acts(made: &[Made], dice: &mut Dice) -> Vec<Act> {
     let mut started = vec![false; made.len()];
     while posts.iter().any(|posts| !posts.is_empty()) {
         let at = dice.below(made.len() as u64) as usize;
-        let waits = made[at].parent.is_some_and(|parent| !started[parent]);
-        let Some(post) = posts[at].last().cloned().filter(|_| !waits) else { continue };
+        let Some(post) = posts[at].last().cloned() else { continue };
+        // What holds others does not end before they start.
+        let holds = made.iter().enumerate().any(|(inner, made)| made.parent == Some(at) && made.paths != Paths::Spans && !started[inner]);
+        if made[at].parent.is_some_and(|parent| !started[parent]) || post.kind == EventKind::Complete && holds {
+            continue;
+        }
         posts[at].pop();
         if dice.one_in(6) && post.kind != EventKind::Start {
             acts.push(Act::Lost(post.clone()));

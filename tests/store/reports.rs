@@ -142,6 +142,19 @@ fn a_post_that_is_repeated_after_a_lost_answer_counts_once_and_two_calls_alike_c
     }
 }
 
+/// The note was taken for one about the call before, which is like it and was answered: the repetition did not count.
+#[test]
+fn a_note_about_a_post_that_was_never_taken_is_none_about_one_like_it() {
+    for tuning in both() {
+        let house = House::new(tuning);
+        let run = minted(1);
+        play(&house, &[start(run, "bot", "s"), calls(run, &[GPT])]);
+        house.unanswered_since("acme", calls(run, &[GPT]), house.now());
+        play(&house, &[calls(run, &[GPT])]);
+        assert_eq!(only(&house).usage.calls, 2);
+    }
+}
+
 #[test]
 fn a_post_that_is_repeated_after_a_crash_counts_once_within_a_minute() {
     for tuning in both() {

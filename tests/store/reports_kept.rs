@@ -195,6 +195,33 @@ fn what_was_deleted_stays_gone_whatever_comes_late() {
     }
 }
 
+/// Of the report of such a run nothing said which session it was of, so that a late post made a run without one.
+#[test]
+fn what_was_deleted_stays_gone_where_only_its_spans_named_the_session() {
+    for tuning in both() {
+        for is_started in [true, false] {
+            let mut house = House::new(tuning.clone());
+            let bears = minted(1).to_string();
+            if is_started {
+                house.post("acme", start(minted(1), "bot", ""));
+            }
+            house.send("acme", export([agent_span((TRACE, 1), 0, "bot", "s", is_started.then_some(&bears))]));
+            let run = runs(&house)[0].id;
+            house.post("acme", score(run, "stars", 4.0));
+            assert_eq!(runs(&house).len(), 1);
+            house.settle_if_restless();
+            house.advance(SECOND);
+            assert_eq!(house.delete("acme", "s"), Some(1));
+            for late in [score(run, "stars", 5.0), calls(run, &[GPT]), complete(run, "success", Some((TRACE, 1)))] {
+                house.post("acme", late);
+                assert_eq!(runs(&house), [], "{is_started}");
+            }
+            house.crash();
+            assert_eq!(runs(&house), [], "{is_started}");
+        }
+    }
+}
+
 fn aging() -> Tuning {
     Tuning { max_age: Some(Nanos(30 * DAY)), ..Tuning::restless() }
 }

@@ -12,8 +12,8 @@ use super::rows::TenantNo;
 use super::tenant::TenantCell;
 use super::traces::{OpenTrace, TraceKey, load};
 use crate::conventions::posts::{self, Post};
-use crate::model::ids::{RunId, RunKey, SpanId, TraceId};
-use crate::model::report::{CLAIMS_MAX, EventKind, Place, Report};
+use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
+use crate::model::report::{CLAIMS_MAX, EventKind, Place, Report, Start};
 use crate::model::time::UnixNanos;
 
 /// Starts remembered to know a repeated one by.
@@ -257,11 +257,16 @@ impl Folder {
         self.starts.retain(|_, start| start.position > median);
     }
 
-    /// Takes the texts out of the report of a run whose session was deleted. What is left keeps late events from making a new run of it.
-    pub(super) fn strip_report(&mut self, cell: &TenantCell, run: RunId) -> Result<(), FoldError> {
+    /// Takes the texts out of the report of a run whose session was deleted. What is left keeps late events from making a new run of it:
+    /// the session too, which perhaps only its spans had named.
+    pub(super) fn strip_report(&mut self, cell: &TenantCell, run: RunId, session: &SessionId) -> Result<(), FoldError> {
         let unit = TraceId::of_report(run);
         if self.open_known(cell, unit)? {
-            self.change_report((cell.no, unit), run, UnixNanos::ZERO, Report::strip);
+            self.change_report((cell.no, unit), run, UnixNanos::ZERO, |report| {
+                report.strip();
+                let first_at = report.first_at;
+                report.start.get_or_insert_with(|| Start::unknown(first_at)).session.get_or_insert_with(|| session.clone());
+            });
         }
         Ok(())
     }

@@ -256,7 +256,7 @@ impl Folder {
         drop(state);
         self.untraced.remove(&(cell.no, id.clone()));
         for run in runs.iter().filter(|run| run.is_reported) {
-            self.strip_report(cell, run.id)?;
+            self.strip_report(cell, run.id, id)?;
         }
         self.forget_in_traces(cell, no, &runs)?;
         self.shared.metrics.session_deleted();
