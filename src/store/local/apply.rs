@@ -88,7 +88,7 @@ impl Folder {
         let before = std::mem::take(&mut open.applied);
         let calls = calls_of(key.1, &open.facts, &reports, &folded);
         drop(open);
-        self.note_calls(key.0, calls);
+        self.note_calls(key.0, calls)?;
 
         let mut before: FxHashMap<SpanId, AppliedRun> = before.into_iter().map(|applied| (applied.run.key.span, applied)).collect();
         for run in folded.runs {

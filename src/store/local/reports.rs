@@ -52,9 +52,9 @@ impl Folder {
                 report.claims.push(claim);
             }
             posts::apply(report, post, opened_at)
-        });
+        })?;
         if self.is_report_deleted(key) {
-            self.change_report(key, run, post.received_at, Report::strip);
+            self.change_report(key, run, post.received_at, Report::strip)?;
         }
         for oddity in changed.unwrap_or_default() {
             self.shared.metrics.oddity(oddity);
@@ -83,7 +83,7 @@ impl Folder {
                 if let Some(start) = &mut report.start {
                     start.parent = None;
                 }
-            });
+            })?;
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Folder {
                 report.claims.push(place);
                 report.claims.sort_unstable();
             }
-        });
+        })?;
         Ok(())
     }
 
@@ -114,8 +114,8 @@ impl Folder {
         run: RunId,
         at: UnixNanos,
         change: impl FnOnce(&mut Report) -> T,
-    ) -> Option<T> {
-        let mut open = self.shared.traces.map.get_mut(&key)?;
+    ) -> Result<Option<T>, FoldError> {
+        let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(None) };
         let weight = open.weight();
         let report = Arc::make_mut(open.report.get_or_insert_with(|| Arc::new(Report::new(run, at))));
         let before = report.place();
@@ -126,43 +126,43 @@ impl Folder {
         drop(open);
         self.touch(key);
         if let Some(left) = before.filter(|left| now.is_none_or(|now| now.trace != left.trace)) {
-            self.unjoin((key.0, left.trace), run);
+            self.unjoin((key.0, left.trace), run)?;
         }
         if let Some(now) = now {
-            self.join_report((key.0, now.trace), run);
+            self.join_report((key.0, now.trace), run)?;
         }
-        Some(outcome)
+        Ok(Some(outcome))
     }
 
-    fn join_report(&mut self, key: TraceKey, run: RunId) {
-        if !self.bring(key) {
-            return;
-        }
+    fn join_report(&mut self, key: TraceKey, run: RunId) -> Result<(), FoldError> {
+        self.bring(key)?;
         if let Some(mut open) = self.shared.traces.map.get_mut(&key)
             && let Err(at) = open.joined.binary_search(&run)
         {
             open.joined.insert(at, run);
         }
         self.touch(key);
+        Ok(())
     }
 
-    fn unjoin(&mut self, key: TraceKey, run: RunId) {
-        if !self.bring(key) {
-            return;
-        }
+    fn unjoin(&mut self, key: TraceKey, run: RunId) -> Result<(), FoldError> {
+        self.bring(key)?;
         if let Some(mut open) = self.shared.traces.map.get_mut(&key) {
             open.joined.retain(|joined| *joined != run);
         }
         self.touch(key);
+        Ok(())
     }
 
-    /// Has a trace in memory, if it can be had; an unreadable disk is met again, and said, by the next span of it.
-    fn bring(&mut self, key: TraceKey) -> bool {
+    /// Has a trace in memory.
+    fn bring(&mut self, key: TraceKey) -> Result<(), FoldError> {
         if self.shared.traces.map.contains_key(&key) {
-            return true;
+            return Ok(());
         }
-        let Some(cell) = self.tenants.get(&key.0).cloned() else { return false };
-        self.open(&cell, key.1).is_ok()
+        match self.tenants.get(&key.0).cloned() {
+            Some(cell) => self.open(&cell, key.1),
+            None => Ok(()),
+        }
     }
 
     /// The unit will be folded and written.
@@ -243,7 +243,7 @@ impl Folder {
                 if let Some(start) = &mut report.start {
                     start.is_doubtful = true;
                 }
-            });
+            })?;
         }
         Ok(())
     }
@@ -266,7 +266,7 @@ impl Folder {
                 report.strip();
                 let first_at = report.first_at;
                 report.start.get_or_insert_with(|| Start::unknown(first_at)).session.get_or_insert_with(|| session.clone());
-            });
+            })?;
         }
         Ok(())
     }

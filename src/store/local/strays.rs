@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::folder::Folder;
+use super::folder::{FoldError, Folder};
 use super::rows::TenantNo;
 use crate::fold::{Folded, TraceFacts};
 use crate::model::ids::{RunId, TraceId};
@@ -51,7 +51,7 @@ type Stray = Option<(RunId, usize)>;
 
 impl Folder {
     /// Remembers the calls of a unit that has just been folded, and marks the strays that are found by that.
-    pub(super) fn note_calls(&mut self, tenant: TenantNo, told: Vec<(CallKey, RecentCall)>) {
+    pub(super) fn note_calls(&mut self, tenant: TenantNo, told: Vec<(CallKey, RecentCall)>) -> Result<(), FoldError> {
         let mut keys: FxHashSet<CallKey> = FxHashSet::default();
         for (key, call) in told {
             if self.recent_calls.insert(tenant, key.clone(), call) {
@@ -60,22 +60,24 @@ impl Folder {
         }
         for key in keys {
             for (run, record) in self.recent_calls.strays(tenant, &key) {
-                self.mark_found(tenant, run, record);
+                self.mark_found(tenant, run, record)?;
             }
         }
+        Ok(())
     }
 
-    fn mark_found(&mut self, tenant: TenantNo, run: RunId, record: usize) {
+    fn mark_found(&mut self, tenant: TenantNo, run: RunId, record: usize) -> Result<(), FoldError> {
         let unit = (tenant, TraceId::of_report(run));
         let is_found = |report: &Report| report.calls.get(record).is_none_or(|call| call.is_found);
         let known =
             self.shared.traces.map.get(&unit).and_then(|open| open.report.as_ref().map(|report| (is_found(report), report.last_at)));
-        let Some((false, last_at)) = known else { return };
+        let Some((false, last_at)) = known else { return Ok(()) };
         self.change_report(unit, run, last_at, |report| {
             if let Some(call) = report.calls.get_mut(record) {
                 call.is_found = true;
             }
-        });
+        })?;
+        Ok(())
     }
 }
 
