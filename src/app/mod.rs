@@ -7,6 +7,7 @@
 //! What Tempo does not have then stays in the journal.
 
 mod retention;
+mod verdicts;
 mod wiring;
 
 use std::future::Future;

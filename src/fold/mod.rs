@@ -15,6 +15,7 @@
 mod assemble;
 mod boundary;
 mod count;
+mod decided;
 mod duplicates;
 mod lost;
 mod names;
@@ -23,6 +24,7 @@ mod set;
 mod tests;
 mod tree;
 
+pub use self::decided::Decided;
 use crate::model::facts::SpanFact;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::run::Run;

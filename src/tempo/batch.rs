@@ -15,12 +15,15 @@ use super::halt::Halt;
 use super::ledger::Ticket;
 use super::options::BatchOptions;
 use super::split;
+use crate::journal::Position;
 
 /// An encoded request, or a part of one.
 #[derive(Debug)]
 pub(super) struct Piece {
     pub(super) bytes: Bytes,
     pub(super) read_at: Instant,
+    /// Where the entry that it is of ends in the journal; zero for what is of no entry.
+    pub(super) end: Position,
     /// Present in the last part of an entry only. Parts are delivered in order, so the entry is done with when this one is.
     pub(super) last: Option<Last>,
 }
@@ -74,6 +77,15 @@ impl Batch {
         self.pieces.iter().map(|piece| piece.bytes.clone()).collect()
     }
 
+    /// Where the last of its entries ends in the journal.
+    pub(super) fn end(&self) -> Position {
+        self.pieces.iter().map(|piece| piece.end).max().unwrap_or_default()
+    }
+
+    pub(super) fn n_spans(&self) -> u64 {
+        self.pieces.iter().map(|piece| split::name_spans(&piece.bytes, 0).0 as u64).sum()
+    }
+
     /// Whether it holds more than one span.
     pub(super) fn is_divisible(&self) -> bool {
         self.pieces.len() > 1 || self.pieces.iter().any(|piece| split::name_spans(&piece.bytes, 0).0 > 1)
@@ -90,7 +102,7 @@ impl Batch {
         };
         match split::halve(&piece.bytes) {
             Ok(Some((first, second))) => {
-                let first = Piece { bytes: first, read_at: piece.read_at, last: None };
+                let first = Piece { bytes: first, read_at: piece.read_at, end: piece.end, last: None };
                 let second = Piece { bytes: second, ..piece };
                 Halves::Two(Self { pieces: vec![first] }, Self { pieces: vec![second] })
             }
@@ -156,12 +168,12 @@ impl Batcher {
             // One large span, or nothing that can be cut: the receiver decides.
             _ => return Some(piece),
         };
-        let read_at = piece.read_at;
+        let (read_at, end) = (piece.read_at, piece.end);
         let n_parts = parts.len();
         let mut last = piece.last;
         let pieces = parts.into_iter().enumerate().map(|(index, bytes)| {
             let last = if index + 1 == n_parts { last.take() } else { None };
-            Piece { bytes, read_at, last }
+            Piece { bytes, read_at, end, last }
         });
         let pieces: Vec<Piece> = pieces.collect();
         for piece in pieces.into_iter().rev() {
@@ -193,7 +205,6 @@ mod tests {
 
     use super::super::ledger::Ledger;
     use super::*;
-    use crate::journal::Position;
 
     struct Bench {
         sender: mpsc::Sender<Piece>,
@@ -215,7 +226,10 @@ mod tests {
         async fn put(&self, bytes: &'static [u8]) {
             let permit = self.memory.clone().acquire_owned().await.unwrap();
             let last = Last { ticket: self.ledger.open(Position(1)), permit };
-            self.sender.send(Piece { bytes: Bytes::from_static(bytes), read_at: Instant::now(), last: Some(last) }).await.unwrap();
+            self.sender
+                .send(Piece { bytes: Bytes::from_static(bytes), read_at: Instant::now(), end: Position(1), last: Some(last) })
+                .await
+                .unwrap();
         }
 
         async fn take(&mut self) -> Vec<u8> {

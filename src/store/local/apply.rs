@@ -14,7 +14,7 @@ use super::read::RunStream;
 use super::rows::{NO_SESSION, TenantNo};
 use super::tenant::{TenantCell, TenantState};
 use super::traces::{AppliedRun, TraceKey};
-use crate::fold::{Rules, fold};
+use crate::fold::{Decided, Rules, fold};
 use crate::index::SessionNo;
 use crate::model::ids::SpanId;
 use crate::model::run::{Run, RunStatus};
@@ -33,6 +33,7 @@ struct TraceChange {
     /// The run as it was, if it was, and as it is.
     come: Vec<(Option<AppliedRun>, Arc<Run>)>,
     same: Vec<AppliedRun>,
+    decided: Option<Arc<Decided>>,
 }
 
 impl Folder {
@@ -57,7 +58,7 @@ impl Folder {
 
     /// `None` if it is not its turn yet.
     fn fold_trace(&mut self, key: TraceKey, all: bool) -> Option<TraceChange> {
-        let mut change = TraceChange { key, gone: Vec::new(), come: Vec::new(), same: Vec::new() };
+        let mut change = TraceChange { key, gone: Vec::new(), come: Vec::new(), same: Vec::new(), decided: None };
         let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Some(change) };
         let began = Instant::now();
         if !all && open.fold_after.is_some_and(|after| began < after) {
@@ -74,15 +75,25 @@ impl Folder {
         drop(open);
 
         let mut before: FxHashMap<SpanId, AppliedRun> = before.into_iter().map(|applied| (applied.run.key.span, applied)).collect();
+        let mut decided = Decided { runs: Vec::with_capacity(folded.runs.len()), verdicts: folded.verdicts };
         for run in folded.runs {
             if self.is_deleted(key.0, &run) {
+                decided.runs.push(None);
                 continue;
             }
             match before.remove(&run.key.span) {
-                Some(applied) if *applied.run == run => change.same.push(applied),
-                known => change.come.push((known, Arc::new(run))),
+                Some(applied) if *applied.run == run => {
+                    decided.runs.push(Some(applied.run.clone()));
+                    change.same.push(applied);
+                }
+                known => {
+                    let run = Arc::new(run);
+                    decided.runs.push(Some(run.clone()));
+                    change.come.push((known, run));
+                }
             }
         }
+        change.decided = self.options.keep_verdicts.then(|| Arc::new(decided));
         change.gone = before.into_values().collect();
         Some(change)
     }
@@ -101,7 +112,7 @@ impl Folder {
         let mut recompute: FxHashSet<SessionNo> = FxHashSet::default();
         let mut state = cell.write();
         for change in changes {
-            let TraceChange { key, gone, mut come, same } = change;
+            let TraceChange { key, gone, mut come, same, decided } = change;
             let is_applied = |applied: &AppliedRun| applied.session_no == NO_SESSION || is_listed(&state, applied);
             let (mut applied, unlisted): (Vec<_>, Vec<_>) = same.into_iter().partition(is_applied);
             come.extend(unlisted.into_iter().map(|applied| (Some(applied.clone()), applied.run)));
@@ -123,6 +134,7 @@ impl Folder {
             };
             if let Some(mut open) = self.shared.traces.map.get_mut(&key) {
                 open.applied = applied;
+                open.decided = decided;
             }
         }
         self.recompute(cell, state, recompute)

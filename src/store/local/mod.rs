@@ -24,6 +24,7 @@ mod rows;
 mod schema;
 mod tenant;
 mod traces;
+mod verdicts;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -75,6 +76,8 @@ pub struct Options {
     /// Open traces leave memory earlier while they take more than this.
     pub open_trace_bytes: usize,
     pub trace_limit: TraceLimit,
+    /// Keep with each open trace what was decided of its spans, because somebody will ask ([`LocalStore::decided`]).
+    pub keep_verdicts: bool,
     /// A run without an end and without a sign of life for this long has timed out.
     pub run_timeout: Nanos,
     /// Sessions without activity for this long are removed, older spans are not folded. `None`: kept for ever.
@@ -97,6 +100,8 @@ struct Shared {
     readers: Arc<Readers>,
     metrics: Metrics,
     clock: Clock,
+    price: Price,
+    run_timeout: Nanos,
     /// How far the fold has come; a deletion waits for its own position. Closed when the fold thread ends.
     folded: watch::Receiver<Position>,
     /// What keeps the store from its work, for `/readyz`.

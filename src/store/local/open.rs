@@ -93,6 +93,8 @@ impl LocalStore {
             readers,
             metrics: Metrics::default(),
             clock: options.clock.clone(),
+            price: options.price.clone(),
+            run_timeout: options.run_timeout,
             folded: folded_seen,
             trouble: std::sync::Mutex::default(),
             stopping: false.into(),

@@ -12,7 +12,7 @@ use super::read::Reader;
 use super::recent::{Generation, RunOrder};
 use super::rows::{NO_SESSION, TenantNo, unreadable};
 use super::tenant::TenantCell;
-use crate::fold::TraceFacts;
+use crate::fold::{Decided, TraceFacts};
 use crate::index::SessionNo;
 use crate::model::ids::{RunKey, TraceId};
 use crate::model::run::Run;
@@ -24,6 +24,8 @@ pub(super) type TraceKey = (TenantNo, TraceId);
 pub(super) struct OpenTrace {
     pub(super) facts: TraceFacts,
     pub(super) applied: Vec<AppliedRun>,
+    /// What the last fold of it decided, for those who mark spans by it; empty until it is folded, and where nobody asks.
+    pub(super) decided: Option<Arc<Decided>>,
     /// The checkpoint generation in which it last changed; it may leave memory once that one is on disk.
     pub(super) changed: Generation,
     /// When a span of it last came.
@@ -56,7 +58,7 @@ pub(super) struct KnownTraces {
 
 impl OpenTrace {
     pub(super) fn new(facts: TraceFacts, applied: Vec<AppliedRun>) -> Self {
-        Self { facts, applied, changed: Generation(0), touched: Instant::now(), is_dirty: false, fold_after: None }
+        Self { facts, applied, decided: None, changed: Generation(0), touched: Instant::now(), is_dirty: false, fold_after: None }
     }
 
     pub(super) fn run_refs(&self) -> Vec<RunRef> {

@@ -1,0 +1,68 @@
+//! An entry that waits: where its spans are, and whose traces they belong to.
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+use tokio::time::Instant;
+
+use super::told::{Seen, Told};
+use crate::journal::Position;
+use crate::model::ids::{SpanId, TraceId};
+use crate::tempo::batch::Last;
+use crate::wire::stamp::Layout;
+
+/// One entry of the journal on its way.
+pub(super) struct Held {
+    pub(super) bytes: Bytes,
+    pub(super) read_at: Instant,
+    /// Where the next entry of the journal begins.
+    pub(super) end: Position,
+    pub(super) last: Last,
+    /// `None` where the bytes cannot be walked: they go as they are.
+    pub(super) layout: Option<Layout>,
+    /// One for every span of the layout.
+    pub(super) spans: Vec<HeldSpan>,
+    /// The traces of its spans, each once.
+    pub(super) traces: Vec<TraceId>,
+    /// So many of the traces were found settled.
+    pub(super) n_settled: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeldSpan {
+    /// Index into the traces.
+    pub(super) trace: u32,
+    /// `None`: not a span that could be stamped.
+    pub(super) id: Option<SpanId>,
+    pub(super) seen: Seen,
+}
+
+// === impl Held ===
+
+impl Held {
+    /// Walks an entry and notes its spans. Gives also how many of them came before, byte for byte.
+    pub(super) fn of(bytes: Bytes, read_at: Instant, end: Position, last: Last, told: &mut Told) -> (Self, u64) {
+        let mut traces: Vec<TraceId> = Vec::new();
+        let mut index: FxHashMap<TraceId, u32> = FxHashMap::default();
+        let mut spans: Vec<HeldSpan> = Vec::new();
+        let mut n_duplicates = 0;
+        let layout = Layout::of(&bytes, |span| {
+            let (Some(trace), Some(id)) = (TraceId::from_bytes(span.trace_id), SpanId::from_bytes(span.span_id)) else {
+                spans.push(HeldSpan { trace: 0, id: None, seen: Seen::Never });
+                return;
+            };
+            // Spans of one trace mostly come together.
+            let at = match spans.last().filter(|last| traces.get(last.trace as usize) == Some(&trace)) {
+                Some(last) => last.trace,
+                None => *index.entry(trace).or_insert_with(|| {
+                    traces.push(trace);
+                    traces.len() as u32 - 1
+                }),
+            };
+            let seen = told.meet(trace, id, crc32fast::hash(span.bytes));
+            n_duplicates += u64::from(seen == Seen::Already);
+            spans.push(HeldSpan { trace: at, id: Some(id), seen });
+        });
+        let layout = layout.ok();
+        (Self { bytes, read_at, end, last, layout, spans, traces, n_settled: 0 }, n_duplicates)
+    }
+}

@@ -1,0 +1,145 @@
+//! What Tempo was told of recent traces: which spans, and which sums.
+//!
+//! - Bounded in bytes: the traces that were silent longest are forgotten in bulk. What is forgotten costs no correctness of sums as long as its
+//!   stamps were final, which they nearly always are; a repetition of a forgotten span is sent again.
+//! - A trace that comes back, or was begun by a process before this one, starts with what the index knew of it without the new spans.
+
+use std::collections::hash_map::Entry;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::account::{Accounts, Amounts, Owner};
+use crate::fold::Decided;
+use crate::model::ids::{SpanId, TraceId};
+
+/// A span in the map, and its share of the room that maps keep free.
+const SPAN_BYTES: usize = 2 * size_of::<(SpanId, SpanTold)>();
+
+/// Two generations: when the young one is full, it becomes the old one, and what was in the old one and not touched since is forgotten.
+#[derive(Debug)]
+pub(super) struct Told {
+    young: FxHashMap<TraceId, TraceTold>,
+    old: FxHashMap<TraceId, TraceTold>,
+    young_bytes: usize,
+    generation_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct TraceTold {
+    /// Every span of the trace that came by.
+    spans: FxHashMap<SpanId, SpanTold>,
+    /// What was told, the beginning included.
+    pub(super) accounts: Accounts,
+    /// Whether `accounts` begins where it should: with what was told before this trace came by.
+    pub(super) is_begun: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct SpanTold {
+    /// Of the bytes of the last copy, to tell a repetition from a fuller copy.
+    checksum: u32,
+    is_sent: bool,
+}
+
+/// How a span compares with those that came by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Seen {
+    Never,
+    /// Byte for byte.
+    Already,
+    /// With other bytes.
+    Differently,
+}
+
+// === impl Told ===
+
+impl Told {
+    pub(super) fn new(memory_bytes: usize) -> Self {
+        Self { young: FxHashMap::default(), old: FxHashMap::default(), young_bytes: 0, generation_bytes: memory_bytes / 2 }
+    }
+
+    /// What is known of the trace; it counts as touched.
+    pub(super) fn trace(&mut self, trace: TraceId) -> &mut TraceTold {
+        if !self.young.contains_key(&trace) {
+            let told = self.old.remove(&trace).unwrap_or_default();
+            if self.young_bytes >= self.generation_bytes {
+                self.old = std::mem::take(&mut self.young);
+                self.young_bytes = 0;
+            }
+            self.young_bytes += told.weight();
+            self.young.insert(trace, told);
+        }
+        self.young.entry(trace).or_default()
+    }
+
+    /// Notes that a span came by and waits to be sent.
+    pub(super) fn meet(&mut self, trace: TraceId, id: SpanId, checksum: u32) -> Seen {
+        let spans = &mut self.trace(trace).spans;
+        let seen = match spans.entry(id) {
+            Entry::Occupied(known) if known.get().checksum == checksum => return Seen::Already,
+            Entry::Occupied(mut known) => {
+                known.get_mut().checksum = checksum;
+                return Seen::Differently;
+            }
+            Entry::Vacant(place) => {
+                place.insert(SpanTold { checksum, is_sent: false });
+                Seen::Never
+            }
+        };
+        self.young_bytes += SPAN_BYTES;
+        seen
+    }
+}
+
+// === impl TraceTold ===
+
+impl TraceTold {
+    /// The span leaves.
+    pub(super) fn send(&mut self, id: SpanId) {
+        if let Some(span) = self.spans.get_mut(&id) {
+            span.is_sent = true;
+        }
+    }
+
+    pub(super) fn n_spans(&self) -> usize {
+        self.spans.len()
+    }
+
+    pub(super) fn ids(&self) -> FxHashSet<SpanId> {
+        self.spans.keys().copied().collect()
+    }
+
+    /// Begins with what must have been told when only these spans were known: `before` is the decision without all that came by.
+    pub(super) fn begin(&mut self, before: Option<&Decided>) {
+        self.is_begun = true;
+        let Some(before) = before else { return };
+        add_all(&mut self.accounts, before, |_| true);
+    }
+
+    /// What will be told of the spans that still wait, as things stand.
+    pub(super) fn expected(&self, now: &Decided) -> Accounts {
+        let mut expected = Accounts::default();
+        if self.spans.values().any(|span| !span.is_sent) {
+            add_all(&mut expected, now, |id| self.spans.get(&id).is_some_and(|span| !span.is_sent));
+        }
+        expected
+    }
+
+    fn weight(&self) -> usize {
+        size_of::<(TraceId, Self)>() + self.spans.capacity() * SPAN_BYTES + self.accounts.weight()
+    }
+}
+
+/// The stamps of all spans that `wanted` names, by this decision.
+fn add_all(accounts: &mut Accounts, decided: &Decided, wanted: impl Fn(SpanId) -> bool) {
+    for verdict in decided.verdicts.iter().filter(|verdict| wanted(verdict.span)) {
+        let Some(run) = verdict.run.and_then(|run| decided.run(run)) else { continue };
+        let owner = Owner::of(run);
+        if let Some((tokens, cost)) = verdict.counted {
+            accounts.add(&owner, Amounts::of_call(tokens, cost));
+        }
+        if owner.run == Some(verdict.span) {
+            accounts.add(&owner, Amounts::of_run(&run.usage));
+        }
+    }
+}
