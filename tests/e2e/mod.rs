@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod commands;
+mod stamps;
 mod tempo;
 mod views;
