@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_same_correction_has_the_same_id_for_ever_and_another_one_has_not() {
-        assert_eq!(correction().id(), SpanId::from_u64(0x7d9b_ab5e_1fcf_2a51).unwrap());
+        assert_eq!(correction().id(), SpanId::from_u64(0x2e49_dd5e_52d4_1460).unwrap());
         let again = Correction { told: Amounts { cost: 1, ..Amounts::default() }, ..correction() };
         assert_ne!(again.id(), correction().id());
     }
