@@ -217,6 +217,10 @@ fn a_run(agent: &Str, start: u64, random: &mut Random) -> Run {
         is_provisional: false,
         is_future: false,
         is_truncated: false,
+        is_reported: false,
+        is_untraced: false,
+        is_agentless: false,
+        scores: Vec::new(),
     }
 }
 

@@ -2,10 +2,9 @@
 //!
 //! The body has them as the documented `?offset=10&limit=10`; the `Link` header (RFC 8288) has them in full, with every filter kept.
 
-use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Uri, header};
+use http::HeaderValue;
 
-use super::Api;
+use crate::params::base::Base;
 use crate::params::pairs::Pairs;
 
 /// A page within a list.
@@ -17,9 +16,6 @@ pub(super) struct Place {
     /// How many there are in all.
     pub(super) count: u64,
 }
-
-/// Where the server is reached: scheme, host and path prefix, or nothing where neither the configuration nor the request tells.
-pub(super) struct Base(String);
 
 /// A longer `Link` is left out: proxies with buffers of 8 KiB drop answers with larger heads.
 const LINK_MAX_BYTES: usize = 4 * 1024;
@@ -50,7 +46,7 @@ impl Place {
 
     /// The `Link` header for a page of what is at `path`; `None` if it is the only page.
     pub(super) fn header(self, base: &Base, path: &str, pairs: &Pairs) -> Option<HeaderValue> {
-        let link = |offset, relation| format!("<{}{path}{}>; rel=\"{relation}\"", base.0, pairs.link(offset, self.limit));
+        let link = |offset, relation| format!("<{}{path}{}>; rel=\"{relation}\"", base.as_str(), pairs.link(offset, self.limit));
         let next = self.next().map(|offset| link(offset, "next"));
         let previous = self.previous().map(|offset| link(offset, "prev"));
         let links: Vec<String> = next.into_iter().chain(previous).collect();
@@ -60,36 +56,6 @@ impl Place {
         }
         HeaderValue::from_str(&value).ok()
     }
-}
-
-// === impl Base ===
-
-impl Base {
-    /// The configured public URL; else what the proxy in front or the client says. A header that is no host is not repeated.
-    pub(super) fn new(api: &Api, headers: &HeaderMap, uri: &Uri) -> Self {
-        if let Some(url) = &api.public_url {
-            return Self(url.trim_end_matches('/').to_owned());
-        }
-        let host =
-            first(headers, "x-forwarded-host").or_else(|| first(headers, header::HOST.as_str())).or(uri.authority().map(Authority::as_str));
-        let Some(host) = host.filter(|host| is_host(host)) else { return Self(String::new()) };
-        let scheme = match first(headers, "x-forwarded-proto") {
-            Some("https") => "https",
-            _ => "http",
-        };
-        Self(format!("{scheme}://{host}"))
-    }
-}
-
-/// The first element of a header that proxies append to.
-fn first<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let value = headers.get(name)?.to_str().ok()?.split(',').next()?.trim();
-    (!value.is_empty()).then_some(value)
-}
-
-/// Whether this is a host with or without a port, and nothing that could end a link early.
-fn is_host(text: &str) -> bool {
-    text.len() <= 255 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
 }
 
 #[cfg(test)]

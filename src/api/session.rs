@@ -11,12 +11,13 @@ use http::{HeaderMap, StatusCode, Uri};
 
 use super::dto::{self, Aggregates, Deleted, Errors, RunLine};
 use super::guard::Reader;
-use super::links::{Base, Place};
+use super::links::Place;
 use super::refusal::Refusal;
 use super::stream::{self, Cut, Sink};
 use super::totals::Totals;
 use super::{Api, head, path};
 use crate::model::session::SessionSummary;
+use crate::params::base::Base;
 use crate::params::include::{Include, Includes};
 use crate::params::pairs::Pairs;
 use crate::params::runs::RunsParams;
@@ -28,7 +29,7 @@ const DELETED: &str = "Deleted: the runs that started before now, here and in al
 pub(super) async fn show(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Response, Refusal> {
     let id = path::session_id(&uri)?;
     let RunsParams { page, include, pairs } = RunsParams::parse(uri.query())?;
-    let base = Base::new(&api, &headers, &uri);
+    let base = Base::of(api.public_url.as_deref(), &headers, &uri);
     let store = Arc::clone(&api.store);
     let write = move |sink: &mut Sink| {
         let mut totals = Totals::new(include);

@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 
 use crate::fold::Decided;
 use crate::journal::Position;
-use crate::model::ids::{SpanId, Tenant, TraceId};
+use crate::model::ids::{RunId, SpanId, Tenant, TraceId};
 use crate::store::StoreError;
 use crate::store::local::LocalStore;
 use crate::tempo::stamp::Verdicts;
@@ -36,13 +36,17 @@ impl Verdicts for StoreVerdicts {
         self.store.is_settled(tenant, trace)
     }
 
+    fn trace_of_reported(&self, tenant: &Tenant, run: RunId) -> Option<TraceId> {
+        known(self.store.trace_of_reported(tenant, run))
+    }
+
     fn decided_without(&self, tenant: &Tenant, trace: TraceId, spans: &FxHashSet<SpanId>) -> Option<Arc<Decided>> {
         known(self.store.decided_without(tenant, trace, spans))
     }
 }
 
 /// A span that cannot be stamped is forwarded all the same; `verify` names the difference.
-fn known(decided: Result<Option<Arc<Decided>>, StoreError>) -> Option<Arc<Decided>> {
+fn known<T>(decided: Result<Option<T>, StoreError>) -> Option<T> {
     decided.unwrap_or_else(|error| {
         tracing::warn!(%error, "a trace could not be read: its spans go to tempo without stamps");
         None

@@ -23,14 +23,16 @@ use crate::fold::TraceLimit;
 use crate::ingest::{self, InstanceMark, Receiver};
 
 use crate::journal::{self, Journal, Position, PositionFile};
-use crate::model::ids::{SessionId, Tenant};
+use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::SessionQuery;
+use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::UnixNanos;
 use crate::prices::Prices;
 use crate::server;
 use crate::store::local::{self, LocalStore};
-use crate::store::{AcceptError, RunPage, SessionDetail, Store, StoreError};
+use crate::store::view::{RunQuery, RunView, TraceView};
+use crate::store::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
 use crate::tempo;
 use crate::tempo::forwarder::Forwarder;
 use crate::tempo::metrics::ForwardMetrics;
@@ -67,6 +69,7 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     let opening = journal.clone();
     let opened = tokio::task::spawn_blocking(move || LocalStore::open(opening, options)).await;
     let (store, threads) = opened.map_err(|error| StartError::Config(format!("opening the index panicked: {error}")))??;
+    store.note_opened().await;
 
     if stamps(config) {
         let verdicts = super::verdicts::StoreVerdicts::new(store.clone());
@@ -84,6 +87,7 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     let mark = forwarding.is_some().then(|| instance_mark(&instance)).flatten();
     let receiver = Receiver::new(doored.clone(), authenticator.clone(), ingest_options(config), mark);
     receiver.register_metrics(&mut registry);
+    let public_url = Some(config.server.public_url.clone()).filter(|url| !url.is_empty());
     let metrics = ApiMetrics::default();
     metrics.register(&mut registry);
     crate::telemetry::register_journal(&journal, &mut registry);
@@ -92,10 +96,14 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
         guard: authenticator,
         registry: Arc::new(registry),
         metrics,
-        public_url: Some(config.server.public_url.clone()).filter(|url| !url.is_empty()),
+        public_url: public_url.clone(),
         streams: StreamLimits { slots: Arc::new(Semaphore::new(STREAM_SLOTS)), chunk_bytes: 64 << 10, stall: Duration::from_secs(30) },
     });
-    let http_router = api::router(api).merge(ingest::router(receiver.clone())).route("/", get(welcome)).fallback(ingest::unknown);
+    let http_router = api::router(api)
+        .merge(ingest::router(receiver.clone()))
+        .merge(ingest::observe::router(receiver.clone(), public_url))
+        .route("/", get(welcome))
+        .fallback(ingest::unknown);
     let otlp_router = ingest::otlp_router(receiver);
 
     Ok(App {
@@ -142,6 +150,14 @@ impl Store for Doored {
         self.store.accept_spans(tenant, request)
     }
 
+    fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>> {
+        self.store.accept_post(tenant, post)
+    }
+
+    fn unanswered(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, ()> {
+        self.store.unanswered(tenant, post)
+    }
+
     fn delete_session(&self, tenant: &Tenant, id: &SessionId) -> BoxFuture<'_, Result<Option<u64>, AcceptError>> {
         self.store.delete_session(tenant, id)
     }
@@ -156,6 +172,18 @@ impl Store for Doored {
 
     fn agents(&self, tenant: &Tenant) -> Result<Vec<AgentSummary>, StoreError> {
         self.store.agents(tenant)
+    }
+
+    fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError> {
+        self.store.run(tenant, id)
+    }
+
+    fn trace(&self, tenant: &Tenant, id: TraceId) -> Result<Option<TraceView>, StoreError> {
+        self.store.trace(tenant, id)
+    }
+
+    fn runs(&self, tenant: &Tenant, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
+        self.store.runs(tenant, query, each)
     }
 
     fn not_ready(&self) -> Option<String> {
@@ -277,7 +305,7 @@ fn store_options(config: &Config, data_dir: &Path, prices: Prices) -> local::Opt
     local::Options {
         database: data_dir.join("index.sqlite"),
         clock: Arc::new(now),
-        price: Arc::new(move |call, start| prices.price(call, start)),
+        price: Arc::new(move |call, start| prices.cost(call, start)),
         checkpoint_interval: config.fold.checkpoint_interval.0,
         checkpoint_changes: CHECKPOINT_CHANGES,
         sweep_interval: SWEEP_INTERVAL,
@@ -378,7 +406,8 @@ mod tests {
         config.prices.overrides = file;
         let options = store_options(&config, dir.path(), prices(&config.prices).unwrap());
         let usage = Usage { input_tokens: Some(120), output_tokens: Some(30), ..Usage::default() };
-        let cost = |model: &str| (options.price)(&Call { usage, model: model.into(), provider: "openai".into() }, now());
+        let cost =
+            |model: &str| (options.price)(&Call { usage, model: model.into(), provider: "openai".into() }, now()).map(|cost| cost.amount);
         assert_eq!(cost("gpt-4o-2024-08-06"), Some(NanoUsd(600_000)));
         assert_eq!(cost("llama"), Some(NanoUsd(90_000)));
         assert_eq!(cost("qwen"), None);

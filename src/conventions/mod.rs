@@ -10,6 +10,7 @@ mod json;
 mod kind;
 mod lookup;
 mod number;
+pub mod posts;
 mod reading;
 mod strings;
 mod tables;
@@ -42,6 +43,8 @@ pub enum Oddity {
     FarFuture,
     EndBeforeStart,
     NoStart,
+    /// A body of the SDK's HTTP path that is no JSON object.
+    PostUnreadable,
 }
 
 /// A span as the fold wants it.
@@ -167,8 +170,15 @@ fn labels(
 // === impl Oddity ===
 
 impl Oddity {
-    pub const ALL: [Self; 6] =
-        [Self::SessionIdTooLong, Self::CostInvalid, Self::TokensInvalid, Self::FarFuture, Self::EndBeforeStart, Self::NoStart];
+    pub const ALL: [Self; 7] = [
+        Self::SessionIdTooLong,
+        Self::CostInvalid,
+        Self::TokensInvalid,
+        Self::FarFuture,
+        Self::EndBeforeStart,
+        Self::NoStart,
+        Self::PostUnreadable,
+    ];
 
     /// A label for metrics and messages.
     pub fn as_str(self) -> &'static str {
@@ -179,6 +189,7 @@ impl Oddity {
             Self::FarFuture => "far_future",
             Self::EndBeforeStart => "end_before_start",
             Self::NoStart => "no_start",
+            Self::PostUnreadable => "post_unreadable",
         }
     }
 }

@@ -2,19 +2,23 @@
 //!
 //! - Times of a run are its span's. A start that is not known is its earliest child's; an end before the start is a duration of zero.
 //! - A run whose span has not ended, and a provisional run, are running, or timed out once they were silent for too long.
+//! - Of a run that was reported: whether and how it ended says its report; when, its span, and without one the report.
 //! - Spans dated in the far future do not say when a run was last active, unless there are no others.
 
 use super::boundary::Territory;
 use super::count::Share;
+use super::merge::Merged;
 use super::names::{Names, WORKFLOW_DEFAULT};
 use super::tree::{Forest, NONE};
-use super::{Folded, Rules, Verdict};
+use super::{Folded, Rules, StandingRecord, Verdict};
 use crate::model::Str;
-use crate::model::facts::SpanStatus;
+use crate::model::facts::{SpanKind, SpanStatus};
 use crate::model::ids::{RunId, RunKey, TraceId};
+use crate::model::report::{Completion, Report};
 use crate::model::run::{Run, RunStatus};
+use crate::model::scopes::scope_traits;
 use crate::model::time::UnixNanos;
-use crate::model::usage::{Call, ModelUsage, NanoUsd, UsageTotal};
+use crate::model::usage::{Call, Cost, ModelUsage, UsageTotal};
 
 /// What is summed and measured over the spans of a run.
 #[derive(Clone, Default)]
@@ -26,12 +30,15 @@ struct Tally {
     newest: UnixNanos,
     newest_future: UnixNanos,
     n_future: u32,
+    /// Agent spans, and spans of scopes that report their runs over HTTP too.
+    n_agents: u32,
+    n_of_reporting_scope: u32,
     usage: UsageTotal,
     suppressed: UsageTotal,
 }
 
 /// A call that counts: the run's place among the seeds, the call, its cost.
-type Counted<'a> = (u32, &'a Call, Option<NanoUsd>);
+type Counted<'a> = (u32, &'a Call, Option<Cost>);
 
 pub(super) fn assemble<'a>(
     trace: TraceId,
@@ -39,25 +46,29 @@ pub(super) fn assemble<'a>(
     territory: &Territory<'a>,
     names: Vec<Names<'a>>,
     shares: &[Share],
+    merged: &'a [Merged],
     rules: &Rules<'_>,
     is_truncated: bool,
 ) -> Folded {
-    let (tallies, counted) = tally(forest, territory, shares);
+    let (mut tallies, mut counted) = tally(forest, territory, shares);
+    add_reported(forest, territory, merged, &mut tallies, &mut counted);
     let mut models = models(counted, territory.seeds.len());
-    let key = |seed: u32| key(trace, forest, territory, seed);
+    let id = |seed: u32| id(trace, forest, territory, seed);
     let mut runs: Vec<(usize, Run)> = Vec::with_capacity(territory.seeds.len());
     for (at, (names, tally)) in names.into_iter().zip(tallies).enumerate() {
         let seed = &territory.seeds[at];
         let times = Times::of(forest, seed.span, &tally, rules);
+        let report = forest.report(seed.span).map(|placed| placed.report);
+        let enclosing = (seed.enclosing != NONE).then(|| id(seed.enclosing));
         let run = Run {
-            key: key(at as u32),
-            id: RunId::derive(key(at as u32)),
+            key: key(trace, forest, territory, at as u32),
+            id: id(at as u32),
             session: names.session.cloned(),
             agent: names.agent.cloned().unwrap_or_else(|| Str::from("")),
             workflow: names.workflow.cloned().unwrap_or_else(|| Str::from(WORKFLOW_DEFAULT)),
             user: names.user.cloned(),
             user_group: names.user_group.cloned(),
-            parent: (seed.enclosing != NONE).then(|| key(seed.enclosing)),
+            parent: report.and_then(|report| report.start.as_ref()?.parent).or(enclosing),
             started_at: times.started_at,
             completed_at: times.completed_at,
             last_activity: times.last_activity,
@@ -68,7 +79,11 @@ pub(super) fn assemble<'a>(
             n_spans: tally.n_spans,
             is_provisional: seed.span == NONE,
             is_future: times.is_future,
-            is_truncated,
+            is_truncated: is_truncated || report.is_some_and(|report| report.n_calls_refused > 0),
+            is_reported: report.is_some(),
+            is_untraced: report.is_some_and(is_untraced),
+            is_agentless: report.is_none() && tally.is_agentless(),
+            scores: report.map_or_else(Vec::new, |report| report.scores.clone()),
         };
         runs.push((at, run));
     }
@@ -77,8 +92,57 @@ pub(super) fn assemble<'a>(
     for (now, &(before, _)) in runs.iter().enumerate() {
         place[before] = now;
     }
-    let verdicts = (0..forest.len()).map(|span| verdict(forest, territory, shares, &place, span)).collect();
-    Folded { runs: runs.into_iter().map(|(_, run)| run).collect(), verdicts }
+    let is_real = |span: &usize| forest.report(*span as u32).is_none_or(|placed| !placed.is_spanless());
+    let verdicts = (0..forest.len()).filter(is_real).map(|span| verdict(forest, territory, shares, &place, span)).collect();
+    let records = records(forest, shares, merged, &place);
+    Folded { runs: runs.into_iter().map(|(_, run)| run).collect(), verdicts, records }
+}
+
+/// The number a run is shown by: what was given to the SDK, else what its key gives.
+fn id(trace: TraceId, forest: &Forest<'_>, territory: &Territory<'_>, seed: u32) -> RunId {
+    let reported = forest.report(territory.seeds[seed as usize].span).map(|placed| placed.report.id);
+    reported.unwrap_or_else(|| RunId::derive(key(trace, forest, territory, seed)))
+}
+
+/// The run is over and named no trace: it was made by an integration that opens no agent span. What a policy blocks has no spans at all.
+fn is_untraced(report: &Report) -> bool {
+    let names_none = |completion: &Completion| completion.trace.is_none() && completion.status != RunStatus::Blocked;
+    !report.is_auto() && report.place().is_none() && report.completion.as_ref().is_some_and(names_none)
+}
+
+/// Adds what only the reports tell of.
+fn add_reported<'a>(
+    forest: &Forest<'a>,
+    territory: &Territory<'_>,
+    merged: &'a [Merged],
+    tallies: &mut [Tally],
+    counted: &mut Vec<Counted<'a>>,
+) {
+    for (at, merged) in merged.iter().enumerate() {
+        let Some(placed) = forest.report(territory.seeds[at].span) else { continue };
+        for (_, call, cost) in &merged.calls {
+            tallies[at].usage.add_call(&call.usage, *cost);
+            counted.push((at as u32, call, *cost));
+        }
+        for &record in &merged.left_out {
+            let told = &placed.report.calls[record];
+            tallies[at].suppressed.add_call(&told.usage, Some(Cost::emitted(told.usage.cost.unwrap_or_default())));
+        }
+    }
+}
+
+fn records(forest: &Forest<'_>, shares: &[Share], merged: &[Merged], place: &[usize]) -> Vec<StandingRecord> {
+    let mut records = Vec::new();
+    for (merged, &run) in merged.iter().zip(place) {
+        let alone = merged.calls.iter().map(|&(record, _, cost)| StandingRecord { run, record, span: None, cost });
+        let beside = merged.known_as.iter().map(|&(span, record)| {
+            let cost = if let Share::Counts(cost) = shares[span as usize] { cost } else { None };
+            StandingRecord { run, record, span: Some(forest.fact(span).span), cost }
+        });
+        records.extend(alone.chain(beside));
+    }
+    records.sort_unstable_by_key(|record| (record.run, record.record));
+    records
 }
 
 fn key(trace: TraceId, forest: &Forest<'_>, territory: &Territory<'_>, seed: u32) -> RunKey {
@@ -103,7 +167,11 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
         let owner = territory.owner[span];
         let Some(tally) = tallies.get_mut(owner as usize) else { continue };
         let start = forest.start[span];
-        tally.n_spans += 1;
+        if forest.report(span as u32).is_none_or(|placed| !placed.is_spanless()) {
+            tally.n_spans += 1;
+        }
+        tally.n_agents += u32::from(fact.kind == SpanKind::Agent);
+        tally.n_of_reporting_scope += u32::from(scope_traits(&fact.scope).reports_runs);
         if start != UnixNanos::ZERO && (tally.earliest == UnixNanos::ZERO || start < tally.earliest) {
             tally.earliest = start;
         }
@@ -115,7 +183,7 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
                 tally.usage.add_call(&call.usage, cost);
                 counted.push((owner, call, cost));
             }
-            (Share::LeftOut(cost), Some(call)) => tally.suppressed.add_call(&call.usage, Some(cost)),
+            (Share::LeftOut(cost), Some(call)) => tally.suppressed.add_call(&call.usage, Some(Cost::emitted(cost))),
             _ => {}
         }
     }
@@ -146,6 +214,15 @@ struct Times {
     is_future: bool,
 }
 
+// === impl Tally ===
+
+impl Tally {
+    /// Whether a report may tell of the same run by another way than its spans.
+    fn is_agentless(&self) -> bool {
+        self.n_agents == 0 && self.n_of_reporting_scope > 0
+    }
+}
+
 // === impl Times ===
 
 impl Times {
@@ -154,13 +231,21 @@ impl Times {
         let fact = forest.facts.get(span as usize);
         let started_at = if fact.is_some() { forest.start[span as usize] } else { tally.earliest };
         let is_future = fact.map_or(tally.n_future == tally.n_spans, |fact| fact.is_future);
+        let report = forest.report(span).map(|placed| placed.report);
+        if let Some(completion) = report.and_then(|report| report.completion.as_ref()) {
+            let ended = fact.map_or(UnixNanos::ZERO, |fact| fact.end);
+            let completed_at = if ended == UnixNanos::ZERO { completion.at } else { ended };
+            let last_activity = completed_at.max(started_at);
+            return Self { started_at, completed_at: Some(completed_at), last_activity, status: completion.status, is_future };
+        }
         if let Some(fact) = fact.filter(|fact| fact.end != UnixNanos::ZERO) {
             let status = if fact.status == SpanStatus::Error { RunStatus::Error } else { RunStatus::Success };
             let last_activity = fact.end.max(started_at);
             return Self { started_at, completed_at: Some(fact.end), last_activity, status, is_future };
         }
         let newest = if tally.newest == UnixNanos::ZERO { tally.newest_future } else { tally.newest };
-        let last_activity = newest.max(started_at);
+        let told = report.map_or(UnixNanos::ZERO, |report| report.last_at);
+        let last_activity = newest.max(started_at).max(told);
         let status = if last_activity < rules.silent_since { RunStatus::Timeout } else { RunStatus::Running };
         Self { started_at, completed_at: None, last_activity, status, is_future }
     }

@@ -2,6 +2,7 @@
 //!
 //! | span | a run? |
 //! |---|---|
+//! | any that a report says is its run | always |
 //! | agent, with a session id or a run id of its own | always |
 //! | agent, with neither | if no agent is above it, session or not; in a tree whose top is lost, only if that top lies inside no agent run (`lost`) |
 //! | workflow | if no agent is above or below it, and no workflow is above it or its own session differs from the one above |
@@ -52,7 +53,8 @@ pub(super) enum Role {
 /// Finds the runs, and hangs lost tops from the runs that they lie in.
 pub(super) fn find_runs<'a>(forest: &mut Forest<'a>) -> Territory<'a> {
     let introducer = introducers(forest);
-    if !forest.facts.iter().any(|fact| matches!(fact.kind, SpanKind::Agent | SpanKind::Workflow)) {
+    let is_run = |fact: &&SpanFact| matches!(fact.kind, SpanKind::Agent | SpanKind::Workflow);
+    if forest.reports.is_empty() && !forest.facts.iter().any(is_run) {
         return without_agents(forest, &introducer);
     }
     let mut roles = agent_roles(forest, &introducer);
@@ -98,6 +100,9 @@ fn agent_roles(forest: &Forest<'_>, introducer: &[u32]) -> Vec<Role> {
     }
     let role = |span: u32| {
         let (fact, near) = (forest.fact(span), near[span as usize]);
+        if forest.report(span).is_some() {
+            return Role::Run;
+        }
         match fact.kind {
             SpanKind::Agent if fact.session().is_some() || fact.run_id().is_some() => Role::Run,
             SpanKind::Agent if near & AGENT_ABOVE == 0 => Role::Topmost,

@@ -15,7 +15,7 @@ use super::duplicates;
 use super::tree::{Forest, NONE};
 use crate::model::facts::SpanFact;
 use crate::model::scopes::scope_traits;
-use crate::model::usage::{Call, NanoUsd, Usage};
+use crate::model::usage::{Call, Cost, NanoUsd, Usage};
 
 /// What becomes of the claim of one span.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,7 +23,7 @@ pub(super) enum Share {
     /// The span claims nothing.
     Silent,
     /// It counts; `None` is an unknown cost.
-    Counts(Option<NanoUsd>),
+    Counts(Option<Cost>),
     /// Others tell of the same; the cost is what it stated and handed to nobody.
     LeftOut(NanoUsd),
 }
@@ -62,7 +62,7 @@ pub(super) fn share(forest: &Forest<'_>, rules: &Rules<'_>) -> Vec<Share> {
         *share = match *share {
             Share::Silent => Share::Silent,
             Share::LeftOut(_) => Share::LeftOut(stated[span].unwrap_or_default()),
-            Share::Counts(_) => Share::Counts(stated[span].or_else(|| price(forest, rules, span))),
+            Share::Counts(_) => Share::Counts(stated[span].map(Cost::emitted).or_else(|| price(forest, rules, span))),
         };
     }
     shares
@@ -92,7 +92,7 @@ fn stated_cost(usage: &Usage) -> Option<NanoUsd> {
     usage.cost.filter(|cost| cost.0 > 0 || usage.tokens() == 0)
 }
 
-fn price(forest: &Forest<'_>, rules: &Rules<'_>, span: usize) -> Option<NanoUsd> {
+fn price(forest: &Forest<'_>, rules: &Rules<'_>, span: usize) -> Option<Cost> {
     let call: &Call = forest.facts[span].call.as_deref()?;
     if call.usage.tokens() == 0 {
         return None;

@@ -7,12 +7,14 @@ use crate::model::ids::SpanId;
 use crate::model::run::Run;
 
 /// The runs and verdicts of one fold of one trace.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Decided {
-    /// In the order that the verdicts refer to; `None` is a run that is not shown, because its session was deleted.
+    /// In the order that the verdicts refer to; `None` is a run that is not shown.
     pub runs: Vec<Option<Arc<Run>>>,
     /// One for every span that is known, ordered by span id.
     pub verdicts: Vec<Verdict>,
+    /// Some runs are not shown because their session was deleted.
+    pub has_deleted: bool,
 }
 
 // === impl Decided ===
@@ -30,6 +32,6 @@ impl Decided {
 
 impl From<Folded> for Decided {
     fn from(folded: Folded) -> Self {
-        Self { runs: folded.runs.into_iter().map(|run| Some(Arc::new(run))).collect(), verdicts: folded.verdicts }
+        Self { runs: folded.runs.into_iter().map(|run| Some(Arc::new(run))).collect(), verdicts: folded.verdicts, has_deleted: false }
     }
 }

@@ -3,8 +3,11 @@
 //! ```text
 //! TraceFacts (a set) ──► tree: parents, cycles cut, starts ──► boundary: which spans are runs ──► lost: subtrees whose parent never came
 //!                                                                                                          │
-//!              Folded ◄── assemble: runs, sums, verdicts ◄── names: session, user, workflow ◄── count: what counts, at which cost
+//!              Folded ◄── assemble: runs, sums, verdicts ◄── merge: what HTTP told ◄── names: who ◄── count: what counts, at which cost
 //! ```
+//!
+//! What the SDK told of runs over HTTP comes in beside the facts: each report stands on a span (`placed`), and its calls are brought
+//! into line with those of the spans (`merge`).
 //!
 //! - The runs of a trace are always computed from all of its facts and never from earlier runs, so the order of arrival, the split into
 //!   requests and repetition cannot matter (below the [`TraceLimit`], where what is refused depends on what came first).
@@ -18,7 +21,9 @@ mod count;
 mod decided;
 mod duplicates;
 mod lost;
+mod merge;
 mod names;
+mod placed;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -27,9 +32,10 @@ mod tree;
 pub use self::decided::Decided;
 use crate::model::facts::SpanFact;
 use crate::model::ids::{SpanId, TraceId};
+use crate::model::report::Report;
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
-use crate::model::usage::{Call, NanoUsd};
+use crate::model::usage::{Call, Cost};
 
 /// The set of facts of one trace: the stored unit. Joining is idempotent, commutative and associative.
 ///
@@ -70,7 +76,7 @@ pub struct TraceLimit {
 /// What the fold needs to know besides the facts.
 pub struct Rules<'a> {
     /// The price of a call that states none, by its model, provider and start; `None` if nobody knows.
-    pub price: &'a dyn Fn(&Call, UnixNanos) -> Option<NanoUsd>,
+    pub price: &'a dyn Fn(&Call, UnixNanos) -> Option<Cost>,
     /// A run without an end whose last activity lies before this has timed out.
     pub silent_since: UnixNanos,
 }
@@ -82,21 +88,38 @@ pub struct Verdict {
     /// Index into the runs; `None` is an orphan.
     pub run: Option<usize>,
     /// Tokens and cost that count in that run, if its call counts.
-    pub counted: Option<(u64, Option<NanoUsd>)>,
+    pub counted: Option<(u64, Option<Cost>)>,
+}
+
+/// A reported call that counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StandingRecord {
+    /// Index into the runs.
+    pub run: usize,
+    /// Index into the calls of that run's report.
+    pub record: usize,
+    /// The span that tells of the same call.
+    pub span: Option<SpanId>,
+    pub cost: Option<Cost>,
 }
 
 /// The runs of a trace, ordered by start and key, and a verdict on every span, ordered by span id.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Folded {
     pub runs: Vec<Run>,
+    /// Stand-ins of spans that are not here are not among them.
     pub verdicts: Vec<Verdict>,
+    /// Ordered by run and record.
+    pub records: Vec<StandingRecord>,
 }
 
-/// Computes the runs of a trace from all of its facts.
-pub fn fold(trace: TraceId, facts: &TraceFacts, rules: &Rules<'_>) -> Folded {
-    let mut forest = tree::Forest::plant(facts);
+/// Computes the runs of a trace from all of its facts and from the reports that belong to it.
+pub fn fold(trace: TraceId, facts: &TraceFacts, reports: &[&Report], rules: &Rules<'_>) -> Folded {
+    let placed = placed::place(facts, reports);
+    let mut forest = tree::Forest::plant(facts, &placed);
     let territory = boundary::find_runs(&mut forest);
     let names = names::name_runs(&forest, &territory);
-    let shares = count::share(&forest, rules);
-    assemble::assemble(trace, &forest, &territory, names, &shares, rules, facts.n_refused() > 0)
+    let mut shares = count::share(&forest, rules);
+    let merged = merge::merge_all(&forest, &territory, &mut shares, rules);
+    assemble::assemble(trace, &forest, &territory, names, &shares, &merged, rules, facts.n_refused() > 0)
 }

@@ -5,6 +5,7 @@
 //! - A session is believed only of spans that the run's own tree holds, not of what was placed in the run by its time.
 //! - The agent is what the run's span says, else the only one that its spans name, agent spans apart (those name themselves). It is not
 //!   inherited: another agent's name is not this one's.
+//! - Of a run that was reported, what its report says comes first.
 //! - A workflow that nobody names is [`WORKFLOW_DEFAULT`].
 
 use super::boundary::Territory;
@@ -12,6 +13,7 @@ use super::tree::{Forest, NONE};
 use crate::model::Str;
 use crate::model::facts::{Labels, SpanKind};
 use crate::model::ids::SessionId;
+use crate::model::report::Start;
 
 /// The workflow of a run that names none, as the Waxell SDK has it.
 pub(super) const WORKFLOW_DEFAULT: &str = "default";
@@ -64,6 +66,9 @@ pub(super) fn name_runs<'a>(forest: &Forest<'a>, territory: &Territory<'a>) -> V
             here.agent = own.agent;
             here.session = here.session.or(territory.seeds[run].session);
             here = here.or_found(&found[run]);
+            if let Some(start) = forest.report(span).and_then(|placed| placed.report.start.as_ref()) {
+                here = Names::reported(start).or(&here);
+            }
             names[run] = here;
         }
         in_effect[span as usize] = here;
@@ -106,6 +111,17 @@ impl<'a> Names<'a> {
             workflow: labels.workflow.as_ref(),
             user: labels.user.as_ref(),
             user_group: labels.user_group.as_ref(),
+        }
+    }
+
+    /// What the SDK says over HTTP comes before what its spans say.
+    fn reported(start: &'a Start) -> Self {
+        Self {
+            session: start.session.as_ref(),
+            agent: Some(&start.agent).filter(|agent| !agent.is_empty()),
+            workflow: Some(&start.workflow),
+            user: start.user.as_ref(),
+            user_group: start.user_group.as_ref(),
         }
     }
 

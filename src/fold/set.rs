@@ -43,6 +43,11 @@ impl TraceFacts {
         })
     }
 
+    pub fn get(&self, span: SpanId) -> Option<&SpanFact> {
+        let at = |facts: &[SpanFact]| facts.binary_search_by_key(&span, |fact| fact.span).ok();
+        at(&self.recent).map(|at| &self.recent[at]).or_else(|| at(&self.settled).map(|at| &self.settled[at]))
+    }
+
     pub fn len(&self) -> usize {
         self.settled.len() + self.recent.len()
     }

@@ -6,6 +6,7 @@
 //! - Nothing recurses; a chain of a hundred thousand spans costs what as many siblings cost.
 
 use super::TraceFacts;
+use super::placed::Placed;
 use crate::model::facts::SpanFact;
 use crate::model::ids::SpanId;
 use crate::model::time::UnixNanos;
@@ -24,13 +25,20 @@ pub(super) struct Forest<'a> {
     pub top: Vec<u32>,
     /// When each span started: its start, else its earliest child's, else its end.
     pub start: Vec<UnixNanos>,
+    /// Spans that are runs which were reported too, ordered.
+    pub reports: Vec<(u32, &'a Placed<'a>)>,
 }
 
 // === impl Forest ===
 
 impl<'a> Forest<'a> {
-    pub fn plant(set: &'a TraceFacts) -> Self {
-        let facts: Vec<&SpanFact> = set.iter().collect();
+    pub fn plant(set: &'a TraceFacts, placed: &'a [Placed<'a>]) -> Self {
+        let mut facts: Vec<&SpanFact> = set.iter().collect();
+        let stand_ins = placed.iter().filter_map(|placed| placed.stand_in.as_ref());
+        facts.extend(stand_ins);
+        if facts.len() > set.len() {
+            facts.sort_unstable_by_key(|fact| fact.span);
+        }
         let mut parent: Vec<u32> = facts.iter().map(|fact| fact.parent.map_or(NONE, |id| find(&facts, id))).collect();
         let order = parents_first(&mut parent, |span| {
             let fact = facts[span as usize];
@@ -39,11 +47,22 @@ impl<'a> Forest<'a> {
         });
         let top = tops(&parent, &order);
         let start = starts(&facts, &parent, &order);
-        Self { facts, parent, order, top, start }
+        let mut reports: Vec<(u32, &Placed<'_>)> = placed.iter().map(|placed| (find(&facts, placed.span), placed)).collect();
+        reports.retain(|&(span, _)| span != NONE);
+        reports.sort_unstable_by_key(|&(span, _)| span);
+        Self { facts, parent, order, top, start, reports }
     }
 
     pub fn len(&self) -> usize {
         self.facts.len()
+    }
+
+    /// What was reported of the run that this span is.
+    pub fn report(&self, span: u32) -> Option<&'a Placed<'a>> {
+        if self.reports.is_empty() {
+            return None;
+        }
+        self.reports.binary_search_by_key(&span, |&(at, _)| at).ok().map(|at| self.reports[at].1)
     }
 
     pub fn fact(&self, span: u32) -> &'a SpanFact {

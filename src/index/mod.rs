@@ -141,6 +141,11 @@ impl SessionIndex {
         self.directory.number(row)
     }
 
+    /// The id of a session that was minted.
+    pub fn id_of(&self, no: SessionNo) -> Option<SessionId> {
+        self.directory.id(self.directory.row_of(no)?).cloned()
+    }
+
     pub fn next_no(&self) -> SessionNo {
         self.directory.next_no()
     }

@@ -163,5 +163,9 @@ pub(super) fn run(agent: &str, start: u64, end: u64) -> Run {
         is_provisional: false,
         is_future: false,
         is_truncated: false,
+        is_reported: false,
+        is_untraced: false,
+        is_agentless: false,
+        scores: Vec::new(),
     }
 }

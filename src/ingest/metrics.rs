@@ -14,6 +14,8 @@ use super::admission::Admission;
 pub struct Metrics {
     /// Requests answered, by signal, transport and outcome.
     pub requests: Family<RequestLabels, Counter>,
+    /// Requests of the Waxell SDK's HTTP path, by endpoint and outcome.
+    pub posts: Family<PostLabels, Counter>,
     /// Spans that are durable.
     pub spans_accepted: Counter,
     /// Spans taken out of requests whose other spans were accepted.
@@ -31,6 +33,14 @@ pub struct RequestLabels {
     /// `grpc`, `http_protobuf`, `http_json`, or `http` where the content type was neither.
     pub transport: &'static str,
     /// `accepted`, `partial`, or the reason of a refusal.
+    pub outcome: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct PostLabels {
+    /// The last part of the path, such as `llm-calls`; `no_run` for a post about no run, `unknown` for what is not known.
+    pub endpoint: &'static str,
+    /// `accepted`, or the reason of a refusal.
     pub outcome: &'static str,
 }
 
@@ -55,6 +65,7 @@ impl Metrics {
     pub fn register(&self, admission: &Admission, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("sessionfold_receive");
         registry.register("requests", "OTLP requests answered", self.requests.clone());
+        registry.register("posts", "Requests of the Waxell SDK's HTTP path", self.posts.clone());
         registry.register("spans_accepted", "Spans that are durable", self.spans_accepted.clone());
         registry.register("spans_rejected", "Spans taken out of requests, by reason", self.spans_rejected.clone());
         registry.register("records_rejected", "Log records and metric points, which are not stored here", self.records_rejected.clone());

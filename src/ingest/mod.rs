@@ -1,4 +1,4 @@
-//! Layer 6: the doors that traces come in by: OTLP over gRPC and over HTTP, on one router.
+//! Layer 6: the doors that traces come in by: OTLP over gRPC and over HTTP, on one router, and the Waxell SDK's own HTTP path (`observe`).
 //!
 //! - A request is answered with success only after the store says that it is durable.
 //! - A span that is not well formed is taken out and named in a partial success; the rest of its request is kept, byte for byte.
@@ -15,6 +15,8 @@ mod grpc;
 mod http;
 mod metrics;
 mod notices;
+pub mod observe;
+mod posts;
 mod receiver;
 pub mod refusal;
 mod reply;

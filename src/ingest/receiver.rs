@@ -111,6 +111,18 @@ impl Receiver {
         &self.shared.admission
     }
 
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.store
+    }
+
+    pub(super) fn notices(&self) -> &Notices {
+        &self.shared.notices
+    }
+
+    pub(super) fn max_request_bytes(&self) -> usize {
+        self.shared.options.max_request_bytes
+    }
+
     /// Who sends, if they may and are not ourselves.
     pub(super) fn sender(&self, headers: &HeaderMap) -> Result<Tenant, Refusal> {
         let tenant = self.shared.auth.from_headers(headers, Right::Ingest)?;
@@ -177,11 +189,11 @@ impl Receiver {
     }
 
     /// The store's own words go to the log; the sender gets ours.
-    fn not_accepted(&self, error: crate::store::AcceptError) -> Refusal {
+    pub(super) fn not_accepted(&self, error: crate::store::AcceptError) -> Refusal {
         let words = error.to_string();
         let refusal = Refusal::from(error);
         if let Some(n_requests) = self.shared.notices.due(refusal.reason(), 1, Instant::now()) {
-            tracing::warn!(reason = refusal.reason(), n_requests, error = words, "the store did not take spans");
+            tracing::warn!(reason = refusal.reason(), n_requests, error = words, "the store did not take what was sent");
         }
         refusal
     }

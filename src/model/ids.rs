@@ -41,6 +41,8 @@ pub struct Tenant(Arc<str>);
 // === impl TraceId ===
 
 impl TraceId {
+    const RESERVED: [u8; 8] = *b"\0sfrun\0\0";
+
     /// `None` unless there are exactly 16 bytes and one of them is not zero (OTLP: an all-zero id is invalid).
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let id: [u8; 16] = bytes.try_into().ok()?;
@@ -57,6 +59,25 @@ impl TraceId {
 
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
+    }
+
+    /// The id under which what was reported of a run is kept: no trace of any exporter, whose ids are random.
+    pub fn of_report(run: RunId) -> Self {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&Self::RESERVED);
+        id[8..].copy_from_slice(&run.get().to_be_bytes());
+        Self(id)
+    }
+
+    /// Whether it begins as [`TraceId::of_report`] does. A span that claims such a trace is not folded.
+    pub fn is_reserved(&self) -> bool {
+        self.0[..8] == Self::RESERVED
+    }
+
+    /// The run of which this is [`TraceId::of_report`].
+    pub fn reported_run(&self) -> Option<RunId> {
+        let number: [u8; 8] = self.0[8..].try_into().ok()?;
+        if self.is_reserved() { RunId::new(u64::from_be_bytes(number)) } else { None }
     }
 }
 
@@ -78,6 +99,14 @@ impl SpanId {
     /// `None` unless there are exactly 8 bytes and one of them is not zero.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         Self::from_u64(u64::from_be_bytes(bytes.try_into().ok()?))
+    }
+
+    /// Reads 16 hexadecimal digits, either case.
+    pub fn from_hex(hex: &str) -> Option<Self> {
+        if hex.len() != 16 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        Self::from_u64(u64::from_str_radix(hex, 16).ok()?)
     }
 
     pub fn from_u64(number: u64) -> Option<Self> {
@@ -112,6 +141,12 @@ impl RunKey {
     pub const PROVISIONAL: SpanId = SpanId(NonZeroU64::MAX);
 }
 
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
 // === impl RunId ===
 
 impl RunId {
@@ -129,6 +164,26 @@ impl RunId {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^= z >> 31;
         Self((z >> 11).max(1))
+    }
+
+    /// The smallest id that is given to a run that the SDK starts. Below it are the numbers that other servers count up.
+    pub const MINTED_MIN: u64 = 1 << 40;
+
+    /// An id for a run that is being started, from random bits.
+    pub fn mint(random: u64) -> Self {
+        Self(Self::MINTED_MIN + random % (Self::LIMIT - Self::MINTED_MIN))
+    }
+
+    /// Reads the text in which the SDK repeats it; `None` for what cannot have been given here.
+    pub fn from_minted(text: &str) -> Option<Self> {
+        let number: u64 = text.parse().ok()?;
+        Self::new(number).filter(|_| number >= Self::MINTED_MIN && !text.starts_with(['0', '+']))
+    }
+
+    /// The span id that stands for a run where no span of it is known.
+    pub fn to_span(self) -> SpanId {
+        // Never zero and never PROVISIONAL, which has the highest bits set.
+        SpanId(NonZeroU64::new(self.0).unwrap_or(NonZeroU64::MIN))
     }
 
     /// `None` outside 1 .. 2^53.

@@ -7,6 +7,7 @@
 pub mod facts;
 pub mod ids;
 pub mod query;
+pub mod report;
 pub mod run;
 pub mod scopes;
 pub mod session;

@@ -1,7 +1,7 @@
 //! A run: one execution of one agent, as the fold computes it from the facts of one trace.
 
 use crate::model::Str;
-use crate::model::ids::{RunId, RunKey, SessionId};
+use crate::model::ids::{RunId, RunKey, SessionId, TraceId};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::{ModelUsage, UsageTotal};
 
@@ -22,7 +22,7 @@ pub enum RunStatus {
 }
 
 /// One run. Two equal runs are indistinguishable to every reader.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Run {
     pub key: RunKey,
     pub id: RunId,
@@ -32,8 +32,8 @@ pub struct Run {
     pub workflow: Str,
     pub user: Option<Str>,
     pub user_group: Option<Str>,
-    /// The run that this one was started in, if it is of the same trace.
-    pub parent: Option<RunKey>,
+    /// The run that this one was started in.
+    pub parent: Option<RunId>,
     pub started_at: UnixNanos,
     /// `None` while it runs.
     pub completed_at: Option<UnixNanos>,
@@ -52,11 +52,41 @@ pub struct Run {
     pub is_future: bool,
     /// Its trace holds more spans than the limit; what lies beyond was not folded.
     pub is_truncated: bool,
+    /// The SDK's HTTP path tells of it.
+    pub is_reported: bool,
+    /// It is complete and its report named no trace, so its spans, if there are any, are traces without an agent (`docs/sdk.md`).
+    pub is_untraced: bool,
+    /// It stands on spans of the SDK's scope among which there is no agent: a report may tell of the same run.
+    pub is_agentless: bool,
+    /// What was judged of it, in the order it came.
+    pub scores: Vec<Score>,
+}
+
+/// A judgement on a run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Score {
+    pub name: Str,
+    pub value: ScoreValue,
+    pub comment: Option<Str>,
+    /// Who judged: `sdk`, `manual`, `evaluator` or what else the sender says.
+    pub source: Str,
+    /// When it came.
+    pub at: UnixNanos,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum ScoreValue {
+    /// Finite.
+    Numeric(f64),
+    Categorical(Str),
+    Boolean(bool),
 }
 
 // === impl RunStatus ===
 
 impl RunStatus {
+    pub const ALL: [Self; 6] = [Self::Running, Self::Success, Self::Error, Self::Blocked, Self::Interrupted, Self::Timeout];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -65,6 +95,19 @@ impl RunStatus {
             Self::Blocked => "blocked",
             Self::Interrupted => "interrupted",
             Self::Timeout => "timeout",
+        }
+    }
+
+    /// The status that a `complete/` of the SDK states, in its own words and in those of other servers that its tools know.
+    pub fn from_report(status: &str, has_error: bool) -> Self {
+        match status {
+            "success" | "completed" | "ok" | "degraded" => Self::Success,
+            "error" | "failed" => Self::Error,
+            "blocked" | "policy_blocked" | "policy_invalidated" => Self::Blocked,
+            "interrupted" | "cancelled" => Self::Interrupted,
+            "timeout" => Self::Timeout,
+            _ if has_error => Self::Error,
+            _ => Self::Success,
         }
     }
 
@@ -85,6 +128,11 @@ impl RunStatus {
 // === impl Run ===
 
 impl Run {
+    /// `None` for a run that only the SDK's HTTP path tells of and that named no trace.
+    pub fn trace_id(&self) -> Option<TraceId> {
+        (!self.key.trace.is_reserved()).then_some(self.key.trace)
+    }
+
     /// `None` while it runs; zero where its end lies before its start.
     pub fn duration(&self) -> Option<Nanos> {
         self.completed_at.map(|end| end.since(self.started_at))

@@ -12,6 +12,8 @@ pub struct ScopeTraits {
     pub container_usage_is_own: bool,
     /// One call of a model can show as two spans: an echo beside or inside the real one, or a framework's wrapper around a provider's.
     pub has_echo_spans: bool,
+    /// What makes these spans can tell of its runs over the SDK's HTTP path too.
+    pub reports_runs: bool,
 }
 
 /// Scope names and what they are known for. A name stands for itself and for everything below it (`name.part`, `name/part`).
@@ -19,9 +21,15 @@ pub struct ScopeTraits {
 /// Sources: `python/instrumentation/openinference-instrumentation-claude-agent-sdk` and `js/packages/` of Arize-ai/openinference (both
 /// instrumentations name their scope after the module); `waxell-observe` 0.1.10, as recorded.
 pub const SCOPES: &[(&str, ScopeTraits)] = &[
-    ("openinference.instrumentation.claude_agent_sdk", ScopeTraits { container_usage_is_own: true, has_echo_spans: false }),
-    ("@arizeai/openinference-instrumentation-claude-agent-sdk", ScopeTraits { container_usage_is_own: true, has_echo_spans: false }),
-    ("waxell.observe", ScopeTraits { container_usage_is_own: false, has_echo_spans: true }),
+    (
+        "openinference.instrumentation.claude_agent_sdk",
+        ScopeTraits { container_usage_is_own: true, has_echo_spans: false, reports_runs: false },
+    ),
+    (
+        "@arizeai/openinference-instrumentation-claude-agent-sdk",
+        ScopeTraits { container_usage_is_own: true, has_echo_spans: false, reports_runs: false },
+    ),
+    ("waxell.observe", ScopeTraits { container_usage_is_own: false, has_echo_spans: true, reports_runs: true }),
 ];
 
 /// The traits of a scope by its name; the default for a scope that nothing special is known of.

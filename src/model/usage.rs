@@ -28,6 +28,24 @@ pub struct Usage {
     pub cost: Option<NanoUsd>,
 }
 
+/// Where the cost of a call is from.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum CostSource {
+    /// The sender stated it.
+    Emitted,
+    /// The operator's file of prices.
+    Override,
+    /// The table that is part of the binary.
+    Table,
+}
+
+/// What a call cost, and who says so.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Cost {
+    pub amount: NanoUsd,
+    pub source: CostSource,
+}
+
 /// A call of a model as one span tells of it, or the usage a container span claims.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Call {
@@ -51,6 +69,9 @@ pub struct UsageTotal {
     pub cost: NanoUsd,
     /// Calls with tokens and no known price: with any of these the cost is "at least".
     pub unpriced_calls: u64,
+    /// Calls whose cost is from the operator's file, and from the table in the binary. All other priced calls state it themselves.
+    pub override_calls: u64,
+    pub table_calls: u64,
 }
 
 /// The share of one model in a run.
@@ -59,6 +80,14 @@ pub struct ModelUsage {
     pub model: Str,
     pub provider: Str,
     pub total: UsageTotal,
+}
+
+// === impl Cost ===
+
+impl Cost {
+    pub fn emitted(amount: NanoUsd) -> Self {
+        Self { amount, source: CostSource::Emitted }
+    }
 }
 
 // === impl NanoUsd ===
@@ -97,7 +126,8 @@ impl Usage {
 
 impl UsageTotal {
     /// Adds one call at `cost`; `None` is "no known price".
-    pub fn add_call(&mut self, usage: &Usage, cost: Option<NanoUsd>) {
+    pub fn add_call(&mut self, usage: &Usage, cost: Option<Cost>) {
+        let is_from = |source| u64::from(cost.is_some_and(|cost| cost.source == source));
         self.add(&Self {
             calls: 1,
             tokens: usage.tokens(),
@@ -106,8 +136,10 @@ impl UsageTotal {
             cache_read_tokens: usage.cache_read_tokens.unwrap_or(0),
             cache_write_tokens: usage.cache_write_tokens.unwrap_or(0),
             reasoning_tokens: usage.reasoning_tokens.unwrap_or(0),
-            cost: cost.unwrap_or_default(),
+            cost: cost.map_or(NanoUsd(0), |cost| cost.amount),
             unpriced_calls: u64::from(cost.is_none() && usage.tokens() > 0),
+            override_calls: is_from(CostSource::Override),
+            table_calls: is_from(CostSource::Table),
         });
     }
 
@@ -122,5 +154,7 @@ impl UsageTotal {
         self.reasoning_tokens = self.reasoning_tokens.wrapping_add(other.reasoning_tokens);
         self.cost = NanoUsd(self.cost.0.wrapping_add(other.cost.0));
         self.unpriced_calls = self.unpriced_calls.wrapping_add(other.unpriced_calls);
+        self.override_calls = self.override_calls.wrapping_add(other.override_calls);
+        self.table_calls = self.table_calls.wrapping_add(other.table_calls);
     }
 }

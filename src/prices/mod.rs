@@ -25,7 +25,7 @@ use self::overrides::{OverrideNo, Overrides};
 use self::remembered::Remembered;
 use self::table::{ModelNo, Table};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{Call, NanoUsd};
+use crate::model::usage::{Call, Cost, CostSource, NanoUsd};
 
 /// Prices by provider and model. Share one: it remembers what it looked up.
 pub struct Prices {
@@ -59,14 +59,20 @@ impl Prices {
     ///
     /// Where the start is not known, the day of the table stands for it.
     pub fn price(&self, call: &Call, start: UnixNanos) -> Option<NanoUsd> {
+        self.cost(call, start).map(|cost| cost.amount)
+    }
+
+    /// As [`Prices::price`], with the source that knew it.
+    pub fn cost(&self, call: &Call, start: UnixNanos) -> Option<Cost> {
         if call.model.is_empty() || call.usage.tokens() == 0 {
             return None;
         }
         let at = if start == UnixNanos::ZERO { self.table.taken } else { start };
         let sources = self.remembered.get_or_find(&call.provider, &call.model, || self.sources(&call.provider, &call.model));
         let stated = sources.overrides.into_iter().flatten().find_map(|no| self.overrides.rates(no, at));
+        let source = if stated.is_some() { CostSource::Override } else { CostSource::Table };
         let rates = stated.or_else(|| self.table.model(sources.listed?).tariff.at(at))?;
-        rates.cost(&call.usage)
+        rates.cost(&call.usage).map(|amount| Cost { amount, source })
     }
 
     /// The table's source, version and day, for people.

@@ -1,12 +1,15 @@
 //! Layer 4: the one write path, and the trait behind which it scales.
 
 pub mod local;
+pub mod view;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use crate::model::ids::{SessionId, Tenant};
+use self::view::{RunQuery, RunView, TraceView};
+use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::SessionQuery;
+use crate::model::report::EventKind;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 
@@ -14,6 +17,12 @@ use crate::model::session::{AgentSummary, Page, SessionSummary};
 pub trait Store: Send + Sync + 'static {
     /// Takes one inspected, encoded `ExportTraceServiceRequest`; returns once it is durable.
     fn accept_spans(&self, tenant: &Tenant, request: Bytes) -> BoxFuture<'_, Result<(), AcceptError>>;
+
+    /// Takes what the SDK posted, as it came; returns once it is durable.
+    fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>>;
+
+    /// Notes that the answer to a post that was perhaps taken did not reach its sender: the same bytes within a minute are no news.
+    fn unanswered(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, ()>;
 
     /// Deletes what the session was, durably: its runs that started before now stay gone whatever arrives late.
     /// `Ok(None)` if there is no such session; else the number of runs removed.
@@ -28,8 +37,26 @@ pub trait Store: Send + Sync + 'static {
     /// Every agent that has a run in a session, by name.
     fn agents(&self, tenant: &Tenant) -> Result<Vec<AgentSummary>, StoreError>;
 
+    /// One run whole, by the number it is shown by. Blocks on disk.
+    fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError>;
+
+    /// Everything that is kept of one trace. Blocks on disk.
+    fn trace(&self, tenant: &Tenant, id: TraceId) -> Result<Option<TraceView>, StoreError>;
+
+    /// Shows every run that the query asks for, those without a session too, in no order, from one state. Blocks on disk.
+    fn runs(&self, tenant: &Tenant, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError>;
+
     /// Why the store cannot take or answer now, in words for an operator; `None` when it is ready.
     fn not_ready(&self) -> Option<String>;
+}
+
+/// A POST of the SDK: what it is about, and its body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RunPost {
+    pub kind: EventKind,
+    /// `None`: it is about no run.
+    pub run: Option<RunId>,
+    pub body: Bytes,
 }
 
 /// Which runs of a session are wanted, in chronological order.

@@ -31,10 +31,11 @@ use super::options::Options;
 use super::report::Report;
 use super::source::{Source, SourceError, Sourced};
 use super::split;
-use super::stamp::{Hold, Incoming, StampOptions, Stamper, Surroundings, Verdicts};
+use super::stamp::{Hold, Incoming, RunEvent, StampOptions, Stamper, Surroundings, Verdicts, What};
 use super::target::Target;
 use crate::journal::Position;
 use crate::model::ids::Tenant;
+use crate::model::report::EventKind;
 use crate::wire::entry::Event;
 
 /// Saves a position where the next process finds it. Runs on a blocking thread; may sync.
@@ -241,8 +242,11 @@ impl<S: Source> Pump<S> {
         while let Some(sourced) = self.read(position).await? {
             position = sourced.end;
             let ticket = self.shared.ledger.open(sourced.end);
-            let bytes = match sourced.entry.event {
-                Event::Spans(bytes) if !bytes.is_empty() => bytes,
+            let what = match sourced.entry.event {
+                Event::Spans(bytes) if !bytes.is_empty() => What::Spans(bytes),
+                Event::Run { kind, run: Some(run), .. } if self.stamping.is_some() && changes_sums(kind) => {
+                    What::Event(RunEvent { run, is_end: kind == EventKind::Complete })
+                }
                 // Nothing in it is for Tempo.
                 _ => {
                     self.shared.ledger.settle(ticket);
@@ -250,6 +254,10 @@ impl<S: Source> Pump<S> {
                     self.read.store(position.0, Ordering::Release);
                     continue;
                 }
+            };
+            let bytes = match &what {
+                What::Spans(bytes) => bytes.clone(),
+                What::Event(_) => Bytes::new(),
             };
             if sourced.position < self.options.in_doubt_below {
                 self.shared.metrics.maybe_doubled_spans(Doubt::Restart).inc_by(split::name_spans(&bytes, 0).0 as u64);
@@ -268,7 +276,7 @@ impl<S: Source> Pump<S> {
             let cost = bytes.len().clamp(MIN_ENTRY_COST, self.memory_bytes) as u32;
             let permit = self.memory.clone().acquire_many_owned(cost).await.expect("the semaphore is never closed");
             let last = Last { ticket, permit };
-            if self.dispatch(sourced.entry.tenant.clone(), bytes, sourced.end, last, lanes).await.is_err() {
+            if self.dispatch(sourced.entry.tenant.clone(), what, sourced.end, last, lanes).await.is_err() {
                 // A lane ends by itself only when there is no time left.
                 let is_draining = self.shared.halt.is_draining();
                 return if is_draining { Ok(()) } else { Err(ForwardError::LaneEnded(sourced.entry.tenant)) };
@@ -292,14 +300,7 @@ impl<S: Source> Pump<S> {
         next.await
     }
 
-    async fn dispatch(
-        &mut self,
-        tenant: Tenant,
-        bytes: Bytes,
-        end: Position,
-        last: Last,
-        lanes: &mut JoinSet<()>,
-    ) -> Result<(), LaneEnded> {
+    async fn dispatch(&mut self, tenant: Tenant, what: What, end: Position, last: Last, lanes: &mut JoinSet<()>) -> Result<(), LaneEnded> {
         let way = match self.ways.get(&tenant) {
             Some(way) => way.clone(),
             None => {
@@ -309,9 +310,14 @@ impl<S: Source> Pump<S> {
             }
         };
         let read_at = Instant::now();
-        match way {
-            Way::Straight(lane) => lane.send(Piece { bytes, read_at, end, last: Some(last) }).await.map_err(|_| LaneEnded),
-            Way::Held(hold) => hold.send(Incoming { bytes, read_at, end, last }).await.map_err(|_| LaneEnded),
+        match (way, what) {
+            (Way::Straight(lane), What::Spans(bytes)) => {
+                lane.send(Piece { bytes, read_at, end, last: Some(last) }).await.map_err(|_| LaneEnded)
+            }
+            (Way::Straight(lane), What::Event(_)) => {
+                lane.send(Piece { bytes: Bytes::new(), read_at, end, last: Some(last) }).await.map_err(|_| LaneEnded)
+            }
+            (Way::Held(hold), what) => hold.send(Incoming { what, read_at, end, last }).await.map_err(|_| LaneEnded),
         }
     }
 
@@ -336,6 +342,11 @@ impl<S: Source> Pump<S> {
         lanes.spawn_blocking(move || runtime.block_on(room.run()));
         Way::Held(hold)
     }
+}
+
+/// Whether what the SDK told over HTTP can change what was said of a run.
+fn changes_sums(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Complete | EventKind::LlmCalls | EventKind::Partial)
 }
 
 /// Saves the position while it moves, and once more at the end; keeps the lag gauge.

@@ -24,6 +24,8 @@ pub struct ForwardMetrics {
     pub stamped_spans: Counter,
     /// Spans of our own that tell a difference.
     pub corrections: Counter,
+    /// Spans of our own that stand for runs no span told of.
+    pub synthetic_spans: Counter,
     /// Spans that a sender sent again, byte for byte, and that were forwarded once.
     pub duplicate_spans: Counter,
     maybe_doubled_spans: Family<DoubtLabels, Counter>,
@@ -85,6 +87,7 @@ impl ForwardMetrics {
         forward.register("dropped_spans", "Spans that Tempo never took, by reason", self.dropped_spans.clone());
         forward.register("stamped_spans", "Spans of runs that got their attributes", self.stamped_spans.clone());
         forward.register("corrections", "Spans that tell Tempo what changed after it was sent", self.corrections.clone());
+        forward.register("synthetic_spans", "Spans that stand for runs no span told of", self.synthetic_spans.clone());
         forward.register("duplicate_spans", "Spans that senders repeated and that were forwarded once", self.duplicate_spans.clone());
         forward.register("maybe_doubled_spans", "Spans that Tempo may hold twice, by cause", self.maybe_doubled_spans.clone());
         forward.register("released_early", "Entries that could not wait for their traces, for want of memory", self.released_early.clone());

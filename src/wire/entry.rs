@@ -5,7 +5,8 @@ use prost::Message;
 
 use super::proto::journal;
 use super::proto::journal::entry_head::Event as EventHead;
-use crate::model::ids::{SessionId, Tenant};
+use crate::model::ids::{RunId, SessionId, Tenant};
+use crate::model::report::EventKind;
 use crate::model::time::UnixNanos;
 
 /// One accepted thing, with who sent it and when it came.
@@ -23,6 +24,10 @@ pub enum Event {
     Spans(Bytes),
     /// The session was deleted by its owner.
     DeleteSession(SessionId),
+    /// What the SDK posted, as it came: not inspected. `None` if it is about no run.
+    Run { kind: EventKind, run: Option<RunId>, body: Bytes },
+    /// A process opened the journal: what lies before was perhaps accepted and not answered.
+    Opened,
 }
 
 /// Bytes that are not an entry this version can read.
@@ -32,6 +37,8 @@ pub enum UnreadableEntry {
     Head(#[from] prost::DecodeError),
     #[error("the journal entry names a tenant or session that cannot be one: {0:?}")]
     Id(String),
+    #[error("the journal entry names a run that cannot be one: {0}")]
+    Run(u64),
     #[error("the journal entry is of a kind this version does not know; it was written by a newer one")]
     UnknownKind,
 }
@@ -44,6 +51,11 @@ impl Entry {
             Event::DeleteSession(id) => {
                 (EventHead::DeleteSession(journal::DeleteSession { session_id: id.as_str().to_owned() }), Bytes::new())
             }
+            Event::Run { kind, run, body } => {
+                let run_id = run.map_or(0, RunId::get);
+                (EventHead::RunEvent(journal::RunEvent { kind: u32::from(*kind as u8), run_id }), body.clone())
+            }
+            Event::Opened => (EventHead::Opened(journal::Opened {}), Bytes::new()),
         };
         let head =
             journal::EntryHead { tenant: self.tenant.as_str().to_owned(), received_unix_nano: self.received_at.0, event: Some(event) };
@@ -59,6 +71,12 @@ impl Entry {
             Some(EventHead::DeleteSession(deleted)) => {
                 Event::DeleteSession(SessionId::new(&deleted.session_id).ok_or(UnreadableEntry::Id(deleted.session_id))?)
             }
+            Some(EventHead::RunEvent(journal::RunEvent { kind, run_id })) => {
+                let kind = u8::try_from(kind).ok().and_then(EventKind::from_u8).ok_or(UnreadableEntry::UnknownKind)?;
+                let run = if run_id == 0 { None } else { Some(RunId::new(run_id).ok_or(UnreadableEntry::Run(run_id))?) };
+                Event::Run { kind, run, body }
+            }
+            Some(EventHead::Opened(journal::Opened {})) => Event::Opened,
         };
         let tenant = Tenant::new(&head.tenant).ok_or(UnreadableEntry::Id(head.tenant))?;
         Ok(Self { tenant, received_at: UnixNanos(head.received_unix_nano), event })
@@ -71,7 +89,14 @@ mod tests {
 
     #[test]
     fn an_entry_comes_back_as_it_was_written() {
-        for event in [Event::Spans(Bytes::from_static(b"\x0a\x00")), Event::DeleteSession(SessionId::new("conv/1 \u{1f600}").unwrap())] {
+        let body = Bytes::from_static(b"{}");
+        for event in [
+            Event::Spans(Bytes::from_static(b"\x0a\x00")),
+            Event::DeleteSession(SessionId::new("conv/1 \u{1f600}").unwrap()),
+            Event::Run { kind: EventKind::Complete, run: Some(RunId::mint(5)), body: body.clone() },
+            Event::Run { kind: EventKind::Other, run: None, body },
+            Event::Opened,
+        ] {
             let entry = Entry { tenant: Tenant::new("acme").unwrap(), received_at: UnixNanos(7), event };
             let (head, body) = entry.encode();
             assert_eq!(Entry::decode(&head, body), Ok(entry));

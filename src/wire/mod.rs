@@ -11,6 +11,7 @@ mod oracle;
 pub mod otlp;
 mod proto;
 mod reader;
+mod reported;
 pub mod rewrite;
 #[cfg(test)]
 mod samples;

@@ -7,10 +7,12 @@ use prost::Message;
 use rustc_hash::FxHashMap;
 
 use super::proto::stored;
+use super::reported::{decode_report, decode_score, encode_report, encode_score, run_id};
 use crate::model::Str;
 use crate::model::facts::{Labels, SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, SessionId, SpanId};
-use crate::model::run::Run;
+use crate::model::report::Report;
+use crate::model::run::{Run, Score};
 use crate::model::time::UnixNanos;
 use crate::model::usage::{Call, ModelUsage, NanoUsd, Usage, UsageTotal};
 
@@ -24,11 +26,14 @@ pub enum UnreadableBlob {
 }
 
 /// The facts of a trace and where the rows of its runs are.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct StoredTrace {
     pub facts: Vec<SpanFact>,
     pub n_refused: u64,
     pub runs: Vec<RunRef>,
+    pub report: Option<Report>,
+    /// Runs whose reports belong to this trace.
+    pub joined: Vec<RunId>,
 }
 
 /// The place of a run's row.
@@ -42,17 +47,24 @@ pub struct RunRef {
 }
 
 /// What a run's row keeps outside its columns.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct RunDetail {
     pub usage: UsageTotal,
     pub suppressed: UsageTotal,
     pub models: Vec<ModelUsage>,
-    pub parent: Option<SpanId>,
+    /// The parent as its number.
+    pub parent: Option<RunId>,
+    /// The parent as a span of the same trace: how it was stored before runs were known by other ways.
+    pub parent_span: Option<SpanId>,
     pub user_group: Option<Str>,
     pub n_spans: u32,
     pub is_provisional: bool,
     pub is_future: bool,
     pub is_truncated: bool,
+    pub is_reported: bool,
+    pub is_untraced: bool,
+    pub is_agentless: bool,
+    pub scores: Vec<Score>,
 }
 
 /// One agent of a session.
@@ -68,8 +80,18 @@ const HAS_RESPONSE_MODEL: u32 = 1;
 const IS_FRAMEWORK: u32 = 2;
 const IS_FUTURE: u32 = 4;
 
-/// Encodes the facts of one trace; `runs` are those the index was told of.
-pub fn encode_trace<'a>(facts: impl Iterator<Item = &'a SpanFact>, n_refused: u64, runs: &[RunRef]) -> Vec<u8> {
+const IS_REPORTED: u32 = 1;
+const IS_UNTRACED: u32 = 2;
+const IS_AGENTLESS: u32 = 4;
+
+/// Encodes the facts of one trace and what was reported; `runs` are those the index was told of.
+pub fn encode_trace<'a>(
+    facts: impl Iterator<Item = &'a SpanFact>,
+    n_refused: u64,
+    runs: &[RunRef],
+    report: Option<&Report>,
+    joined: &[RunId],
+) -> Vec<u8> {
     let mut strings = StringTable::default();
     let facts = facts.map(|fact| encode_fact(fact, &mut strings)).collect();
     let runs = runs
@@ -81,7 +103,8 @@ pub fn encode_trace<'a>(facts: impl Iterator<Item = &'a SpanFact>, n_refused: u6
             span: run.span.to_u64(),
         })
         .collect();
-    stored::Trace { strings: strings.texts, facts, refused: n_refused, runs }.encode_to_vec()
+    let (report, joined) = (report.map(encode_report), joined.iter().map(|run| run.get()).collect());
+    stored::Trace { strings: strings.texts, facts, refused: n_refused, runs, report, joined }.encode_to_vec()
 }
 
 pub fn decode_trace(blob: &[u8]) -> Result<StoredTrace, UnreadableBlob> {
@@ -89,7 +112,9 @@ pub fn decode_trace(blob: &[u8]) -> Result<StoredTrace, UnreadableBlob> {
     let strings: Vec<Str> = trace.strings.iter().map(|text| text.as_str().into()).collect();
     let facts = trace.facts.into_iter().map(|fact| decode_fact(fact, &strings)).collect::<Result<_, _>>()?;
     let runs = trace.runs.iter().map(decode_run_ref).collect::<Result<_, _>>()?;
-    Ok(StoredTrace { facts, n_refused: trace.refused, runs })
+    let report = trace.report.map(decode_report).transpose()?;
+    let joined = trace.joined.into_iter().map(run_id).collect::<Result<_, _>>()?;
+    Ok(StoredTrace { facts, n_refused: trace.refused, runs, report, joined })
 }
 
 /// Encodes what a run's row has no column for.
@@ -98,7 +123,10 @@ pub fn encode_run_detail(run: &Run) -> Vec<u8> {
         usage: Some(encode_total(&run.usage)),
         suppressed: Some(encode_total(&run.suppressed)),
         models: run.models.iter().map(encode_model).collect(),
-        parent_span: run.parent.map_or(0, |parent| parent.span.to_u64()),
+        parent_span: 0,
+        parent_run: run.parent.map_or(0, RunId::get),
+        scores: run.scores.iter().map(encode_score).collect(),
+        marks: mark(run.is_reported, IS_REPORTED) | mark(run.is_untraced, IS_UNTRACED) | mark(run.is_agentless, IS_AGENTLESS),
         n_spans: run.n_spans,
         is_provisional: run.is_provisional,
         is_future: run.is_future,
@@ -114,7 +142,12 @@ pub fn decode_run_detail(blob: &[u8]) -> Result<RunDetail, UnreadableBlob> {
         usage: decode_total(detail.usage),
         suppressed: decode_total(detail.suppressed),
         models: detail.models.into_iter().map(decode_model).collect(),
-        parent: SpanId::from_u64(detail.parent_span),
+        parent: RunId::new(detail.parent_run),
+        parent_span: SpanId::from_u64(detail.parent_span),
+        scores: detail.scores.into_iter().map(decode_score).collect::<Result<_, _>>()?,
+        is_reported: detail.marks & IS_REPORTED != 0,
+        is_untraced: detail.marks & IS_UNTRACED != 0,
+        is_agentless: detail.marks & IS_AGENTLESS != 0,
         user_group: detail.user_group.map(Str::from),
         n_spans: detail.n_spans,
         is_provisional: detail.is_provisional,
@@ -146,6 +179,10 @@ pub fn decode_agents(blob: &[u8]) -> Result<Vec<StoredAgent>, UnreadableBlob> {
     Ok(shares.into_iter().map(agent).collect())
 }
 
+fn mark(set: bool, bit: u32) -> u32 {
+    if set { bit } else { 0 }
+}
+
 // === facts ===
 
 /// Collects the texts of a trace, each once.
@@ -165,7 +202,6 @@ impl StringTable {
 }
 
 fn encode_fact(fact: &SpanFact, strings: &mut StringTable) -> stored::Fact {
-    let mark = |set: bool, bit: u32| if set { bit } else { 0 };
     stored::Fact {
         span: fact.span.to_u64(),
         parent: fact.parent.map_or(0, SpanId::to_u64),
@@ -281,6 +317,8 @@ fn encode_total(total: &UsageTotal) -> stored::UsageTotal {
         reasoning_tokens: total.reasoning_tokens,
         cost_nano_usd: total.cost.0,
         unpriced_calls: total.unpriced_calls,
+        override_calls: total.override_calls,
+        table_calls: total.table_calls,
     }
 }
 
@@ -296,6 +334,8 @@ fn decode_total(total: Option<stored::UsageTotal>) -> UsageTotal {
         reasoning_tokens: total.reasoning_tokens,
         cost: NanoUsd(total.cost_nano_usd),
         unpriced_calls: total.unpriced_calls,
+        override_calls: total.override_calls,
+        table_calls: total.table_calls,
     }
 }
 
@@ -365,8 +405,8 @@ mod tests {
         #[test]
         fn a_trace_comes_back_as_it_was_stored(facts in prop::collection::vec(facts(), 0..20), n_refused: u64) {
             let runs = vec![RunRef { session_no: 7, started_at: UnixNanos(9), id: RunId::new(1).unwrap(), span: SpanId::from_u64(3).unwrap() }];
-            let blob = encode_trace(facts.iter(), n_refused, &runs);
-            prop_assert_eq!(decode_trace(&blob), Ok(StoredTrace { facts, n_refused, runs }));
+            let blob = encode_trace(facts.iter(), n_refused, &runs, None, &[RunId::mint(9)]);
+            prop_assert_eq!(decode_trace(&blob), Ok(StoredTrace { facts, n_refused, runs, report: None, joined: vec![RunId::mint(9)] }));
         }
 
         #[test]

@@ -12,7 +12,8 @@ use sessionfold::model::run::{Run, RunStatus};
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::{Nanos, UnixNanos};
 use sessionfold::model::usage::{ModelUsage, NanoUsd, UsageTotal};
-use sessionfold::store::{AcceptError, RunPage, SessionDetail, Store, StoreError};
+use sessionfold::store::view::{RunQuery, RunView, TraceView};
+use sessionfold::store::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
 use tokio::sync::mpsc;
 
 /// 2026-02-07T10:00:00Z
@@ -83,6 +84,10 @@ pub fn run(session: &str, agent: &str, at: u64) -> Run {
         is_provisional: false,
         is_future: false,
         is_truncated: false,
+        is_reported: false,
+        is_untraced: false,
+        is_agentless: false,
+        scores: Vec::new(),
     }
 }
 
@@ -167,6 +172,14 @@ impl Store for Double {
         Box::pin(ready(Ok(())))
     }
 
+    fn accept_post(&self, _: &Tenant, _: RunPost) -> BoxFuture<'_, Result<(), AcceptError>> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn unanswered(&self, _: &Tenant, _: RunPost) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
+
     fn delete_session(&self, tenant: &Tenant, id: &SessionId) -> BoxFuture<'_, Result<Option<u64>, AcceptError>> {
         if let Some(refusal) = &self.refusal {
             return Box::pin(ready(Err(refusal.clone())));
@@ -176,6 +189,23 @@ impl Store for Double {
         runs.retain(|(owner, run)| owner != tenant || run.session.as_ref() != Some(id));
         let n_deleted = (n_before - runs.len()) as u64;
         Box::pin(ready(Ok((n_deleted > 0).then_some(n_deleted))))
+    }
+
+    fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError> {
+        self.check()?;
+        let runs = self.runs.lock().unwrap();
+        Ok(runs.iter().find(|(owner, run)| owner == tenant && run.id == id).map(|(_, run)| RunView::bare(run.clone())))
+    }
+
+    fn trace(&self, _: &Tenant, _: TraceId) -> Result<Option<TraceView>, StoreError> {
+        self.check().map(|()| None)
+    }
+
+    fn runs(&self, tenant: &Tenant, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
+        self.check()?;
+        let runs = self.runs.lock().unwrap();
+        runs.iter().filter(|(owner, run)| owner == tenant && query.matches(run)).for_each(|(_, run)| each(run));
+        Ok(())
     }
 
     fn sessions(&self, tenant: &Tenant, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError> {

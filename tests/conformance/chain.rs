@@ -9,7 +9,7 @@ use sessionfold::fold::{Folded, Rules, TraceFacts, TraceLimit, fold};
 use sessionfold::model::ids::TraceId;
 use sessionfold::model::run::Run;
 use sessionfold::model::time::UnixNanos;
-use sessionfold::model::usage::{Call, NanoUsd};
+use sessionfold::model::usage::{Call, Cost, CostSource, NanoUsd};
 use sessionfold::wire::otlp::resource_spans;
 
 /// 2026-12-01, after everything that was recorded.
@@ -64,10 +64,10 @@ impl Received {
         let price = |call: &Call, _: UnixNanos| {
             let usage = &call.usage;
             let nanos = usage.input_tokens.unwrap_or(0) * 1_000 + usage.output_tokens.unwrap_or(0) * 2_000;
-            (&*call.model == "priced-model").then_some(NanoUsd(nanos))
+            (&*call.model == "priced-model").then_some(Cost { amount: NanoUsd(nanos), source: CostSource::Table })
         };
         let rules = Rules { price: &price, silent_since: UnixNanos::ZERO };
-        self.traces.iter().map(|(trace, facts)| fold(*trace, facts, &rules)).collect()
+        self.traces.iter().map(|(trace, facts)| fold(*trace, facts, &[], &rules)).collect()
     }
 
     /// Every run of every trace, in the order of their starts.

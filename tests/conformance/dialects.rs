@@ -58,7 +58,7 @@ fn the_present_genai_conventions() {
     expected.users.insert("u-1".to_owned());
     let received = check("genai", &spans, &[("conv-1", expected)]);
     let runs = received.runs();
-    assert_eq!((runs[0].usage.tokens, runs[1].usage.tokens, runs[1].parent), (395, 305, Some(runs[0].key)));
+    assert_eq!((runs[0].usage.tokens, runs[1].usage.tokens, runs[1].parent), (395, 305, Some(runs[0].id)));
     assert_eq!((runs[0].usage.cache_read_tokens, runs[0].usage.reasoning_tokens), (160, 37));
     assert_eq!((&*runs[0].models[0].model, &*runs[0].models[0].provider), ("priced-model", "openai"));
 }

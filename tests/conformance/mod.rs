@@ -8,4 +8,5 @@ mod chain;
 mod dialects;
 mod hazards;
 mod otlp;
+mod paths;
 mod sdk;

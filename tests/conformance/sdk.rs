@@ -111,7 +111,7 @@ fn known_runs(truth: &Value) -> Vec<KnownRun> {
 fn found_runs(received: &Received) -> Vec<KnownRun> {
     let runs = received.runs();
     let found = |run: &sessionfold::model::run::Run| {
-        let parent = run.parent.map(|parent| runs.iter().find(|other| other.key == parent).expect("a parent is a run").agent.to_string());
+        let parent = run.parent.map(|parent| runs.iter().find(|other| other.id == parent).expect("a parent is a run").agent.to_string());
         let session = run.session.as_ref().map_or("", |session| session.as_str()).to_owned();
         let user = run.user.as_deref().unwrap_or("").to_owned();
         let status = run.status.as_str().to_owned();

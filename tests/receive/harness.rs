@@ -17,11 +17,13 @@ use prometheus_client::registry::Registry;
 use prost::Message;
 use sessionfold::auth::Authenticator;
 use sessionfold::ingest::{self, InstanceMark, Options, Receiver};
-use sessionfold::model::ids::{SessionId, Tenant};
+use sessionfold::model::ids::{RunId, SessionId, Tenant, TraceId};
 use sessionfold::model::query::SessionQuery;
+use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::server::{self, Limits};
-use sessionfold::store::{AcceptError, RunPage, SessionDetail, Store, StoreError};
+use sessionfold::store::view::{RunQuery, RunView, TraceView};
+use sessionfold::store::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -32,6 +34,8 @@ pub const INSTANCE: &str = "3f1d9a";
 /// A store that keeps what it is given, once it is let to.
 pub struct Recorder {
     accepted: Mutex<Vec<(Tenant, Bytes)>>,
+    posts: Mutex<Vec<(Tenant, RunPost)>>,
+    unanswered: Mutex<Vec<(Tenant, RunPost)>>,
     refusal: Mutex<Option<AcceptError>>,
     /// One permit an answer; endless unless [`Recorder::hold`] was called.
     gate: Semaphore,
@@ -43,6 +47,8 @@ impl Default for Recorder {
     fn default() -> Self {
         Self {
             accepted: Mutex::default(),
+            posts: Mutex::default(),
+            unanswered: Mutex::default(),
             refusal: Mutex::default(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS / 2),
             arrived: Semaphore::new(0),
@@ -72,6 +78,15 @@ impl Recorder {
         self.accepted.lock().unwrap().clone()
     }
 
+    pub fn posts(&self) -> Vec<(Tenant, RunPost)> {
+        self.posts.lock().unwrap().clone()
+    }
+
+    /// Posts whose answers were lost.
+    pub fn unanswered_posts(&self) -> Vec<(Tenant, RunPost)> {
+        self.unanswered.lock().unwrap().clone()
+    }
+
     /// The one request that was accepted.
     pub fn only(&self) -> Bytes {
         let accepted = self.accepted();
@@ -92,6 +107,36 @@ impl Store for Recorder {
             self.accepted.lock().unwrap().push((tenant, request));
             Ok(())
         })
+    }
+
+    fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>> {
+        let tenant = tenant.clone();
+        Box::pin(async move {
+            self.arrived.add_permits(1);
+            self.gate.acquire().await.unwrap().forget();
+            if let Some(error) = self.refusal.lock().unwrap().clone() {
+                return Err(error);
+            }
+            self.posts.lock().unwrap().push((tenant, post));
+            Ok(())
+        })
+    }
+
+    fn unanswered(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, ()> {
+        let tenant = tenant.clone();
+        Box::pin(async move { self.unanswered.lock().unwrap().push((tenant, post)) })
+    }
+
+    fn run(&self, _: &Tenant, _: RunId) -> Result<Option<RunView>, StoreError> {
+        Err(unreadable())
+    }
+
+    fn trace(&self, _: &Tenant, _: TraceId) -> Result<Option<TraceView>, StoreError> {
+        Err(unreadable())
+    }
+
+    fn runs(&self, _: &Tenant, _: &RunQuery, _: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
+        Err(unreadable())
     }
 
     fn delete_session(&self, _: &Tenant, _: &SessionId) -> BoxFuture<'_, Result<Option<u64>, AcceptError>> {

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags};
 use sessionfold::fold::TraceLimit;
 use sessionfold::journal::{self, Journal};
-use sessionfold::model::ids::{SessionId, Tenant};
+use sessionfold::model::ids::{RunId, SessionId, Tenant};
 use sessionfold::model::query::SessionQuery;
 use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::{Nanos, UnixNanos};
 use sessionfold::store::local::{LocalStore, OpenError, Options, Running};
-use sessionfold::store::{AcceptError, RunPage, Store};
+use sessionfold::store::view::{RunQuery, RunView};
+use sessionfold::store::{AcceptError, RunPage, RunPost, Store};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -144,6 +145,7 @@ impl House {
             max_index_bytes: self.tuning.max_index_bytes,
         };
         let (store, running) = LocalStore::open(journal.clone(), options)?;
+        self.runtime.block_on(store.note_opened());
         self.open = Some(Open { journal, store, running });
         Ok(())
     }
@@ -193,6 +195,16 @@ impl House {
 
     pub fn send(&self, tenant: &str, request: Bytes) {
         self.runtime.block_on(self.store().accept_spans(&self::tenant(tenant), request)).unwrap();
+    }
+
+    /// One POST of the SDK.
+    pub fn post(&self, tenant: &str, post: RunPost) {
+        self.runtime.block_on(self.store().accept_post(&self::tenant(tenant), post)).unwrap();
+    }
+
+    /// The answer to a post did not reach the SDK.
+    pub fn unanswered(&self, tenant: &str, post: RunPost) {
+        self.runtime.block_on(self.store().unanswered(&self::tenant(tenant), post));
     }
 
     /// Sends, and waits until the index has it.
@@ -277,6 +289,18 @@ impl House {
         let id = SessionId::new(session).unwrap();
         let detail = self.store().session(&self::tenant(tenant), &id, RunPage::default()).unwrap()?;
         Some((detail.summary, detail.runs.map(Result::unwrap).collect()))
+    }
+
+    /// Every run, those without a session too, in the order they started.
+    pub fn runs(&self, tenant: &str) -> Vec<Run> {
+        let mut runs = Vec::new();
+        self.store().runs(&self::tenant(tenant), &RunQuery::default(), &mut |run| runs.push(run.clone())).unwrap();
+        runs.sort_by_key(|run| (run.started_at, run.id));
+        runs
+    }
+
+    pub fn run(&self, tenant: &str, id: RunId) -> Option<RunView> {
+        self.store().run(&self::tenant(tenant), id).unwrap()
     }
 
     pub fn agents(&self, tenant: &str) -> Vec<AgentSummary> {

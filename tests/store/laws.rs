@@ -195,7 +195,7 @@ proptest! {
     #[test]
     fn whatever_retention_removes_nothing_old_is_shown_and_the_views_agree(
         shape: u64,
-        max_index_bytes in prop_oneof![Just(None), Just(Some(60_000))],
+        max_index_bytes in prop_oneof![Just(None), Just(Some(90_000))],
         run_timeout in prop_oneof![Just(Nanos(u64::MAX)), Just(Nanos(10 * MINUTE)), Just(Nanos(60 * MINUTE))],
         steps in prop::collection::vec(any_step(), 1..60),
     ) {

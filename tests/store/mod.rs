@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod deletion;
-mod house;
+pub mod house;
 mod laws;
 mod memory;
 mod opening;

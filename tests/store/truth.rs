@@ -73,7 +73,7 @@ impl Truth {
     /// Every run that is not deleted, with and without a session.
     fn runs(&self) -> Vec<Run> {
         let rules = Rules { price: &|_, _| None, silent_since: self.silent_since };
-        let mut runs: Vec<Run> = self.traces.iter().flat_map(|(trace, facts)| fold(*trace, facts, &rules).runs).collect();
+        let mut runs: Vec<Run> = self.traces.iter().flat_map(|(trace, facts)| fold(*trace, facts, &[], &rules).runs).collect();
         runs.retain(|run| {
             let tombstone = run.session.as_ref().and_then(|session| self.tombstones.get(session));
             tombstone.is_none_or(|at| run.started_at > *at && !run.is_future)

@@ -4,7 +4,7 @@ use super::build::*;
 use crate::fold::{Folded, Rules, fold};
 use crate::model::facts::{SpanFact, SpanKind};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{NanoUsd, Usage};
+use crate::model::usage::{Cost, CostSource, NanoUsd, Usage};
 
 /// The tokens that count and those left out, of all runs.
 fn tokens(folded: &Folded) -> (u64, u64) {
@@ -17,7 +17,7 @@ fn calls(folded: &Folded) -> (u64, u64) {
 }
 
 fn cost(folded: &Folded, span: u64) -> Option<u64> {
-    verdict(folded, span).counted.and_then(|(_, cost)| cost).map(|cost| cost.0)
+    verdict(folded, span).counted.and_then(|(_, cost)| cost).map(|cost| cost.amount.0)
 }
 
 fn session_agent() -> SpanFact {
@@ -241,8 +241,10 @@ fn a_stated_cost_goes_before_the_price_and_a_stated_zero_is_none() {
         chat(6, 1, 80, (0, 0)).costs(0),
         chat(7, 1, 99, (0, 0)),
     ]);
-    let price = |call: &crate::model::usage::Call, start: UnixNanos| (&*call.model == "gpt" && start == ms(40)).then_some(NanoUsd(70));
-    let folded = fold(trace(), &facts, &Rules { price: &price, silent_since: UnixNanos::ZERO });
+    let price = |call: &crate::model::usage::Call, start: UnixNanos| {
+        (&*call.model == "gpt" && start == ms(40)).then_some(Cost { amount: NanoUsd(70), source: CostSource::Table })
+    };
+    let folded = fold(trace(), &facts, &[], &Rules { price: &price, silent_since: UnixNanos::ZERO });
     assert_eq!((2..=7).map(|span| cost(&folded, span)).collect::<Vec<_>>(), [Some(600), None, Some(70), None, Some(0), None]);
     let usage = folded.runs[0].usage;
     assert_eq!((usage.cost, usage.unpriced_calls, usage.calls, usage.tokens), (NanoUsd(670), 2, 6, 8));

@@ -9,9 +9,9 @@ use super::oracle::Oracle;
 use super::shapes::{Recorded, program, wild};
 use crate::fold::{Folded, Joined, Rules, TraceFacts, fold};
 use crate::model::facts::{SpanFact, SpanKind};
-use crate::model::ids::RunKey;
+use crate::model::ids::{RunId, RunKey};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{NanoUsd, UsageTotal};
+use crate::model::usage::{Cost, NanoUsd, UsageTotal};
 
 /// An earlier copy of a span: not ended, or ended earlier, or telling less.
 fn earlier(fact: &SpanFact, how: u8) -> SpanFact {
@@ -26,8 +26,11 @@ fn earlier(fact: &SpanFact, how: u8) -> SpanFact {
 }
 
 fn priced(facts: &TraceFacts) -> Folded {
-    let rules = Rules { price: &|call, _| (&*call.model == "gpt").then_some(NanoUsd(call.usage.tokens() * 3)), silent_since: ms(30) };
-    fold(trace(), facts, &rules)
+    let rules = Rules {
+        price: &|call, _| (&*call.model == "gpt").then_some(Cost::emitted(NanoUsd(call.usage.tokens() * 3))),
+        silent_since: ms(30),
+    };
+    fold(trace(), facts, &[], &rules)
 }
 
 /// What one span's call comes to, if it is one that must be accounted for.
@@ -124,10 +127,10 @@ proptest! {
             prop_assert_eq!(run.n_spans as usize, own.len());
             prop_assert_eq!(run.usage.calls as usize, counted.len());
             prop_assert_eq!(run.usage.tokens, counted.iter().map(|(tokens, _)| tokens).sum::<u64>());
-            prop_assert_eq!(run.usage.cost.0, counted.iter().filter_map(|(_, cost)| *cost).map(|cost| cost.0).sum::<u64>());
+            prop_assert_eq!(run.usage.cost.0, counted.iter().filter_map(|(_, cost)| *cost).map(|cost| cost.amount.0).sum::<u64>());
             prop_assert_eq!(sum(run.models.iter().map(|model| model.total)), run.usage);
             prop_assert!(run.models.is_sorted_by_key(|model| (model.model.clone(), model.provider.clone())));
-            prop_assert!(run.parent.is_none_or(|parent| parent != run.key && folded.runs.iter().any(|other| other.key == parent)));
+            prop_assert!(run.parent.is_none_or(|parent| parent != run.id && folded.runs.iter().any(|other| other.id == parent)));
         }
         prop_assert!(folded.runs.is_sorted_by_key(|run| (run.started_at, run.key)));
         let mut keys: Vec<_> = folded.runs.iter().map(|run| run.key).collect();
@@ -170,7 +173,7 @@ proptest! {
             prop_assert_eq!(owner.map(|run| run.span), oracle.owner(id(span)), "span {:x}", span);
         }
         for run in &folded.runs {
-            prop_assert_eq!(run.parent.map(|parent| parent.span), oracle.parent_run(run.key.span));
+            prop_assert_eq!(run.parent, oracle.parent_run(run.key.span).map(|span| RunId::derive(RunKey { trace: trace(), span })));
         }
     }
 
@@ -253,7 +256,7 @@ fn a_hundred_thousand_lost_runs_in_one_another_are_placed() {
     let lost = |n: u64| agent(n, "a").session("s").under(n + 10 * MANY).at(n, 3 * MANY - n);
     let folded = folds((1..=MANY).map(lost).collect());
     assert_eq!(folded.runs[0].parent, None);
-    assert!(folded.runs.windows(2).all(|pair| pair[1].parent == Some(pair[0].key)));
+    assert!(folded.runs.windows(2).all(|pair| pair[1].parent == Some(pair[0].id)));
 }
 
 #[test]

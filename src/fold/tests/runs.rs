@@ -38,8 +38,8 @@ fn nested_runs_are_runs_of_their_own_and_inherit_what_they_do_not_say() {
     ]);
     assert_eq!(shown(&folded), [(1, "s", 1), (2, "s", 10), (3, "t", 100)]);
     assert_eq!(run(&folded, 1).parent, None);
-    assert_eq!(run(&folded, 2).parent, Some(run_key(1)));
-    assert_eq!(run(&folded, 3).parent, Some(run_key(2)));
+    assert_eq!(run(&folded, 2).parent, Some(RunId::derive(run_key(1))));
+    assert_eq!(run(&folded, 3).parent, Some(RunId::derive(run_key(2))));
     for nested in [2, 3] {
         let run = run(&folded, nested);
         assert_eq!((run.user.as_deref(), run.user_group.as_deref(), &*run.workflow), (Some("u"), Some("g"), "w"));
@@ -160,7 +160,7 @@ fn two_sessions_without_agents_are_runs_of_the_spans_that_bring_them_in() {
         chat(8, 1, 0, (1000, 0)),
     ]);
     assert_eq!(shown(&folded), [(2, "a", 1), (3, "b", 10), (6, "a", 100)]);
-    assert_eq!(run(&folded, 6).parent, Some(run_key(3)));
+    assert_eq!(run(&folded, 6).parent, Some(RunId::derive(run_key(3))));
     assert_eq!(owner(&folded, 8), None);
 }
 
@@ -183,7 +183,7 @@ fn calls_with_a_session_beside_the_agents_are_not_lost() {
     ];
     let folded_graph = folded(graph.clone());
     assert_eq!(shown(&folded_graph), [(1, "s", 10), (2, "s", 1)]);
-    assert_eq!(run(&folded_graph, 2).parent, Some(run_key(1)));
+    assert_eq!(run(&folded_graph, 2).parent, Some(RunId::derive(run_key(1))));
     // Without such a call the root is no run.
     assert_eq!(shown(&folded(graph[..4].to_vec())), [(2, "s", 1)]);
     // Nor is it one for a sum that it claims of what the agent used.
@@ -214,7 +214,7 @@ fn a_lost_parent_is_replaced_by_the_run_that_was_running() {
     ]);
     // 5 started while both ran: the one that started last has it. 6 started when none ran.
     assert_eq!(shown(&folded), [(1, "s", 100), (3, "s", 21)]);
-    assert_eq!(run(&folded, 3).parent, Some(run_key(1)));
+    assert_eq!(run(&folded, 3).parent, Some(RunId::derive(run_key(1))));
     assert_eq!(owner(&folded, 6), None);
 }
 
@@ -254,7 +254,7 @@ fn two_lost_runs_that_seem_to_lie_in_each_other_do_not_close_a_circle() {
         agent(4, "b").session("b").under(3).at(6, 100),
     ]);
     assert_eq!(run(&folded, 2).parent, None);
-    assert_eq!(run(&folded, 4).parent, Some(run_key(2)));
+    assert_eq!(run(&folded, 4).parent, Some(RunId::derive(run_key(2))));
     assert_eq!((owner(&folded, 1), owner(&folded, 3)), (None, Some(2)));
 }
 
@@ -270,7 +270,7 @@ fn cycles_and_spans_that_are_their_own_parents_are_cut_and_folded() {
         chat(4, 2, 12, (1, 1)),
     ]);
     assert_eq!(shown(&ring), [(3, "t", 2), (1, "s", 0)]);
-    assert_eq!(run(&ring, 1).parent, Some(run_key(3)));
+    assert_eq!(run(&ring, 1).parent, Some(RunId::derive(run_key(3))));
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn a_run_that_has_not_ended_runs_until_it_was_silent_for_too_long() {
         fact
     };
     let facts = facts_of([open(agent(1, "a").failed()), chat(2, 1, 300, (1, 1)), span(3).under(1).at(400, 9_000_000).future()]);
-    let at = |silent_since| fold(trace(), &facts, &Rules { price: &|_, _| None, silent_since }).runs.remove(0);
+    let at = |silent_since| fold(trace(), &facts, &[], &Rules { price: &|_, _| None, silent_since }).runs.remove(0);
     let running = at(ms(310));
     // A span dated in the far future does not keep it at the top.
     assert_eq!((running.status, running.completed_at, running.last_activity), (RunStatus::Running, None, ms(310)));

@@ -16,7 +16,8 @@ use super::tenant::{TenantCell, TenantState};
 use super::traces::{AppliedRun, TraceKey};
 use crate::fold::{Decided, Rules, fold};
 use crate::index::SessionNo;
-use crate::model::ids::SpanId;
+use crate::model::ids::{SessionId, SpanId};
+use crate::model::report::Report;
 use crate::model::run::{Run, RunStatus};
 
 /// A trace of more spans than this is not folded again at once each time it grows.
@@ -39,12 +40,21 @@ struct TraceChange {
 impl Folder {
     /// Folds the traces that changed; large ones wait their turn unless `all`.
     pub(super) fn fold_dirty(&mut self, all: bool) -> Result<(), FoldError> {
+        self.fold_changed(all)?;
+        // What came into a session can change other traces of it.
+        while all && !self.dirty.is_empty() {
+            self.fold_changed(all)?;
+        }
+        Ok(())
+    }
+
+    fn fold_changed(&mut self, all: bool) -> Result<(), FoldError> {
         if self.dirty.is_empty() {
             return Ok(());
         }
         let mut changes: FxHashMap<TenantNo, Vec<TraceChange>> = FxHashMap::default();
         for key in std::mem::take(&mut self.dirty) {
-            match self.fold_trace(key, all) {
+            match self.fold_trace(key, all)? {
                 Some(change) => changes.entry(key.0).or_default().push(change),
                 None => self.dirty.push(key),
             }
@@ -57,17 +67,20 @@ impl Folder {
     }
 
     /// `None` if it is not its turn yet.
-    fn fold_trace(&mut self, key: TraceKey, all: bool) -> Option<TraceChange> {
+    fn fold_trace(&mut self, key: TraceKey, all: bool) -> Result<Option<TraceChange>, FoldError> {
         let mut change = TraceChange { key, gone: Vec::new(), come: Vec::new(), same: Vec::new(), decided: None };
-        let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Some(change) };
+        let reports = self.reports_of(key)?;
+        let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(Some(change)) };
         let began = Instant::now();
         if !all && open.fold_after.is_some_and(|after| began < after) {
-            return None;
+            return Ok(None);
         }
         let silent_since = (self.options.clock)().minus(self.options.run_timeout);
-        let folded = fold(key.1, &open.facts, &Rules { price: &*self.options.price, silent_since });
+        let told: Vec<&Report> = reports.iter().map(|report| &**report).collect();
+        let folded = fold(key.1, &open.facts, &told, &Rules { price: &*self.options.price, silent_since });
         open.is_dirty = false;
-        if open.facts.len() > LARGE_TRACE_SPANS {
+        let n_calls: usize = told.iter().map(|report| report.calls.len()).sum();
+        if open.facts.len() + n_calls > LARGE_TRACE_SPANS {
             let done = Instant::now();
             open.fold_after = Some(done + (done - began) * LARGE_TRACE_SHARE);
         }
@@ -75,10 +88,12 @@ impl Folder {
         drop(open);
 
         let mut before: FxHashMap<SpanId, AppliedRun> = before.into_iter().map(|applied| (applied.run.key.span, applied)).collect();
-        let mut decided = Decided { runs: Vec::with_capacity(folded.runs.len()), verdicts: folded.verdicts };
+        let mut decided = Decided { runs: Vec::with_capacity(folded.runs.len()), verdicts: folded.verdicts, has_deleted: false };
         for run in folded.runs {
-            if self.is_deleted(key.0, &run) {
+            let is_deleted = self.is_deleted(key.0, &run);
+            if is_deleted || self.is_told_elsewhere(key.0, &run) {
                 decided.runs.push(None);
+                decided.has_deleted |= is_deleted;
                 continue;
             }
             match before.remove(&run.key.span) {
@@ -95,7 +110,15 @@ impl Folder {
         }
         change.decided = self.options.keep_verdicts.then(|| Arc::new(decided));
         change.gone = before.into_values().collect();
-        Some(change)
+        Ok(Some(change))
+    }
+
+    /// Whether a report without a trace tells of the run that these spans without an agent are of: LangChain's callback handler makes both.
+    fn is_told_elsewhere(&self, tenant: TenantNo, run: &Run) -> bool {
+        if !run.is_agentless || self.untraced.is_empty() {
+            return false;
+        }
+        run.session.as_ref().is_some_and(|session| self.untraced.contains(&(tenant, session.clone())))
     }
 
     /// Whether the run belongs to what a deleted session was. Times in the far future cannot be told apart from it.
@@ -110,6 +133,7 @@ impl Folder {
     /// Puts the differences of one tenant's traces into its index, under one hold of the lock.
     fn apply(&mut self, cell: &Arc<TenantCell>, changes: Vec<TraceChange>) -> Result<(), FoldError> {
         let mut recompute: FxHashSet<SessionNo> = FxHashSet::default();
+        let mut newly_untraced = Vec::new();
         let mut state = cell.write();
         for change in changes {
             let TraceChange { key, gone, mut come, same, decided } = change;
@@ -117,6 +141,11 @@ impl Folder {
             let (mut applied, unlisted): (Vec<_>, Vec<_>) = same.into_iter().partition(is_applied);
             come.extend(unlisted.into_iter().map(|applied| (Some(applied.clone()), applied.run)));
             for (before, run) in come {
+                if let Some(session) = run.session.as_ref().filter(|_| run.is_untraced)
+                    && self.untraced.insert((cell.no, session.clone()))
+                {
+                    newly_untraced.push(session.clone());
+                }
                 if self.has_expired(&state, before.as_ref(), &run) {
                     before.iter().for_each(|before| self.pending.leave(cell.no, &mut state, before, &mut recompute));
                     continue;
@@ -137,7 +166,20 @@ impl Folder {
                 open.decided = decided;
             }
         }
-        self.recompute(cell, state, recompute)
+        self.recompute(cell, state, recompute)?;
+        newly_untraced.iter().try_for_each(|session| self.fold_agentless_again(cell, session))
+    }
+
+    /// A report without a trace came into this session: its runs of spans without an agent are perhaps the same.
+    fn fold_agentless_again(&mut self, cell: &Arc<TenantCell>, session: &SessionId) -> Result<(), FoldError> {
+        let no = cell.read().index.find(session);
+        let runs = no.map(|no| self.shared.session_runs(cell, no)).transpose()?.flatten();
+        for run in runs.unwrap_or_default().iter().filter(|run| run.is_agentless) {
+            if self.open_known(cell, run.key.trace)? {
+                self.touch((cell.no, run.key.trace));
+            }
+        }
+        Ok(())
     }
 
     /// Whether retention has removed this run with its session, or would have: a trace that is still used must not bring it back.

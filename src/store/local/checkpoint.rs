@@ -13,7 +13,7 @@ use rusqlite::{Connection, params};
 use rustc_hash::FxHashMap;
 
 use super::recent::{Generation, RunOrder};
-use super::rows::{self, NO_SESSION, TenantNo, signed};
+use super::rows::{self, TenantNo, signed};
 use super::tenant::{TenantCell, Tenants};
 use super::{Shared, lock};
 use crate::index::{SessionNo, SessionRow};
@@ -48,6 +48,8 @@ pub(super) struct Checkpoint {
     pub(super) tombstones: Vec<(TenantNo, SessionId, Option<UnixNanos>)>,
     /// Runs without a session that started before this are forgotten.
     pub(super) sessionless_floor: UnixNanos,
+    /// Where in the journal the process began that accepted what lies just before `position`.
+    pub(super) opened_at: Position,
 }
 
 /// Runs by session and place; `None`: the run is no more.
@@ -110,8 +112,9 @@ pub(super) fn write(db: &mut Connection, checkpoint: &Checkpoint) -> rusqlite::R
                 .execute(params![tenant.0, session.as_str()])?,
         };
     }
-    transaction
-        .execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('journal_position', ?1)", params![signed(checkpoint.position.0)])?;
+    for (key, value) in [("journal_position", checkpoint.position), ("opened_at", checkpoint.opened_at)] {
+        transaction.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", params![key, signed(value.0)])?;
+    }
     transaction.commit()
 }
 
@@ -185,7 +188,7 @@ fn write_traces(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()
 /// What is on disk now need not be laid over it any more. In slices, so that no query waits long for the lock.
 fn forget_recent(tenants: &Tenants, checkpoint: &Checkpoint) {
     for cell in tenants.all() {
-        let sessions = checkpoint.runs.iter().filter(|((tenant, session), _)| *tenant == cell.no && *session != NO_SESSION);
+        let sessions = checkpoint.runs.iter().filter(|((tenant, _), _)| *tenant == cell.no);
         let places: Vec<_> = sessions.flat_map(|((_, session), runs)| runs.keys().map(|order| (*session, order))).collect();
         for slice in places.chunks(SLICE_RUNS) {
             let mut state = cell.write();

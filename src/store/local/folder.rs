@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::watch;
 
 use super::checkpoint::Checkpoint;
@@ -16,15 +16,18 @@ use super::notices::Notices;
 use super::pending::Pending;
 use super::read::Reader;
 use super::recent::Generation;
+use super::reports::{RecentStart, claimed_run};
 use super::rows::TenantNo;
 use super::tenant::TenantCell;
 use super::traces::{KnownTraces, OpenTrace, TraceKey, load};
 use super::{Options, Shared};
+use crate::conventions::posts::Post;
 use crate::conventions::{self, Strings};
 use crate::fold::{Joined, TraceFacts};
 use crate::journal::{self, Item, Position};
 use crate::model::facts::SpanFact;
 use crate::model::ids::{SessionId, TraceId};
+use crate::model::report::{EventKind, Place};
 use crate::model::time::UnixNanos;
 use crate::store::StoreError;
 use crate::wire::entry::{Entry, Event};
@@ -50,6 +53,10 @@ pub(super) struct Folder {
     pub(super) tenants: FxHashMap<TenantNo, Arc<TenantCell>>,
     /// Deleted sessions: their runs that started before stay gone.
     pub(super) tombstones: FxHashMap<(TenantNo, SessionId), UnixNanos>,
+    /// Sessions with a run that was reported and named no trace.
+    pub(super) untraced: FxHashSet<(TenantNo, SessionId)>,
+    /// Starts of the last minute, by tenant and digest.
+    pub(super) starts: FxHashMap<(TenantNo, u64), RecentStart>,
     /// Traces with a run that has no end yet, and the last sign of life of the one that is silent longest.
     pub(super) unfinished: FxHashMap<TraceKey, UnixNanos>,
     /// Traces that are gone although the disk still has them, until the checkpoint of this generation is done.
@@ -159,6 +166,15 @@ impl Folder {
         match entry.event {
             Event::Spans(request) => self.take_spans(&cell, &request, entry.received_at),
             Event::DeleteSession(id) => self.delete_session(&cell, &id, entry.received_at),
+            Event::Run { kind: EventKind::Other, .. } | Event::Run { run: None, .. } => Ok(()),
+            Event::Run { kind, run: Some(run), body } => {
+                let post = Post { kind, body: &body, received_at: entry.received_at, position: item.position.0 };
+                self.take_run_event(&cell, run, &post)
+            }
+            Event::Opened => {
+                self.pending.opened_at = item.position;
+                Ok(())
+            }
         }
     }
 
@@ -173,6 +189,13 @@ impl Folder {
                     let Ok(span) = span else { return self.skip_rest(received_at) };
                     let extracted = conventions::extract(&span, scope_spans.scope_name, &resource, received_at, &mut self.strings);
                     let Some(extracted) = extracted else { continue };
+                    if extracted.trace.is_reserved() {
+                        self.warn_of(
+                            "trace_id_reserved",
+                            "spans bear a trace id that is kept for runs without one: they are in no session",
+                        );
+                        continue;
+                    }
                     for oddity in &extracted.oddities {
                         self.shared.metrics.oddity(*oddity);
                         self.warn_of(oddity.as_str(), "spans held something that was not believed; the rest of each span counts");
@@ -191,7 +214,7 @@ impl Folder {
     }
 
     /// Says it once a minute for each reason; metrics have every one.
-    fn warn_of(&mut self, reason: &'static str, what: &str) {
+    pub(super) fn warn_of(&mut self, reason: &'static str, what: &str) {
         if let Some(n_spans) = self.notices.meet(reason, Instant::now()) {
             tracing::warn!(reason, n_spans, "{what}");
         }
@@ -215,6 +238,7 @@ impl Folder {
                 open
             }
         };
+        let claimed = claimed_run(&fact);
         let weight = open.facts.weight();
         let joined = open.facts.join(fact, self.options.trace_limit);
         self.open_bytes = (self.open_bytes + open.facts.weight()).saturating_sub(weight);
@@ -229,7 +253,11 @@ impl Folder {
         if !std::mem::replace(&mut open.is_dirty, true) {
             self.dirty.push(key);
         }
-        Ok(())
+        drop(open);
+        match claimed {
+            Some((span, run)) => self.claim(cell, Place { trace, span }, run),
+            None => Ok(()),
+        }
     }
 
     /// Brings a trace into memory: a new one, or what is stored of it.
@@ -237,16 +265,14 @@ impl Folder {
         let was_known = self.known.insert(cell.no, trace);
         let is_on_disk = was_known && !self.forgotten.contains_key(&(cell.no, trace));
         let stored = if is_on_disk { load(&self.disk, cell, trace)? } else { None };
-        let open = stored.unwrap_or_else(|| OpenTrace::new(TraceFacts::default(), Vec::new()));
-        self.open_bytes += open.facts.weight();
-        self.shared.traces.map.insert((cell.no, trace), open);
+        self.insert_open((cell.no, trace), stored.unwrap_or_else(|| OpenTrace::new(TraceFacts::default(), Vec::new())));
         Ok(())
     }
 
     /// The trace is gone with the next checkpoint, and for whoever asks from now on.
     pub(super) fn forget_trace(&mut self, key: TraceKey) {
         if let Some((_, open)) = self.shared.traces.map.remove(&key) {
-            self.open_bytes = self.open_bytes.saturating_sub(open.facts.weight());
+            self.open_bytes = self.open_bytes.saturating_sub(open.weight());
         }
         self.unfinished.remove(&key);
         // It may be opened anew and change again, and must not be folded twice then.

@@ -19,12 +19,14 @@ mod open;
 mod pending;
 mod read;
 mod recent;
+mod reports;
 mod retention;
 mod rows;
 mod schema;
 mod tenant;
 mod traces;
 mod verdicts;
+mod view;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -42,20 +44,23 @@ use self::read::{Reader, Readers, RunStream};
 pub use self::schema::SchemaError;
 use self::tenant::{TenantCell, Tenants};
 use self::traces::OpenTraces;
-use super::{AcceptError, RunPage, SessionDetail, Store, StoreError};
+use super::view::{RunQuery, RunView, TraceView};
+use super::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
+use crate::conventions::posts;
 use crate::fold::TraceLimit;
 use crate::index::SessionNo;
 use crate::journal::{self, Class, Journal, Position};
-use crate::model::ids::{SessionId, Tenant};
+use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::SessionQuery;
+use crate::model::report::EventKind;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::{Nanos, UnixNanos};
-use crate::model::usage::{Call, NanoUsd};
+use crate::model::usage::{Call, Cost};
 use crate::wire::entry::{Entry, Event};
 
 /// The price of a call that states none, by model, provider and start.
-pub type Price = Arc<dyn Fn(&Call, UnixNanos) -> Option<NanoUsd> + Send + Sync>;
+pub type Price = Arc<dyn Fn(&Call, UnixNanos) -> Option<Cost> + Send + Sync>;
 
 /// The time now; an argument, so that tests can choose it.
 pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
@@ -137,6 +142,17 @@ impl LocalStore {
         *self.shared.folded.borrow()
     }
 
+    /// Notes in the journal that another process accepts from here on. Without it, posts that the last one took and did not answer
+    /// would count twice when they come again. A journal without records needs no such note.
+    pub async fn note_opened(&self) {
+        if self.journal.end() == Position(0) {
+            return;
+        }
+        if let Err(error) = self.append(&Tenant::default(), Event::Opened, Class::Events).await {
+            tracing::warn!(%error, "the start could not be noted in the journal: a post that is repeated now may count twice");
+        }
+    }
+
     async fn append(&self, tenant: &Tenant, event: Event, class: Class) -> Result<Position, AcceptError> {
         let entry = Entry { tenant: tenant.clone(), received_at: (self.shared.clock)(), event };
         let (head, body) = entry.encode();
@@ -166,6 +182,22 @@ impl Store for LocalStore {
     fn accept_spans(&self, tenant: &Tenant, request: Bytes) -> BoxFuture<'_, Result<(), AcceptError>> {
         let tenant = tenant.clone();
         Box::pin(async move { self.append(&tenant, Event::Spans(request), Class::Spans).await.map(|_| ()) })
+    }
+
+    fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>> {
+        let tenant = tenant.clone();
+        let event = Event::Run { kind: post.kind, run: post.run, body: post.body };
+        Box::pin(async move { self.append(&tenant, event, Class::Events).await.map(|_| ()) })
+    }
+
+    fn unanswered(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, ()> {
+        let tenant = tenant.clone();
+        let digest = posts::digest(post.kind, &post.body).to_be_bytes().to_vec();
+        let event = Event::Run { kind: EventKind::Unanswered, run: post.run, body: digest.into() };
+        Box::pin(async move {
+            // If it cannot be noted, nothing can be taken either, and the repetition will be refused.
+            let _ = self.append(&tenant, event, Class::Events).await;
+        })
     }
 
     fn delete_session(&self, tenant: &Tenant, id: &SessionId) -> BoxFuture<'_, Result<Option<u64>, AcceptError>> {
@@ -205,6 +237,21 @@ impl Store for LocalStore {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Vec::new()) };
         let agents = cell.read().index.agents();
         Ok(agents)
+    }
+
+    fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
+        self.view_run(&cell, id)
+    }
+
+    fn trace(&self, tenant: &Tenant, id: TraceId) -> Result<Option<TraceView>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
+        self.view_trace(&cell, id)
+    }
+
+    fn runs(&self, tenant: &Tenant, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(()) };
+        self.each_run(&cell, query, each)
     }
 
     fn not_ready(&self) -> Option<String> {

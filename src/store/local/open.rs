@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::watch;
 
 use super::checkpoint;
@@ -55,6 +55,8 @@ pub struct Running {
 /// What the database knew.
 struct Loaded {
     position: Position,
+    opened_at: Position,
+    untraced: FxHashSet<(TenantNo, SessionId)>,
     tenants: FxHashMap<TenantNo, Arc<TenantCell>>,
     tombstones: FxHashMap<(TenantNo, SessionId), UnixNanos>,
     unfinished: FxHashMap<TraceKey, UnixNanos>,
@@ -119,11 +121,13 @@ impl LocalStore {
             tenants: loaded.tenants,
             tombstones: loaded.tombstones,
             unfinished: loaded.unfinished,
+            untraced: loaded.untraced,
+            starts: FxHashMap::default(),
             forgotten: FxHashMap::default(),
             open_bytes: 0,
             notices: Notices::default(),
             dirty: Vec::new(),
-            pending: Pending::starting_at(loaded.position),
+            pending: Pending::starting_at(loaded.position, loaded.opened_at),
             committed: Generation(0),
             checkpoints,
             finished,
@@ -171,11 +175,16 @@ fn supervise(mut folder: Folder) {
 }
 
 fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
-    let position: Option<i64> = db.query_row("SELECT value FROM meta WHERE key = 'journal_position'", [], |row| row.get(0)).optional()?;
+    let meta = |key: &str| -> rusqlite::Result<Position> {
+        let value: Option<i64> = db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()?;
+        Ok(Position(value.map_or(0, unsigned)))
+    };
     let by_no = load_tenants(db, tenants)?;
     let n_sessions = load_sessions(db, &by_no)?;
     Ok(Loaded {
-        position: Position(position.map_or(0, unsigned)),
+        position: meta("journal_position")?,
+        opened_at: meta("opened_at")?,
+        untraced: load_untraced(db)?,
         tenants: by_no,
         tombstones: load_tombstones(db)?,
         unfinished: load_unfinished(db)?,
@@ -221,6 +230,19 @@ fn load_tombstones(db: &Connection) -> Result<FxHashMap<(TenantNo, SessionId), U
         tombstones.insert((TenantNo(row.get(0)?), session), UnixNanos(unsigned(row.get(2)?)));
     }
     Ok(tombstones)
+}
+
+fn load_untraced(db: &Connection) -> Result<FxHashSet<(TenantNo, SessionId)>, OpenError> {
+    let mut untraced = FxHashSet::default();
+    let mut select = db.prepare(
+        "SELECT DISTINCT runs.tenant_no, session_id FROM runs JOIN sessions USING (tenant_no, session_no) WHERE runs.is_untraced",
+    )?;
+    let mut found = select.query([])?;
+    while let Some(row) = found.next()? {
+        let Some(session) = SessionId::new(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?) else { continue };
+        untraced.insert((TenantNo(row.get(0)?), session));
+    }
+    Ok(untraced)
 }
 
 fn load_known(db: &Connection) -> Result<KnownTraces, OpenError> {

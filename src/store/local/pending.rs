@@ -23,6 +23,8 @@ pub(super) struct Pending {
     /// The position of the last checkpoint handed over.
     pub(super) position: Position,
     pub(super) sessionless_floor: UnixNanos,
+    /// Where in the journal the process began that accepted what is folded now.
+    pub(super) opened_at: Position,
     sessions: FxHashSet<(TenantNo, SessionNo)>,
     cleared: Vec<(TenantNo, SessionNo)>,
     runs: ChangedRuns,
@@ -35,8 +37,8 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Nothing has changed since what is on disk, which counts as generation 0.
-    pub(super) fn starting_at(position: Position) -> Self {
-        Self { generation: Generation(1), position, ..Self::default() }
+    pub(super) fn starting_at(position: Position, opened_at: Position) -> Self {
+        Self { generation: Generation(1), position, opened_at, ..Self::default() }
     }
 
     pub(super) fn n_changes(&self) -> usize {
@@ -117,11 +119,12 @@ impl Pending {
         let sealed = std::mem::take(self);
         self.generation = Generation(sealed.generation.0 + 1);
         self.position = position;
+        self.opened_at = sealed.opened_at;
 
         let mut sessions: Vec<_> = sealed.sessions.into_iter().collect();
         sessions.sort_unstable();
         let row = |tenant: TenantNo, no| tenants.get(&tenant).and_then(|cell| cell.read().index.row(no));
-        let trace_row = |key: &TraceKey| traces.map.get(key).filter(|open| !open.facts.is_empty()).map(|open| trace_row(&open, now));
+        let trace_row = |key: &TraceKey| traces.map.get(key).filter(|open| !open.is_empty()).map(|open| trace_row(&open, now));
         Checkpoint {
             generation: sealed.generation,
             position,
@@ -133,6 +136,7 @@ impl Pending {
             kept: sealed.kept.into_iter().map(|((tenant, trace), until)| (tenant, trace, until)).collect(),
             tombstones: sealed.tombstones,
             sessionless_floor: sealed.sessionless_floor,
+            opened_at: sealed.opened_at,
         }
     }
 
@@ -146,9 +150,7 @@ impl Pending {
     }
 
     fn set_run(&mut self, tenant: TenantNo, state: &mut TenantState, session: SessionNo, order: RunOrder, run: Option<Arc<Run>>) {
-        if session != NO_SESSION {
-            state.recent.set(session, order, run.clone(), self.generation);
-        }
+        state.recent.set(session, order, run.clone(), self.generation);
         let is_new = self.runs.entry((tenant, session)).or_default().insert(order, run).is_none();
         self.n_runs += usize::from(is_new);
     }
@@ -161,6 +163,8 @@ pub(super) fn is_listed(state: &TenantState, applied: &AppliedRun) -> bool {
 
 fn trace_row(open: &OpenTrace, now: UnixNanos) -> TraceRow {
     let times = open.facts.iter().filter(|fact| !fact.is_future).map(|fact| fact.end.max(fact.start));
-    let last = times.filter(|time| *time > UnixNanos::ZERO).max();
-    TraceRow { last: last.unwrap_or(now), facts: stored::encode_trace(open.facts.iter(), open.facts.n_refused(), &open.run_refs()) }
+    let told = open.report.as_ref().map(|report| report.last_at);
+    let last = times.chain(told).filter(|time| *time > UnixNanos::ZERO).max();
+    let facts = stored::encode_trace(open.facts.iter(), open.facts.n_refused(), &open.run_refs(), open.report.as_deref(), &open.joined);
+    TraceRow { last: last.unwrap_or(now), facts }
 }

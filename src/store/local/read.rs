@@ -10,6 +10,7 @@ use super::recent::{Overlay, RecentRuns, RunOrder};
 use super::rows::{RUN_COLUMNS, TenantNo, read_run, signed, unsigned};
 use super::schema::{SchemaError, open_reader};
 use super::store_error;
+use super::tenant::{TenantCell, TenantState};
 use crate::index::SessionNo;
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
 use crate::model::run::Run;
@@ -117,6 +118,25 @@ impl Reader {
             }
         }
         Ok(false)
+    }
+
+    /// One run by the number it is shown by; `state` is the tenant's, of the same moment.
+    pub(super) fn run_by_id(&self, cell: &TenantCell, state: &TenantState, id: RunId) -> rusqlite::Result<Option<Run>> {
+        if let Some(run) = state.recent.find(id) {
+            return Ok(Some(Run::clone(run)));
+        }
+        let mut select =
+            self.prepare_cached(&format!("SELECT {RUN_COLUMNS}, session_no FROM runs WHERE tenant_no = ?1 AND run_id = ?2 LIMIT 2"))?;
+        let mut rows = select.query(params![cell.no.0, signed(id.get())])?;
+        while let Some(row) = rows.next()? {
+            let session_no = SessionNo(row.get("session_no")?);
+            let session = state.index.row(session_no).map(|row| row.summary.id);
+            let run = read_run(row, session.as_ref())?;
+            if !state.recent.contains(session_no, &RunOrder::of(&run)) {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
     }
 
     /// One run by its place.

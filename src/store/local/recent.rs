@@ -30,6 +30,8 @@ pub(super) type Overlay = BTreeMap<RunOrder, Option<Arc<Run>>>;
 pub(super) struct RecentRuns {
     /// Written by the fold, trimmed when a checkpoint is done, read by every look at a session.
     sessions: FxHashMap<SessionNo, BTreeMap<RunOrder, Change>>,
+    /// Where a run of `sessions` is, by the number it is shown by.
+    places: FxHashMap<RunId, (SessionNo, RunOrder)>,
 }
 
 /// A run that is different from disk, or gone, since a generation.
@@ -57,7 +59,23 @@ impl PartialOrd for RunOrder {
 
 impl RecentRuns {
     pub(super) fn set(&mut self, session: SessionNo, order: RunOrder, run: Option<Arc<Run>>, generation: Generation) {
+        if run.is_some() {
+            self.places.insert(order.id, (session, order));
+        } else if self.places.get(&order.id) == Some(&(session, order)) {
+            self.places.remove(&order.id);
+        }
         self.sessions.entry(session).or_default().insert(order, (generation, run));
+    }
+
+    /// A run that is newer than disk.
+    pub(super) fn find(&self, id: RunId) -> Option<&Arc<Run>> {
+        let (session, order) = self.places.get(&id)?;
+        self.sessions.get(session)?.get(order)?.1.as_ref()
+    }
+
+    /// Everything that is newer than disk.
+    pub(super) fn all(&self) -> impl Iterator<Item = (SessionNo, &RunOrder, Option<&Arc<Run>>)> {
+        self.sessions.iter().flat_map(|(session, runs)| runs.iter().map(|(order, (_, run))| (*session, order, run.as_ref())))
     }
 
     /// A copy of what is newer than disk in one session; the runs themselves are shared.
@@ -80,6 +98,9 @@ impl RecentRuns {
         let Some(runs) = self.sessions.get_mut(&session) else { return };
         if runs.get(order).is_some_and(|(generation, _)| *generation <= done) {
             runs.remove(order);
+            if self.places.get(&order.id) == Some(&(session, *order)) {
+                self.places.remove(&order.id);
+            }
         }
         if runs.is_empty() {
             self.sessions.remove(&session);
@@ -87,7 +108,11 @@ impl RecentRuns {
     }
 
     pub(super) fn forget_session(&mut self, session: SessionNo) {
-        self.sessions.remove(&session);
+        for order in self.sessions.remove(&session).into_iter().flat_map(BTreeMap::into_keys) {
+            if self.places.get(&order.id) == Some(&(session, order)) {
+                self.places.remove(&order.id);
+            }
+        }
     }
 }
 

@@ -12,8 +12,9 @@ use super::tenant::TenantCell;
 use super::traces::TraceKey;
 use crate::index::SessionNo;
 use crate::model::ids::{SessionId, TraceId};
+use crate::model::report::Report;
 use crate::model::run::Run;
-use crate::model::time::UnixNanos;
+use crate::model::time::{Nanos, UnixNanos};
 use crate::wire::stored;
 
 /// Sessions removed under one hold of a tenant's lock, and in one sweep: a big clean-up is a trickle, not a pause.
@@ -25,6 +26,12 @@ const SWEEP_TRACES: i64 = 10_000;
 const CAP_SLACK: u64 = 20;
 /// How far below their cap open traces are brought, so that not every second looks at all of them: a part in this many.
 const EVICTION_SLACK: usize = 8;
+
+/// How long the report of a run is kept before it is asked again whether its trace is still there.
+const REPORT_RECHECK: Nanos = Nanos::from_secs(24 * 3600);
+
+/// A stored trace, the sessions that it had runs in, and the report that lies in it.
+type OldTrace = (TraceKey, Vec<SessionNo>, Option<Report>);
 
 impl Folder {
     pub(super) fn sweep_if_due(&mut self) -> Result<(), FoldError> {
@@ -135,6 +142,9 @@ impl Folder {
     fn remove_sessions(&mut self, cell: &TenantCell, sessions: &[SessionNo]) {
         let mut state = cell.write();
         for session in sessions {
+            if let Some(row) = state.index.row(*session).filter(|_| !self.untraced.is_empty()) {
+                self.untraced.remove(&(cell.no, row.summary.id));
+            }
             self.pending.clear_session(cell.no, &mut state, *session);
         }
         drop(state);
@@ -144,8 +154,13 @@ impl Folder {
 
     /// Forgets stored traces that ended before the floor, unless a session that is alive has a run of them.
     fn expire_traces(&mut self, floor: UnixNanos) -> Result<(), FoldError> {
-        for (key, sessions) in self.old_traces(floor)? {
+        for (key, sessions, report) in self.old_traces(floor)? {
             if self.shared.traces.map.contains_key(&key) || self.forgotten.contains_key(&key) {
+                continue;
+            }
+            if report.is_some_and(|report| self.stands_in_known_trace(key.0, &report)) {
+                // Looked at again after a while: the trace may have gone by then.
+                self.pending.keep_trace(key, floor.plus(REPORT_RECHECK));
                 continue;
             }
             let Some(cell) = self.tenants.get(&key.0).cloned() else { continue };
@@ -162,7 +177,7 @@ impl Folder {
     }
 
     /// Stored traces that ended before the floor, and the sessions that they had runs in.
-    fn old_traces(&self, floor: UnixNanos) -> rusqlite::Result<Vec<(TraceKey, Vec<SessionNo>)>> {
+    fn old_traces(&self, floor: UnixNanos) -> rusqlite::Result<Vec<OldTrace>> {
         let mut select =
             self.disk.prepare_cached("SELECT tenant_no, trace_id, facts FROM traces WHERE last_ns < ?1 ORDER BY last_ns LIMIT ?2")?;
         let mut old = Vec::new();
@@ -172,7 +187,7 @@ impl Folder {
             let Some(trace) = TraceId::from_bytes(&trace) else { continue };
             let stored = stored::decode_trace(row.get_ref(2)?.as_blob()?).map_err(|error| unreadable(2, error))?;
             let sessions = stored.runs.iter().map(|run| SessionNo(run.session_no)).collect();
-            old.push(((TenantNo(row.get(0)?), trace), sessions));
+            old.push(((TenantNo(row.get(0)?), trace), sessions, stored.report));
         }
         Ok(old)
     }
@@ -190,7 +205,7 @@ impl Folder {
         let mut held: Vec<(Duration, usize, TraceKey, bool)> = Vec::new();
         let mut total_bytes = 0;
         for open in &self.shared.traces.map {
-            let bytes = open.facts.weight();
+            let bytes = open.weight();
             total_bytes += bytes;
             let may_go = open.changed <= committed && !open.is_dirty;
             held.push((open.touched.elapsed(), bytes, *open.key(), may_go));
@@ -238,6 +253,10 @@ impl Folder {
         let mut state = cell.write();
         self.pending.clear_session(cell.no, &mut state, no);
         drop(state);
+        self.untraced.remove(&(cell.no, id.clone()));
+        for run in runs.iter().filter(|run| run.is_reported) {
+            self.strip_report(cell, run.id)?;
+        }
         self.forget_in_traces(cell, no, &runs)?;
         self.shared.metrics.session_deleted();
         Ok(())

@@ -24,11 +24,12 @@ pub(super) const RUN_COLUMNS: &str = "started_at_ns, run_id, trace_id, span_id, 
      completed_at_ns, last_activity_ns, detail";
 
 pub(super) const UPSERT_RUN: &str = "INSERT INTO runs (tenant_no, session_no, started_at_ns, run_id, trace_id, span_id, agent_name, \
-     workflow_name, user_id, status, completed_at_ns, last_activity_ns, cost_nano_usd, tokens, detail) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+     workflow_name, user_id, status, completed_at_ns, last_activity_ns, cost_nano_usd, tokens, detail, is_untraced) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
      ON CONFLICT DO UPDATE SET agent_name = excluded.agent_name, workflow_name = excluded.workflow_name, user_id = excluded.user_id, \
      status = excluded.status, completed_at_ns = excluded.completed_at_ns, last_activity_ns = excluded.last_activity_ns, \
-     cost_nano_usd = excluded.cost_nano_usd, tokens = excluded.tokens, detail = excluded.detail";
+     cost_nano_usd = excluded.cost_nano_usd, tokens = excluded.tokens, detail = excluded.detail, \
+     is_untraced = excluded.is_untraced";
 
 pub(super) const DELETE_RUN: &str = "DELETE FROM runs WHERE tenant_no = ?1 AND session_no = ?2 AND started_at_ns = ?3 AND run_id = ?4 \
      AND trace_id = ?5 AND span_id = ?6";
@@ -58,6 +59,7 @@ pub(super) fn write_run(upsert: &mut Statement<'_>, tenant: TenantNo, session: S
         signed(run.usage.cost.0),
         signed(run.usage.tokens),
         stored::encode_run_detail(run),
+        run.is_untraced,
     ])?;
     Ok(())
 }
@@ -84,7 +86,7 @@ pub(super) fn read_run(row: &Row<'_>, session: Option<&SessionId>) -> rusqlite::
         workflow: text(5)?,
         user: row.get_ref(6)?.as_str_or_null()?.map(Into::into),
         user_group: detail.user_group,
-        parent: detail.parent.map(|span| RunKey { trace, span }),
+        parent: detail.parent.or_else(|| detail.parent_span.map(|span| RunId::derive(RunKey { trace, span }))),
         started_at: UnixNanos(unsigned(row.get(0)?)),
         completed_at: row.get::<_, Option<i64>>(8)?.map(|at| UnixNanos(unsigned(at))),
         last_activity: UnixNanos(unsigned(row.get(9)?)),
@@ -96,6 +98,10 @@ pub(super) fn read_run(row: &Row<'_>, session: Option<&SessionId>) -> rusqlite::
         is_provisional: detail.is_provisional,
         is_future: detail.is_future,
         is_truncated: detail.is_truncated,
+        is_reported: detail.is_reported,
+        is_untraced: detail.is_untraced,
+        is_agentless: detail.is_agentless,
+        scores: detail.scores,
     })
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 /// Written to `PRAGMA user_version`; raised whenever an older binary could misread the file.
-pub(super) const FORMAT_VERSION: i64 = 1;
+pub(super) const FORMAT_VERSION: i64 = 2;
 /// `PRAGMA application_id`: the letters "SFLD".
 const APPLICATION_ID: i64 = 0x5346_4c44;
 
@@ -63,6 +63,7 @@ CREATE TABLE runs (
   cost_nano_usd INTEGER NOT NULL,
   tokens INTEGER NOT NULL,
   detail BLOB NOT NULL,
+  is_untraced INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (tenant_no, session_no, started_at_ns, run_id, trace_id, span_id)
 ) WITHOUT ROWID;
 
@@ -88,6 +89,18 @@ CREATE TABLE tombstones (
 ) WITHOUT ROWID;
 ";
 
+/// Looks across sessions: one run by its number, what was active in a time range, the runs of a user, sessions with a run that was reported
+/// and named no trace.
+const RUN_INDEXES: &str = "
+CREATE INDEX runs_by_id ON runs (tenant_no, run_id);
+CREATE INDEX runs_by_activity ON runs (tenant_no, last_activity_ns);
+CREATE INDEX runs_by_user ON runs (tenant_no, user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX runs_untraced ON runs (tenant_no, session_no) WHERE is_untraced;
+";
+
+/// From format 1, which knew nothing of reports.
+const FROM_VERSION_1: &str = "ALTER TABLE runs ADD COLUMN is_untraced INTEGER NOT NULL DEFAULT 0;";
+
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
@@ -109,6 +122,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
         configure(&db)?;
         let create = db.transaction()?;
         create.execute_batch(TABLES)?;
+        create.execute_batch(RUN_INDEXES)?;
         create.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION};"))?;
         create.commit()?;
         return Ok(db);
@@ -116,11 +130,26 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
     if application_id != APPLICATION_ID {
         return Err(SchemaError::Foreign(application_id));
     }
-    if version != FORMAT_VERSION {
-        return Err(SchemaError::Version { found: version });
+    match version {
+        FORMAT_VERSION => configure(&db)?,
+        1 => {
+            configure(&db)?;
+            upgrade(&mut db)?;
+        }
+        found => return Err(SchemaError::Version { found }),
     }
-    configure(&db)?;
     Ok(db)
+}
+
+/// All or nothing: a crash in between leaves the old format.
+fn upgrade(db: &mut Connection) -> Result<(), SchemaError> {
+    tracing::info!(to = FORMAT_VERSION, "the index database is brought to a new format");
+    let upgrade = db.transaction()?;
+    upgrade.execute_batch(FROM_VERSION_1)?;
+    upgrade.execute_batch(RUN_INDEXES)?;
+    upgrade.pragma_update(None, "user_version", FORMAT_VERSION)?;
+    upgrade.commit()?;
+    Ok(())
 }
 
 /// Opens the database for reading beside the writer.

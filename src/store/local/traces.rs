@@ -14,15 +14,23 @@ use super::rows::{NO_SESSION, TenantNo, unreadable};
 use super::tenant::TenantCell;
 use crate::fold::{Decided, TraceFacts};
 use crate::index::SessionNo;
-use crate::model::ids::{RunKey, TraceId};
+use crate::model::ids::{RunId, RunKey, TraceId};
+use crate::model::report::Report;
 use crate::model::run::Run;
 use crate::wire::stored::{self, RunRef};
 
 pub(super) type TraceKey = (TenantNo, TraceId);
 
 /// One trace with all its facts, and the runs the index was told of.
+///
+/// What the SDK reported of a run is kept in the same way, under the reserved trace id of that run: its unit has a report and no facts.
+/// The report of a run that stands on a span of a trace is folded with that trace.
 pub(super) struct OpenTrace {
     pub(super) facts: TraceFacts,
+    /// Shared, so that a fold can look at it while its trace is open too.
+    pub(super) report: Option<Arc<Report>>,
+    /// Runs whose reports stand on spans of this trace, ordered.
+    pub(super) joined: Vec<RunId>,
     pub(super) applied: Vec<AppliedRun>,
     /// What the last fold of it decided, for those who mark spans by it; empty until it is folded, and where nobody asks.
     pub(super) decided: Option<Arc<Decided>>,
@@ -58,7 +66,27 @@ pub(super) struct KnownTraces {
 
 impl OpenTrace {
     pub(super) fn new(facts: TraceFacts, applied: Vec<AppliedRun>) -> Self {
-        Self { facts, applied, decided: None, changed: Generation(0), touched: Instant::now(), is_dirty: false, fold_after: None }
+        Self {
+            facts,
+            report: None,
+            joined: Vec::new(),
+            applied,
+            decided: None,
+            changed: Generation(0),
+            touched: Instant::now(),
+            is_dirty: false,
+            fold_after: None,
+        }
+    }
+
+    /// Bytes it holds in memory.
+    pub(super) fn weight(&self) -> usize {
+        self.facts.weight() + self.report.as_ref().map_or(0, |report| report.weight())
+    }
+
+    /// Nothing is known of it that a checkpoint could keep.
+    pub(super) fn is_empty(&self) -> bool {
+        self.facts.is_empty() && self.report.is_none() && self.joined.is_empty()
     }
 
     pub(super) fn run_refs(&self) -> Vec<RunRef> {
@@ -92,7 +120,10 @@ pub(super) fn load(reader: &Reader, cell: &TenantCell, trace: TraceId) -> rusqli
             applied.push(run);
         }
     }
-    Ok(Some(OpenTrace::new(TraceFacts::restore(stored.facts, stored.n_refused), applied)))
+    let mut open = OpenTrace::new(TraceFacts::restore(stored.facts, stored.n_refused), applied);
+    open.report = stored.report.map(Arc::new);
+    open.joined = stored.joined;
+    Ok(Some(open))
 }
 
 fn load_run(reader: &Reader, cell: &TenantCell, trace: TraceId, place: &RunRef) -> rusqlite::Result<Option<AppliedRun>> {
@@ -117,6 +148,11 @@ impl KnownTraces {
     pub(super) fn with_room_for(n_traces: usize) -> Self {
         let expected = n_traces.saturating_mul(2).max(1_000_000);
         Self { filter: BloomFilter::with_false_pos(0.01).expected_items(expected) }
+    }
+
+    /// `false` if it was certainly never seen.
+    pub(super) fn contains(&self, tenant: TenantNo, trace: TraceId) -> bool {
+        self.filter.contains(&(tenant, trace))
     }
 
     /// Remembers the trace; `false` if it was certainly never seen.

@@ -2,8 +2,8 @@
 
 use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, SpanId};
-use crate::model::run::Run;
-use crate::model::usage::{NanoUsd, UsageTotal};
+use crate::model::run::{Run, RunStatus};
+use crate::model::usage::{Cost, UsageTotal};
 
 /// Whose sums they are. A run is known by its own span, since the id that it is shown by can change when the SDK's report joins it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,12 +48,17 @@ pub(super) fn own_span(run: &Run) -> Option<SpanId> {
     (!run.is_provisional).then_some(run.key.span)
 }
 
+/// Whether a run's sums are compared with what was told: not before it has ended and its own span is known.
+pub(super) fn is_over(run: &Run) -> bool {
+    run.status != RunStatus::Running && !run.is_provisional
+}
+
 // === impl Amounts ===
 
 impl Amounts {
     /// One call that counts.
-    pub(super) fn of_call(tokens: u64, cost: Option<NanoUsd>) -> Self {
-        Self { cost: signed(cost.unwrap_or_default().0), tokens: signed(tokens), ..Self::default() }
+    pub(super) fn of_call(tokens: u64, cost: Option<Cost>) -> Self {
+        Self { cost: signed(cost.map_or(0, |cost| cost.amount.0)), tokens: signed(tokens), ..Self::default() }
     }
 
     /// What the run's own span says.

@@ -3,15 +3,19 @@
 //! - They carry attributes of our namespace only, and a name that every query can leave out.
 //! - Ids are computed from what is said: the same correction twice is one span.
 
+use std::sync::Arc;
+
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 
 use super::account::{Amounts, Owner, Subject};
-use super::labels::put_labels;
+use super::labels::{put_labels, put_run, put_totals};
 use super::{COST, RUN_COST, RUN_LLM_CALLS, RUN_TOKENS, TOKENS, dollars};
 use crate::model::ids::{SpanId, TraceId};
+use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
 use crate::wire::stamp::{Stamps, encoded};
 
@@ -20,6 +24,9 @@ pub const CORRECTION_NAME: &str = "sessionfold.correction";
 
 /// `true` on a span that stands for a run no span told of.
 pub const SYNTHETIC_KEY: &str = "sessionfold.synthetic";
+
+/// The name of such a span.
+pub const SYNTHETIC_NAME: &str = "sessionfold.run";
 
 /// The instrumentation scope of spans that are ours.
 const SCOPE: &str = "sessionfold";
@@ -37,10 +44,18 @@ pub(super) struct Correction {
     pub(super) told: Amounts,
 }
 
+/// A completed run that no span tells of.
+#[derive(Clone, Debug)]
+pub(super) struct Synthetic {
+    pub(super) run: Arc<Run>,
+    /// What calls of it did not tell by themselves.
+    pub(super) untold: Amounts,
+}
+
 /// The spans as an encoded request, to follow another one.
-pub(super) fn request(corrections: &[Correction]) -> Vec<u8> {
+pub(super) fn request(corrections: &[Correction], synthetics: &[Synthetic]) -> Vec<u8> {
     let scope = InstrumentationScope { name: SCOPE.to_owned(), ..InstrumentationScope::default() };
-    let spans = corrections.iter().map(Correction::span).collect();
+    let spans = corrections.iter().map(Correction::span).chain(synthetics.iter().map(Synthetic::span)).collect();
     let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, schema_url: String::new() }];
     let resource_spans = ResourceSpans { resource: None, scope_spans, schema_url: String::new() };
     opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest { resource_spans: vec![resource_spans] }.encode_to_vec()
@@ -82,14 +97,9 @@ impl Correction {
         }
     }
 
-    /// FNV-1a over everything that is said. The arithmetic is frozen: a repetition after a crash must come to the same id.
     fn id(&self) -> SpanId {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut put = |bytes: &[u8]| {
-            for byte in bytes {
-                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-            }
-        };
+        let mut id = IdOfWords::default();
+        let mut put = |bytes: &[u8]| id.put(bytes);
         put(self.trace.as_bytes());
         put(&self.owner.run.map_or(0, SpanId::to_u64).to_be_bytes());
         put(self.owner.session.as_ref().map_or("", |session| session.as_str()).as_bytes());
@@ -98,7 +108,63 @@ impl Correction {
                 put(&amount.to_be_bytes());
             }
         }
-        SpanId::from_u64(hash.max(1)).expect("one or more is not zero")
+        id.finish()
+    }
+}
+
+// === impl Synthetic ===
+
+impl Synthetic {
+    fn span(&self) -> Span {
+        let run = &self.run;
+        let mut id = IdOfWords::default();
+        // Not the id of the run's own span, which may still come.
+        [&run.key.trace.as_bytes()[..], &run.key.span.to_bytes(), SYNTHETIC_KEY.as_bytes()].iter().for_each(|bytes| id.put(bytes));
+        let code = if run.status == RunStatus::Error { StatusCode::Error } else { StatusCode::Ok };
+        let mut span = Span {
+            trace_id: run.key.trace.as_bytes().to_vec(),
+            span_id: id.finish().to_bytes().to_vec(),
+            name: SYNTHETIC_NAME.to_owned(),
+            kind: SpanKind::Internal.into(),
+            start_time_unix_nano: run.started_at.0,
+            end_time_unix_nano: run.completed_at.unwrap_or(run.started_at).0.max(run.started_at.0),
+            status: Some(Status { code: code.into(), message: String::new() }),
+            ..Span::default()
+        };
+        let attributes = encoded(|stamps| {
+            put_run(stamps, run);
+            put_totals(stamps, &run.usage);
+            if self.untold.cost != 0 || self.untold.tokens != 0 {
+                stamps.double(COST, dollars(self.untold.cost));
+                stamps.int(TOKENS, self.untold.tokens);
+            }
+            stamps.bool(SYNTHETIC_KEY, true);
+        });
+        span.merge(&attributes[..]).expect("our own encoding is well formed");
+        span
+    }
+}
+
+/// FNV-1a over everything that a span of ours says. The arithmetic is frozen: a repetition after a crash must come to the same id.
+struct IdOfWords(u64);
+
+// === impl IdOfWords ===
+
+impl Default for IdOfWords {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl IdOfWords {
+    fn put(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    fn finish(self) -> SpanId {
+        SpanId::from_u64(self.0.max(1)).expect("one or more is not zero")
     }
 }
 

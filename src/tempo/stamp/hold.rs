@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep};
 
 use super::StampOptions;
-use super::intake::Held;
+use super::intake::{Held, RunEvent};
 use super::stamper::Stamper;
 use crate::journal::Position;
 use crate::tempo::batch::{Last, Piece};
@@ -29,10 +29,15 @@ const CATCH_UP: Duration = Duration::from_millis(500);
 
 /// An entry as it was read.
 pub(in crate::tempo) struct Incoming {
-    pub(in crate::tempo) bytes: Bytes,
+    pub(in crate::tempo) what: What,
     pub(in crate::tempo) read_at: Instant,
     pub(in crate::tempo) end: Position,
     pub(in crate::tempo) last: Last,
+}
+
+pub(in crate::tempo) enum What {
+    Spans(Bytes),
+    Event(RunEvent),
 }
 
 /// What the waiting room needs of the house.
@@ -104,11 +109,16 @@ impl Hold {
     }
 
     fn take(&mut self, incoming: Incoming) {
-        let Incoming { bytes, read_at, end, last } = incoming;
-        self.queued_bytes += bytes.len();
-        let (held, n_duplicates) = Held::of(bytes, read_at, end, last, &mut self.stamper.told);
-        self.around.metrics.duplicate_spans.inc_by(n_duplicates);
-        self.queue.push_back(held);
+        let Incoming { what, read_at, end, last } = incoming;
+        self.queue.push_back(match what {
+            What::Event(event) => Held::of_event(event, read_at, end, last),
+            What::Spans(bytes) => {
+                self.queued_bytes += bytes.len();
+                let (held, n_duplicates) = Held::of(bytes, read_at, end, last, &mut self.stamper.told);
+                self.around.metrics.duplicate_spans.inc_by(n_duplicates);
+                held
+            }
+        });
     }
 
     /// Sends what is ready, in order.
@@ -119,7 +129,14 @@ impl Hold {
         while (is_company || is_time || is_hurried || self.is_crowded()) && self.is_head_ready(is_hurried) {
             let Some(held) = self.queue.pop_front() else { break };
             self.queued_bytes -= held.bytes.len();
-            let bytes = self.stamper.stamp(&held, &|| is_all_read(&self.around, &self.incoming));
+            let is_all_read = || is_all_read(&self.around, &self.incoming);
+            let bytes = match held.event {
+                None => self.stamper.stamp(&held, &is_all_read),
+                Some(event) => match held.traces.first() {
+                    Some(trace) => self.stamper.report(event, *trace, &is_all_read),
+                    None => Bytes::new(),
+                },
+            };
             self.send(bytes, held.end, Some(held.last)).await?;
         }
         if self.stamper.is_unsure() && self.last_catch_up.elapsed() >= CATCH_UP {
@@ -142,10 +159,16 @@ impl Hold {
     fn is_head_ready(&mut self, is_hurried: bool) -> bool {
         let is_crowded = self.is_crowded();
         let Some(head) = self.queue.front_mut() else { return false };
+        let is_folded = self.stamper.verdicts.folded() >= head.end;
+        if is_folded && let Some(event) = head.event.filter(|_| head.traces.is_empty()) {
+            head.traces.extend(self.stamper.verdicts.trace_of_reported(&self.stamper.tenant, event.run));
+            // Only the end of a run is worth waiting for its spans.
+            head.n_settled = if event.is_end { 0 } else { head.traces.len() };
+        }
         if is_hurried || head.read_at.elapsed() >= self.options.hold {
             return true;
         }
-        if self.stamper.verdicts.folded() >= head.end {
+        if is_folded {
             while let Some(trace) = head.traces.get(head.n_settled) {
                 if !self.stamper.verdicts.is_settled(&self.stamper.tenant, *trace) {
                     break;

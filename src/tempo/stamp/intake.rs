@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::told::{Seen, Told};
 use crate::journal::Position;
-use crate::model::ids::{SpanId, TraceId};
+use crate::model::ids::{RunId, SpanId, TraceId};
 use crate::tempo::batch::Last;
 use crate::wire::stamp::Layout;
 
@@ -17,6 +17,8 @@ pub(super) struct Held {
     /// Where the next entry of the journal begins.
     pub(super) end: Position,
     pub(super) last: Last,
+    /// An event of a run instead of spans.
+    pub(super) event: Option<RunEvent>,
     /// `None` where the bytes cannot be walked: they go as they are.
     pub(super) layout: Option<Layout>,
     /// One for every span of the layout.
@@ -25,6 +27,14 @@ pub(super) struct Held {
     pub(super) traces: Vec<TraceId>,
     /// So many of the traces were found settled.
     pub(super) n_settled: usize,
+}
+
+/// The SDK told something of a run over HTTP that its sums may depend on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::tempo) struct RunEvent {
+    pub(in crate::tempo) run: RunId,
+    /// It said that the run is over.
+    pub(in crate::tempo) is_end: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +73,11 @@ impl Held {
             spans.push(HeldSpan { trace: at, id: Some(id), seen });
         });
         let layout = layout.ok();
-        (Self { bytes, read_at, end, last, layout, spans, traces, n_settled: 0 }, n_duplicates)
+        (Self { bytes, read_at, end, last, event: None, layout, spans, traces, n_settled: 0 }, n_duplicates)
+    }
+
+    pub(super) fn of_event(event: RunEvent, read_at: Instant, end: Position, last: Last) -> Self {
+        let (spans, traces) = (Vec::new(), Vec::new());
+        Self { bytes: Bytes::new(), read_at, end, last, event: Some(event), layout: None, spans, traces, n_settled: 0 }
     }
 }

@@ -10,6 +10,7 @@
 //! - Entries leave in the order of the journal. One waits until every trace in it has settled, at most `hold`, and less where memory is short.
 //! - What changes after it was told is told as a difference, on a span of its own in the same request as the span that changed it. So the sums
 //!   over what Tempo holds are the sums of the index, and a crash between the two is not possible.
+//! - A completed run that only the SDK's HTTP path tells of becomes one span of our own.
 //! - It never waits for Tempo to decide anything, and never keeps an entry back for good.
 
 mod account;
@@ -25,12 +26,13 @@ use std::time::Duration;
 
 use rustc_hash::FxHashSet;
 
-pub use self::correction::{CORRECTION_NAME, SYNTHETIC_KEY};
-pub(super) use self::hold::{Hold, Incoming, Surroundings};
+pub use self::correction::{CORRECTION_NAME, SYNTHETIC_KEY, SYNTHETIC_NAME};
+pub(super) use self::hold::{Hold, Incoming, Surroundings, What};
+pub(super) use self::intake::RunEvent;
 pub(super) use self::stamper::Stamper;
 use crate::fold::Decided;
 use crate::journal::Position;
-use crate::model::ids::{SpanId, Tenant, TraceId};
+use crate::model::ids::{RunId, SpanId, Tenant, TraceId};
 
 /// What stamps are made from; the assembly lends it. Calls may block on disk.
 pub trait Verdicts: Send + Sync + 'static {
@@ -42,6 +44,9 @@ pub trait Verdicts: Send + Sync + 'static {
 
     /// Whether nothing more is to be expected of the trace.
     fn is_settled(&self, tenant: &Tenant, trace: TraceId) -> bool;
+
+    /// The trace that a run the SDK told of over HTTP is decided in.
+    fn trace_of_reported(&self, tenant: &Tenant, run: RunId) -> Option<TraceId>;
 
     /// The decision as it would be without these spans.
     fn decided_without(&self, tenant: &Tenant, trace: TraceId, spans: &FxHashSet<SpanId>) -> Option<Arc<Decided>>;

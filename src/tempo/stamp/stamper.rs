@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::account::{Amounts, Owner, Subject, own_span};
-use super::correction::{self, Correction};
-use super::intake::Held;
+use super::account::{Amounts, Owner, Subject, is_over, own_span};
+use super::correction::{self, Correction, Synthetic};
+use super::intake::{Held, RunEvent};
 use super::labels::{put_run, put_totals};
 use super::told::{Seen, Told, TraceTold};
 use super::{COST, StampOptions, TOKENS, Verdicts, dollars};
 use crate::fold::{Decided, Verdict};
 use crate::model::Str;
 use crate::model::ids::{SpanId, Tenant, TraceId};
-use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
 use crate::tempo::metrics::ForwardMetrics;
 use crate::wire::stamp::{Fate, Stamps, encoded};
@@ -40,6 +39,21 @@ pub(in crate::tempo) struct Stamper {
 struct Shared {
     decided: Option<Arc<Decided>>,
     labels: Vec<Option<Vec<u8>>>,
+}
+
+/// Spans of our own that have to be sent.
+#[derive(Default)]
+struct Due {
+    corrections: Vec<Correction>,
+    synthetics: Vec<Synthetic>,
+}
+
+/// Why a trace is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Spans,
+    /// The SDK said that a run of it is over.
+    End,
 }
 
 // === impl Stamper ===
@@ -80,29 +94,58 @@ impl Stamper {
             out.clear();
         }
         if self.options.corrections {
-            let mut corrections = Vec::new();
+            let mut due = Due::default();
             for (trace, shared) in held.traces.iter().zip(&shared) {
-                if let Some(decided) = &shared.decided {
-                    self.correct(*trace, decided, is_all_read, &mut corrections);
+                let Some(decided) = &shared.decided else { continue };
+                self.correct(*trace, decided, Cause::Spans, is_all_read, &mut due);
+                // What was told of a run before its trace was known is taken back.
+                for run in decided.runs.iter().flatten().filter(|run| run.is_reported && run.key.trace == *trace) {
+                    self.take_back(TraceId::of_report(run.id), is_all_read, &mut due);
                 }
             }
-            self.append(&corrections, &mut out);
+            self.append(&due, &mut out);
         }
         out.into()
     }
 
+    /// What has to be sent because the SDK told more of a run over HTTP; mostly nothing.
+    pub(super) fn report(&mut self, event: RunEvent, trace: TraceId, is_all_read: &dyn Fn() -> bool) -> Bytes {
+        let mut due = Due::default();
+        // What was told by a process before is not known. The end of a run is told once; what came after it is not.
+        if self.options.corrections && (event.is_end || self.told.knows(trace)) {
+            let cause = if event.is_end { Cause::End } else { Cause::Spans };
+            if let Some(decided) = self.verdicts.decided(&self.tenant, trace) {
+                self.correct(trace, &decided, cause, is_all_read, &mut due);
+            }
+            let own = TraceId::of_report(event.run);
+            if trace != own {
+                self.take_back(own, is_all_read, &mut due);
+            }
+        }
+        let mut out = Vec::new();
+        self.append(&due, &mut out);
+        out.into()
+    }
+
+    fn take_back(&mut self, trace: TraceId, is_all_read: &dyn Fn() -> bool, due: &mut Due) {
+        if self.told.knows(trace) {
+            let decided = self.verdicts.decided(&self.tenant, trace).unwrap_or_default();
+            self.correct(trace, &decided, Cause::Spans, is_all_read, due);
+        }
+    }
+
     /// Looks again at traces of which it was not known what had been told; gives a request with what they lack, or nothing.
     pub(super) fn catch_up(&mut self, is_all_read: &dyn Fn() -> bool) -> Bytes {
-        let mut corrections = Vec::new();
+        let mut due = Due::default();
         if !self.unsure.is_empty() && is_all_read() {
             for trace in std::mem::take(&mut self.unsure) {
                 if let Some(decided) = self.verdicts.decided(&self.tenant, trace) {
-                    self.correct(trace, &decided, is_all_read, &mut corrections);
+                    self.correct(trace, &decided, Cause::Spans, is_all_read, &mut due);
                 }
             }
         }
         let mut out = Vec::new();
-        self.append(&corrections, &mut out);
+        self.append(&due, &mut out);
         out.into()
     }
 
@@ -110,15 +153,17 @@ impl Stamper {
         !self.unsure.is_empty()
     }
 
-    fn append(&self, corrections: &[Correction], out: &mut Vec<u8>) {
-        if !corrections.is_empty() {
-            self.metrics.corrections.inc_by(corrections.len() as u64);
-            out.extend_from_slice(&correction::request(corrections));
+    fn append(&self, due: &Due, out: &mut Vec<u8>) {
+        if due.corrections.is_empty() && due.synthetics.is_empty() {
+            return;
         }
+        self.metrics.corrections.inc_by(due.corrections.len() as u64);
+        self.metrics.synthetic_spans.inc_by(due.synthetics.len() as u64);
+        out.extend_from_slice(&correction::request(&due.corrections, &due.synthetics));
     }
 
     /// What the trace's stamps must still be changed by.
-    fn correct(&mut self, trace: TraceId, decided: &Decided, is_all_read: &dyn Fn() -> bool, corrections: &mut Vec<Correction>) {
+    fn correct(&mut self, trace: TraceId, decided: &Decided, cause: Cause, is_all_read: &dyn Fn() -> bool, due: &mut Due) {
         let told = self.told.trace(trace);
         if !told.is_begun {
             if decided.verdicts.len() <= told.n_spans() {
@@ -135,18 +180,25 @@ impl Stamper {
             }
         }
         // Deleted runs are not taken back from Tempo.
-        if decided.runs.iter().any(Option::is_none) {
+        if decided.has_deleted {
             return;
         }
         let expected = told.expected(decided);
-        let first = corrections.len();
+        let first = due.corrections.len();
         for run in decided.runs.iter().flatten().filter(|run| is_over(run)) {
             let owner = Owner::of(run);
             let so_far = told.accounts.of(&owner);
             let difference = Amounts::in_all(&run.usage).minus(so_far).minus(expected.of(&owner));
-            if !difference.is_zero() {
+            if decided.verdict(run.key.span).is_none() && !told.synthetic.contains(&run.key.span) {
+                // Only the SDK's HTTP path tells of it so far; its span was waited for.
+                if cause == Cause::End {
+                    told.synthetic.push(run.key.span);
+                    told.accounts.add(&owner, difference);
+                    due.synthetics.push(Synthetic { run: run.clone(), untold: difference });
+                }
+            } else if !difference.is_zero() {
                 let subject = Subject { id: Some(run.id), agent: run.agent.clone() };
-                corrections.push(Correction { trace, owner, subject, at: run.started_at, difference, told: so_far });
+                due.corrections.push(Correction { trace, owner, subject, at: run.started_at, difference, told: so_far });
             }
         }
         let is_any_running = decided.runs.iter().flatten().any(|run| !is_over(run));
@@ -161,18 +213,13 @@ impl Stamper {
             let difference = Amounts::default().minus(account.amounts).minus(expected.of(&account.owner));
             if !difference.is_zero() {
                 let at = decided.runs.iter().flatten().map(|run| run.started_at).min().unwrap_or(UnixNanos::ZERO);
-                corrections.push(Correction { trace, owner: account.owner.clone(), subject, at, difference, told: account.amounts });
+                due.corrections.push(Correction { trace, owner: account.owner.clone(), subject, at, difference, told: account.amounts });
             }
         }
-        for correction in &corrections[first..] {
+        for correction in &due.corrections[first..] {
             told.accounts.add(&correction.owner, correction.difference);
         }
     }
-}
-
-/// Whether a run's sums are compared with what was told: not before its own span is there.
-fn is_over(run: &Run) -> bool {
-    run.status != RunStatus::Running && !run.is_provisional
 }
 
 // === impl Shared ===
@@ -197,7 +244,7 @@ impl Shared {
             }
             stamps.int(TOKENS, amounts.tokens);
         }
-        if own_span(run) == Some(id) {
+        if own_span(run) == Some(id) && !told.synthetic.contains(&id) {
             put_totals(stamps, &run.usage);
             amounts = amounts.plus(Amounts::of_run(&run.usage));
         }

@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::account::{Accounts, Amounts, Owner};
+use super::account::{Accounts, Amounts, Owner, is_over};
 use crate::fold::Decided;
 use crate::model::ids::{SpanId, TraceId};
 
@@ -30,6 +30,8 @@ pub(super) struct TraceTold {
     spans: FxHashMap<SpanId, SpanTold>,
     /// What was told, the beginning included.
     pub(super) accounts: Accounts,
+    /// Runs of which a span of our own told, by the span that would be theirs.
+    pub(super) synthetic: Vec<SpanId>,
     /// Whether `accounts` begins where it should: with what was told before this trace came by.
     pub(super) is_begun: bool,
 }
@@ -56,6 +58,10 @@ pub(super) enum Seen {
 impl Told {
     pub(super) fn new(memory_bytes: usize) -> Self {
         Self { young: FxHashMap::default(), old: FxHashMap::default(), young_bytes: 0, generation_bytes: memory_bytes / 2 }
+    }
+
+    pub(super) fn knows(&self, trace: TraceId) -> bool {
+        self.young.contains_key(&trace) || self.old.contains_key(&trace)
     }
 
     /// What is known of the trace; it counts as touched.
@@ -114,6 +120,10 @@ impl TraceTold {
         self.is_begun = true;
         let Some(before) = before else { return };
         add_all(&mut self.accounts, before, |_| true);
+        for run in before.runs.iter().flatten().filter(|run| is_over(run) && before.verdict(run.key.span).is_none()) {
+            self.accounts.add(&Owner::of(run), Amounts::in_all(&run.usage).minus(self.accounts.of(&Owner::of(run))));
+            self.synthetic.push(run.key.span);
+        }
     }
 
     /// What will be told of the spans that still wait, as things stand.

@@ -7,7 +7,7 @@ pub struct EntryHead {
     /// When the server received it, nanoseconds since the Unix epoch.
     #[prost(fixed64, tag = "2")]
     pub received_unix_nano: u64,
-    #[prost(oneof = "entry_head::Event", tags = "3, 4")]
+    #[prost(oneof = "entry_head::Event", tags = "3, 4, 5, 6")]
     pub event: ::core::option::Option<entry_head::Event>,
 }
 /// Nested message and enum types in `EntryHead`.
@@ -20,6 +20,12 @@ pub mod entry_head {
         /// The session of this id was deleted; there is no body.
         #[prost(message, tag = "4")]
         DeleteSession(super::DeleteSession),
+        /// The body is what the SDK posted about a run, as it came.
+        #[prost(message, tag = "5")]
+        RunEvent(super::RunEvent),
+        /// A process opened the journal; there is no body. What lies before was perhaps accepted and not answered.
+        #[prost(message, tag = "6")]
+        Opened(super::Opened),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -29,4 +35,16 @@ pub struct Spans {
 pub struct DeleteSession {
     #[prost(string, tag = "1")]
     pub session_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RunEvent {
+    /// 1 start, 2 daily, 3 llm-calls, 4 steps, 5 spans, 6 scores, 7 partial, 8 complete, 9 other, 10 unanswered
+    #[prost(uint32, tag = "1")]
+    pub kind: u32,
+    /// 0: it is about no run
+    #[prost(uint64, tag = "2")]
+    pub run_id: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Opened {
 }

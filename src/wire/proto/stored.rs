@@ -12,6 +12,12 @@ pub struct Trace {
     pub refused: u64,
     #[prost(message, repeated, tag = "4")]
     pub runs: ::prost::alloc::vec::Vec<RunRef>,
+    /// What the SDK's HTTP path told of one run: then there are mostly no facts.
+    #[prost(message, optional, tag = "5")]
+    pub report: ::core::option::Option<Report>,
+    /// Numbers of the runs whose reports belong to this trace.
+    #[prost(uint64, repeated, tag = "6")]
+    pub joined: ::prost::alloc::vec::Vec<u64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Fact {
@@ -115,6 +121,14 @@ pub struct RunDetail {
     pub is_truncated: bool,
     #[prost(string, optional, tag = "9")]
     pub user_group: ::core::option::Option<::prost::alloc::string::String>,
+    /// 0: none, or by parent_span
+    #[prost(uint64, tag = "10")]
+    pub parent_run: u64,
+    #[prost(message, repeated, tag = "11")]
+    pub scores: ::prost::alloc::vec::Vec<Score>,
+    /// bit 0 is_reported, 1 is_untraced, 2 is_agentless
+    #[prost(uint32, tag = "12")]
+    pub marks: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UsageTotal {
@@ -136,6 +150,10 @@ pub struct UsageTotal {
     pub cost_nano_usd: u64,
     #[prost(uint64, tag = "9")]
     pub unpriced_calls: u64,
+    #[prost(uint64, tag = "10")]
+    pub override_calls: u64,
+    #[prost(uint64, tag = "11")]
+    pub table_calls: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ModelUsage {
@@ -162,4 +180,175 @@ pub struct AgentShare {
     pub first_run: u64,
     #[prost(fixed64, tag = "4")]
     pub last_activity: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Score {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "5")]
+    pub comment: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, tag = "6")]
+    pub source: ::prost::alloc::string::String,
+    #[prost(fixed64, tag = "7")]
+    pub at: u64,
+    #[prost(oneof = "score::Value", tags = "2, 3, 4")]
+    pub value: ::core::option::Option<score::Value>,
+}
+/// Nested message and enum types in `Score`.
+pub mod score {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Value {
+        #[prost(double, tag = "2")]
+        Numeric(f64),
+        #[prost(string, tag = "3")]
+        Categorical(::prost::alloc::string::String),
+        #[prost(bool, tag = "4")]
+        Boolean(bool),
+    }
+}
+/// Everything that was told of one run over HTTP.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Report {
+    #[prost(uint64, tag = "1")]
+    pub run_id: u64,
+    #[prost(fixed64, tag = "2")]
+    pub first_at: u64,
+    #[prost(fixed64, tag = "3")]
+    pub last_at: u64,
+    #[prost(message, optional, tag = "4")]
+    pub start: ::core::option::Option<Start>,
+    #[prost(message, repeated, tag = "5")]
+    pub calls: ::prost::alloc::vec::Vec<ReportedCall>,
+    #[prost(uint64, tag = "6")]
+    pub calls_refused: u64,
+    #[prost(message, repeated, tag = "7")]
+    pub steps: ::prost::alloc::vec::Vec<Step>,
+    #[prost(message, repeated, tag = "8")]
+    pub scores: ::prost::alloc::vec::Vec<Score>,
+    #[prost(message, repeated, tag = "9")]
+    pub spans: ::prost::alloc::vec::Vec<ReportedSpan>,
+    #[prost(message, optional, tag = "10")]
+    pub completion: ::core::option::Option<Completion>,
+    #[prost(message, repeated, tag = "11")]
+    pub claims: ::prost::alloc::vec::Vec<Place>,
+    #[prost(message, repeated, tag = "12")]
+    pub seen: ::prost::alloc::vec::Vec<Seen>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Place {
+    #[prost(bytes = "vec", tag = "1")]
+    pub trace: ::prost::alloc::vec::Vec<u8>,
+    #[prost(fixed64, tag = "2")]
+    pub span: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Start {
+    #[prost(fixed64, tag = "1")]
+    pub at: u64,
+    #[prost(string, tag = "2")]
+    pub agent: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub workflow: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "4")]
+    pub session: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "5")]
+    pub user: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "6")]
+    pub user_group: ::core::option::Option<::prost::alloc::string::String>,
+    /// a run; 0: none
+    #[prost(uint64, tag = "7")]
+    pub parent: u64,
+    #[prost(string, optional, tag = "8")]
+    pub inputs: ::core::option::Option<::prost::alloc::string::String>,
+    /// bit 0 is_auto, 1 is_doubtful
+    #[prost(uint32, tag = "9")]
+    pub marks: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportedCall {
+    #[prost(fixed64, tag = "1")]
+    pub at: u64,
+    #[prost(string, tag = "2")]
+    pub model: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub task: ::prost::alloc::string::String,
+    #[prost(uint64, optional, tag = "4")]
+    pub input_tokens: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "5")]
+    pub output_tokens: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "6")]
+    pub cost_nano_usd: ::core::option::Option<u64>,
+    /// bit 0 is_framework, 1 is_error, 2 is_found
+    #[prost(uint32, tag = "7")]
+    pub marks: u32,
+    #[prost(string, optional, tag = "8")]
+    pub prompt: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "9")]
+    pub response: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint64, optional, tag = "10")]
+    pub total_tokens: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "11")]
+    pub cache_read_tokens: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "12")]
+    pub cache_write_tokens: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "13")]
+    pub reasoning_tokens: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Step {
+    #[prost(fixed64, tag = "1")]
+    pub at: u64,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(uint64, optional, tag = "3")]
+    pub position: ::core::option::Option<u64>,
+    #[prost(string, optional, tag = "4")]
+    pub output: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportedSpan {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub is_error: bool,
+    /// nanoseconds
+    #[prost(uint64, optional, tag = "4")]
+    pub duration: ::core::option::Option<u64>,
+    #[prost(uint64, tag = "5")]
+    pub position: u64,
+    /// nanoseconds from the start of the run
+    #[prost(uint64, optional, tag = "6")]
+    pub offset: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "7")]
+    pub parent_position: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Completion {
+    #[prost(fixed64, tag = "1")]
+    pub at: u64,
+    #[prost(uint32, tag = "2")]
+    pub status: u32,
+    /// empty: none
+    #[prost(bytes = "vec", tag = "3")]
+    pub trace: ::prost::alloc::vec::Vec<u8>,
+    /// 0: none
+    #[prost(fixed64, tag = "4")]
+    pub span: u64,
+    #[prost(string, optional, tag = "5")]
+    pub result: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "6")]
+    pub error: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Seen {
+    #[prost(fixed64, tag = "1")]
+    pub digest: u64,
+    #[prost(fixed64, tag = "2")]
+    pub at: u64,
+    #[prost(uint64, tag = "3")]
+    pub position: u64,
+    #[prost(bool, tag = "4")]
+    pub is_unanswered: bool,
 }

@@ -1,0 +1,74 @@
+//! What becomes of a POST of the SDK once it is read.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use axum::response::Response;
+
+use super::metrics::PostLabels;
+use super::receiver::Receiver;
+use super::refusal::Refusal;
+use crate::model::ids::{RunId, Tenant};
+use crate::model::time::UnixNanos;
+use crate::store::{RunPost, Store};
+
+/// A post whose answer is not under way. Dropped before that, because its sender has gone, it has the store note so.
+struct Unanswered {
+    store: Arc<dyn Store>,
+    post: Option<(Tenant, RunPost)>,
+}
+
+impl Receiver {
+    /// Takes a post; returns once it is durable.
+    pub(super) async fn take_post(&self, tenant: &Tenant, post: RunPost) -> Result<(), Refusal> {
+        let mut unanswered = Unanswered { store: self.store().clone(), post: Some((tenant.clone(), post.clone())) };
+        let taken = self.store().accept_post(tenant, post).await;
+        unanswered.post = None;
+        taken.map_err(|error| self.not_accepted(error))
+    }
+
+    /// When a run started, if it is known.
+    pub(super) async fn run_started_at(&self, tenant: &Tenant, run: RunId) -> Result<Option<UnixNanos>, Refusal> {
+        let (store, tenant) = (self.store().clone(), tenant.clone());
+        let found = tokio::task::spawn_blocking(move || store.run(&tenant, run)).await;
+        match found {
+            Ok(Ok(view)) => Ok(view.map(|view| view.run.started_at)),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a run could not be looked up");
+                Err(Refusal::Internal)
+            }
+            Err(_) => Err(Refusal::Internal),
+        }
+    }
+
+    /// Counts an answer, and logs a refusal once in a while.
+    pub(super) fn record_post(&self, endpoint: &'static str, answer: &Result<Response, Refusal>) {
+        let outcome = match answer {
+            Ok(_) => "accepted",
+            Err(refusal) => refusal.reason(),
+        };
+        self.metrics().posts.get_or_create(&PostLabels { endpoint, outcome }).inc();
+        let Err(refusal) = answer else { return };
+        if matches!(refusal, Refusal::JournalFull | Refusal::Unavailable) {
+            return; // Written about in the store's own words.
+        }
+        if let Some(n_requests) = self.notices().due(outcome, 1, Instant::now()) {
+            tracing::warn!(endpoint, reason = outcome, n_requests, error = %refusal, "requests of the Waxell SDK were refused");
+        }
+    }
+
+    pub(super) fn now(&self) -> UnixNanos {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        UnixNanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        let Some((tenant, post)) = self.post.take().filter(|(_, post)| post.run.is_some()) else { return };
+        let store = self.store.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { store.unanswered(&tenant, post).await });
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! What the SDK's HTTP path told of one run (`docs/sdk.md`).
+//!
+//! Events of a run are applied in the order in which the journal has them; the same events in the same order give the same report.
+//! What is kept is bounded: texts are cut, and beyond the limits below things are counted and left out.
+
+use crate::model::Str;
+use crate::model::ids::{RunId, SessionId, SpanId, TraceId};
+use crate::model::run::{RunStatus, Score};
+use crate::model::time::{Nanos, UnixNanos};
+use crate::model::usage::Usage;
+
+/// The longest `inputs`, `result` or error that is kept, in bytes of JSON or text.
+pub const TEXT_MAX_BYTES: usize = 16 << 10;
+/// The longest preview (a prompt, a response, the output of a step) that is kept, in bytes.
+pub const PREVIEW_MAX_BYTES: usize = 4 << 10;
+/// Calls kept of one run; a run that lives as long as its process makes calls without end.
+pub const CALLS_MAX: usize = 50_000;
+/// Previews are kept of the first calls only.
+pub const PREVIEWED_CALLS_MAX: usize = 500;
+pub const STEPS_MAX: usize = 1_000;
+pub const SCORES_MAX: usize = 1_000;
+pub const SPANS_MAX: usize = 2_000;
+/// Agent spans that may claim to be one run; it is believed if there is one.
+pub const CLAIMS_MAX: usize = 4;
+
+/// What a POST of the SDK is about. The numbers are in the journal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum EventKind {
+    Start = 1,
+    /// The one run of an agent's day (`runs/daily/`).
+    Daily = 2,
+    LlmCalls = 3,
+    Steps = 4,
+    Spans = 5,
+    Scores = 6,
+    Partial = 7,
+    Complete = 8,
+    /// `events/`, `governance-decision/` and the like: kept in the journal, not in the index.
+    Other = 9,
+    /// An earlier event of the run was taken and its answer did not reach the sender. The body is its digest, 8 bytes, big-endian.
+    Unanswered = 10,
+}
+
+/// Everything that was told of one run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Report {
+    pub id: RunId,
+    /// When its first and its latest event came.
+    pub first_at: UnixNanos,
+    pub last_at: UnixNanos,
+    pub start: Option<Start>,
+    pub calls: Vec<ReportedCall>,
+    /// Calls beyond [`CALLS_MAX`].
+    pub n_calls_refused: u64,
+    pub steps: Vec<Step>,
+    pub scores: Vec<Score>,
+    pub spans: Vec<ReportedSpan>,
+    pub completion: Option<Completion>,
+    /// Agent spans that bear this run's id, ordered, at most [`CLAIMS_MAX`].
+    pub claims: Vec<Place>,
+    /// Events of the last minute, to know a repetition by.
+    pub seen: Vec<Seen>,
+}
+
+/// A span of a trace: where a run stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Place {
+    pub trace: TraceId,
+    pub span: SpanId,
+}
+
+/// `runs/start/`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Start {
+    pub at: UnixNanos,
+    pub agent: Str,
+    pub workflow: Str,
+    pub session: Option<SessionId>,
+    pub user: Option<Str>,
+    pub user_group: Option<Str>,
+    /// The run it was started in.
+    pub parent: Option<RunId>,
+    /// Compact JSON.
+    pub inputs: Option<Str>,
+    /// The SDK made it for calls outside any run (`auto_collected`).
+    pub is_auto: bool,
+    /// Its answer was lost, or the same start came again: unless more is told of it, it is no run.
+    pub is_doubtful: bool,
+}
+
+/// An element of `llm-calls/`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ReportedCall {
+    pub at: UnixNanos,
+    pub model: Str,
+    pub task: Str,
+    pub usage: Usage,
+    /// Told by a framework's instrumentation, perhaps beside the provider's own.
+    pub is_framework: bool,
+    pub is_error: bool,
+    /// A run that is no `auto:` run tells of the same call.
+    pub is_found: bool,
+    pub prompt: Option<Str>,
+    pub response: Option<Str>,
+}
+
+/// An element of `steps/`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    pub at: UnixNanos,
+    pub name: Str,
+    pub position: Option<u64>,
+    /// Compact JSON.
+    pub output: Option<Str>,
+}
+
+/// An element of `spans/`: what a run did, without ids and absolute times.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReportedSpan {
+    pub name: Str,
+    pub kind: Str,
+    pub is_error: bool,
+    pub duration: Option<Nanos>,
+    pub position: u64,
+    /// From the start of the run.
+    pub offset: Option<Nanos>,
+    pub parent_position: Option<u64>,
+}
+
+/// `complete/`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Completion {
+    pub at: UnixNanos,
+    pub status: RunStatus,
+    pub trace: Option<TraceId>,
+    pub span: Option<SpanId>,
+    pub result: Option<Str>,
+    pub error: Option<Str>,
+}
+
+/// An event that was applied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    pub digest: u64,
+    pub at: UnixNanos,
+    /// Where the journal has it.
+    pub position: u64,
+    pub is_unanswered: bool,
+}
+
+// === impl EventKind ===
+
+impl EventKind {
+    /// The inverse of `as u8`, for what comes from the journal.
+    pub fn from_u8(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Self::Start,
+            2 => Self::Daily,
+            3 => Self::LlmCalls,
+            4 => Self::Steps,
+            5 => Self::Spans,
+            6 => Self::Scores,
+            7 => Self::Partial,
+            8 => Self::Complete,
+            9 => Self::Other,
+            10 => Self::Unanswered,
+            _ => return None,
+        })
+    }
+}
+
+// === impl Report ===
+
+impl Report {
+    pub fn new(id: RunId, at: UnixNanos) -> Self {
+        Self {
+            id,
+            first_at: at,
+            last_at: at,
+            start: None,
+            calls: Vec::new(),
+            n_calls_refused: 0,
+            steps: Vec::new(),
+            scores: Vec::new(),
+            spans: Vec::new(),
+            completion: None,
+            claims: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// The span that is this run: what `complete/` named, else the only agent span that bears its id.
+    pub fn place(&self) -> Option<Place> {
+        if let Some(trace) = self.completion.as_ref().and_then(|completion| completion.trace) {
+            let span = self.completion.as_ref().and_then(|completion| completion.span);
+            let claimed = || self.claims.iter().find(|claim| claim.trace == trace).map(|claim| claim.span);
+            return Some(Place { trace, span: span.or_else(claimed).unwrap_or(self.id.to_span()) });
+        }
+        match self.claims[..] {
+            [claim] => Some(claim),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a run at all: a start whose answer was lost, with nothing after it, is not.
+    pub fn is_run(&self) -> bool {
+        let is_doubtful = self.start.as_ref().is_some_and(|start| start.is_doubtful);
+        !is_doubtful || self.tells_more()
+    }
+
+    /// Whether anything but its start is known.
+    pub fn tells_more(&self) -> bool {
+        self.completion.is_some()
+            || !(self.calls.is_empty()
+                && self.steps.is_empty()
+                && self.spans.is_empty()
+                && self.scores.is_empty()
+                && self.claims.is_empty())
+    }
+
+    /// The SDK made it for calls outside any run.
+    pub fn is_auto(&self) -> bool {
+        self.start.as_ref().is_some_and(|start| start.is_auto)
+    }
+
+    pub fn started_at(&self) -> UnixNanos {
+        self.start.as_ref().map_or(self.first_at, |start| start.at)
+    }
+
+    /// When it ended: as long after its start as the SDK measured it, else when its completion came. `None` while it runs.
+    pub fn completed_at(&self) -> Option<UnixNanos> {
+        let completion = self.completion.as_ref()?;
+        let measured = self.spans.iter().filter(|span| span.position == 0 && &*span.kind == "agent").filter_map(|span| span.duration).max();
+        Some(measured.map_or(completion.at, |length| self.started_at().plus(length)))
+    }
+
+    /// Takes out every text that a user or a model wrote: the session it belongs to was deleted.
+    pub fn strip(&mut self) {
+        if let Some(start) = &mut self.start {
+            start.inputs = None;
+        }
+        if let Some(completion) = &mut self.completion {
+            (completion.result, completion.error) = (None, None);
+        }
+        for call in &mut self.calls {
+            (call.prompt, call.response) = (None, None);
+        }
+        self.steps.clear();
+        self.scores.clear();
+        self.spans.clear();
+    }
+
+    /// Bytes this report holds in memory, near enough to bound what open ones may take.
+    pub fn weight(&self) -> usize {
+        let text = |text: &Option<Str>| text.as_ref().map_or(0, |text| text.len() + 16);
+        let start = self.start.as_ref().map_or(0, |start| text(&start.inputs) + size_of::<Start>());
+        let completion = self.completion.as_ref().map_or(0, |c| text(&c.result) + text(&c.error) + size_of::<Completion>());
+        let calls: usize = self.calls.iter().map(|call| size_of::<ReportedCall>() + text(&call.prompt) + text(&call.response)).sum();
+        let steps: usize = self.steps.iter().map(|step| size_of::<Step>() + step.name.len() + text(&step.output)).sum();
+        let others = self.spans.len() * (size_of::<ReportedSpan>() + 32) + self.scores.len() * (size_of::<Score>() + 64);
+        size_of::<Self>() + start + completion + calls + steps + others + self.seen.len() * size_of::<Seen>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_stands_where_its_completion_says_else_where_one_span_claims_it() {
+        let place =
+            |trace: u8, span: u64| Place { trace: TraceId::from_bytes(&[trace; 16]).unwrap(), span: SpanId::from_u64(span).unwrap() };
+        let mut report = Report::new(RunId::mint(7), UnixNanos(1));
+        assert_eq!(report.place(), None);
+        report.claims = vec![place(1, 1)];
+        assert_eq!(report.place(), Some(place(1, 1)));
+        report.claims.push(place(2, 2));
+        assert_eq!(report.place(), None, "two strangers claim it");
+        let named = |trace: Place, span| Completion {
+            at: UnixNanos(2),
+            status: RunStatus::Success,
+            trace: Some(trace.trace),
+            span,
+            result: None,
+            error: None,
+        };
+        report.completion = Some(named(place(3, 3), SpanId::from_u64(3)));
+        assert_eq!(report.place(), Some(place(3, 3)));
+        report.completion = Some(named(place(2, 9), None));
+        assert_eq!(report.place(), Some(place(2, 2)), "the span that claims it in the named trace");
+        report.completion = Some(named(place(4, 9), None));
+        assert_eq!(report.place().map(|place| place.span), Some(report.id.to_span()));
+    }
+
+    #[test]
+    fn reports_are_kept_where_no_trace_of_an_exporter_is() {
+        let run = RunId::mint(u64::MAX);
+        let trace = TraceId::of_report(run);
+        assert!(trace.is_reserved());
+        assert_eq!(trace.reported_run(), Some(run));
+        assert!(!TraceId::from_bytes(&[7; 16]).unwrap().is_reserved());
+        assert_eq!(RunId::from_minted(&run.to_string()), Some(run));
+        for stranger in ["4711", "", "run_abc", "+1099511627776", "01099511627776", "9007199254740992"] {
+            assert_eq!(RunId::from_minted(stranger), None, "{stranger}");
+        }
+    }
+}

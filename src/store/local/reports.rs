@@ -1,0 +1,240 @@
+//! What the SDK told over HTTP, on its way to the runs: each event to the report of its run, each report to the trace it stands in.
+//!
+//! - A report lies in a unit of its own. When it is known on which span the run stands, the trace of that span is folded with it.
+//! - Only the fold thread changes reports. Nothing here looks at a clock: the times of events are those of the journal.
+//! - A span may claim to be a run that was started here; a report is never made because a span claims one.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::folder::{FoldError, Folder};
+use super::rows::TenantNo;
+use super::tenant::TenantCell;
+use super::traces::{OpenTrace, TraceKey, load};
+use crate::conventions::posts::{self, Post};
+use crate::model::ids::{RunId, RunKey, SpanId, TraceId};
+use crate::model::report::{CLAIMS_MAX, EventKind, Place, Report};
+use crate::model::time::UnixNanos;
+
+/// Starts remembered to know a repeated one by.
+const STARTS_MAX: usize = 4_096;
+
+/// A `runs/start/` of the last minute.
+#[derive(Clone, Copy)]
+pub(super) struct RecentStart {
+    run: RunId,
+    at: UnixNanos,
+    /// Where the journal has it.
+    position: u64,
+}
+
+impl Folder {
+    /// One POST of the SDK.
+    pub(super) fn take_run_event(&mut self, cell: &TenantCell, run: RunId, post: &Post<'_>) -> Result<(), FoldError> {
+        let key = (cell.no, TraceId::of_report(run));
+        let mut claim = None;
+        if !self.open_known(cell, key.1)? {
+            if !matches!(post.kind, EventKind::Start | EventKind::Daily) {
+                // Not started here, or long ago. It may be a run that only its spans told of, by the number it is shown by.
+                claim = self.place_of_shown(cell, run)?;
+                if claim.is_none() && run.get() < RunId::MINTED_MIN {
+                    self.warn_of("unknown_run", "events name runs that were not started here and are dropped");
+                    return Ok(());
+                }
+            }
+            self.open(cell, key.1)?;
+        }
+        let opened_at = self.pending.opened_at.0;
+        let changed = self.change_report(key, run, post.received_at, |report| {
+            if let Some(claim) = claim {
+                report.claims.push(claim);
+            }
+            posts::apply(report, post, opened_at)
+        });
+        for oddity in changed.unwrap_or_default() {
+            self.shared.metrics.oddity(oddity);
+            self.warn_of(oddity.as_str(), "something that the SDK posted was not believed; the rest counts");
+        }
+        if post.kind == EventKind::Start {
+            self.note_start(cell, run, post);
+        }
+        Ok(())
+    }
+
+    /// An agent's span bears the id of a run.
+    pub(super) fn claim(&mut self, cell: &TenantCell, place: Place, run: RunId) -> Result<(), FoldError> {
+        let key = (cell.no, TraceId::of_report(run));
+        if !self.open_known(cell, key.1)? {
+            return Ok(());
+        }
+        let is_known = self.shared.traces.map.get(&key).and_then(|open| open.report.clone());
+        let Some(report) = is_known.filter(|report| report.claims.binary_search(&place).is_err()) else { return Ok(()) };
+        let last_at = report.last_at;
+        drop(report);
+        self.change_report(key, run, last_at, |report| {
+            if report.claims.len() < CLAIMS_MAX {
+                report.claims.push(place);
+                report.claims.sort_unstable();
+            }
+        });
+        Ok(())
+    }
+
+    /// Changes a report, and has everything folded again that depends on it.
+    fn change_report<T>(&mut self, key: TraceKey, run: RunId, at: UnixNanos, change: impl FnOnce(&mut Report) -> T) -> Option<T> {
+        let mut open = self.shared.traces.map.get_mut(&key)?;
+        let weight = open.weight();
+        let report = Arc::make_mut(open.report.get_or_insert_with(|| Arc::new(Report::new(run, at))));
+        let before = report.place();
+        let outcome = change(report);
+        let now = report.place();
+        open.touched = Instant::now();
+        self.open_bytes = (self.open_bytes + open.weight()).saturating_sub(weight);
+        drop(open);
+        self.touch(key);
+        if let Some(left) = before.filter(|left| now.is_none_or(|now| now.trace != left.trace)) {
+            self.unjoin((key.0, left.trace), run);
+        }
+        if let Some(now) = now {
+            self.join_report((key.0, now.trace), run);
+        }
+        Some(outcome)
+    }
+
+    fn join_report(&mut self, key: TraceKey, run: RunId) {
+        if !self.bring(key) {
+            return;
+        }
+        if let Some(mut open) = self.shared.traces.map.get_mut(&key)
+            && let Err(at) = open.joined.binary_search(&run)
+        {
+            open.joined.insert(at, run);
+        }
+        self.touch(key);
+    }
+
+    fn unjoin(&mut self, key: TraceKey, run: RunId) {
+        if !self.bring(key) {
+            return;
+        }
+        if let Some(mut open) = self.shared.traces.map.get_mut(&key) {
+            open.joined.retain(|joined| *joined != run);
+        }
+        self.touch(key);
+    }
+
+    /// Has a trace in memory, if it can be had; an unreadable disk is met again, and said, by the next span of it.
+    fn bring(&mut self, key: TraceKey) -> bool {
+        if self.shared.traces.map.contains_key(&key) {
+            return true;
+        }
+        let Some(cell) = self.tenants.get(&key.0).cloned() else { return false };
+        self.open(&cell, key.1).is_ok()
+    }
+
+    /// The unit will be folded and written.
+    pub(super) fn touch(&mut self, key: TraceKey) {
+        let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return };
+        let generation = self.pending.generation;
+        let is_first = std::mem::replace(&mut open.changed, generation) != generation;
+        let was_dirty = std::mem::replace(&mut open.is_dirty, true);
+        drop(open);
+        if is_first {
+            self.pending.trace_changed(key);
+        }
+        if !was_dirty {
+            self.dirty.push(key);
+        }
+    }
+
+    /// Brings a unit into memory if there is one; `false` if there is none.
+    pub(super) fn open_known(&mut self, cell: &TenantCell, trace: TraceId) -> Result<bool, FoldError> {
+        let key = (cell.no, trace);
+        if self.shared.traces.map.contains_key(&key) {
+            return Ok(true);
+        }
+        if !self.known.contains(cell.no, trace) || self.forgotten.contains_key(&key) {
+            return Ok(false);
+        }
+        let Some(open) = load(&self.disk, cell, trace)? else { return Ok(false) };
+        self.insert_open(key, open);
+        Ok(true)
+    }
+
+    pub(super) fn insert_open(&mut self, key: TraceKey, open: OpenTrace) {
+        self.open_bytes += open.weight();
+        self.shared.traces.map.insert(key, open);
+    }
+
+    /// The reports to fold a unit with. A report that stands in a trace is not folded in its own unit.
+    pub(super) fn reports_of(&mut self, key: TraceKey) -> Result<Vec<Arc<Report>>, FoldError> {
+        let (own, joined) = match self.shared.traces.map.get(&key) {
+            None => return Ok(Vec::new()),
+            Some(open) => (open.report.clone(), open.joined.clone()),
+        };
+        let mut reports: Vec<_> = own.into_iter().filter(|report| report.place().is_none()).collect();
+        let Some(cell) = self.tenants.get(&key.0).cloned().filter(|_| !joined.is_empty()) else { return Ok(reports) };
+        for run in joined {
+            let unit = TraceId::of_report(run);
+            if !self.open_known(&cell, unit)? {
+                continue;
+            }
+            let report = self.shared.traces.map.get(&(key.0, unit)).and_then(|open| open.report.clone());
+            reports.extend(report.filter(|report| report.place().is_some_and(|place| place.trace == key.1)));
+        }
+        Ok(reports)
+    }
+
+    /// The span of a run that no report tells of yet.
+    fn place_of_shown(&self, cell: &TenantCell, run: RunId) -> Result<Option<Place>, FoldError> {
+        let found = self.disk.run_by_id(cell, &cell.read(), run)?;
+        let stands = |key: RunKey| key.span != RunKey::PROVISIONAL && !key.trace.is_reserved();
+        Ok(found.filter(|run| stands(run.key)).map(|run| Place { trace: run.key.trace, span: run.key.span }))
+    }
+
+    /// A start that comes again after the process that took it ended: its first answer may be lost.
+    fn note_start(&mut self, cell: &TenantCell, run: RunId, post: &Post<'_>) {
+        let digest = posts::digest(post.kind, post.body);
+        let new = RecentStart { run, at: post.received_at, position: post.position };
+        if self.starts.len() >= STARTS_MAX {
+            self.starts.retain(|_, start| start.at.plus(posts::REPEAT_WINDOW) >= post.received_at);
+            if self.starts.len() >= STARTS_MAX {
+                self.starts.clear();
+            }
+        }
+        let Some(old) = self.starts.insert((cell.no, digest), new) else { return };
+        let is_recent = old.at.plus(posts::REPEAT_WINDOW) >= post.received_at;
+        if is_recent && old.position < self.pending.opened_at.0 && old.run != run {
+            let key = (cell.no, TraceId::of_report(old.run));
+            self.change_report(key, old.run, old.at, |report| {
+                if let Some(start) = &mut report.start {
+                    start.is_doubtful = true;
+                }
+            });
+        }
+    }
+
+    /// Takes the texts out of the report of a run whose session was deleted. What is left keeps late events from making a new run of it.
+    pub(super) fn strip_report(&mut self, cell: &TenantCell, run: RunId) -> Result<(), FoldError> {
+        let unit = TraceId::of_report(run);
+        if self.open_known(cell, unit)? {
+            self.change_report((cell.no, unit), run, UnixNanos::ZERO, Report::strip);
+        }
+        Ok(())
+    }
+
+    /// Whether what stands in a trace is needed as long as that trace is.
+    pub(super) fn stands_in_known_trace(&self, tenant: TenantNo, report: &Report) -> bool {
+        report.place().is_some_and(|place| {
+            let key = (tenant, place.trace);
+            self.shared.traces.map.contains_key(&key) || self.known.contains(tenant, place.trace) && !self.forgotten.contains_key(&key)
+        })
+    }
+}
+
+/// The span as the place of a run, where it can be one.
+pub(super) fn claimed_run(fact: &crate::model::facts::SpanFact) -> Option<(SpanId, RunId)> {
+    use crate::model::facts::SpanKind;
+    let run = fact.run_id().filter(|_| fact.kind == SpanKind::Agent)?;
+    Some((fact.span, RunId::from_minted(run)?))
+}

@@ -1,0 +1,242 @@
+//! One run, one trace, and runs across sessions, read while the fold goes on.
+//!
+//! - Whether a run exists says the index; what is in it says a fold of its trace, of the moment it is asked for.
+//! - Spans whose run was deleted are not shown.
+//! - Facts that are gone (retention) leave the run's row.
+
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension, params};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::read::Reader;
+use super::recent::RunOrder;
+use super::rows::{RUN_COLUMNS, read_run, signed, unreadable};
+use super::tenant::TenantCell;
+use super::{LocalStore, store_error};
+use crate::fold::{Folded, Rules, TraceFacts, fold};
+use crate::index::SessionNo;
+use crate::model::Str;
+use crate::model::facts::SpanStatus;
+use crate::model::ids::{RunId, SessionId, SpanId, TraceId};
+use crate::model::report::Report;
+use crate::model::run::Run;
+use crate::model::time::UnixNanos;
+use crate::store::StoreError;
+use crate::store::view::{CallView, RunBrief, RunQuery, RunView, SpanView, TraceView};
+use crate::wire::stored;
+
+/// A trace as far as it is kept, with the reports that belong to it.
+pub(super) struct Unit {
+    pub(super) facts: TraceFacts,
+    reports: Vec<Arc<Report>>,
+}
+
+impl LocalStore {
+    pub(super) fn view_run(&self, cell: &TenantCell, id: RunId) -> Result<Option<RunView>, StoreError> {
+        let reader = self.shared.reader()?;
+        let failed = |error| store_error("read a run", error);
+        let Some(row) = reader.run_by_id(cell, &cell.read(), id).map_err(failed)? else { return Ok(None) };
+        let unit = self.unit(cell, &reader, row.key.trace).map_err(failed)?;
+        let folded = unit.as_ref().map(|unit| self.fold_unit(row.key.trace, unit));
+        let mut view = match (&unit, &folded) {
+            (Some(unit), Some(folded)) => view_of(&row, unit, folded),
+            _ => RunView::bare(row),
+        };
+        let relatives = self.relatives(cell, &reader, &view.run, folded.as_ref())?;
+        view.parent = view.run.parent.and_then(|parent| relatives.iter().find(|run| run.id == parent)).map(RunBrief::of);
+        if let Some(parent) = view.run.parent.filter(|_| view.parent.is_none()) {
+            let parent = reader.run_by_id(cell, &cell.read(), parent).map_err(|error| store_error("read the parent of a run", error))?;
+            view.parent = parent.as_ref().map(RunBrief::of);
+        }
+        view.children = relatives.iter().filter(|run| run.parent == Some(view.run.id)).map(RunBrief::of).collect();
+        view.children.sort_by_key(|child| (child.started_at, child.id));
+        Ok(Some(view))
+    }
+
+    pub(super) fn view_trace(&self, cell: &TenantCell, trace: TraceId) -> Result<Option<TraceView>, StoreError> {
+        let reader = self.shared.reader()?;
+        let failed = |error| store_error("read a trace", error);
+        let Some(unit) = self.unit(cell, &reader, trace).map_err(failed)? else { return Ok(None) };
+        let folded = self.fold_unit(trace, &unit);
+        let mut runs = Vec::new();
+        let mut hidden = FxHashSet::default();
+        for run in &folded.runs {
+            match reader.run_by_id(cell, &cell.read(), run.id).map_err(failed)? {
+                Some(_) => runs.push(run.clone()),
+                None => _ = hidden.insert(run.id),
+            }
+        }
+        let spans = spans(&unit.facts, &folded, |run| run.is_none_or(|run| !hidden.contains(&run)));
+        if runs.is_empty() && spans.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(TraceView { trace, runs, spans }))
+    }
+
+    pub(super) fn each_run(&self, cell: &TenantCell, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
+        let reader = self.shared.reader()?;
+        let failed = |error| store_error("read runs", error);
+        // Under the lock: the overlay and the state of the database that it belongs to.
+        let state = cell.read();
+        reader.execute_batch("BEGIN").map_err(failed)?;
+        reader.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0)).map_err(failed)?;
+        let newer: FxHashMap<(SessionNo, RunOrder), Option<Arc<Run>>> =
+            state.recent.all().map(|(session, order, run)| ((session, *order), run.cloned())).collect();
+        drop(state);
+        read_rows(&reader, cell, query, &mut |session, run| {
+            if !newer.contains_key(&(session, RunOrder::of(run))) && query.matches(run) {
+                each(run);
+            }
+        })
+        .map_err(failed)?;
+        newer.values().flatten().filter(|run| query.matches(run)).for_each(|run| each(run));
+        Ok(())
+    }
+
+    /// The other runs of its trace, and of its session where it was told of over HTTP: those can be of no trace.
+    fn relatives(&self, cell: &TenantCell, reader: &Reader, run: &Run, folded: Option<&Folded>) -> Result<Vec<Run>, StoreError> {
+        let mut relatives: Vec<Run> = Vec::new();
+        for other in folded.into_iter().flat_map(|folded| &folded.runs).filter(|other| other.id != run.id) {
+            let is_there = reader.run_by_id(cell, &cell.read(), other.id).map_err(|error| store_error("read runs", error))?.is_some();
+            relatives.extend(is_there.then(|| other.clone()));
+        }
+        let no = run.session.as_ref().filter(|_| run.is_reported).and_then(|session| cell.read().index.find(session));
+        if let Some(no) = no {
+            let known: FxHashSet<RunId> = relatives.iter().map(|run| run.id).chain([run.id]).collect();
+            let others = self.shared.session_runs(cell, no)?.unwrap_or_default();
+            relatives.extend(others.into_iter().filter(|other| !known.contains(&other.id)));
+        }
+        Ok(relatives)
+    }
+
+    pub(super) fn fold_unit(&self, trace: TraceId, unit: &Unit) -> Folded {
+        let silent_since = (self.shared.clock)().minus(self.shared.run_timeout);
+        let reports: Vec<&Report> = unit.reports.iter().map(|report| &**report).collect();
+        fold(trace, &unit.facts, &reports, &Rules { price: &*self.shared.price, silent_since })
+    }
+
+    pub(super) fn unit(&self, cell: &TenantCell, reader: &Reader, trace: TraceId) -> rusqlite::Result<Option<Unit>> {
+        let Some((facts, own, joined)) = self.kept(cell, reader, trace)? else { return Ok(None) };
+        let mut reports: Vec<_> = own.into_iter().filter(|report| report.place().is_none()).collect();
+        for run in joined {
+            let kept = self.kept(cell, reader, TraceId::of_report(run))?;
+            let report = kept.and_then(|(_, report, _)| report);
+            reports.extend(report.filter(|report| report.place().is_some_and(|place| place.trace == trace)));
+        }
+        Ok(Some(Unit { facts, reports }))
+    }
+
+    #[expect(clippy::type_complexity, reason = "the three parts of a stored trace")]
+    fn kept(
+        &self,
+        cell: &TenantCell,
+        reader: &Reader,
+        trace: TraceId,
+    ) -> rusqlite::Result<Option<(TraceFacts, Option<Arc<Report>>, Vec<RunId>)>> {
+        if let Some(open) = self.shared.traces.map.get(&(cell.no, trace)) {
+            return Ok(Some((open.facts.clone(), open.report.clone(), open.joined.clone())));
+        }
+        let mut select = reader.prepare_cached("SELECT facts FROM traces WHERE trace_id = ?1 AND tenant_no = ?2")?;
+        let blob: Option<Vec<u8>> = select.query_row(params![trace.as_bytes(), cell.no.0], |row| row.get(0)).optional()?;
+        let Some(blob) = blob else { return Ok(None) };
+        let stored = stored::decode_trace(&blob).map_err(|error| unreadable(0, error))?;
+        Ok(Some((TraceFacts::restore(stored.facts, stored.n_refused), stored.report.map(Arc::new), stored.joined)))
+    }
+}
+
+fn read_rows(reader: &Reader, cell: &TenantCell, query: &RunQuery, each: &mut dyn FnMut(SessionNo, &Run)) -> rusqlite::Result<()> {
+    let by_user = if query.user.is_some() { "AND user_id = ?4" } else { "AND ?4 IS NULL" };
+    let mut select = reader.prepare_cached(&format!(
+        "SELECT {RUN_COLUMNS}, session_no FROM runs WHERE tenant_no = ?1 AND last_activity_ns >= ?2 AND started_at_ns <= ?3 {by_user}"
+    ))?;
+    let start = query.start.map_or(i64::MIN, |start| signed(start.0.min(i64::MAX as u64)));
+    let end = query.end.map_or(i64::MAX, |end| signed(end.0.min(i64::MAX as u64)));
+    let mut rows = select.query(params![cell.no.0, start, end, query.user.as_deref()])?;
+    let mut sessions: FxHashMap<SessionNo, Option<SessionId>> = FxHashMap::default();
+    while let Some(row) = rows.next()? {
+        let no = SessionNo(row.get("session_no")?);
+        let session = sessions.entry(no).or_insert_with(|| cell.read().index.id_of(no));
+        each(no, &read_run(row, session.as_ref())?);
+    }
+    Ok(())
+}
+
+fn view_of(row: &Run, unit: &Unit, folded: &Folded) -> RunView {
+    let Some(at) = folded.runs.iter().position(|run| run.id == row.id) else { return RunView::bare(row.clone()) };
+    let mut view = RunView::bare(folded.runs[at].clone());
+    let report = unit.reports.iter().find(|report| report.id == row.id).map(|report| &**report);
+    view.calls = calls(unit, folded, at, report);
+    view.spans = spans(&unit.facts, folded, |run| run == Some(row.id));
+    if let Some(report) = report {
+        view.steps = report.steps.clone();
+        view.inputs = report.start.as_ref().and_then(|start| start.inputs.clone());
+        view.result = report.completion.as_ref().and_then(|completion| completion.result.clone());
+        view.error = report.completion.as_ref().and_then(|completion| completion.error.clone());
+        view.reported_spans = report.spans.clone();
+    }
+    view
+}
+
+/// The calls that count in one run, told by spans, by the report, or by both.
+fn calls(unit: &Unit, folded: &Folded, at: usize, report: Option<&Report>) -> Vec<CallView> {
+    let mut calls = Vec::new();
+    let records = || folded.records.iter().filter(|record| record.run == at);
+    let by_span: FxHashMap<SpanId, usize> = records().filter_map(|record| Some((record.span?, record.record))).collect();
+    for verdict in folded.verdicts.iter().filter(|verdict| verdict.run == Some(at)) {
+        let (Some((_, cost)), Some(fact)) = (verdict.counted, unit.facts.get(verdict.span)) else { continue };
+        let Some(call) = fact.call.as_deref() else { continue };
+        let told = report.zip(by_span.get(&verdict.span)).and_then(|(report, record)| report.calls.get(*record));
+        calls.push(CallView {
+            model: call.model.clone(),
+            provider: call.provider.clone(),
+            task: told.map_or_else(|| Str::from(""), |told| told.task.clone()),
+            usage: call.usage,
+            cost,
+            is_error: fact.status == SpanStatus::Error || told.is_some_and(|told| told.is_error),
+            prompt: told.and_then(|told| told.prompt.clone()),
+            response: told.and_then(|told| told.response.clone()),
+            at: fact.start,
+            span: Some(verdict.span),
+        });
+    }
+    for record in records().filter(|record| record.span.is_none()) {
+        let Some(told) = report.and_then(|report| report.calls.get(record.record)) else { continue };
+        calls.push(CallView {
+            model: told.model.clone(),
+            provider: Str::from(""),
+            task: told.task.clone(),
+            usage: told.usage,
+            cost: record.cost,
+            is_error: told.is_error,
+            prompt: told.prompt.clone(),
+            response: told.response.clone(),
+            at: told.at,
+            span: None,
+        });
+    }
+    calls.sort_by_key(|call| (call.at, call.span));
+    calls
+}
+
+fn spans(facts: &TraceFacts, folded: &Folded, is_wanted: impl Fn(Option<RunId>) -> bool) -> Vec<SpanView> {
+    let mut spans = Vec::new();
+    for verdict in &folded.verdicts {
+        let run = verdict.run.and_then(|run| folded.runs.get(run)).map(|run| run.id);
+        let Some(fact) = facts.get(verdict.span).filter(|_| is_wanted(run)) else { continue };
+        spans.push(SpanView {
+            span: fact.span,
+            parent: fact.parent,
+            name: fact.name.clone(),
+            kind: fact.kind,
+            status: fact.status,
+            start: fact.start,
+            end: (fact.end != UnixNanos::ZERO).then_some(fact.end),
+            run,
+            call: fact.call.as_deref().cloned(),
+            counted: verdict.counted.map(|(tokens, cost)| (tokens, cost.map(|cost| cost.amount))),
+        });
+    }
+    spans.sort_by_key(|span| (span.start, span.span));
+    spans
+}
