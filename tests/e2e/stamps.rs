@@ -333,3 +333,69 @@ async fn in_any_order_with_repetitions_outages_and_kills_the_sums_come_to_what_i
         agree(&format!("seed {seed}, after a restart"), &server, &tempo).await;
     }
 }
+
+/// What the SDK posts about a run, in its order; gives the run's id.
+async fn report(server: &Server, session: &str, calls: &str, complete: &str) -> String {
+    let post = async |path: &str, body: String| {
+        let to = format!("http://{}/api/v1/observe/{path}", server.http);
+        let answer = server.client().request(http::Method::POST, &to, &[("content-type", "application/json")], body.into()).await.unwrap();
+        assert!(answer.status.is_success(), "{path}: {} {}", answer.status, answer.text);
+        answer.json()
+    };
+    let started = post("runs/start/", format!(r#"{{"agent_name":"caller","workflow_name":"default","session_id":"{session}"}}"#)).await;
+    let run = started["run_id"].as_str().unwrap().to_owned();
+    if !calls.is_empty() {
+        post(&format!("runs/{run}/llm-calls/"), format!(r#"{{"calls":[{calls}]}}"#)).await;
+    }
+    post(&format!("runs/{run}/complete/"), complete.to_owned()).await;
+    run
+}
+
+#[tokio::test]
+async fn a_run_that_only_the_http_path_tells_of_becomes_one_span_of_ours() {
+    let tempo = tempo().await;
+    let place = place(&tempo, "1s");
+    let server = place.start().await;
+    let call = r#"{"model":"house-model","tokens_in":70,"tokens_out":7,"cost":0.0125,"task":"chat.completions"}"#;
+    report(&server, "killed", call, r#"{"status":"error","error":"killed"}"#).await;
+    report(&server, "blocked", "", r#"{"status":"blocked"}"#).await;
+    // A run whose trace was not sampled: named, and never exported.
+    let named = r#"{"status":"success","trace_id":"000000000000000000000000000000bb","root_span_id":"00000000000000b1"}"#;
+    report(&server, "unsampled", call, named).await;
+    agree("reported runs", &server, &tempo).await;
+    let stored = stored(&tempo);
+    assert_eq!(stored.len(), 3);
+    for span in &stored {
+        assert_eq!(value(span, "sessionfold.synthetic"), Some(Value::BoolValue(true)));
+    }
+    assert_eq!(stored[2].trace_id, 0xbb_u128.to_be_bytes());
+    assert_eq!(sums(&stored)["killed"].errors, 1);
+}
+
+#[tokio::test]
+async fn a_reported_run_with_its_spans_is_told_once_whichever_comes_first() {
+    let tempo = tempo().await;
+    let place = place(&tempo, "1s");
+    let server = place.start().await;
+    let call = r#"{"model":"house-model","tokens_in":70,"tokens_out":7,"cost":0.0125,"task":"chat.completions"}"#;
+    let complete = |trace: u128| format!(r#"{{"status":"success","trace_id":"{trace:032x}","root_span_id":"0000000000000001"}}"#);
+
+    // Spans within the hold; spans before the report; spans long after it.
+    report(&server, "soon", call, &complete(0x51)).await;
+    server.send(request(run(0x51, "soon"))).await.unwrap();
+    agree("spans soon after", &server, &tempo).await;
+    let with_synthetic = |spans: &[Span]| spans.iter().filter(|span| value(span, "sessionfold.synthetic").is_some()).count();
+    assert_eq!(with_synthetic(&stored(&tempo)), 0);
+
+    server.send(request(run(0x52, "before"))).await.unwrap();
+    until("the spans left", async || stored(&tempo).len() >= 6).await;
+    report(&server, "before", call, &complete(0x52)).await;
+    agree("spans before", &server, &tempo).await;
+    assert_eq!(with_synthetic(&stored(&tempo)), 0);
+
+    report(&server, "late", call, &complete(0x53)).await;
+    until("a span stands for the run", async || with_synthetic(&stored(&tempo)) == 1).await;
+    server.send(request(run(0x53, "late"))).await.unwrap();
+    agree("spans late", &server, &tempo).await;
+    assert_eq!(with_synthetic(&stored(&tempo)), 1);
+}
