@@ -25,6 +25,7 @@ mod marks;
 pub mod metrics;
 pub mod options;
 pub mod probe;
+pub mod query;
 mod report;
 pub mod source;
 mod split;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod commands;
+mod proof;
 mod stamps;
 mod tempo;
 mod views;
