@@ -90,6 +90,11 @@ pub fn bind_problem(flag: &str, address: SocketAddr, error: &std::io::Error) -> 
     wiring::bind_problem(flag, address, error)
 }
 
+/// The store of these settings while no server runs, caught up with its journal. Blocks.
+pub fn open_store(config: &Config) -> Result<(LocalStore, local::Running), StartError> {
+    wiring::open_store(config)
+}
+
 /// How Tempo is spoken to with these settings.
 pub fn forward_options(config: &Config) -> crate::tempo::options::Options {
     wiring::forward_options(config)

@@ -271,6 +271,13 @@ fn instance_mark(instance: &str) -> Option<InstanceMark> {
     Some(InstanceMark { header, id: HeaderValue::from_str(instance).ok()? })
 }
 
+pub(super) fn open_store(config: &Config) -> Result<(LocalStore, local::Running), StartError> {
+    let data_dir = &config.server.data_dir;
+    let journal = open_journal(config, data_dir)?;
+    let options = store_options(config, data_dir, prices(&config.prices).map_err(StartError::Config)?);
+    Ok(LocalStore::open(journal, options)?)
+}
+
 fn open_journal(config: &Config, data_dir: &Path) -> Result<Journal, StartError> {
     let max_bytes = match config.journal.max_bytes.0 {
         0 => automatic_cap(data_dir, config.journal.segment_bytes.0),

@@ -30,6 +30,7 @@ mod report;
 pub mod source;
 mod split;
 pub mod stamp;
+pub mod stamped;
 pub mod target;
 pub mod verdict;
 

@@ -6,4 +6,5 @@ mod commands;
 mod proof;
 mod stamps;
 mod tempo;
+mod verify;
 mod views;
