@@ -16,12 +16,17 @@ mod links;
 mod metrics;
 mod openapi;
 mod path;
+mod query;
 mod refusal;
 mod routes;
+mod run;
+mod scores;
 mod session;
 mod sessions;
 mod stream;
 mod totals;
+mod user_totals;
+mod users;
 
 use std::sync::Arc;
 

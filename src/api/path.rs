@@ -10,18 +10,31 @@ use http::Uri;
 use percent_encoding::percent_decode_str;
 
 use super::refusal::Refusal;
+use crate::model::Str;
 use crate::model::ids::SessionId;
 use crate::params::pairs;
 
 pub(super) const SESSIONS: &str = "/api/v1/observability/sessions/";
 pub(super) const SESSION: &str = "/api/v1/observability/sessions/{session_id}/";
 
+pub(super) const USERS: &str = "/api/v1/observability/users/";
+pub(super) const USER: &str = "/api/v1/observability/users/{user_id}/";
+pub(super) const RUN: &str = "/api/v1/observability/runs/{run_id}/";
+
+/// The user that a request to [`USER`] is about.
+pub(super) fn user_id(uri: &Uri) -> Result<Str, Refusal> {
+    rest_of(uri, USERS).filter(|user| !user.is_empty()).map(Str::from).ok_or(Refusal::NotFound)
+}
+
 /// The session that a request to [`SESSION`] is about.
 pub(super) fn session_id(uri: &Uri) -> Result<SessionId, Refusal> {
-    let raw = uri.path().strip_prefix(SESSIONS).unwrap_or_default();
+    rest_of(uri, SESSIONS).and_then(|id| SessionId::new(&id)).ok_or(Refusal::NotFound)
+}
+
+fn rest_of(uri: &Uri, prefix: &str) -> Option<String> {
+    let raw = uri.path().strip_prefix(prefix)?;
     let raw = raw.strip_suffix('/').unwrap_or(raw);
-    let bytes: Vec<u8> = percent_decode_str(raw).collect();
-    std::str::from_utf8(&bytes).ok().and_then(SessionId::new).ok_or(Refusal::NotFound)
+    String::from_utf8(percent_decode_str(raw).collect()).ok()
 }
 
 /// The path of a session.

@@ -1,7 +1,7 @@
 //! The router table: every route of the API, and the only place where one is added.
 //!
 //! - A path that ends in a slash is served without it too.
-//! - `{session_id}` stands for all that follows, slashes included, since proxies decode `%2F` (see `path`).
+//! - `{session_id}` and `{user_id}` stand for all that follows, slashes included, since proxies decode `%2F` (see `path`).
 //! - Who may call a route stands in its handler's arguments: with `Reader` only those who may read.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use axum::middleware;
 use axum::routing::{MethodRouter, any, get};
 
 use super::refusal::Refusal;
-use super::{Api, agents, health, metrics, openapi, path, session, sessions};
+use super::{Api, agents, health, metrics, openapi, path, query, run, session, sessions, users};
 
 /// One line of the table.
 pub struct Route {
@@ -26,6 +26,20 @@ pub const ROUTES: &[Route] = &[
     Route { path: path::SESSIONS, allow: "GET, HEAD", serve: || get(sessions::list) },
     Route { path: path::SESSION, allow: "GET, HEAD, DELETE", serve: || get(session::show).delete(session::delete) },
     Route { path: "/api/v1/observability/agents/", allow: "GET, HEAD", serve: || get(agents::list) },
+    Route { path: path::RUN, allow: "GET, HEAD", serve: || get(run::show) },
+    Route { path: path::USERS, allow: "GET, HEAD", serve: || get(users::list) },
+    Route { path: path::USER, allow: "GET, HEAD", serve: || get(users::show) },
+    Route { path: "/api/v1/observe/query/sessions/", allow: "GET, HEAD", serve: || get(query::sessions::list) },
+    Route { path: "/api/v1/observe/query/traces/", allow: "GET, HEAD", serve: || get(query::traces::list) },
+    Route { path: "/api/v1/observe/query/traces/detail/", allow: "GET, HEAD", serve: || get(query::detail::show) },
+    Route { path: "/api/v1/observe/query/runs/", allow: "GET, HEAD", serve: || get(query::overview::runs) },
+    Route { path: "/api/v1/observe/query/agents/", allow: "GET, HEAD", serve: || get(query::overview::agents) },
+    Route { path: "/api/v1/observe/query/models/", allow: "GET, HEAD", serve: || get(query::overview::models) },
+    Route { path: "/api/v1/observe/query/costs/", allow: "GET, HEAD", serve: || get(query::overview::costs) },
+    Route { path: "/api/v1/observe/query/users/", allow: "GET, HEAD", serve: || get(query::users::list) },
+    Route { path: "/api/v1/observe/query/dashboard/", allow: "GET, HEAD", serve: || get(query::overview::dashboard) },
+    Route { path: "/api/v1/observe/query/billing/", allow: "GET, HEAD", serve: || get(query::overview::billing) },
+    Route { path: "/api/v1/observe/query/errors/", allow: "GET, HEAD", serve: || get(query::overview::errors) },
     Route { path: "/api/openapi.yaml", allow: "GET, HEAD", serve: || get(openapi::show) },
     Route { path: "/healthz", allow: "GET, HEAD", serve: || get(health::alive) },
     Route { path: "/readyz", allow: "GET, HEAD", serve: || get(health::ready) },
@@ -59,8 +73,10 @@ pub(super) fn build(api: Arc<Api>) -> Router {
 impl Route {
     /// The same path in the router's own terms.
     fn patterns(&self) -> Vec<String> {
-        if let Some(before) = self.path.strip_suffix("{session_id}/") {
-            return vec![format!("{before}{{*session_id}}")];
+        for rest in ["session_id", "user_id"] {
+            if let Some(before) = self.path.strip_suffix(&format!("{{{rest}}}/")) {
+                return vec![format!("{before}{{*{rest}}}")];
+            }
         }
         match self.path.strip_suffix('/') {
             Some(bare) => vec![bare.to_owned(), self.path.to_owned()],

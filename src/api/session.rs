@@ -96,6 +96,10 @@ fn write_totals(sink: &mut Sink, summary: &SessionSummary, include: Includes, to
         sink.text(",\"errors\":")?;
         sink.json(&Errors::new(summary))?;
     }
+    if include.has(Include::Scores) {
+        sink.text(",\"scores\":")?;
+        sink.json(&totals.scores())?;
+    }
     if !totals.truncated().is_empty() {
         sink.text(",\"truncated\":")?;
         sink.json(&totals.truncated())?;

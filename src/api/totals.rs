@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::dto::score::ScoreSummary;
 use super::dto::{ModelLine, Number, Usage, UserLine};
+use super::scores::ScoreTotals;
 use crate::model::Str;
 use crate::model::run::Run;
 use crate::model::usage::{NanoUsd, UsageTotal};
@@ -19,6 +21,7 @@ pub(super) struct Totals {
     suppressed: UsageTotal,
     users: BTreeMap<(Str, Option<Str>), UserTotal>,
     models: BTreeMap<(Str, Str), UsageTotal>,
+    scores: ScoreTotals,
     has_more_users: bool,
     has_more_models: bool,
 }
@@ -39,7 +42,7 @@ impl Totals {
 
     /// Whether every run must be seen, whatever page is shown.
     pub(super) fn is_wanted(&self) -> bool {
-        [Include::Usage, Include::Users, Include::Models].into_iter().any(|include| self.include.has(include))
+        [Include::Usage, Include::Users, Include::Models, Include::Scores].into_iter().any(|include| self.include.has(include))
     }
 
     pub(super) fn add(&mut self, run: &Run) {
@@ -52,6 +55,9 @@ impl Totals {
         }
         if self.include.has(Include::Models) {
             self.add_models(run);
+        }
+        if self.include.has(Include::Scores) {
+            run.scores.iter().for_each(|score| self.scores.add(score));
         }
     }
 
@@ -69,13 +75,21 @@ impl Totals {
     }
 
     pub(super) fn models(&self) -> Vec<ModelLine<'_>> {
-        self.models.iter().map(|((model, provider), total)| ModelLine::new(model, provider, total)).collect()
+        self.models.iter().map(|((model, provider), total)| self.model_line(model, provider, total)).collect()
+    }
+
+    pub(super) fn scores(&self) -> Vec<ScoreSummary<'_>> {
+        self.scores.summaries()
     }
 
     /// The names of the lists that had more than an answer may have.
     pub(super) fn truncated(&self) -> Vec<&'static str> {
         let users = self.has_more_users.then_some(Include::Users.as_str());
         users.into_iter().chain(self.has_more_models.then_some(Include::Models.as_str())).collect()
+    }
+
+    fn model_line<'a>(&self, model: &'a str, provider: &'a str, total: &UsageTotal) -> ModelLine<'a> {
+        if self.include.has(Include::Usage) { ModelLine::sourced(model, provider, total) } else { ModelLine::new(model, provider, total) }
     }
 
     fn add_user(&mut self, run: &Run) {

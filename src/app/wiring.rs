@@ -178,6 +178,10 @@ impl Store for Doored {
         self.store.run(tenant, id)
     }
 
+    fn find_run(&self, tenant: &Tenant, text: &str) -> Result<Option<RunId>, StoreError> {
+        self.store.find_run(tenant, text)
+    }
+
     fn trace(&self, tenant: &Tenant, id: TraceId) -> Result<Option<TraceView>, StoreError> {
         self.store.trace(tenant, id)
     }

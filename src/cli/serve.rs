@@ -49,11 +49,12 @@ fn ready_line(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr) ->
     format!(r#"{{"event":"ready","otlp_grpc":"{otlp_grpc}","otlp_http":"{otlp_http}","http":"{http}"}}"#)
 }
 
-/// Three lines that can be pasted: how an agent reaches it, and how a person does. With keys they need one, which is not ours to show.
+/// Lines that can be pasted: how an agent reaches it, and how a person does. With keys they need one, which is not ours to show.
 fn introduction(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr, needs_key: bool) -> String {
-    let (agent_key, person_key) = match needs_key {
-        true => (" OTEL_EXPORTER_OTLP_HEADERS=x-wax-key=$KEY", " -H \"X-Wax-Key: $KEY\""),
-        false => ("", ""),
+    let (agent_key, waxell_key, person_key) = match needs_key {
+        true => (" OTEL_EXPORTER_OTLP_HEADERS=x-wax-key=$KEY", "$KEY", " -H \"X-Wax-Key: $KEY\""),
+        // The SDK sends nothing without a key.
+        false => ("", "any", ""),
     };
     let lines = [
         (format!("export OTEL_EXPORTER_OTLP_ENDPOINT=http://{}{agent_key}", reachable(otlp_http)), "any agent, OTLP over HTTP"),
@@ -61,6 +62,7 @@ fn introduction(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr, 
             format!("export OTEL_EXPORTER_OTLP_ENDPOINT=http://{} OTEL_EXPORTER_OTLP_PROTOCOL=grpc{agent_key}", reachable(otlp_grpc)),
             "or over gRPC",
         ),
+        (format!("export WAXELL_API_URL=http://{} WAXELL_API_KEY={waxell_key}", reachable(http)), "the Waxell SDK, both its paths"),
         (format!("curl{person_key} http://{}/api/v1/observability/sessions/", reachable(http)), "its sessions"),
     ];
     let width = lines.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
@@ -96,12 +98,13 @@ mod tests {
         assert!(lines.contains("ENDPOINT=http://127.0.0.1:4318 "), "{lines}");
         assert!(lines.contains("ENDPOINT=http://127.0.0.1:4317 OTEL_EXPORTER_OTLP_PROTOCOL=grpc "), "{lines}");
         assert!(lines.contains("curl http://[::1]:8080/api/v1/observability/sessions/ "), "{lines}");
-        assert!(!lines.contains("KEY"), "{lines}");
+        assert!(lines.contains("WAXELL_API_URL=http://[::1]:8080 WAXELL_API_KEY=any "), "{lines}");
+        assert!(!lines.contains("$KEY"), "{lines}");
     }
 
     #[test]
     fn with_keys_they_say_where_the_key_goes() {
         let lines = introduce(["127.0.0.1:4317", "127.0.0.1:4318", "127.0.0.1:8080"], true);
-        assert_eq!(lines.matches("$KEY").count(), 3, "{lines}");
+        assert_eq!(lines.matches("$KEY").count(), 4, "{lines}");
     }
 }

@@ -21,14 +21,7 @@ use super::placed::Placed;
 use super::tree::{Forest, NONE};
 use crate::model::Str;
 use crate::model::report::{Report, ReportedCall};
-use crate::model::usage::{Call, Cost, NanoUsd, Usage};
-
-/// What a call is known by on both paths.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Key<'a> {
-    tokens: (u64, u64),
-    model: &'a str,
-}
+use crate::model::usage::{Call, CallKey, Cost, NanoUsd};
 
 /// A call of a span: the span and its cost.
 type Spanned = (u32, Option<Cost>);
@@ -45,7 +38,7 @@ pub(super) struct Merged {
 }
 
 /// What the reports of a trace tell of.
-struct Told<'a>(BTreeSet<Key<'a>>);
+struct Told(BTreeSet<CallKey>);
 
 /// Merges every reported run, in the order of the territory's seeds; runs that were not reported have nothing merged.
 pub(super) fn merge_all(forest: &Forest<'_>, territory: &Territory<'_>, shares: &mut [Share], rules: &Rules<'_>) -> Vec<Merged> {
@@ -68,19 +61,19 @@ pub(super) fn merge_all(forest: &Forest<'_>, territory: &Territory<'_>, shares: 
 }
 
 /// Brings the shares of the spans of one run into line with its report.
-fn merge(placed: &Placed<'_>, forest: &Forest<'_>, told: &Told<'_>, spans: &[u32], shares: &mut [Share], rules: &Rules<'_>) -> Merged {
+fn merge(placed: &Placed<'_>, forest: &Forest<'_>, told: &Told, spans: &[u32], shares: &mut [Share], rules: &Rules<'_>) -> Merged {
     let report = placed.report;
     let mut merged = Merged::default();
     let mut reported = stated_calls(report, &mut merged.left_out);
     let mut spanned = spanned_calls(forest, spans, shares);
     let mut pairs: Vec<(Vec<usize>, Vec<Spanned>)> = Vec::new();
-    let shared: Vec<Key<'_>> = spanned.keys().filter(|key| reported.contains_key(key)).copied().collect();
+    let shared: Vec<CallKey> = spanned.keys().filter(|key| reported.contains_key(key)).cloned().collect();
     for key in shared {
         pairs.extend(reported.remove(&key).zip(spanned.remove(&key)));
     }
     // Another name of the same model, then.
     for (key, calls) in std::mem::take(&mut spanned) {
-        let same_tokens = reported.keys().find(|other| other.tokens == key.tokens).copied();
+        let same_tokens = reported.keys().find(|other| other.tokens == key.tokens).cloned();
         match same_tokens.and_then(|other| reported.remove(&other)) {
             Some(records) => pairs.push((records, calls)),
             // Not in this run's report, so in another's.
@@ -130,8 +123,8 @@ fn stand(report: &Report, mut records: Vec<usize>, mut calls: Vec<Spanned>, shar
 }
 
 /// Calls with tokens or a cost by key. Of providers' and frameworks' records of a call the more numerous stand, the others are left out.
-fn stated_calls<'a>(report: &'a Report, left_out: &mut Vec<usize>) -> BTreeMap<Key<'a>, Vec<usize>> {
-    let mut calls: BTreeMap<Key<'a>, [Vec<usize>; 2]> = BTreeMap::new();
+fn stated_calls(report: &Report, left_out: &mut Vec<usize>) -> BTreeMap<CallKey, Vec<usize>> {
+    let mut calls: BTreeMap<CallKey, [Vec<usize>; 2]> = BTreeMap::new();
     for (record, told) in report.calls.iter().enumerate() {
         if told.is_found {
             left_out.push(record);
@@ -151,12 +144,12 @@ fn stated_calls<'a>(report: &'a Report, left_out: &mut Vec<usize>) -> BTreeMap<K
     stated
 }
 
-fn spanned_calls<'a>(forest: &Forest<'a>, spans: &[u32], shares: &[Share]) -> BTreeMap<Key<'a>, Vec<Spanned>> {
-    let mut calls: BTreeMap<Key<'a>, Vec<Spanned>> = BTreeMap::new();
+fn spanned_calls(forest: &Forest<'_>, spans: &[u32], shares: &[Share]) -> BTreeMap<CallKey, Vec<Spanned>> {
+    let mut calls: BTreeMap<CallKey, Vec<Spanned>> = BTreeMap::new();
     for &span in spans {
         let (Share::Counts(cost), Some(call)) = (shares[span as usize], forest.fact(span).call.as_deref()) else { continue };
         if call.usage.is_positive() {
-            calls.entry(key_of(&call.model, &call.usage)).or_default().push((span, cost));
+            calls.entry(CallKey::of(&call.model, &call.usage)).or_default().push((span, cost));
         }
     }
     calls
@@ -196,68 +189,15 @@ pub(super) fn call_of(told: &ReportedCall) -> Call {
     Call { usage: told.usage, model: told.model.clone(), provider: Str::from("") }
 }
 
-fn key(told: &ReportedCall) -> Key<'_> {
-    key_of(&told.model, &told.usage)
-}
-
-fn key_of<'a>(model: &'a str, usage: &Usage) -> Key<'a> {
-    let tokens = match (usage.input_tokens, usage.output_tokens) {
-        (None, None) => (usage.tokens(), 0),
-        (input, output) => (input.unwrap_or(0), output.unwrap_or(0)),
-    };
-    Key { tokens, model: undated(model) }
-}
-
-/// The model without its date: `gpt-4o-2024-08-06`, `claude-sonnet-4-20250514`, `gemini-pro@20240401`, `mistral-large-latest`.
-fn undated(model: &str) -> &str {
-    if let Some(bare) = model.strip_suffix("-latest") {
-        return bare;
-    }
-    let is_date = |tail: &str| {
-        matches!(tail.len(), 8 | 10)
-            && tail.bytes().enumerate().all(|(at, byte)| match (tail.len(), at) {
-                (10, 4 | 7) => byte == b'-',
-                _ => byte.is_ascii_digit(),
-            })
-    };
-    for n in [10, 8] {
-        let Some((head, tail)) = model.len().checked_sub(n).and_then(|at| model.split_at_checked(at)) else { continue };
-        if is_date(tail)
-            && let Some(bare) = head.strip_suffix(['-', '@', ':'])
-        {
-            return bare;
-        }
-    }
-    model
+fn key(told: &ReportedCall) -> CallKey {
+    CallKey::of(&told.model, &told.usage)
 }
 
 // === impl Told ===
 
-impl<'a> Told<'a> {
-    fn of(forest: &Forest<'a>) -> Self {
+impl Told {
+    fn of(forest: &Forest<'_>) -> Self {
         let calls = forest.reports.iter().flat_map(|(_, placed)| &placed.report.calls);
         Self(calls.filter(|told| told.usage.is_positive() && !told.is_found).map(key).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_model_is_compared_without_its_date() {
-        for (model, bare) in [
-            ("gpt-4o-2024-08-06", "gpt-4o"),
-            ("claude-sonnet-4-20250514", "claude-sonnet-4"),
-            ("gemini-1.5-pro@20240401", "gemini-1.5-pro"),
-            ("mistral-large-latest", "mistral-large"),
-            ("gpt-4o", "gpt-4o"),
-            ("20240401", "20240401"),
-            ("model-12345678x", "model-12345678x"),
-            ("", ""),
-            ("модель-2024-08-06", "модель"),
-        ] {
-            assert_eq!(undated(model), bare);
-        }
     }
 }

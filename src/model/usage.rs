@@ -56,6 +56,14 @@ pub struct Call {
     pub provider: Str,
 }
 
+/// What a call is known by where it is told of twice: its tokens, and its model without a date.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CallKey {
+    /// Input and output; a total without a split stands as input.
+    pub tokens: (u64, u64),
+    pub model: Str,
+}
+
 /// What a run, or one model within a run, used: sums over the calls that count.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct UsageTotal {
@@ -69,7 +77,8 @@ pub struct UsageTotal {
     pub cost: NanoUsd,
     /// Calls with tokens and no known price: with any of these the cost is "at least".
     pub unpriced_calls: u64,
-    /// Calls whose cost is from the operator's file, and from the table in the binary. All other priced calls state it themselves.
+    /// Calls whose cost their sender stated, is from the operator's file, and is from the table in the binary.
+    pub emitted_calls: u64,
     pub override_calls: u64,
     pub table_calls: u64,
 }
@@ -122,6 +131,41 @@ impl Usage {
     }
 }
 
+// === impl CallKey ===
+
+impl CallKey {
+    pub fn of(model: &str, usage: &Usage) -> Self {
+        let tokens = match (usage.input_tokens, usage.output_tokens) {
+            (None, None) => (usage.tokens(), 0),
+            (input, output) => (input.unwrap_or(0), output.unwrap_or(0)),
+        };
+        Self { tokens, model: undated(model).into() }
+    }
+}
+
+/// The model without its date: `gpt-4o-2024-08-06`, `claude-sonnet-4-20250514`, `gemini-pro@20240401`, `mistral-large-latest`.
+fn undated(model: &str) -> &str {
+    if let Some(bare) = model.strip_suffix("-latest") {
+        return bare;
+    }
+    let is_date = |tail: &str| {
+        matches!(tail.len(), 8 | 10)
+            && tail.bytes().enumerate().all(|(at, byte)| match (tail.len(), at) {
+                (10, 4 | 7) => byte == b'-',
+                _ => byte.is_ascii_digit(),
+            })
+    };
+    for n in [10, 8] {
+        let Some((head, tail)) = model.len().checked_sub(n).and_then(|at| model.split_at_checked(at)) else { continue };
+        if is_date(tail)
+            && let Some(bare) = head.strip_suffix(['-', '@', ':'])
+        {
+            return bare;
+        }
+    }
+    model
+}
+
 // === impl UsageTotal ===
 
 impl UsageTotal {
@@ -138,6 +182,7 @@ impl UsageTotal {
             reasoning_tokens: usage.reasoning_tokens.unwrap_or(0),
             cost: cost.map_or(NanoUsd(0), |cost| cost.amount),
             unpriced_calls: u64::from(cost.is_none() && usage.tokens() > 0),
+            emitted_calls: if cost.is_some_and(|cost| cost.amount.0 > 0) { is_from(CostSource::Emitted) } else { 0 },
             override_calls: is_from(CostSource::Override),
             table_calls: is_from(CostSource::Table),
         });
@@ -154,7 +199,30 @@ impl UsageTotal {
         self.reasoning_tokens = self.reasoning_tokens.wrapping_add(other.reasoning_tokens);
         self.cost = NanoUsd(self.cost.0.wrapping_add(other.cost.0));
         self.unpriced_calls = self.unpriced_calls.wrapping_add(other.unpriced_calls);
+        self.emitted_calls = self.emitted_calls.wrapping_add(other.emitted_calls);
         self.override_calls = self.override_calls.wrapping_add(other.override_calls);
         self.table_calls = self.table_calls.wrapping_add(other.table_calls);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_compared_without_its_date() {
+        for (model, bare) in [
+            ("gpt-4o-2024-08-06", "gpt-4o"),
+            ("claude-sonnet-4-20250514", "claude-sonnet-4"),
+            ("gemini-1.5-pro@20240401", "gemini-1.5-pro"),
+            ("mistral-large-latest", "mistral-large"),
+            ("gpt-4o", "gpt-4o"),
+            ("20240401", "20240401"),
+            ("model-12345678x", "model-12345678x"),
+            ("", ""),
+            ("модель-2024-08-06", "модель"),
+        ] {
+            assert_eq!(undated(model), bare);
+        }
     }
 }

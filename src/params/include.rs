@@ -12,6 +12,8 @@ pub enum Include {
     Models,
     /// How many runs failed, and how many still run.
     Errors,
+    /// What was judged of each run, and averages by name.
+    Scores,
     /// Links to other views of a run. Named in the interface; no endpoint has them.
     Links,
 }
@@ -23,7 +25,7 @@ pub struct Includes(u8);
 // === impl Include ===
 
 impl Include {
-    pub const ALL: [Self; 5] = [Self::Usage, Self::Users, Self::Models, Self::Errors, Self::Links];
+    pub const ALL: [Self; 6] = [Self::Usage, Self::Users, Self::Models, Self::Errors, Self::Scores, Self::Links];
 
     /// The name in `include=`.
     pub fn as_str(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Include {
             Self::Users => "users",
             Self::Models => "models",
             Self::Errors => "errors",
+            Self::Scores => "scores",
             Self::Links => "links",
         }
     }

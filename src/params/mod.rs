@@ -13,6 +13,7 @@ pub mod instant;
 pub mod pairs;
 pub mod runs;
 pub mod sessions;
+pub mod users;
 
 /// A value that cannot be meant; the text is for the caller.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -52,7 +52,7 @@ fn session_id(text: &str) -> Result<SessionId, BadParam> {
     SessionId::new(text).ok_or_else(|| BadParam::new("session_id", text, &format!("1 to {SESSION_ID_MAX_BYTES} bytes long")))
 }
 
-fn moment(pairs: &Pairs, name: &'static str) -> Result<Option<UnixNanos>, BadParam> {
+pub(super) fn moment(pairs: &Pairs, name: &'static str) -> Result<Option<UnixNanos>, BadParam> {
     let Some(text) = pairs.get(name) else { return Ok(None) };
     match instant::parse(text) {
         Some(moment) => Ok(Some(moment)),

@@ -190,7 +190,7 @@ fn a_bad_value_is_named_with_what_is_allowed() {
         ("start=soon", "start", "ISO 8601"),
         ("end=2026-02-31", "end", "ISO 8601"),
         ("status=success", "status", "running or error"),
-        ("include=everything", "include", "usage, users, models, errors, links"),
+        ("include=everything", "include", "usage, users, models, errors, scores, links"),
         ("include=usage,%00", "include", "usage, users"),
         ("search=%FF", "search", "valid UTF-8"),
     ] {

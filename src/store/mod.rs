@@ -40,6 +40,10 @@ pub trait Store: Send + Sync + 'static {
     /// One run whole, by the number it is shown by. Blocks on disk.
     fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError>;
 
+    /// The run that a pasted text means: its number, a trace id, a workflow id, or the first twelve or more characters of one of the
+    /// first two. Blocks on disk.
+    fn find_run(&self, tenant: &Tenant, text: &str) -> Result<Option<RunId>, StoreError>;
+
     /// Everything that is kept of one trace. Blocks on disk.
     fn trace(&self, tenant: &Tenant, id: TraceId) -> Result<Option<TraceView>, StoreError>;
 

@@ -319,6 +319,7 @@ fn encode_total(total: &UsageTotal) -> stored::UsageTotal {
         unpriced_calls: total.unpriced_calls,
         override_calls: total.override_calls,
         table_calls: total.table_calls,
+        emitted_calls: total.emitted_calls,
     }
 }
 
@@ -336,6 +337,7 @@ fn decode_total(total: Option<stored::UsageTotal>) -> UsageTotal {
         unpriced_calls: total.unpriced_calls,
         override_calls: total.override_calls,
         table_calls: total.table_calls,
+        emitted_calls: total.emitted_calls,
     }
 }
 

@@ -197,6 +197,11 @@ impl Store for Double {
         Ok(runs.iter().find(|(owner, run)| owner == tenant && run.id == id).map(|(_, run)| RunView::bare(run.clone())))
     }
 
+    fn find_run(&self, tenant: &Tenant, text: &str) -> Result<Option<RunId>, StoreError> {
+        let run = text.parse().ok().and_then(RunId::new);
+        Ok(run.map(|run| self.run(tenant, run)).transpose()?.flatten().map(|view| view.run.id))
+    }
+
     fn trace(&self, _: &Tenant, _: TraceId) -> Result<Option<TraceView>, StoreError> {
         self.check().map(|()| None)
     }

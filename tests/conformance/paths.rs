@@ -18,6 +18,8 @@ use sessionfold::model::ids::RunId;
 use sessionfold::model::query::SessionQuery;
 use sessionfold::model::report::EventKind;
 use sessionfold::model::run::Run;
+use sessionfold::model::time::UnixNanos;
+use sessionfold::params::instant;
 use sessionfold::store::RunPost;
 
 use crate::store::house::{House, Tuning};
@@ -25,8 +27,13 @@ use crate::store::house::{House, Tuning};
 /// Agent, session, user, parent's agent, status, cost in nano-dollars, tokens.
 type KnownRun = (String, String, String, Option<String>, String, u64, u64);
 
-/// A part of a case in the order it was recorded.
-enum Part {
+/// A part of a case, in the order and with the time it was recorded.
+struct Part {
+    at: UnixNanos,
+    what: What,
+}
+
+enum What {
     Post(RunPost),
     Spans(Bytes),
 }
@@ -95,6 +102,8 @@ fn parts(case: &str) -> Vec<Part> {
     };
     for line in &lines {
         let (path, body, response) = (line["path"].as_str().unwrap(), object(&line["body"]), object(&line["response"]));
+        let at = instant::parse(line["time"].as_str().unwrap()).unwrap();
+        let post = |post| Part { at, what: What::Post(post) };
         let posted = |body: &Value, given: &BTreeMap<String, String>| {
             let mut text = body.to_string();
             for (theirs, ours) in given.iter().filter(|(theirs, _)| theirs.len() > 8) {
@@ -104,12 +113,12 @@ fn parts(case: &str) -> Vec<Part> {
         };
         if path.ends_with("/runs/start/") {
             let run = RunId::mint(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(given.len() as u64 + 1));
-            parts.push(Part::Post(RunPost { kind: EventKind::Start, run: Some(run), body: posted(&body, &given) }));
+            parts.push(post(RunPost { kind: EventKind::Start, run: Some(run), body: posted(&body, &given) }));
             given.insert(response["run_id"].as_str().unwrap().into(), run.to_string());
             given.insert(response["workflow_id"].as_str().unwrap().into(), posts::workflow_id(run));
         } else if path == "/v1/traces" {
             let file = folder(case).join(body["otlp_file"].as_str().unwrap());
-            parts.push(Part::Spans(with_our_ids(&fs::read(file).unwrap(), &given)));
+            parts.push(Part { at, what: What::Spans(with_our_ids(&fs::read(file).unwrap(), &given)) });
         } else if let Some(rest) = path.strip_prefix("/api/v1/observe/runs/") {
             let (run, what) = rest.split_once('/').unwrap();
             let Some(run) = given.get(run) else { continue };
@@ -122,7 +131,7 @@ fn parts(case: &str) -> Vec<Part> {
                 "complete/" => EventKind::Complete,
                 other => panic!("{other}"),
             };
-            parts.push(Part::Post(RunPost { kind, run: RunId::from_minted(run), body: posted(&body, &given) }));
+            parts.push(post(RunPost { kind, run: RunId::from_minted(run), body: posted(&body, &given) }));
         }
     }
     parts
@@ -144,12 +153,12 @@ fn with_our_ids(request: &[u8], given: &BTreeMap<String, String>) -> Bytes {
 
 fn ordered(parts: Vec<Part>, paths: Paths, order: Order) -> Vec<Part> {
     if paths == Paths::PostsOnly {
-        return parts.into_iter().filter(|part| matches!(part, Part::Post(_))).collect();
+        return parts.into_iter().filter(|part| matches!(part.what, What::Post(_))).collect();
     }
     if order == Order::AsRecorded {
         return parts;
     }
-    let (mut spans, posts): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(|part| matches!(part, Part::Spans(_)));
+    let (mut spans, posts): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(|part| matches!(part.what, What::Spans(_)));
     if order == Order::SpansReversed {
         spans.reverse();
     }
@@ -161,10 +170,11 @@ fn ordered(parts: Vec<Part>, paths: Paths, order: Order) -> Vec<Part> {
 
 fn replay(house: &House, parts: &[Part]) {
     for part in parts {
-        house.advance(1_000_000);
-        match part {
-            Part::Post(post) => house.post("default", post.clone()),
-            Part::Spans(request) => house.send("default", request.clone()),
+        // The clock never goes back, in whatever order the parts come.
+        house.advance(part.at.since(house.now()).0.max(1_000));
+        match &part.what {
+            What::Post(post) => house.post("default", post.clone()),
+            What::Spans(request) => house.send("default", request.clone()),
         }
     }
     house.wait_folded();
@@ -250,8 +260,8 @@ fn a_run_keeps_the_number_that_the_sdk_was_given() {
     let parts = parts("01_call_time_session");
     let given: Vec<RunId> = parts
         .iter()
-        .filter_map(|part| match part {
-            Part::Post(RunPost { kind: EventKind::Start, run, .. }) => *run,
+        .filter_map(|part| match &part.what {
+            What::Post(RunPost { kind: EventKind::Start, run, .. }) => *run,
             _ => None,
         })
         .collect();
@@ -267,4 +277,24 @@ fn a_run_keeps_the_number_that_the_sdk_was_given() {
             view.calls.iter().fold((0, 0), |sum, call| (sum.0 + call.usage.tokens(), sum.1 + call.cost.map_or(0, |cost| cost.amount.0)));
         assert_eq!(sum, (view.run.usage.tokens, view.run.usage.cost.0), "the calls of {run} add up to it");
     }
+}
+
+#[test]
+fn a_call_that_came_as_a_run_of_its_own_too_counts_once_in_the_run_that_made_it() {
+    for order in [Order::AsRecorded, Order::SpansFirst, Order::SpansLast] {
+        let mut house = House::new(Tuning::default());
+        replay(&house, &ordered(parts("08_streaming"), Paths::Both, order));
+        let strays = |house: &House| -> Vec<(u64, u64)> {
+            let runs = house.runs("default");
+            runs.iter().filter(|run| run.agent.starts_with("auto:")).map(|run| (run.usage.tokens, run.suppressed.tokens)).collect()
+        };
+        house.until("the stray is found", || strays(&house) == [(0, 732)]);
+        house.reopen();
+        assert_eq!(strays(&house), [(0, 732)], "{order:?}");
+    }
+    // Over HTTP alone nobody else tells of it.
+    let house = House::new(Tuning::default());
+    replay(&house, &ordered(parts("08_streaming"), Paths::PostsOnly, Order::AsRecorded));
+    let stray = house.runs("default").into_iter().find(|run| run.agent.starts_with("auto:")).unwrap();
+    assert_eq!((stray.usage.tokens, stray.suppressed.tokens), (732, 0));
 }

@@ -131,6 +131,10 @@ impl Store for Recorder {
         Err(unreadable())
     }
 
+    fn find_run(&self, _: &Tenant, _: &str) -> Result<Option<RunId>, StoreError> {
+        Err(unreadable())
+    }
+
     fn trace(&self, _: &Tenant, _: TraceId) -> Result<Option<TraceView>, StoreError> {
         Err(unreadable())
     }

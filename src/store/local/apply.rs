@@ -12,6 +12,7 @@ use super::folder::{FoldError, Folder};
 use super::pending::is_listed;
 use super::read::RunStream;
 use super::rows::{NO_SESSION, TenantNo};
+use super::strays::calls_of;
 use super::tenant::{TenantCell, TenantState};
 use super::traces::{AppliedRun, TraceKey};
 use crate::fold::{Decided, Rules, fold};
@@ -85,7 +86,9 @@ impl Folder {
             open.fold_after = Some(done + (done - began) * LARGE_TRACE_SHARE);
         }
         let before = std::mem::take(&mut open.applied);
+        let calls = calls_of(key.1, &open.facts, &reports, &folded);
         drop(open);
+        self.note_calls(key.0, calls);
 
         let mut before: FxHashMap<SpanId, AppliedRun> = before.into_iter().map(|applied| (applied.run.key.span, applied)).collect();
         let mut decided = Decided { runs: Vec::with_capacity(folded.runs.len()), verdicts: folded.verdicts, has_deleted: false };

@@ -18,6 +18,7 @@ use super::read::Reader;
 use super::recent::Generation;
 use super::reports::{RecentStart, claimed_run};
 use super::rows::TenantNo;
+use super::strays::RecentCalls;
 use super::tenant::TenantCell;
 use super::traces::{KnownTraces, OpenTrace, TraceKey, load};
 use super::{Options, Shared};
@@ -55,6 +56,8 @@ pub(super) struct Folder {
     pub(super) tombstones: FxHashMap<(TenantNo, SessionId), UnixNanos>,
     /// Sessions with a run that was reported and named no trace.
     pub(super) untraced: FxHashSet<(TenantNo, SessionId)>,
+    /// Calls of the last minutes of runs that were reported.
+    pub(super) recent_calls: RecentCalls,
     /// Starts of the last minute, by tenant and digest.
     pub(super) starts: FxHashMap<(TenantNo, u64), RecentStart>,
     /// Traces with a run that has no end yet, and the last sign of life of the one that is silent longest.

@@ -12,6 +12,7 @@
 
 mod apply;
 mod checkpoint;
+mod find;
 mod folder;
 mod metrics;
 mod notices;
@@ -23,6 +24,7 @@ mod reports;
 mod retention;
 mod rows;
 mod schema;
+mod strays;
 mod tenant;
 mod traces;
 mod verdicts;
@@ -242,6 +244,11 @@ impl Store for LocalStore {
     fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
         self.view_run(&cell, id)
+    }
+
+    fn find_run(&self, tenant: &Tenant, text: &str) -> Result<Option<RunId>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
+        self.find_run_by_text(&cell, text)
     }
 
     fn trace(&self, tenant: &Tenant, id: TraceId) -> Result<Option<TraceView>, StoreError> {

@@ -18,6 +18,7 @@ use super::read::Readers;
 use super::recent::Generation;
 use super::rows::{self, TenantNo, signed, unsigned};
 use super::schema::{SchemaError, open_writer};
+use super::strays::RecentCalls;
 use super::tenant::{TenantCell, Tenants};
 use super::traces::{KnownTraces, OpenTraces, TraceKey};
 use super::{LocalStore, Metrics, Options, Shared, lock};
@@ -122,6 +123,7 @@ impl LocalStore {
             tombstones: loaded.tombstones,
             unfinished: loaded.unfinished,
             untraced: loaded.untraced,
+            recent_calls: RecentCalls::default(),
             starts: FxHashMap::default(),
             forgotten: FxHashMap::default(),
             open_bytes: 0,

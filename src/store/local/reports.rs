@@ -81,7 +81,13 @@ impl Folder {
     }
 
     /// Changes a report, and has everything folded again that depends on it.
-    fn change_report<T>(&mut self, key: TraceKey, run: RunId, at: UnixNanos, change: impl FnOnce(&mut Report) -> T) -> Option<T> {
+    pub(super) fn change_report<T>(
+        &mut self,
+        key: TraceKey,
+        run: RunId,
+        at: UnixNanos,
+        change: impl FnOnce(&mut Report) -> T,
+    ) -> Option<T> {
         let mut open = self.shared.traces.map.get_mut(&key)?;
         let weight = open.weight();
         let report = Arc::make_mut(open.report.get_or_insert_with(|| Arc::new(Report::new(run, at))));

@@ -52,6 +52,7 @@ impl Folder {
             self.expire_traces(self.floor)?;
             self.pending.sessionless_floor = self.floor;
         }
+        self.recent_calls.forget_before(now.minus(Nanos::from_secs(60)));
         self.evict_idle();
         self.publish_gauges();
         Ok(())

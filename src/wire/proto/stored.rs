@@ -154,6 +154,8 @@ pub struct UsageTotal {
     pub override_calls: u64,
     #[prost(uint64, tag = "11")]
     pub table_calls: u64,
+    #[prost(uint64, tag = "12")]
+    pub emitted_calls: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ModelUsage {

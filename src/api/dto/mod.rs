@@ -3,12 +3,20 @@
 //! - The order of the fields is the order of the keys, and part of the interface.
 //! - A key that was not asked for by `include=` is absent; a documented key is always there.
 
+pub(super) mod detail;
+pub(super) mod query;
+pub(super) mod run;
+pub(super) mod score;
+mod tree;
+pub(super) mod user;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use self::score::ScoreLine;
 use super::format;
 use crate::model::Str;
 use crate::model::run::Run;
@@ -91,6 +99,8 @@ pub(super) struct RunLine<'a> {
     user_group: Option<Option<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     models: Option<Vec<ModelLine<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<Vec<ScoreLine<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -103,6 +113,8 @@ pub(super) struct Usage {
     reasoning_tokens: u64,
     unpriced_calls: u64,
     cost_is_partial: bool,
+    /// Where the cost is from, see [`cost_source`].
+    cost_source: Option<&'static str>,
     suppressed: Suppressed,
 }
 
@@ -124,6 +136,9 @@ pub(super) struct ModelLine<'a> {
     output_tokens: u64,
     cost: Number,
     unpriced_calls: u64,
+    /// Only with `include=usage`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_source: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -253,11 +268,12 @@ impl<'a> RunLine<'a> {
             status: run.status.as_str(),
             cost: Number::dollars(run.usage.cost),
             tokens: run.usage.tokens,
-            trace_id: run.key.trace.to_string(),
+            trace_id: trace_id(run),
             usage: include.has(Include::Usage).then(|| Usage::new(&run.usage, &run.suppressed)),
             user_id: has_users.then_some(run.user.as_deref()),
             user_group: has_users.then_some(run.user_group.as_deref()),
             models: include.has(Include::Models).then(|| run.models.iter().map(ModelLine::of).collect()),
+            scores: include.has(Include::Scores).then(|| run.scores.iter().map(ScoreLine::new).collect()),
         }
     }
 }
@@ -275,6 +291,7 @@ impl Usage {
             reasoning_tokens: usage.reasoning_tokens,
             unpriced_calls: usage.unpriced_calls,
             cost_is_partial: usage.unpriced_calls > 0,
+            cost_source: cost_source(usage),
             suppressed: Suppressed { llm_calls: suppressed.calls, tokens: suppressed.tokens, cost: Number::dollars(suppressed.cost) },
         }
     }
@@ -293,10 +310,16 @@ impl<'a> ModelLine<'a> {
             output_tokens: total.output_tokens,
             cost: Number::dollars(total.cost),
             unpriced_calls: total.unpriced_calls,
+            cost_source: None,
         }
     }
 
-    fn of(usage: &'a ModelUsage) -> Self {
+    /// With the source of its cost.
+    pub(super) fn sourced(model: &'a str, provider: &'a str, total: &UsageTotal) -> Self {
+        Self { cost_source: cost_source(total), ..Self::new(model, provider, total) }
+    }
+
+    pub(super) fn of(usage: &'a ModelUsage) -> Self {
         Self::new(&usage.model, &usage.provider, &usage.total)
     }
 }
@@ -311,6 +334,27 @@ impl<'a> AgentList<'a> {
             last_activity: format::timestamp(agent.last_activity),
         };
         Self { results: agents.iter().map(line).collect(), count: agents.len() }
+    }
+}
+
+/// Empty where a run is of no trace that is known.
+fn trace_id(run: &Run) -> String {
+    run.trace_id().map(|trace| trace.to_string()).unwrap_or_default()
+}
+
+/// Where the cost of these calls is from: `emitted` (the sender states it), `override` (the operator's file), `price_table` (the table in
+/// the binary), `unknown` (tokens, and nobody knows a price), `mixed`; `None` where nothing was used.
+pub(super) fn cost_source(total: &UsageTotal) -> Option<&'static str> {
+    let sources = [
+        (total.emitted_calls > 0, "emitted"),
+        (total.override_calls > 0, "override"),
+        (total.table_calls > 0, "price_table"),
+        (total.unpriced_calls > 0, "unknown"),
+    ];
+    let mut named = sources.into_iter().filter(|(is, _)| *is).map(|(_, name)| name);
+    match (named.next(), named.next()) {
+        (only, None) => only,
+        _ => Some("mixed"),
     }
 }
 

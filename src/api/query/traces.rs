@@ -1,0 +1,43 @@
+//! `query/traces/`: the newest runs of a window.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, StatusCode, Uri};
+
+use super::RUNS_MAX;
+use super::gather::Gathered;
+use super::window::Asked;
+use crate::api::Api;
+use crate::api::dto::{self, query::RunItem, query::Traces};
+use crate::api::guard::Reader;
+use crate::api::refusal::Refusal;
+use crate::model::run::{Run, RunStatus};
+
+const LIMIT_DEFAULT: usize = 10;
+
+pub(in crate::api) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Response, Refusal> {
+    let asked = Asked::of(uri.query());
+    let agent = asked.get("agent_name").or(asked.get("agent")).map(str::to_ascii_lowercase);
+    let status = asked.get("status").map(str::to_owned);
+    let session = asked.get("session_id").map(str::to_owned);
+    let is_meant = move |run: &Run| {
+        agent.as_ref().is_none_or(|agent| run.agent.to_ascii_lowercase().contains(agent))
+            && status.as_ref().is_none_or(|status| has_status(run, status))
+            && session.as_ref().is_none_or(|session| run.session.as_ref().is_some_and(|of| of.as_str() == session))
+    };
+    let gathered = Gathered::of(&api, tenant, &asked, asked.limit(LIMIT_DEFAULT, RUNS_MAX), is_meant).await?;
+    let traces = Traces { traces: gathered.newest.iter().map(RunItem::new).collect(), total: gathered.n_runs, hours: asked.hours };
+    Ok(dto::answer(StatusCode::OK, HeaderMap::new(), &traces))
+}
+
+/// A status in the words of `wax`.
+fn has_status(run: &Run, status: &str) -> bool {
+    match status {
+        "policy_invalidated" | "policy_blocked" => run.status == RunStatus::Blocked,
+        "completed" => run.status == RunStatus::Success,
+        "failed" => run.status == RunStatus::Error,
+        status => run.status.as_str() == status,
+    }
+}

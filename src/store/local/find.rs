@@ -1,0 +1,96 @@
+//! From what a person pastes to a run: its number, the number's beginning, a trace id, its beginning, or a workflow id.
+//!
+//! The beginnings are what the `wax` command shows of ids: their first twelve characters.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::read::Reader;
+use super::rows::{signed, unsigned};
+use super::tenant::TenantCell;
+use super::{LocalStore, store_error};
+use crate::conventions::posts;
+use crate::model::ids::{RunId, TraceId};
+use crate::model::run::Run;
+use crate::store::StoreError;
+
+/// The shortest beginning of an id that is looked for.
+const PREFIX_MIN_CHARS: usize = 12;
+/// Digits of the largest run id.
+const RUN_ID_MAX_DIGITS: u32 = 16;
+
+impl LocalStore {
+    pub(super) fn find_run_by_text(&self, cell: &TenantCell, text: &str) -> Result<Option<RunId>, StoreError> {
+        let text = text.trim();
+        let reader = self.shared.reader()?;
+        let failed = |error| store_error("look for a run", error);
+        let exact = posts::run_of_workflow(text).or_else(|| text.parse().ok().and_then(RunId::new));
+        if let Some(run) = exact
+            && reader.run_by_id(cell, &cell.read(), run).map_err(failed)?.is_some()
+        {
+            return Ok(Some(run));
+        }
+        let hex = text.to_ascii_lowercase();
+        if let Some(trace) = TraceId::from_hex(&hex) {
+            return self.first_run_of(cell, trace);
+        }
+        if text.len() < PREFIX_MIN_CHARS || !text.is_ascii() {
+            return Ok(None);
+        }
+        if let Some(run) = run_with_prefix(&reader, cell, text).map_err(failed)? {
+            return Ok(Some(run));
+        }
+        match trace_with_prefix(self, &reader, cell, &hex).map_err(failed)? {
+            Some(trace) => self.first_run_of(cell, trace),
+            None => Ok(None),
+        }
+    }
+
+    /// The outermost run of a trace, the earliest of several.
+    fn first_run_of(&self, cell: &TenantCell, trace: TraceId) -> Result<Option<RunId>, StoreError> {
+        let Some(view) = self.view_trace(cell, trace)? else { return Ok(None) };
+        let is_outermost = |run: &&Run| run.parent.is_none_or(|parent| view.runs.iter().all(|other| other.id != parent));
+        Ok(view.runs.iter().find(is_outermost).or(view.runs.first()).map(|run| run.id))
+    }
+}
+
+/// Of several the one that started last.
+fn run_with_prefix(reader: &Reader, cell: &TenantCell, prefix: &str) -> rusqlite::Result<Option<RunId>> {
+    let Some(number) = prefix.parse::<u64>().ok().filter(|_| prefix.bytes().all(|b| b.is_ascii_digit())) else { return Ok(None) };
+    let n_digits = prefix.len() as u32;
+    let mut best: Option<Run> = None;
+    for n_missing in 1..=RUN_ID_MAX_DIGITS.saturating_sub(n_digits) {
+        let scale = 10_u64.pow(n_missing);
+        let (from, to) = (number.saturating_mul(scale), number.saturating_add(1).saturating_mul(scale));
+        let mut ids: Vec<RunId> = {
+            let mut select =
+                reader.prepare_cached("SELECT run_id FROM runs WHERE tenant_no = ?1 AND run_id >= ?2 AND run_id < ?3 LIMIT 100")?;
+            let rows = select.query_map(params![cell.no.0, signed(from), signed(to)], |row| row.get::<_, i64>(0))?;
+            rows.filter_map(|id| id.ok().and_then(|id| RunId::new(unsigned(id)))).collect()
+        };
+        ids.extend(
+            cell.read().recent.all().filter_map(|(_, order, run)| run.map(|_| order.id)).filter(|id| (from..to).contains(&id.get())),
+        );
+        for id in ids {
+            let found = reader.run_by_id(cell, &cell.read(), id)?;
+            best = found.into_iter().chain(best).max_by_key(|run| (run.started_at, run.id));
+        }
+    }
+    Ok(best.map(|run| run.id))
+}
+
+/// Any of several: twelve hexadecimal digits of random ids are met once.
+fn trace_with_prefix(store: &LocalStore, reader: &Reader, cell: &TenantCell, hex: &str) -> rusqlite::Result<Option<TraceId>> {
+    if hex.len() > 32 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(None);
+    }
+    let open = store.shared.traces.map.iter().map(|open| *open.key());
+    if let Some((_, trace)) = open.filter(|(tenant, _)| *tenant == cell.no).find(|(_, trace)| trace.to_string().starts_with(hex)) {
+        return Ok(Some(trace));
+    }
+    let (Some(from), Some(to)) = (TraceId::from_hex(&format!("{hex:0<32}")), TraceId::from_hex(&format!("{hex:f<32}"))) else {
+        return Ok(None);
+    };
+    let mut select = reader.prepare_cached("SELECT trace_id FROM traces WHERE trace_id BETWEEN ?1 AND ?2 AND tenant_no = ?3 LIMIT 1")?;
+    let found: Option<[u8; 16]> = select.query_row(params![from.as_bytes(), to.as_bytes(), cell.no.0], |row| row.get(0)).optional()?;
+    Ok(found.and_then(|trace| TraceId::from_bytes(&trace)))
+}
