@@ -37,10 +37,10 @@ const TRACES_MAX: usize = 1_000;
 /// Tempo's own limit.
 const SPANS_MAX: usize = 100;
 const SHORTEST_SECONDS: u64 = 1;
+/// Below what makes an answer too large for Tempo itself.
+const TRACES_IN_SHORTEST: usize = 20_000;
 /// A seventh of what Tempo allows.
 const LONGEST_SECONDS: u64 = 24 * 3600;
-/// More than Tempo's default `query_end_cutoff`.
-const REST_SECONDS: u64 = 120;
 const FIRST_SECONDS: u64 = 3600;
 
 /// A text as TraceQL writes it.
@@ -64,16 +64,20 @@ pub async fn read(
     let mut traces: HashMap<TraceId, Vec<Stamped>> = HashMap::new();
     let (mut start, mut seconds) = (range.start, FIRST_SECONDS);
     while start < range.end {
-        // A rest too short to be asked for by itself goes along: Tempo hides its last seconds and refuses a window that lies in them.
-        let end = if start + seconds + REST_SECONDS >= range.end { range.end } else { start + seconds };
-        let window = Window { start, end };
-        let found = client.search(&query, window, TRACES_MAX, SPANS_MAX).await?;
-        if found.len() >= TRACES_MAX && window.end - window.start > SHORTEST_SECONDS + REST_SECONDS {
-            seconds = ((window.end - window.start).saturating_sub(REST_SECONDS) / 2).max(SHORTEST_SECONDS);
+        let window = Window { start, end: range.end.min(start + seconds) };
+        let limit = if seconds == SHORTEST_SECONDS { TRACES_IN_SHORTEST } else { TRACES_MAX };
+        let found = match client.search(&query, window, limit, SPANS_MAX).await {
+            Ok(found) => found,
+            // It hides its last seconds, and refuses a window that lies in them.
+            Err(QueryError::Refused { status: 400, words }) if words.contains("start must be before end") => break,
+            Err(error) => return Err(error),
+        };
+        if found.len() >= limit && seconds > SHORTEST_SECONDS {
+            seconds = (seconds / 2).max(SHORTEST_SECONDS);
             continue;
         }
-        if found.len() >= TRACES_MAX {
-            return Err(QueryError::Answer(format!("{TRACES_MAX} traces or more in the second {start}: more than can be read by search")));
+        if found.len() >= limit {
+            return Err(QueryError::Answer(format!("{limit} traces or more in the second {start}: more than can be read by search")));
         }
         for trace in &found {
             let spans = spans_of(client, trace).await?;
