@@ -22,11 +22,14 @@ fn trace_id(n: u128) -> u128 {
     n << 64 | 0xbeef
 }
 
+fn nanos_now() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap()
+}
+
 /// A run of two calls that ended some seconds ago.
 fn run(n: u128) -> Vec<Span> {
-    let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap();
     let trace = trace_id(n);
-    let start = now - 40 * SECOND;
+    let start = nanos_now() - 40 * SECOND;
     let spans = [
         chat(trace, 2, 1, (100 + n as i64, 20), 300),
         chat(trace, 3, 1, (10, 2), 31),
@@ -122,7 +125,8 @@ async fn verify_agrees_and_then_finds_a_doubled_span_a_lost_trace_and_a_span_tha
     db.execute("UPDATE traces SET facts = ?1 WHERE trace_id = ?2", rusqlite::params![blob, lost.as_bytes()]).unwrap();
     drop(db);
     let server = place.start().await;
-    server.send(request([span(trace_id(5), 9, 1)])).await.unwrap();
+    let late = span(trace_id(5), 9, 1).between(nanos_now() - 40 * SECOND, nanos_now() - 39 * SECOND);
+    server.send(request([late])).await.unwrap();
     let gone = ("missing_in_index", Some(lost.to_string()), vec![call.to_string()]);
 
     verdict(against(&server, &tempo), &[gone.clone(), twice.clone()]).await;
