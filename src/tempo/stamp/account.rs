@@ -105,6 +105,15 @@ impl Accounts {
         }
     }
 
+    /// The same for a run, which mostly has an account already.
+    pub(super) fn add_of(&mut self, run: &Run, amounts: Amounts) {
+        let is_of_run = |owner: &Owner| owner.run == own_span(run) && owner.session == run.session;
+        match self.0.iter_mut().find(|account| is_of_run(&account.owner)) {
+            Some(account) => account.amounts = account.amounts.plus(amounts),
+            None => self.0.push(Account { owner: Owner::of(run), amounts }),
+        }
+    }
+
     pub(super) fn of(&self, owner: &Owner) -> Amounts {
         self.0.iter().find(|account| account.owner == *owner).map(|account| account.amounts).unwrap_or_default()
     }

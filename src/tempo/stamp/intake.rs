@@ -54,8 +54,9 @@ impl Held {
         let mut traces: Vec<TraceId> = Vec::new();
         let mut index: FxHashMap<TraceId, u32> = FxHashMap::default();
         let mut spans: Vec<HeldSpan> = Vec::new();
-        let mut n_duplicates = 0;
+        let mut checksums: Vec<u32> = Vec::new();
         let layout = Layout::of(&bytes, |span| {
+            checksums.push(crc32fast::hash(span.bytes));
             let (Some(trace), Some(id)) = (TraceId::from_bytes(span.trace_id), SpanId::from_bytes(span.span_id)) else {
                 spans.push(HeldSpan { trace: 0, id: None, seen: Seen::Never });
                 return;
@@ -68,16 +69,37 @@ impl Held {
                     traces.len() as u32 - 1
                 }),
             };
-            let seen = told.meet(trace, id, crc32fast::hash(span.bytes));
-            n_duplicates += u64::from(seen == Seen::Already);
-            spans.push(HeldSpan { trace: at, id: Some(id), seen });
+            spans.push(HeldSpan { trace: at, id: Some(id), seen: Seen::Never });
         });
+        let n_duplicates = meet(&traces, &mut spans, &checksums, told);
         let layout = layout.ok();
         (Self { bytes, read_at, end, last, event: None, layout, spans, traces, n_settled: 0 }, n_duplicates)
     }
 
+    /// An event of a run.
     pub(super) fn of_event(event: RunEvent, read_at: Instant, end: Position, last: Last) -> Self {
         let (spans, traces) = (Vec::new(), Vec::new());
         Self { bytes: Bytes::new(), read_at, end, last, event: Some(event), layout: None, spans, traces, n_settled: 0 }
     }
+}
+
+/// Compares the spans with those that came by, a stretch of one trace at a time; gives how many are repetitions.
+fn meet(traces: &[TraceId], spans: &mut [HeldSpan], checksums: &[u32], told: &mut Told) -> u64 {
+    let mut n_duplicates = 0;
+    let mut checksums = checksums;
+    for stretch in spans.chunk_by_mut(|a, b| a.trace == b.trace && a.id.is_some() && b.id.is_some()) {
+        let (sums, rest) = checksums.split_at(stretch.len().min(checksums.len()));
+        checksums = rest;
+        let Some(first) = stretch.first() else { continue };
+        let (Some(_), Some(trace)) = (first.id, traces.get(first.trace as usize)) else { continue };
+        let mut seen = Vec::with_capacity(stretch.len());
+        let ids = stretch.iter().zip(sums).filter_map(|(span, sum)| Some((span.id?, *sum)));
+        told.meet(*trace, ids, |found| seen.push(found));
+        for (span, found) in stretch.iter_mut().zip(seen) {
+            n_duplicates += u64::from(found == Seen::Already);
+            span.seen = found;
+        }
+    }
+    told.forget_oldest();
+    n_duplicates
 }

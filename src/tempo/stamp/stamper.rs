@@ -39,6 +39,7 @@ pub(in crate::tempo) struct Stamper {
 struct Shared {
     decided: Option<Arc<Decided>>,
     labels: Vec<Option<Vec<u8>>>,
+    told: TraceTold,
 }
 
 /// Spans of our own that have to be sent.
@@ -71,24 +72,25 @@ impl Stamper {
         for trace in &held.traces {
             let decided = self.verdicts.decided(&self.tenant, *trace);
             let n_runs = decided.as_ref().map_or(0, |decided| decided.runs.len());
-            shared.push(Shared { decided, labels: vec![None; n_runs] });
+            shared.push(Shared { decided, labels: vec![None; n_runs], told: self.told.take(*trace) });
         }
         let mut n_kept = 0;
         let mut n_stamped = 0;
-        let told = &mut self.told;
         let mut out = layout.write(&held.bytes, held.spans.len() * STAMP_BYTES, |ordinal, stamps| {
             let Some(span) = held.spans.get(ordinal) else { return Fate::Keep };
-            let (Some(id), Some(trace)) = (span.id, held.traces.get(span.trace as usize)) else { return Fate::Keep };
             if span.seen == Seen::Already {
                 return Fate::Drop;
             }
             n_kept += 1;
-            let trace_told = told.trace(*trace);
-            trace_told.send(id);
-            let Some(shared) = shared.get_mut(span.trace as usize) else { return Fate::Keep };
-            n_stamped += u64::from(shared.put(stamps, trace_told, id, span.seen));
+            if let (Some(id), Some(shared)) = (span.id, shared.get_mut(span.trace as usize)) {
+                shared.told.send(id);
+                n_stamped += u64::from(shared.put(stamps, id, span.seen));
+            }
             Fate::Keep
         });
+        for (trace, shared) in held.traces.iter().zip(&mut shared) {
+            self.told.put_back(*trace, std::mem::take(&mut shared.told));
+        }
         self.metrics.stamped_spans.inc_by(n_stamped);
         if n_kept == 0 {
             out.clear();
@@ -226,7 +228,7 @@ impl Stamper {
 
 impl Shared {
     /// Appends the stamps of one span and notes them; `false` if it belongs to no run.
-    fn put(&mut self, stamps: &mut Stamps<'_>, told: &mut TraceTold, id: SpanId, seen: Seen) -> bool {
+    fn put(&mut self, stamps: &mut Stamps<'_>, id: SpanId, seen: Seen) -> bool {
         let Some(decided) = self.decided.as_deref() else { return false };
         let Some(Verdict { run: Some(at), counted, .. }) = decided.verdict(id) else { return false };
         let Some(run) = decided.run(*at) else { return false };
@@ -244,12 +246,12 @@ impl Shared {
             }
             stamps.int(TOKENS, amounts.tokens);
         }
-        if own_span(run) == Some(id) && !told.synthetic.contains(&id) {
+        if own_span(run) == Some(id) && !self.told.synthetic.contains(&id) {
             put_totals(stamps, &run.usage);
             amounts = amounts.plus(Amounts::of_run(&run.usage));
         }
         if !amounts.is_zero() {
-            told.accounts.add(&Owner::of(run), amounts);
+            self.told.accounts.add_of(run, amounts);
         }
         true
     }

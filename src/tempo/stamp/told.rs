@@ -13,7 +13,10 @@ use crate::fold::Decided;
 use crate::model::ids::{SpanId, TraceId};
 
 /// A span in the map, and its share of the room that maps keep free.
-const SPAN_BYTES: usize = 2 * size_of::<(SpanId, SpanTold)>();
+const SPAN_BYTES: usize = 2 * size_of::<SpanTold>();
+
+/// Up to so many spans are looked through one by one.
+const FEW_MAX: usize = 24;
 
 /// Two generations: when the young one is full, it becomes the old one, and what was in the old one and not touched since is forgotten.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ pub(super) struct Told {
 #[derive(Debug, Default)]
 pub(super) struct TraceTold {
     /// Every span of the trace that came by.
-    spans: FxHashMap<SpanId, SpanTold>,
+    spans: Spans,
     /// What was told, the beginning included.
     pub(super) accounts: Accounts,
     /// Runs of which a span of our own told, by the span that would be theirs.
@@ -36,8 +39,16 @@ pub(super) struct TraceTold {
     pub(super) is_begun: bool,
 }
 
+/// Most traces have a handful of spans, and some have a hundred thousand.
+#[derive(Debug)]
+enum Spans {
+    Few(Vec<SpanTold>),
+    Many(FxHashMap<SpanId, SpanTold>),
+}
+
 #[derive(Clone, Copy, Debug)]
 struct SpanTold {
+    id: SpanId,
     /// Of the bytes of the last copy, to tell a repetition from a fuller copy.
     checksum: u32,
     is_sent: bool,
@@ -66,34 +77,103 @@ impl Told {
 
     /// What is known of the trace; it counts as touched.
     pub(super) fn trace(&mut self, trace: TraceId) -> &mut TraceTold {
-        if !self.young.contains_key(&trace) {
-            let told = self.old.remove(&trace).unwrap_or_default();
-            if self.young_bytes >= self.generation_bytes {
-                self.old = std::mem::take(&mut self.young);
-                self.young_bytes = 0;
+        match self.young.entry(trace) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let told = self.old.remove(&trace).unwrap_or_default();
+                self.young_bytes += told.weight();
+                place.insert(told)
             }
-            self.young_bytes += told.weight();
-            self.young.insert(trace, told);
         }
-        self.young.entry(trace).or_default()
     }
 
-    /// Notes that a span came by and waits to be sent.
-    pub(super) fn meet(&mut self, trace: TraceId, id: SpanId, checksum: u32) -> Seen {
-        let spans = &mut self.trace(trace).spans;
-        let seen = match spans.entry(id) {
-            Entry::Occupied(known) if known.get().checksum == checksum => return Seen::Already,
-            Entry::Occupied(mut known) => {
-                known.get_mut().checksum = checksum;
-                return Seen::Differently;
+    /// Takes what is known of a trace out, to be put back soon.
+    pub(super) fn take(&mut self, trace: TraceId) -> TraceTold {
+        let told = self.young.remove(&trace).or_else(|| self.old.remove(&trace)).unwrap_or_default();
+        self.young_bytes = self.young_bytes.saturating_sub(told.weight());
+        told
+    }
+
+    pub(super) fn put_back(&mut self, trace: TraceId, told: TraceTold) {
+        self.young_bytes += told.weight();
+        self.young.insert(trace, told);
+    }
+
+    /// Forgets the traces that were silent longest, if there is too much. Called where no trace is taken out.
+    pub(super) fn forget_oldest(&mut self) {
+        if self.young_bytes >= self.generation_bytes {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+    }
+
+    /// Notes that spans of one trace came by and wait to be sent; `seen` is told of each how it compares.
+    pub(super) fn meet(&mut self, trace: TraceId, spans: impl Iterator<Item = (SpanId, u32)>, mut seen: impl FnMut(Seen)) {
+        let mut n_new = 0;
+        let told = self.trace(trace);
+        for (id, checksum) in spans {
+            let found = told.spans.meet(id, checksum);
+            n_new += usize::from(found == Seen::Never);
+            seen(found);
+        }
+        self.young_bytes += n_new * SPAN_BYTES;
+    }
+}
+
+// === impl Spans ===
+
+impl Default for Spans {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl Spans {
+    fn meet(&mut self, id: SpanId, checksum: u32) -> Seen {
+        if let Some(known) = self.find(id) {
+            let is_same = known.checksum == checksum;
+            known.checksum = checksum;
+            return if is_same { Seen::Already } else { Seen::Differently };
+        }
+        let span = SpanTold { id, checksum, is_sent: false };
+        match self {
+            Self::Few(spans) if spans.len() < FEW_MAX => spans.push(span),
+            Self::Few(spans) => {
+                let many = spans.drain(..).chain([span]).map(|span| (span.id, span)).collect();
+                *self = Self::Many(many);
             }
-            Entry::Vacant(place) => {
-                place.insert(SpanTold { checksum, is_sent: false });
-                Seen::Never
-            }
+            Self::Many(spans) => _ = spans.insert(id, span),
+        }
+        Seen::Never
+    }
+
+    fn find(&mut self, id: SpanId) -> Option<&mut SpanTold> {
+        match self {
+            Self::Few(spans) => spans.iter_mut().find(|span| span.id == id),
+            Self::Many(spans) => spans.get_mut(&id),
+        }
+    }
+
+    fn is_waiting(&self, id: SpanId) -> bool {
+        match self {
+            Self::Few(spans) => spans.iter().any(|span| span.id == id && !span.is_sent),
+            Self::Many(spans) => spans.get(&id).is_some_and(|span| !span.is_sent),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &SpanTold> {
+        let (few, many) = match self {
+            Self::Few(spans) => (Some(spans.iter()), None),
+            Self::Many(spans) => (None, Some(spans.values())),
         };
-        self.young_bytes += SPAN_BYTES;
-        seen
+        few.into_iter().flatten().chain(many.into_iter().flatten())
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Few(spans) => spans.len(),
+            Self::Many(spans) => spans.len(),
+        }
     }
 }
 
@@ -102,7 +182,7 @@ impl Told {
 impl TraceTold {
     /// The span leaves.
     pub(super) fn send(&mut self, id: SpanId) {
-        if let Some(span) = self.spans.get_mut(&id) {
+        if let Some(span) = self.spans.find(id) {
             span.is_sent = true;
         }
     }
@@ -112,7 +192,7 @@ impl TraceTold {
     }
 
     pub(super) fn ids(&self) -> FxHashSet<SpanId> {
-        self.spans.keys().copied().collect()
+        self.spans.iter().map(|span| span.id).collect()
     }
 
     /// Begins with what must have been told when only these spans were known: `before` is the decision without all that came by.
@@ -129,14 +209,14 @@ impl TraceTold {
     /// What will be told of the spans that still wait, as things stand.
     pub(super) fn expected(&self, now: &Decided) -> Accounts {
         let mut expected = Accounts::default();
-        if self.spans.values().any(|span| !span.is_sent) {
-            add_all(&mut expected, now, |id| self.spans.get(&id).is_some_and(|span| !span.is_sent));
+        if self.spans.iter().any(|span| !span.is_sent) {
+            add_all(&mut expected, now, |id| self.spans.is_waiting(id));
         }
         expected
     }
 
     fn weight(&self) -> usize {
-        size_of::<(TraceId, Self)>() + self.spans.capacity() * SPAN_BYTES + self.accounts.weight()
+        size_of::<(TraceId, Self)>() + self.spans.len() * SPAN_BYTES + self.accounts.weight()
     }
 }
 
