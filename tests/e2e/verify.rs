@@ -72,11 +72,13 @@ async fn verdict(arguments: Vec<String>, expected: &[(&str, Option<String>, Vec<
                 (it["cause"].as_str().unwrap().to_owned(), it["trace_id"].as_str().map(str::to_owned), spans)
             })
             .collect::<Vec<(String, Option<String>, Vec<String>)>>();
+        found.sort();
         found.dedup();
         assert_eq!(code, i32::from(!differences.is_empty()));
         (found, said)
     };
-    let expected: Vec<_> = expected.iter().map(|(cause, trace, spans)| ((*cause).to_owned(), trace.clone(), spans.clone())).collect();
+    let mut expected: Vec<_> = expected.iter().map(|(cause, trace, spans)| ((*cause).to_owned(), trace.clone(), spans.clone())).collect();
+    expected.sort();
     let mut last = found().await;
     for _ in 0..40 {
         if last.0 == expected {
