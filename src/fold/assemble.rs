@@ -48,7 +48,6 @@ pub(super) fn assemble<'a>(
     shares: &[Share],
     merged: &'a [Merged],
     rules: &Rules<'_>,
-    is_truncated: bool,
 ) -> Folded {
     let (mut tallies, mut counted) = tally(forest, territory, shares);
     add_reported(forest, territory, merged, &mut tallies, &mut counted);
@@ -68,7 +67,7 @@ pub(super) fn assemble<'a>(
             workflow: names.workflow.cloned().unwrap_or_else(|| Str::from(WORKFLOW_DEFAULT)),
             user: names.user.cloned(),
             user_group: names.user_group.cloned(),
-            parent: report.and_then(|report| report.start.as_ref()?.parent).or(enclosing),
+            parent: enclosing.or_else(|| report?.start.as_ref()?.parent),
             started_at: times.started_at,
             completed_at: times.completed_at,
             last_activity: times.last_activity,
@@ -79,7 +78,7 @@ pub(super) fn assemble<'a>(
             n_spans: tally.n_spans,
             is_provisional: seed.span == NONE,
             is_future: times.is_future,
-            is_truncated: is_truncated || report.is_some_and(|report| report.n_calls_refused > 0),
+            is_truncated: forest.is_truncated || report.is_some_and(|report| report.n_calls_refused > 0),
             is_reported: report.is_some(),
             is_untraced: report.is_some_and(is_untraced),
             is_agentless: report.is_none() && tally.is_agentless(),

@@ -121,5 +121,5 @@ pub fn fold(trace: TraceId, facts: &TraceFacts, reports: &[&Report], rules: &Rul
     let names = names::name_runs(&forest, &territory);
     let mut shares = count::share(&forest, rules);
     let merged = merge::merge_all(&forest, &territory, &mut shares, rules);
-    assemble::assemble(trace, &forest, &territory, names, &shares, &merged, rules, facts.n_refused() > 0)
+    assemble::assemble(trace, &forest, &territory, names, &shares, &merged, rules)
 }

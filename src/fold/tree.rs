@@ -25,6 +25,8 @@ pub(super) struct Forest<'a> {
     pub top: Vec<u32>,
     /// When each span started: its start, else its earliest child's, else its end.
     pub start: Vec<UnixNanos>,
+    /// The trace holds more spans than were kept.
+    pub is_truncated: bool,
     /// Spans that are runs which were reported too, ordered.
     pub reports: Vec<(u32, &'a Placed<'a>)>,
 }
@@ -50,7 +52,7 @@ impl<'a> Forest<'a> {
         let mut reports: Vec<(u32, &Placed<'_>)> = placed.iter().map(|placed| (find(&facts, placed.span), placed)).collect();
         reports.retain(|&(span, _)| span != NONE);
         reports.sort_unstable_by_key(|&(span, _)| span);
-        Self { facts, parent, order, top, start, reports }
+        Self { facts, parent, order, top, start, is_truncated: set.n_refused() > 0, reports }
     }
 
     pub fn len(&self) -> usize {

@@ -132,10 +132,10 @@ async fn include_tells_usage_users_models_and_errors() {
     let run = &answer.text[answer.text.find(r#","usage":"#).unwrap()..answer.text.find(r#"},{"id""#).unwrap()];
     let expected = concat!(
         r#","usage":{"llm_calls":1,"input_tokens":100,"output_tokens":20,"cached_tokens":40,"cache_write_tokens":0,"#,
-        r#""reasoning_tokens":5,"unpriced_calls":0,"cost_is_partial":false,"#,
+        r#""reasoning_tokens":5,"unpriced_calls":0,"cost_is_partial":false,"cost_source":"emitted","#,
         r#""suppressed":{"llm_calls":2,"tokens":240,"cost":0.000000001}},"user_id":"ann","user_group":"staff","#,
         r#""models":[{"model":"gpt-4o","provider":"openai","llm_calls":1,"tokens":120,"input_tokens":100,"output_tokens":20,"#,
-        r#""cost":0.0006,"unpriced_calls":0}]"#
+        r#""cost":0.0006,"unpriced_calls":0,"cost_source":"emitted"}]"#
     );
     assert_eq!(run, expected);
     assert_eq!(body["runs"][1]["user_group"], serde_json::Value::Null);
@@ -143,13 +143,14 @@ async fn include_tells_usage_users_models_and_errors() {
     let sums = &answer.text[answer.text.find("}],\"usage\"").unwrap() + 2..];
     let expected = concat!(
         r#","usage":{"llm_calls":3,"input_tokens":108,"output_tokens":24,"cached_tokens":40,"cache_write_tokens":0,"#,
-        r#""reasoning_tokens":5,"unpriced_calls":1,"cost_is_partial":true,"#,
+        r#""reasoning_tokens":5,"unpriced_calls":1,"cost_is_partial":true,"cost_source":"mixed","#,
         r#""suppressed":{"llm_calls":2,"tokens":240,"cost":0.000000001}},"#,
         r#""users":[{"user_id":"ann","user_group":"staff","run_count":2,"tokens":120,"cost":0.0006},"#,
         r#"{"user_id":"bob","user_group":null,"run_count":1,"tokens":12,"cost":0.000000001}],"#,
         r#""models":[{"model":"gpt-4o","provider":"openai","llm_calls":2,"tokens":122,"input_tokens":101,"output_tokens":21,"#,
-        r#""cost":0.000600001,"unpriced_calls":0},"#,
-        r#"{"model":"llama","provider":"openai","llm_calls":1,"tokens":10,"input_tokens":7,"output_tokens":3,"cost":0.0,"unpriced_calls":1}],"#,
+        r#""cost":0.000600001,"unpriced_calls":0,"cost_source":"emitted"},"#,
+        r#"{"model":"llama","provider":"openai","llm_calls":1,"tokens":10,"input_tokens":7,"output_tokens":3,"cost":0.0,"unpriced_calls":1,"#,
+        r#""cost_source":"unknown"}],"#,
         r#""errors":{"error_count":1,"running_count":0}}"#
     );
     assert_eq!(sums, expected);

@@ -124,6 +124,7 @@ pub fn using(mut run: Run, model: &str, tokens: (u64, u64), cost: Option<u64>) -
         output_tokens: tokens.1,
         cost: NanoUsd(cost.unwrap_or(0)),
         unpriced_calls: u64::from(cost.is_none()),
+        emitted_calls: u64::from(cost.is_some()),
         ..UsageTotal::default()
     };
     run.usage.add(&total);

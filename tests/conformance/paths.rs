@@ -269,7 +269,8 @@ fn a_run_keeps_the_number_that_the_sdk_was_given() {
     replay(&house, &parts);
     let mut shown: Vec<RunId> = house.runs("default").iter().filter(|run| run.is_reported).map(|run| run.id).collect();
     let mut given = given;
-    (shown.sort(), given.sort());
+    shown.sort();
+    given.sort();
     assert_eq!(shown, given);
     for run in given {
         let view = house.run("default", run).unwrap();

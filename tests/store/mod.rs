@@ -7,6 +7,7 @@ pub mod house;
 mod laws;
 mod memory;
 mod opening;
+mod parents;
 mod readers;
 mod retention;
 mod tenants;

@@ -272,7 +272,7 @@ impl<'a> RunLine<'a> {
             usage: include.has(Include::Usage).then(|| Usage::new(&run.usage, &run.suppressed)),
             user_id: has_users.then_some(run.user.as_deref()),
             user_group: has_users.then_some(run.user_group.as_deref()),
-            models: include.has(Include::Models).then(|| run.models.iter().map(ModelLine::of).collect()),
+            models: include.has(Include::Models).then(|| run.models.iter().map(|usage| ModelLine::of(usage, include)).collect()),
             scores: include.has(Include::Scores).then(|| run.scores.iter().map(ScoreLine::new).collect()),
         }
     }
@@ -319,8 +319,9 @@ impl<'a> ModelLine<'a> {
         Self { cost_source: cost_source(total), ..Self::new(model, provider, total) }
     }
 
-    pub(super) fn of(usage: &'a ModelUsage) -> Self {
-        Self::new(&usage.model, &usage.provider, &usage.total)
+    fn of(usage: &'a ModelUsage, include: Includes) -> Self {
+        let line = if include.has(Include::Usage) { Self::sourced } else { Self::new };
+        line(&usage.model, &usage.provider, &usage.total)
     }
 }
 

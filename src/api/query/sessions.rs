@@ -23,7 +23,7 @@ const SESSION_RUNS_MAX: u64 = 1_000;
 
 pub(in crate::api) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Response, Refusal> {
     let asked = Asked::of(uri.query());
-    let wanted = asked.get("session_id").map(|id| SessionId::new(id));
+    let wanted = asked.get("session_id").map(SessionId::new);
     let found = match wanted {
         // Asked for by name, it is shown however old it is.
         Some(Some(id)) => api.read(move |store| one(store, &tenant, &id)).await?,

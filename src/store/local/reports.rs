@@ -57,6 +57,28 @@ impl Folder {
         }
         if post.kind == EventKind::Start {
             self.note_start(cell, run, post);
+            self.leave_ended_parent(cell, run)?;
+        }
+        Ok(())
+    }
+
+    /// A run starts in another only while that one goes on. Of runs that overlap in one process the SDK leaves the first one's workflow id
+    /// behind, and names it as the parent of all that come later (`docs/sdk.md`).
+    fn leave_ended_parent(&mut self, cell: &TenantCell, run: RunId) -> Result<(), FoldError> {
+        let key = (cell.no, TraceId::of_report(run));
+        let started = self.shared.traces.map.get(&key).and_then(|open| open.report.clone());
+        let Some((parent, at)) = started.and_then(|report| Some((report.start.as_ref()?.parent?, report.last_at))) else { return Ok(()) };
+        let unit = TraceId::of_report(parent);
+        if !self.open_known(cell, unit)? {
+            return Ok(());
+        }
+        let parent = self.shared.traces.map.get(&(cell.no, unit)).and_then(|open| open.report.clone());
+        if parent.is_some_and(|parent| parent.completion.is_some()) {
+            self.change_report(key, run, at, |report| {
+                if let Some(start) = &mut report.start {
+                    start.parent = None;
+                }
+            });
         }
         Ok(())
     }

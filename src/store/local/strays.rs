@@ -38,9 +38,11 @@ pub(super) struct RecentCall {
     unit: TraceId,
     /// Which of that unit's calls of this key it is.
     nth: usize,
-    /// The `auto:` run whose record it is; `None` for a call of a real run.
-    stray: Option<(RunId, usize)>,
+    stray: Stray,
 }
+
+/// The record of an `auto:` run; `None` for a call of a real run.
+type Stray = Option<(RunId, usize)>;
 
 impl Folder {
     /// Remembers the calls of a unit that has just been folded, and marks the strays that are found by that.
@@ -77,7 +79,7 @@ pub(super) fn calls_of(unit: TraceId, facts: &TraceFacts, reports: &[Arc<Report>
     if reports.is_empty() {
         return Vec::new();
     }
-    let mut calls: Vec<(CallKey, UnixNanos, Option<(RunId, usize)>)> = Vec::new();
+    let mut calls: Vec<(CallKey, UnixNanos, Stray)> = Vec::new();
     let mut add = |model: &str, usage: &Usage, at, stray| {
         if usage.is_positive() {
             calls.push((CallKey::of(model, usage), at, stray));
