@@ -113,7 +113,9 @@ fn stamps(args: &Args) -> Result<(), Failure> {
         let (mut stamped, mut plain) = (Vec::new(), Vec::new());
         for _ in 0..args.reps {
             for (costs, stamp) in [(&mut stamped, true), (&mut plain, false)] {
-                costs.push(case::measure(&|sink: &Sink| Receiver::sessionfold(&args.bin, Some(sink.addr), stamp), &load)?.cpu_seconds);
+                costs.push(
+                    case::measure(&|sink: &Sink| Receiver::sessionfold_stamping(&args.bin, Some(sink.addr), stamp), &load)?.cpu_seconds,
+                );
             }
         }
         let (stamped, plain) = (median(stamped.into_iter()), median(plain.into_iter()));
@@ -126,7 +128,7 @@ fn run(&(name, transport, batch, content, spans, rate): &Case, args: &Args) -> R
     const RUNS: u64 = 5;
     let sessions = spans / (RUNS * SPANS_PER_RUN as u64);
     let load = Load { transport, batch, content, sessions, runs: RUNS, rate, seed: 1 };
-    let ours = |sink: &Sink| Receiver::sessionfold(&args.bin, Some(sink.addr), true);
+    let ours = |sink: &Sink| Receiver::sessionfold(&args.bin, Some(sink.addr));
     let mut costs = Vec::new();
     let mut collector = Vec::new();
     // One after the other, so that whatever else the machine does meets both.

@@ -38,8 +38,13 @@ pub struct Ended {
 // === impl Receiver ===
 
 impl Receiver {
-    /// sessionfold, forwarding to `sink` if there is one, with the defaults or without stamps.
-    pub fn sessionfold(bin: &Path, sink: Option<SocketAddr>, stamp: bool) -> Result<Self, Failure> {
+    /// sessionfold, forwarding to `sink` if there is one.
+    pub fn sessionfold(bin: &Path, sink: Option<SocketAddr>) -> Result<Self, Failure> {
+        Self::sessionfold_stamping(bin, sink, true)
+    }
+
+    /// The same, with stamps or without.
+    pub fn sessionfold_stamping(bin: &Path, sink: Option<SocketAddr>, stamp: bool) -> Result<Self, Failure> {
         let dir = tempfile::tempdir()?;
         let mut command = Command::new(bin);
         command.env_clear().arg("serve").arg("--data-dir").arg(dir.path().join("data"));

@@ -26,7 +26,7 @@ const API: &str = "/api/v1/observability/sessions/";
 type Path3<'a> = (&'static str, &'a dyn Fn(u64) -> String);
 
 pub fn measure(bin: &Path, sessions: u64) -> Result<(), Failure> {
-    let receiver = Receiver::sessionfold(bin, None, true)?;
+    let receiver = Receiver::sessionfold(bin, None)?;
     let api = receiver.api.ok_or("sessionfold has an API")?;
     let load = Load { transport: Transport::Grpc, batch: 2_048, content: 105, sessions, runs: 1, rate: None, seed: 5 };
     let world = load.world()?;

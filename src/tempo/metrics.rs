@@ -138,6 +138,7 @@ mod tests {
         metrics.retries(Cause::Timeout).inc();
         metrics.dropped_spans(DropReason::BadData).inc_by(2);
         metrics.accepted_bytes.inc_by(7);
+        metrics.maybe_doubled_spans(Doubt::Restart).inc_by(3);
         let mut registry = Registry::default();
         metrics.register(&mut registry);
         let mut text = String::new();
@@ -149,6 +150,13 @@ mod tests {
             "sessionfold_forward_retries_total{cause=\"timeout\"} 1",
             "sessionfold_forward_splits_total 0",
             "sessionfold_forward_dropped_spans_total{reason=\"bad_data\"} 2",
+            "sessionfold_forward_stamped_spans_total 0",
+            "sessionfold_forward_corrections_total 0",
+            "sessionfold_forward_synthetic_spans_total 0",
+            "sessionfold_forward_duplicate_spans_total 0",
+            "sessionfold_forward_maybe_doubled_spans_total{cause=\"restart\"} 3",
+            "sessionfold_forward_released_early_total 0",
+            "sessionfold_forward_held_bytes 0",
             "sessionfold_forward_lag_bytes 0",
             "sessionfold_forward_tempo_up 0",
         ] {

@@ -21,7 +21,7 @@ const SESSIONS: &str = "/api/v1/observability/sessions/";
 const RUNS_AT_ONCE: usize = 1_000;
 
 pub(super) enum Index {
-    Server(Client),
+    Server(Box<Client>),
     Data(Box<DataDir>),
 }
 
@@ -62,7 +62,7 @@ impl Index {
         let base = format!("http://{}", crate::cli::reachable(config.server.http));
         let client = Client::new(&base, Door::Api, key).map_err(|error| VerifyError::Index(error.to_string()))?;
         match client.get("/healthz").await {
-            Ok(_) => return Ok(Self::Server(client)),
+            Ok(_) => return Ok(Self::Server(Box::new(client))),
             Err(ClientError::NotRunning { .. }) => {}
             Err(error) => return Err(VerifyError::Index(error.to_string())),
         }

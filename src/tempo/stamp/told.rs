@@ -233,3 +233,59 @@ fn add_all(accounts: &mut Accounts, decided: &Decided, wanted: impl Fn(SpanId) -
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace(n: u128) -> TraceId {
+        TraceId::from_bytes(&n.to_be_bytes()).unwrap()
+    }
+
+    fn meet(told: &mut Told, n: u128, span: u64, checksum: u32) -> Seen {
+        let mut seen = Seen::Never;
+        told.meet(trace(n), std::iter::once((SpanId::from_u64(span).unwrap(), checksum)), |found| seen = found);
+        told.forget_oldest();
+        seen
+    }
+
+    #[test]
+    fn a_repetition_is_told_from_a_fuller_copy_in_small_traces_and_in_large_ones() {
+        let mut told = Told::new(1 << 20);
+        for span in 1..=100 {
+            assert_eq!(meet(&mut told, 1, span, 7), Seen::Never);
+            assert_eq!(meet(&mut told, 1, span, 7), Seen::Already);
+            assert_eq!(meet(&mut told, 1, span, 8), Seen::Differently);
+            assert_eq!(meet(&mut told, 1, span, 8), Seen::Already);
+        }
+        assert_eq!(told.trace(trace(1)).n_spans(), 100);
+        assert_eq!(meet(&mut told, 2, 1, 7), Seen::Never, "another trace");
+    }
+
+    #[test]
+    fn what_was_silent_longest_is_forgotten_and_memory_stays_bounded() {
+        const BYTES: usize = 64 << 10;
+        let mut told = Told::new(BYTES);
+        for n in 1..=10_000 {
+            assert_eq!(meet(&mut told, n, 1, 7), Seen::Never);
+            // One that is touched all the time stays.
+            meet(&mut told, 20_000, 1, 7);
+        }
+        assert_eq!(meet(&mut told, 20_000, 1, 7), Seen::Already);
+        assert_eq!(meet(&mut told, 10_000, 1, 7), Seen::Already, "the newest is known");
+        assert_eq!(meet(&mut told, 1, 1, 7), Seen::Never, "the oldest is forgotten");
+        let n_known = told.young.len() + told.old.len();
+        assert!(n_known * size_of::<(TraceId, TraceTold)>() < 2 * BYTES, "{n_known} traces");
+    }
+
+    #[test]
+    fn a_trace_that_is_taken_out_and_put_back_weighs_what_it_did() {
+        let mut told = Told::new(1 << 20);
+        meet(&mut told, 1, 1, 7);
+        let before = told.young_bytes;
+        let taken = told.take(trace(1));
+        assert!(told.young_bytes < before && !told.knows(trace(1)));
+        told.put_back(trace(1), taken);
+        assert_eq!(told.young_bytes, before);
+    }
+}
