@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! agents ── OTLP gRPC, OTLP HTTP ──► ingest ──► journal (durable, then the ack)
-//!                                                  ├──► fold ──► index (memory, SQLite) ──► api
+//!                                                  ├──► fold ──► index (memory, SQLite) ──► api, ui
 //!                                                  └──► tempo (forwarder) ──► Grafana Tempo
 //! ```
 //!
@@ -26,7 +26,7 @@
 //! | 3 | [`tempo`] | everything said to Tempo |
 //! | 4 | [`store`] | the one write path, and the trait behind which it scales |
 //! | 5 | [`auth`], [`params`] | shared by the doors |
-//! | 6 | [`ingest`], [`api`] | the doors |
+//! | 6 | [`ingest`], [`api`], [`ui`] | the doors |
 //! | 7 | [`config`], [`telemetry`], [`server`], [`app`], [`cli`] | the only modules that know everything |
 //! | 7 | [`demo`] | a client: readable traffic for a running server |
 
@@ -48,4 +48,5 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod tempo;
+pub mod ui;
 pub mod wire;

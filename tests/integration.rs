@@ -14,3 +14,4 @@ mod receive;
 mod store;
 mod support;
 mod tidy;
+mod ui;

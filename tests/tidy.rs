@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 8] = [
     &["index", "tempo"],
     &["store"],
     &["auth", "params"],
-    &["ingest", "api"],
+    &["ingest", "api", "ui"],
     &["config", "telemetry", "server", "app", "cli", "demo"],
 ];
 const MAX_LINES: usize = 500;

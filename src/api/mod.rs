@@ -8,11 +8,9 @@
 
 mod agents;
 mod dto;
-mod format;
 mod guard;
 mod head;
 mod health;
-mod links;
 mod metrics;
 mod openapi;
 mod path;

@@ -1,18 +1,11 @@
-//! The session id in a path.
-//!
-//! - Everything after `/sessions/` is the id, percent-decoded once; a bare `/` belongs to it, since proxies decode `%2F`.
-//! - One slash at the end is the API's own, with or without which a path means the same. An id that itself ends in a slash is written
-//!   with `%2F`, or with two slashes.
-//! - `+` is itself: only query strings have it for a space.
-//! - What no session can be called, because it is empty, too long or not UTF-8, is not found.
+//! The paths of sessions; what an id is in one stands in `params::path`.
 
 use http::Uri;
-use percent_encoding::percent_decode_str;
 
 use super::refusal::Refusal;
 use crate::model::Str;
 use crate::model::ids::SessionId;
-use crate::params::pairs;
+use crate::params::{pairs, path};
 
 pub(super) const SESSIONS: &str = "/api/v1/observability/sessions/";
 pub(super) const SESSION: &str = "/api/v1/observability/sessions/{session_id}/";
@@ -32,9 +25,7 @@ pub(super) fn session_id(uri: &Uri) -> Result<SessionId, Refusal> {
 }
 
 fn rest_of(uri: &Uri, prefix: &str) -> Option<String> {
-    let raw = uri.path().strip_prefix(prefix)?;
-    let raw = raw.strip_suffix('/').unwrap_or(raw);
-    String::from_utf8(percent_decode_str(raw).collect()).ok()
+    path::decoded(uri.path().strip_prefix(prefix)?)
 }
 
 /// The path of a session.

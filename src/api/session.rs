@@ -11,7 +11,6 @@ use http::{HeaderMap, StatusCode, Uri};
 
 use super::dto::{self, Aggregates, Deleted, Errors, RunLine};
 use super::guard::Reader;
-use super::links::Place;
 use super::refusal::Refusal;
 use super::stream::{self, Cut, Sink};
 use super::totals::Totals;
@@ -19,6 +18,7 @@ use super::{Api, head, path};
 use crate::model::session::SessionSummary;
 use crate::params::base::Base;
 use crate::params::include::{Include, Includes};
+use crate::params::links::Place;
 use crate::params::pairs::Pairs;
 use crate::params::runs::RunsParams;
 use crate::store::{RunPage, SessionDetail};

@@ -8,10 +8,10 @@ use http::{HeaderMap, StatusCode, Uri};
 
 use super::dto::{self, SessionList};
 use super::guard::Reader;
-use super::links::Place;
 use super::refusal::Refusal;
 use super::{Api, head, path};
 use crate::params::base::Base;
+use crate::params::links::Place;
 use crate::params::sessions::ListParams;
 
 pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Response, Refusal> {

@@ -11,13 +11,13 @@ use http::{HeaderMap, StatusCode, Uri};
 
 use super::dto::{self, user::UserDetail, user::UserList, user::UserSummary};
 use super::guard::Reader;
-use super::links::Place;
 use super::refusal::Refusal;
 use super::user_totals::UserTotal;
 use super::{Api, head, path};
 use crate::model::Str;
 use crate::model::run::Run;
 use crate::params::base::Base;
+use crate::params::links::Place;
 use crate::params::pairs;
 use crate::params::users::{UserSort, UsersParams};
 use crate::store::view::RunQuery;

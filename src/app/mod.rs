@@ -6,6 +6,7 @@
 //! Stop: not ready, no new connections, requests in flight finished, journal closed, last fold and checkpoint, forward what time allows.
 //! What Tempo does not have then stays in the journal.
 
+mod pages;
 mod retention;
 mod verdicts;
 mod wiring;
@@ -42,6 +43,8 @@ pub struct App {
     forwarding: Option<Forwarding>,
     keeper: retention::Keeper,
     drain: Duration,
+    /// Ends the listeners, and the streams that would hold them up.
+    no_more_requests: CancellationToken,
     /// Read by `/readyz`.
     stopping: Arc<AtomicBool>,
 }
@@ -120,7 +123,7 @@ impl App {
 
     /// Serves until `stop` resolves, then drains.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), RunError> {
-        let no_more_requests = CancellationToken::new();
+        let no_more_requests = self.no_more_requests;
         let no_more_forwarding = CancellationToken::new();
         let no_more_keeping = CancellationToken::new();
 

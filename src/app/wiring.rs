@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::routing::get;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
+use super::pages;
 use super::retention::Keeper;
 use super::{App, Forwarding, StartError};
 use crate::api::{self, Api, ApiMetrics, StreamLimits};
@@ -31,6 +32,8 @@ use crate::model::time::UnixNanos;
 use crate::prices::Prices;
 use crate::server;
 use crate::store::local::{self, LocalStore};
+use crate::store::overview::Overview;
+use crate::store::raw::RawSpans;
 use crate::store::view::{RunQuery, RunView, TraceView};
 use crate::store::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
 use crate::tempo;
@@ -40,6 +43,7 @@ use crate::tempo::options::Options as ForwardOptions;
 use crate::tempo::source::JournalSource;
 use crate::tempo::stamp::StampOptions;
 use crate::tempo::target::Target;
+use crate::ui;
 
 /// The cap of the journal where none is configured, unless the disk has less than twice that left.
 const AUTOMATIC_JOURNAL_BYTES: u64 = 8 << 30;
@@ -87,22 +91,26 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     let mark = forwarding.is_some().then(|| instance_mark(&instance)).flatten();
     let receiver = Receiver::new(doored.clone(), authenticator.clone(), ingest_options(config), mark);
     receiver.register_metrics(&mut registry);
-    let public_url = Some(config.server.public_url.clone()).filter(|url| !url.is_empty());
+    let public_url = public_url(config);
     let metrics = ApiMetrics::default();
     metrics.register(&mut registry);
     crate::telemetry::register_journal(&journal, &mut registry);
     let api = Arc::new(Api {
-        store: doored,
-        guard: authenticator,
+        store: doored.clone(),
+        guard: authenticator.clone(),
         registry: Arc::new(registry),
         metrics,
         public_url: public_url.clone(),
         streams: StreamLimits { slots: Arc::new(Semaphore::new(STREAM_SLOTS)), chunk_bytes: 64 << 10, stall: Duration::from_secs(30) },
     });
+    let no_more_requests = CancellationToken::new();
+    let tempo =
+        pages::trace_source(config, forwarding.as_ref().map(|forwarding| forwarding.forwarder.status())).map_err(StartError::Config)?;
+    let pages = Arc::new(pages::pages(config, tempo, doored, store.clone(), authenticator, addresses[1].port(), no_more_requests.clone()));
     let http_router = api::router(api)
         .merge(ingest::router(receiver.clone()))
         .merge(ingest::observe::router(receiver.clone(), public_url))
-        .route("/", get(welcome))
+        .merge(ui::router(pages))
         .fallback(ingest::unknown);
     let otlp_router = ingest::otlp_router(receiver);
 
@@ -125,18 +133,13 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
         threads,
         forwarding,
         drain: config.server.drain_timeout.0,
+        no_more_requests,
         stopping,
     })
 }
 
-/// What stands at `/` until there are pages.
-async fn welcome() -> &'static str {
-    "sessionfold\n\n\
-     sessions   /api/v1/observability/sessions/\n\
-     agents     /api/v1/observability/agents/\n\
-     API        /api/openapi.yaml\n\
-     metrics    /metrics\n\
-     OTLP       POST /v1/traces\n"
+pub(super) fn public_url(config: &Config) -> Option<String> {
+    Some(config.server.public_url.clone()).filter(|url| !url.is_empty())
 }
 
 /// The store as the doors see it: not ready while it stops.
@@ -174,6 +177,10 @@ impl Store for Doored {
         self.store.agents(tenant)
     }
 
+    fn overview(&self, tenant: &Tenant) -> Result<Overview, StoreError> {
+        self.store.overview(tenant)
+    }
+
     fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError> {
         self.store.run(tenant, id)
     }
@@ -188,6 +195,10 @@ impl Store for Doored {
 
     fn runs(&self, tenant: &Tenant, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
         self.store.runs(tenant, query, each)
+    }
+
+    fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError> {
+        self.store.raw_spans(tenant, traces)
     }
 
     fn not_ready(&self) -> Option<String> {
@@ -214,6 +225,7 @@ pub(super) fn check_settings(config: &Config) -> Result<Authenticator, String> {
     if !config.forward.tempo.is_empty() {
         Target::parse(&config.forward.tempo).map_err(|error| format!("--tempo: {error}"))?;
     }
+    pages::query_client(config)?;
     Ok(authenticator)
 }
 
@@ -397,7 +409,7 @@ async fn forwarder(config: &Config, journal: &Journal, addresses: &[SocketAddr],
     Ok(Some(Forwarding { forwarder, metrics, position }))
 }
 
-fn now() -> UnixNanos {
+pub(super) fn now() -> UnixNanos {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixNanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
 }

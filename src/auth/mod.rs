@@ -11,8 +11,10 @@ mod keys;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
-use std::time::Instant;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, StatusCode};
@@ -59,6 +61,8 @@ pub struct Authenticator {
     keys: Option<Keys>,
     /// The browser sessions issued since the start; they do not outlive the process.
     sessions: sessions::Sessions,
+    /// Who has failed to log in.
+    throttle: throttle::Throttle,
 }
 
 // === impl Authenticator ===
@@ -66,11 +70,11 @@ pub struct Authenticator {
 impl Authenticator {
     /// Lets everyone in, as the default tenant.
     pub fn off() -> Self {
-        Self { keys: None, sessions: sessions::Sessions::default() }
+        Self { keys: None, sessions: sessions::Sessions::default(), throttle: throttle::Throttle::default() }
     }
 
     pub fn with_keys(keys: Keys) -> Self {
-        Self { keys: Some(keys), sessions: sessions::Sessions::default() }
+        Self { keys: Some(keys), sessions: sessions::Sessions::default(), throttle: throttle::Throttle::default() }
     }
 
     pub fn is_on(&self) -> bool {
@@ -113,6 +117,17 @@ impl Authenticator {
         let Some(keys) = &self.keys else { return Ok(Tenant::default()) };
         let entry = keys.find(key.as_bytes()).ok_or(Denied::Missing)?;
         if entry.rights.contains(&Right::Read) { Ok(entry.tenant.clone()) } else { Err(Denied::WrongRight) }
+    }
+
+    /// Whether this address may try to log in; else how long it has to wait. The address is the connection's: behind a proxy all
+    /// visitors have the proxy's.
+    pub fn may_try(&self, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+        self.throttle.may_try(address, now)
+    }
+
+    /// Takes note of a login that failed.
+    pub fn has_failed(&self, address: Option<IpAddr>, now: Instant) {
+        self.throttle.has_failed(address, now);
     }
 
     /// Begins a browser session that may read `tenant` for [`SESSION_TTL`], and returns the cookie's value.

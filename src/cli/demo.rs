@@ -81,7 +81,8 @@ async fn show(args: &DemoArgs) -> Result<(), String> {
         return Err(format!("the server rejected {} of the spans; its log says why", sent.rejected));
     }
     let list = format!("{}/api/v1/observability/sessions/", api.base());
-    print_line(&format!("\n  the sessions      curl '{list}?search={PREFIX}'"));
+    print_line(&format!("\n  in a browser      {}/?search={PREFIX}", api.base()));
+    print_line(&format!("  the sessions      curl '{list}?search={PREFIX}'"));
     if let Some(example) = example {
         print_line(&format!("  one conversation  curl {list}{example}/"));
     }

@@ -64,6 +64,7 @@ fn introduction(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr, 
         ),
         (format!("export WAXELL_API_URL=http://{} WAXELL_API_KEY={waxell_key}", reachable(http)), "the Waxell SDK, both its paths"),
         (format!("curl{person_key} http://{}/api/v1/observability/sessions/", reachable(http)), "its sessions"),
+        (format!("http://{}/", reachable(http)), "the same in a browser"),
     ];
     let width = lines.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
     let lines: Vec<_> = lines.iter().map(|(line, what)| format!("\n  {line:width$}   # {what}")).collect();

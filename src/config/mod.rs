@@ -27,6 +27,7 @@ pub struct Config {
     pub retention: Retention,
     pub forward: Forward,
     pub auth: Auth,
+    pub ui: Ui,
     pub log: Log,
 }
 
@@ -136,6 +137,16 @@ pub struct Forward {
     pub max_held_bytes: Size,
     /// Tell Tempo what changed after it was sent, on spans of our own.
     pub corrections: bool,
+}
+
+/// Where the pages lead to.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ui {
+    /// The Grafana that users reach; empty: pages have no links to it.
+    pub grafana_url: String,
+    /// The uid of Tempo among Grafana's data sources; empty: pages have no links to it.
+    pub grafana_datasource_uid: String,
 }
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]

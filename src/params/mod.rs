@@ -8,9 +8,12 @@
 //! - No I/O, no clock, and nothing here panics, whatever the bytes.
 
 pub mod base;
+pub mod format;
 pub mod include;
 pub mod instant;
+pub mod links;
 pub mod pairs;
+pub mod path;
 pub mod runs;
 pub mod sessions;
 pub mod users;

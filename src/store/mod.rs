@@ -1,11 +1,15 @@
 //! Layer 4: the one write path, and the trait behind which it scales.
 
 pub mod local;
+pub mod overview;
+pub mod raw;
 pub mod view;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use self::overview::Overview;
+use self::raw::RawSpans;
 use self::view::{RunQuery, RunView, TraceView};
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::SessionQuery;
@@ -37,6 +41,9 @@ pub trait Store: Send + Sync + 'static {
     /// Every agent that has a run in a session, by name.
     fn agents(&self, tenant: &Tenant) -> Result<Vec<AgentSummary>, StoreError>;
 
+    /// What the tenant has sent as a whole. Blocks on disk for at most some milliseconds.
+    fn overview(&self, tenant: &Tenant) -> Result<Overview, StoreError>;
+
     /// One run whole, by the number it is shown by. Blocks on disk.
     fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError>;
 
@@ -49,6 +56,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Shows every run that the query asks for, those without a session too, in no order, from one state. Blocks on disk.
     fn runs(&self, tenant: &Tenant, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError>;
+
+    /// The raw requests that hold spans of these traces, as far as they are still kept. Blocks on disk for at most some seconds.
+    fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError>;
 
     /// Why the store cannot take or answer now, in words for an operator; `None` when it is ready.
     fn not_ready(&self) -> Option<String>;

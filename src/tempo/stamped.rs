@@ -8,9 +8,10 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::query::{FoundSpan, FoundTrace, QueryClient, QueryError, Window};
+use super::query::search::{FoundSpan, FoundTrace, Window};
+use super::query::{QueryClient, QueryError};
 use super::stamp::{CORRECTION_NAME, COST, RUN_COST, RUN_ID, RUN_LLM_CALLS, RUN_TOKENS, SESSION_ID, SYNTHETIC_NAME, TOKENS};
-use crate::model::ids::{SpanId, TraceId};
+use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::wire::otlp::{self, Value};
 
 /// One span that carries amounts. Money in nano-dollars.
@@ -51,6 +52,7 @@ pub fn quoted(text: &str) -> String {
 /// Every span with amounts of one session, or of all, of traces in the range. `progress` is told how many seconds are read.
 pub async fn read(
     client: &QueryClient,
+    tenant: &Tenant,
     session: Option<&str>,
     range: Window,
     mut progress: impl FnMut(u64),
@@ -66,7 +68,7 @@ pub async fn read(
     while start < range.end {
         let window = Window { start, end: range.end.min(start + seconds) };
         let limit = if seconds == SHORTEST_SECONDS { TRACES_IN_SHORTEST } else { TRACES_MAX };
-        let found = match client.search(&query, window, limit, SPANS_MAX).await {
+        let found = match client.search(tenant, &query, window, limit, SPANS_MAX).await {
             Ok(found) => found,
             // It hides its last seconds, and refuses a window that lies in them.
             Err(QueryError::Refused { status: 400, words }) if words.contains("start must be before end") => break,
@@ -80,7 +82,7 @@ pub async fn read(
             return Err(QueryError::Answer(format!("{limit} traces or more in the second {start}: more than can be read by search")));
         }
         for trace in &found {
-            let spans = spans_of(client, trace).await?;
+            let spans = spans_of(client, tenant, trace).await?;
             // A trace that reaches over several windows is in each of them.
             let known = traces.entry(trace.trace).or_default();
             if spans.len() > known.len() {
@@ -96,11 +98,11 @@ pub async fn read(
     Ok(traces.into_values().flatten().filter(|span| session.is_none() || span.session.as_deref() == session).collect())
 }
 
-async fn spans_of(client: &QueryClient, found: &FoundTrace) -> Result<Vec<Stamped>, QueryError> {
+async fn spans_of(client: &QueryClient, tenant: &Tenant, found: &FoundTrace) -> Result<Vec<Stamped>, QueryError> {
     if found.matched <= found.spans.len() as u64 {
         return Ok(found.spans.iter().map(|span| of_found(found.trace, span)).collect());
     }
-    let whole = client.trace(found.trace).await?;
+    let whole = client.trace(tenant, found.trace).await?;
     whole.map_or(Ok(Vec::new()), |bytes| of_bytes(&bytes))
 }
 

@@ -12,6 +12,8 @@ use sessionfold::model::run::{Run, RunStatus};
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::{Nanos, UnixNanos};
 use sessionfold::model::usage::{ModelUsage, NanoUsd, UsageTotal};
+use sessionfold::store::overview::Overview;
+use sessionfold::store::raw::RawSpans;
 use sessionfold::store::view::{RunQuery, RunView, TraceView};
 use sessionfold::store::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
 use tokio::sync::mpsc;
@@ -261,6 +263,14 @@ impl Store for Double {
             AgentSummary { name, run_count: runs.len() as u64, last_activity }
         };
         Ok(names.into_iter().map(summary).collect())
+    }
+
+    fn overview(&self, _: &Tenant) -> Result<Overview, StoreError> {
+        Ok(Overview::default())
+    }
+
+    fn raw_spans(&self, _: &Tenant, _: &[TraceId]) -> Result<RawSpans, StoreError> {
+        Ok(RawSpans::default())
     }
 
     fn not_ready(&self) -> Option<String> {

@@ -3,7 +3,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::trace::v1::Span;
-use sessionfold::tempo::query::{QueryClient, Window};
+use sessionfold::model::ids::Tenant;
+use sessionfold::tempo::query::QueryClient;
+use sessionfold::tempo::query::search::Window;
 
 use crate::support::server::{Place, until};
 use crate::support::spans::{SECOND, Tell, agent, chat, request};
@@ -35,10 +37,10 @@ fn now() -> u64 {
 async fn answer(client: &QueryClient, query: &str) -> Result<String, String> {
     let window = Window { start: now() - 3600, end: now() + 1 };
     if !query.contains("over_time") {
-        let found = client.search(query, window, 100, 3).await.map_err(|error| error.to_string())?;
+        let found = client.search(&Tenant::default(), query, window, 100, 3).await.map_err(|error| error.to_string())?;
         return Ok(format!("{} traces", found.len()));
     }
-    let series = client.metric(query, window).await.map_err(|error| error.to_string())?;
+    let series = client.metric(&Tenant::default(), query, window).await.map_err(|error| error.to_string())?;
     let mut lines: Vec<String> = series
         .iter()
         .filter(|series| !query.contains(" by (") || series.labels.iter().all(Option::is_some))
@@ -103,7 +105,7 @@ async fn every_query_of_the_cookbook_answers_what_it_says() {
     server.send(request([late.between(start, start + SECOND)])).await.unwrap();
     until("the late call left", async || forwarded("corrections_total", 1).await).await;
 
-    let client = QueryClient::new(&tempo.query_url(), &[]).unwrap();
+    let client = tempo.query_client();
     let recipes = recipes();
     assert!(recipes.len() >= 14, "the page has {} queries", recipes.len());
     let mut wrong = Vec::new();

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use sessionfold::tempo::query::{QueryClient, Window};
+use sessionfold::model::ids::Tenant;
+use sessionfold::tempo::query::QueryClient;
+use sessionfold::tempo::query::search::Window;
 
 use crate::load::tool::plan::{Disorder, Plan, Source};
 use crate::load::tool::run::World;
@@ -40,7 +42,7 @@ async fn by_traceql(client: &QueryClient) -> Result<Answers, String> {
     let window = Window { start: now() - 3600, end: now() + 1 };
     for (n, (name, question)) in QUESTIONS.iter().enumerate() {
         let query = format!("{question} by (span.sessionfold.session_id)");
-        for series in client.metric(&query, window).await.map_err(|error| format!("{query}: {error}"))? {
+        for series in client.metric(&Tenant::default(), &query, window).await.map_err(|error| format!("{query}: {error}"))? {
             let session = series.labels.first().cloned().flatten().unwrap_or_else(|| "nil".to_owned());
             answers.entry(session).or_default()[n] = whole(name, series.value);
         }
@@ -106,7 +108,7 @@ async fn for_every_session_traceql_sums_up_what_the_api_answers_though_tempo_was
     }
     until("the API answers the truth", async || by_http(&server).await == truth).await;
 
-    let client = QueryClient::new(&tempo.query_url(), &[]).unwrap();
+    let client = tempo.query_client();
     let mut last = Answers::new();
     for _ in 0..60 {
         last = by_traceql(&client).await.unwrap();

@@ -8,7 +8,6 @@ use serde_json::Value;
 use sessionfold::model::ids::{SpanId, Tenant, TraceId};
 use sessionfold::tempo::client::Client;
 use sessionfold::tempo::options::Options;
-use sessionfold::tempo::query::QueryClient;
 use sessionfold::wire::stamp::{Fate, Layout};
 use sessionfold::wire::stored;
 
@@ -102,11 +101,11 @@ async fn verify_agrees_and_then_finds_a_doubled_span_a_lost_trace_and_a_span_tha
     verdict(against(&server, &tempo), &[]).await;
 
     // A call that Tempo was sent twice within seconds.
-    let query = QueryClient::new(&tempo.query_url(), &[]).unwrap();
+    let query = tempo.query_client();
     let doubled = TraceId::from_bytes(&trace_id(100).to_be_bytes()).unwrap();
     server.send(request(run(100))).await.unwrap();
-    until("tempo has the trace", async || query.trace(doubled).await.unwrap().is_some()).await;
-    let bytes = query.trace(doubled).await.unwrap().unwrap();
+    until("tempo has the trace", async || query.trace(&Tenant::default(), doubled).await.unwrap().is_some()).await;
+    let bytes = query.trace(&Tenant::default(), doubled).await.unwrap().unwrap();
     let mut ids = Vec::new();
     let layout = Layout::of(&bytes, |span| ids.push(SpanId::from_bytes(span.span_id).unwrap())).unwrap();
     let call = SpanId::from_u64(2).unwrap();
@@ -136,7 +135,7 @@ async fn verify_agrees_and_then_finds_a_doubled_span_a_lost_trace_and_a_span_tha
     // A trace that Tempo took, and lost in its memory.
     let dropped = TraceId::from_bytes(&trace_id(200).to_be_bytes()).unwrap();
     server.send(request(run(200))).await.unwrap();
-    until("tempo has the trace", async || query.trace(dropped).await.unwrap().is_some()).await;
+    until("tempo has the trace", async || query.trace(&Tenant::default(), dropped).await.unwrap().is_some()).await;
     tempo.kill();
     tempo.start().await;
     let lost_by_tempo = ("trace_not_in_tempo", Some(dropped.to_string()), vec![]);

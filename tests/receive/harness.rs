@@ -22,6 +22,8 @@ use sessionfold::model::query::SessionQuery;
 use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::server::{self, Limits};
+use sessionfold::store::overview::Overview;
+use sessionfold::store::raw::RawSpans;
 use sessionfold::store::view::{RunQuery, RunView, TraceView};
 use sessionfold::store::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
 use tokio::net::TcpListener;
@@ -157,6 +159,14 @@ impl Store for Recorder {
 
     fn agents(&self, _: &Tenant) -> Result<Vec<AgentSummary>, StoreError> {
         Err(unreadable())
+    }
+
+    fn overview(&self, _: &Tenant) -> Result<Overview, StoreError> {
+        Ok(Overview::default())
+    }
+
+    fn raw_spans(&self, _: &Tenant, _: &[TraceId]) -> Result<RawSpans, StoreError> {
+        Ok(RawSpans::default())
     }
 
     fn not_ready(&self) -> Option<String> {

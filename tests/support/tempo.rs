@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use sessionfold::tempo::query::{QueryClient, QueryOptions};
 use tempfile::TempDir;
 
 /// A place for a Tempo: its ports are known before it runs, so that a test can begin without it.
@@ -106,6 +107,12 @@ impl Tempo {
     /// Where it answers queries.
     pub fn query_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.http)
+    }
+
+    /// Our own client of its query API.
+    pub fn query_client(&self) -> QueryClient {
+        let options = QueryOptions { url: self.query_url(), headers: Vec::new(), send_tenant: false, timeout: PATIENCE };
+        QueryClient::new(&options).unwrap()
     }
 
     /// The status and body of a GET; `path` must be percent-encoded.

@@ -17,12 +17,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use self::score::ScoreLine;
-use super::format;
 use crate::model::Str;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::Nanos;
 use crate::model::usage::{ModelUsage, NanoUsd, UsageTotal};
+use crate::params::format;
 use crate::params::include::{Include, Includes};
 
 #[derive(Serialize)]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::format;
 use crate::api::scores::ScoreTotal;
 use crate::model::run::{Score, ScoreValue};
+use crate::params::format;
 
 /// As the SDK sends it: a boolean stands in both fields.
 #[derive(Serialize)]

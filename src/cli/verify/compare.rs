@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::index::{Index, IndexedRun};
 use super::{Scope, VerifyError};
-use crate::model::ids::{SpanId, TraceId};
+use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::tempo::query::QueryClient;
 use crate::tempo::stamped::{self, Stamped};
 
@@ -81,14 +81,21 @@ struct HeldRun {
     spans: Vec<Stamped>,
 }
 
+/// Whom to ask about what.
+pub(super) struct Asked<'a> {
+    pub(super) index: &'a Index,
+    pub(super) client: &'a QueryClient,
+    pub(super) tenant: &'a Tenant,
+    pub(super) scope: &'a Scope,
+}
+
 pub(super) async fn compare(
-    index: &Index,
-    client: &QueryClient,
-    scope: &Scope,
+    asked: &Asked<'_>,
     runs: &[IndexedRun],
     sessions: &HashSet<String>,
     held: Vec<Stamped>,
 ) -> Result<Comparison, VerifyError> {
+    let Asked { index, client, tenant, scope } = *asked;
     let mut by_run: HashMap<String, HeldRun> = HashMap::new();
     for span in held {
         if let Some(run) = span.run_id.clone() {
@@ -105,7 +112,7 @@ pub(super) async fn compare(
                 comparison.n_runs += 1;
                 let found = match held {
                     Some(held) => differences(index, run, &held).await,
-                    None => vec![missing(client, run).await?],
+                    None => vec![missing(client, tenant, run).await?],
                 };
                 comparison.differences.extend(found);
             }
@@ -119,9 +126,9 @@ pub(super) async fn compare(
 }
 
 /// A run of which search shows nothing.
-async fn missing(client: &QueryClient, run: &IndexedRun) -> Result<Difference, VerifyError> {
+async fn missing(client: &QueryClient, tenant: &Tenant, run: &IndexedRun) -> Result<Difference, VerifyError> {
     let bytes = match run.trace {
-        Some(trace) => client.trace(trace).await?,
+        Some(trace) => client.trace(tenant, trace).await?,
         None => None,
     };
     let cause = match bytes {

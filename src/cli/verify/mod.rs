@@ -14,16 +14,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::compare::{Comparison, compare};
+use self::compare::{Asked, Comparison, compare};
 use self::index::Index;
 use super::{Settings, fail, refuse};
 use crate::config::Config;
 use crate::model::ids::Tenant;
-use crate::tempo::query::{QueryClient, QueryError, Window};
+use crate::tempo::query::search::Window;
+use crate::tempo::query::{QueryClient, QueryError, QueryOptions};
 use crate::tempo::stamped;
 
 /// The exit code where nothing could be compared.
 const EXIT_UNKNOWN: u8 = 2;
+
+/// Longer than Tempo's own time-out for a query.
+const TIMEOUT: Duration = Duration::from_secs(130);
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct VerifyArgs {
@@ -78,9 +82,15 @@ pub(super) fn run(args: &VerifyArgs, config: &Config) -> ExitCode {
         return refuse("verify needs Tempo's HTTP API: --tempo-query http://tempo:3200");
     }
     let Some(tenant) = Tenant::new(&args.tenant) else { return refuse(&format!("{:?} is no tenant", args.tenant)) };
-    let headers: Vec<_> = config.forward.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let client = match QueryClient::new(&config.forward.tempo_query, &headers) {
-        Ok(client) => client.for_tenant(&tenant),
+    let options = QueryOptions {
+        url: config.forward.tempo_query.clone(),
+        headers: config.forward.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        // As in forwarding, the tenant `default` is never named.
+        send_tenant: tenant.as_str() != Tenant::DEFAULT,
+        timeout: TIMEOUT,
+    };
+    let client = match QueryClient::new(&options) {
+        Ok(client) => client,
         Err(error) => return refuse(&error.to_string()),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -119,9 +129,10 @@ async fn verify(args: &VerifyArgs, config: &Config, tenant: &Tenant, client: &Qu
     let first = runs.iter().map(|run| run.started_at).filter(|at| *at > 0).min().into_iter().chain(scope.start).min().unwrap_or(now);
     let range = Window { start: first / 1_000_000_000, end: now / 1_000_000_000 + 1 };
     let bar = progress("reading tempo", range.end - range.start);
-    let held = stamped::read(client, args.session.as_deref(), range, |seconds| bar.set_position(seconds)).await?;
+    let held = stamped::read(client, tenant, args.session.as_deref(), range, |seconds| bar.set_position(seconds)).await?;
     bar.finish_and_clear();
-    compare(&index, client, &scope, &runs, &sessions, held).await
+    let asked = Asked { index: &index, client, tenant, scope: &scope };
+    compare(&asked, &runs, &sessions, held).await
 }
 
 /// A bar on standard error, where that is a terminal.

@@ -14,6 +14,7 @@ use rustc_hash::FxHashMap;
 
 use super::recent::{Generation, RunOrder};
 use super::rows::{self, TenantNo, signed};
+use super::seen::Seen;
 use super::tenant::{TenantCell, Tenants};
 use super::{Shared, lock};
 use crate::index::{SessionNo, SessionRow};
@@ -35,7 +36,7 @@ pub(super) struct Checkpoint {
     pub(super) generation: Generation,
     /// All that lies before this in the journal is in here or on disk.
     pub(super) position: Position,
-    pub(super) tenants: Vec<(Arc<TenantCell>, SessionNo)>,
+    pub(super) tenants: Vec<(Arc<TenantCell>, SessionNo, Seen)>,
     /// `None`: the session is gone.
     pub(super) sessions: Vec<(TenantNo, SessionNo, Option<SessionRow>)>,
     /// Sessions of which every run goes, whatever rows there are.
@@ -120,8 +121,9 @@ pub(super) fn write(db: &mut Connection, checkpoint: &Checkpoint) -> rusqlite::R
 
 fn write_tenants(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
     let mut upsert = db.prepare_cached("INSERT OR REPLACE INTO tenants (tenant_no, name, next_session_no) VALUES (?1, ?2, ?3)")?;
-    for (cell, next_session) in &checkpoint.tenants {
+    for (cell, next_session, seen) in &checkpoint.tenants {
         upsert.execute(params![cell.no.0, cell.name.as_str(), next_session.0])?;
+        seen.write(db, cell.no)?;
     }
     Ok(())
 }
@@ -133,7 +135,7 @@ fn write_sessions(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<
     }
     if checkpoint.sessionless_floor > UnixNanos::ZERO {
         let mut expire = db.prepare_cached("DELETE FROM runs WHERE tenant_no = ?1 AND session_no = 0 AND started_at_ns < ?2")?;
-        for (cell, _) in &checkpoint.tenants {
+        for (cell, ..) in &checkpoint.tenants {
             expire.execute(params![cell.no.0, signed(checkpoint.sessionless_floor.0)])?;
         }
     }

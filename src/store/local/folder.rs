@@ -21,7 +21,7 @@ use super::rows::TenantNo;
 use super::strays::RecentCalls;
 use super::tenant::TenantCell;
 use super::traces::{KnownTraces, OpenTrace, TraceKey, load};
-use super::{Options, Shared};
+use super::{Options, Shared, lock, seen};
 use crate::conventions::posts::Post;
 use crate::conventions::{self, Strings};
 use crate::fold::{Joined, TraceFacts};
@@ -186,10 +186,12 @@ impl Folder {
         for resource_spans in otlp::resource_spans(request) {
             let Ok(resource_spans) = resource_spans else { return self.skip_rest(received_at) };
             let resource: Vec<_> = resource_spans.attributes().filter_map(Result::ok).collect();
+            let mut n_spans = 0;
             for scope_spans in resource_spans.scope_spans() {
                 let Ok(scope_spans) = scope_spans else { return self.skip_rest(received_at) };
                 for span in scope_spans.spans() {
                     let Ok(span) = span else { return self.skip_rest(received_at) };
+                    n_spans += 1;
                     let extracted = conventions::extract(&span, scope_spans.scope_name, &resource, received_at, &mut self.strings);
                     let Some(extracted) = extracted else { continue };
                     if extracted.trace.is_reserved() {
@@ -212,6 +214,7 @@ impl Folder {
                     self.join(cell, extracted.trace, extracted.fact)?;
                 }
             }
+            lock(&cell.seen).add(seen::service(&resource), n_spans);
         }
         Ok(())
     }

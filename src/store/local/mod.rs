@@ -18,12 +18,15 @@ mod metrics;
 mod notices;
 mod open;
 mod pending;
+mod raw;
 mod read;
 mod recent;
 mod reports;
 mod retention;
 mod rows;
 mod schema;
+mod seen;
+mod sessionless;
 mod strays;
 mod tenant;
 mod traces;
@@ -46,6 +49,8 @@ use self::read::{Reader, Readers, RunStream};
 pub use self::schema::SchemaError;
 use self::tenant::{TenantCell, Tenants};
 use self::traces::OpenTraces;
+use super::overview::Overview;
+use super::raw::RawSpans;
 use super::view::{RunQuery, RunView, TraceView};
 use super::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
 use crate::conventions::posts;
@@ -241,6 +246,13 @@ impl Store for LocalStore {
         Ok(agents)
     }
 
+    fn overview(&self, tenant: &Tenant) -> Result<Overview, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Overview::default()) };
+        let n_sessionless_runs = self.count_sessionless(&cell)?;
+        let seen = lock(&cell.seen);
+        Ok(Overview { n_spans: seen.n_spans(), n_sessionless_runs, services: seen.services() })
+    }
+
     fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
         self.view_run(&cell, id)
@@ -259,6 +271,10 @@ impl Store for LocalStore {
     fn runs(&self, tenant: &Tenant, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(()) };
         self.each_run(&cell, query, each)
+    }
+
+    fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError> {
+        Ok(self.find_raw(tenant, traces))
     }
 
     fn not_ready(&self) -> Option<String> {

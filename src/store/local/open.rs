@@ -18,6 +18,7 @@ use super::read::Readers;
 use super::recent::Generation;
 use super::rows::{self, TenantNo, signed, unsigned};
 use super::schema::{SchemaError, open_writer};
+use super::seen;
 use super::strays::RecentCalls;
 use super::tenant::{TenantCell, Tenants};
 use super::traces::{KnownTraces, OpenTraces, TraceKey};
@@ -182,6 +183,11 @@ fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
         Ok(Position(value.map_or(0, unsigned)))
     };
     let by_no = load_tenants(db, tenants)?;
+    for (tenant, seen) in seen::load(db)? {
+        if let Some(cell) = by_no.get(&tenant) {
+            *lock(&cell.seen) = seen;
+        }
+    }
     let n_sessions = load_sessions(db, &by_no)?;
     Ok(Loaded {
         position: meta("journal_position")?,

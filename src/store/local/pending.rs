@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::checkpoint::{ChangedRuns, Checkpoint, TraceRow};
+use super::lock;
 use super::recent::{Generation, RunOrder};
 use super::rows::{NO_SESSION, TenantNo};
 use super::tenant::{TenantCell, TenantState};
@@ -128,7 +129,7 @@ impl Pending {
         Checkpoint {
             generation: sealed.generation,
             position,
-            tenants: tenants.values().map(|cell| (cell.clone(), cell.read().index.next_no())).collect(),
+            tenants: tenants.values().map(|cell| (cell.clone(), cell.read().index.next_no(), lock(&cell.seen).clone())).collect(),
             sessions: sessions.into_iter().map(|(tenant, no)| (tenant, no, row(tenant, no))).collect(),
             cleared: sealed.cleared,
             runs: sealed.runs,

@@ -2,12 +2,13 @@
 //!
 //! One lock, because a page, its count and a session's runs must come from one state (`docs/decisions/001-one-lock-per-tenant.md`).
 
-use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rustc_hash::FxHashMap;
 
 use super::recent::RecentRuns;
 use super::rows::TenantNo;
+use super::seen::Seen;
 use crate::index::{SessionIndex, SessionNo};
 use crate::model::ids::Tenant;
 
@@ -16,6 +17,8 @@ pub(super) struct TenantCell {
     pub(super) name: Tenant,
     /// Written by the fold thread alone, some times a second; read by every query.
     state: RwLock<TenantState>,
+    /// What was sent. Not under the lock above, so that counting never waits for a query.
+    pub(super) seen: Mutex<Seen>,
 }
 
 pub(super) struct TenantState {
@@ -59,7 +62,7 @@ impl Tenants {
 
     pub(super) fn add(&self, no: TenantNo, name: &Tenant, next_session: SessionNo) -> Arc<TenantCell> {
         let state = TenantState { index: SessionIndex::new(next_session), recent: RecentRuns::default() };
-        let cell = Arc::new(TenantCell { no, name: name.clone(), state: RwLock::new(state) });
+        let cell = Arc::new(TenantCell { no, name: name.clone(), state: RwLock::new(state), seen: Mutex::default() });
         self.cells.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name.clone(), cell.clone());
         cell
     }

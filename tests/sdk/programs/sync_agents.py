@@ -1,6 +1,7 @@
 """Agents without asyncio: plain functions, nested, in threads, and as a context manager."""
 
 import contextvars
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import truth
@@ -12,6 +13,7 @@ waxell.init()
 import openai
 
 client = openai.OpenAI()
+together = threading.Barrier(6)
 
 
 def ask(text):
@@ -35,6 +37,7 @@ def outer(n):
 @waxell.observe(agent_name="worker")
 def work(n):
     with truth.run("worker", session="threads", user="t"):
+        together.wait()
         ask("in a thread [[in=33,out=%d]]" % n)
 
 
@@ -46,8 +49,8 @@ with truth.run("block", session="plain", user="u9"):
         ask("in a with block [[in=11,out=1]]")
         ctx.set_result({"output": "ok"})
 
-# Last: while runs overlap in threads, the SDK may take one that has ended for the parent of a later one.
-with ThreadPoolExecutor(4) as pool:
+# Last, and all at once: after runs that overlapped, the SDK may take one that has ended for the parent of a later one.
+with ThreadPoolExecutor(6) as pool:
     futures = [pool.submit(contextvars.Context().run, work, n, session_id="threads", user_id="t") for n in range(6)]
     for future in futures:
         future.result()

@@ -1,4 +1,4 @@
-//! Numbers and moments as the API writes them: from integers, without floating point in between.
+//! Numbers and moments as every door writes them: from integers, without floating point in between.
 
 use chrono::{DateTime, Datelike, Timelike};
 
@@ -6,17 +6,17 @@ use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::NanoUsd;
 
 /// Seconds with at most six decimals, halves rounded up.
-pub(super) fn seconds(length: Nanos) -> String {
+pub fn seconds(length: Nanos) -> String {
     decimal(length.0 / 1_000 + u64::from(length.0 % 1_000 >= 500), 6)
 }
 
 /// Dollars with at most nine decimals, exact.
-pub(super) fn dollars(cost: NanoUsd) -> String {
+pub fn dollars(cost: NanoUsd) -> String {
     decimal(cost.0, 9)
 }
 
 /// RFC 3339 in UTC with `Z`: without a fraction, or with exactly six digits, which is what every client parses. Finer parts are cut off.
-pub(super) fn timestamp(moment: UnixNanos) -> String {
+pub fn timestamp(moment: UnixNanos) -> String {
     let seconds = i64::try_from(moment.0 / 1_000_000_000).expect("2^64 ns are 1.8e10 s");
     let at = DateTime::from_timestamp(seconds, 0).expect("2^64 ns after 1970 is the year 2554");
     let mut text = format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", at.year(), at.month(), at.day(), at.hour(), at.minute(), at.second());

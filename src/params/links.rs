@@ -4,17 +4,17 @@
 
 use http::HeaderValue;
 
-use crate::params::base::Base;
-use crate::params::pairs::Pairs;
+use super::base::Base;
+use super::pairs::Pairs;
 
 /// A page within a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Place {
-    pub(super) offset: u64,
+pub struct Place {
+    pub offset: u64,
     /// At least one.
-    pub(super) limit: u64,
+    pub limit: u64,
     /// How many there are in all.
-    pub(super) count: u64,
+    pub count: u64,
 }
 
 /// A longer `Link` is left out: proxies with buffers of 8 KiB drop answers with larger heads.
@@ -24,12 +24,12 @@ const LINK_MAX_BYTES: usize = 4 * 1024;
 
 impl Place {
     /// The offset of the next page.
-    pub(super) fn next(self) -> Option<u64> {
+    pub fn next(self) -> Option<u64> {
         self.offset.checked_add(self.limit).filter(|next| *next < self.count)
     }
 
     /// The offset of the previous page: never negative, and the last page for whoever stands past the end.
-    pub(super) fn previous(self) -> Option<u64> {
+    pub fn previous(self) -> Option<u64> {
         if self.offset == 0 {
             return None;
         }
@@ -40,12 +40,12 @@ impl Place {
     }
 
     /// The documented form of a link.
-    pub(super) fn short(self, offset: u64) -> String {
+    pub fn short(self, offset: u64) -> String {
         format!("?offset={offset}&limit={}", self.limit)
     }
 
     /// The `Link` header for a page of what is at `path`; `None` if it is the only page.
-    pub(super) fn header(self, base: &Base, path: &str, pairs: &Pairs) -> Option<HeaderValue> {
+    pub fn header(self, base: &Base, path: &str, pairs: &Pairs) -> Option<HeaderValue> {
         let link = |offset, relation| format!("<{}{path}{}>; rel=\"{relation}\"", base.as_str(), pairs.link(offset, self.limit));
         let next = self.next().map(|offset| link(offset, "next"));
         let previous = self.previous().map(|offset| link(offset, "prev"));

@@ -1,0 +1,85 @@
+//! What the pages are connected to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use super::wiring::{now, public_url};
+use crate::auth::Authenticator;
+use crate::config::{self, Config};
+use crate::model::ids::{Tenant, TraceId};
+use crate::store::Store;
+use crate::store::local::LocalStore;
+use crate::tempo::forwarder::Status;
+use crate::tempo::query::{QueryClient, QueryOptions};
+use crate::ui::{self, Grafana, TraceSource, Ui};
+
+/// How long a page waits for Tempo; it then shows what there is without it.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the pages need; `shutdown` ends their event streams.
+pub(super) fn pages(
+    config: &Config,
+    tempo: Option<Arc<dyn TraceSource>>,
+    doored: Arc<dyn Store>,
+    store: LocalStore,
+    authenticator: Arc<Authenticator>,
+    otlp_http_port: u16,
+    shutdown: CancellationToken,
+) -> Ui {
+    let config::Ui { grafana_url, grafana_datasource_uid } = &config.ui;
+    let has_grafana = !grafana_url.is_empty() && !grafana_datasource_uid.is_empty();
+    Ui {
+        store: doored,
+        authenticator,
+        public_url: public_url(config),
+        tempo,
+        grafana: has_grafana
+            .then(|| Grafana { url: grafana_url.trim_end_matches('/').to_owned(), datasource_uid: grafana_datasource_uid.clone() }),
+        otlp_http_port,
+        version: Arc::new(move || store.folded().0),
+        clock: Arc::new(now),
+        shutdown,
+        limits: ui::Limits::default(),
+    }
+}
+
+/// The Tempo that pages ask for whole spans.
+struct AskedTempo {
+    client: QueryClient,
+    /// `None` where somebody else feeds that Tempo.
+    forwarding: Option<Status>,
+}
+
+impl TraceSource for AskedTempo {
+    fn trace(&self, tenant: &Tenant, trace: TraceId) -> BoxFuture<'_, Result<Option<bytes::Bytes>, String>> {
+        let tenant = tenant.clone();
+        Box::pin(async move { self.client.trace(&tenant, trace).await.map_err(|error| error.to_string()) })
+    }
+
+    fn lag_bytes(&self) -> u64 {
+        self.forwarding.as_ref().map_or(0, Status::lag_bytes)
+    }
+}
+
+pub(super) fn trace_source(config: &Config, forwarding: Option<Status>) -> Result<Option<Arc<dyn TraceSource>>, String> {
+    let Some(client) = query_client(config)? else { return Ok(None) };
+    Ok(Some(Arc::new(AskedTempo { client, forwarding })))
+}
+
+/// As the forwarder says whose spans they are, so does who asks for them.
+pub(super) fn query_client(config: &Config) -> Result<Option<QueryClient>, String> {
+    let forward = &config.forward;
+    if forward.tempo_query.is_empty() {
+        return Ok(None);
+    }
+    let options = QueryOptions {
+        url: forward.tempo_query.clone(),
+        headers: forward.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        send_tenant: forward.send_tenant || !config.auth.keys.is_empty(),
+        timeout: QUERY_TIMEOUT,
+    };
+    QueryClient::new(&options).map(Some).map_err(|error| format!("--tempo-query: {error}"))
+}

@@ -1,0 +1,84 @@
+//! What stands around every page.
+
+use axum::response::Html;
+use maud::{DOCTYPE, Markup, html};
+
+use super::assets;
+use super::theme::Theme;
+use super::visitor::Place;
+use crate::params::pairs;
+
+/// A page.
+pub(super) struct Frame<'a> {
+    pub(super) place: &'a Place,
+    /// In the browser's tab, before our name.
+    pub(super) title: &'a str,
+    /// Whether the page's parts are sent again when they change.
+    pub(super) is_live: bool,
+}
+
+// === impl Frame ===
+
+impl Frame<'_> {
+    pub(super) fn around(&self, content: &Markup) -> Html<String> {
+        let place = self.place;
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" data-theme=(place.theme.name()) {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (self.title) " · sessionfold" }
+                    link rel="icon" href=(assets::path(place, "icon.svg")) type="image/svg+xml";
+                    link rel="stylesheet" href=(assets::path(place, "ui.css"));
+                    script src=(assets::path(place, "live.js")) defer {}
+                }
+                body {
+                    a.skip href="#content" { "Skip to content" }
+                    header.top {
+                        a.home href=(place.to("/")) { "sessionfold" }
+                        span.live-state {
+                            @if self.is_live { button.quiet type="button" data-live-switch aria-pressed="false" hidden { "Pause updates" } }
+                        }
+                        (themes(place))
+                        @if place.has_login {
+                            form method="post" action=(place.to("/logout")) { button.quiet type="submit" { "Log out" } }
+                        }
+                    }
+                    main #content tabindex="-1" data-live[self.is_live] { (content) }
+                    footer {
+                        p { "Times are UTC. " a href=(place.to("/api/openapi.yaml")) { "API" } }
+                    }
+                    p.for-readers #said role="status" {}
+                }
+            }
+        };
+        Html(page.into_string())
+    }
+}
+
+/// A page for those of whom nothing is known: no links but home, no theme of their own.
+pub(super) fn bare(title: &str, content: &Markup) -> Html<String> {
+    let place = Place { theme: Theme::System, prefix: String::new(), base: String::new(), here: "/".into(), has_login: false };
+    Frame { place: &place, title, is_live: false }.around(&html! { div.narrow { (content) } })
+}
+
+fn themes(place: &Place) -> Markup {
+    let to = |theme: Theme| place.to(&format!("/theme?theme={}&next={}", theme.name(), pairs::encode(&place.here)));
+    html! {
+        nav.themes aria-label="Theme" {
+            @for theme in Theme::ALL {
+                a href=(to(theme)) aria-current=[(theme == place.theme).then_some("true")] rel="nofollow" { (word(theme)) }
+            }
+        }
+    }
+}
+
+fn word(theme: Theme) -> &'static str {
+    match theme {
+        Theme::System => "Auto",
+        Theme::Light => "Light",
+        Theme::Dark => "Dark",
+    }
+}

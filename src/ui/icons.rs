@@ -1,0 +1,43 @@
+//! Shapes that go with words: a status is never told by colour alone.
+
+use maud::{Markup, PreEscaped, html};
+
+use crate::model::run::RunStatus;
+
+/// The status of a run: a shape and its word.
+pub(super) fn status(status: RunStatus) -> Markup {
+    badge(status.as_str(), shape(status), status.as_str())
+}
+
+/// A shape and words; `class` is the status it is coloured as.
+pub(super) fn badge(class: &str, shape: &'static str, words: &str) -> Markup {
+    html! { span class=(format!("badge {class}")) { (icon(shape)) (words) } }
+}
+
+pub(super) fn icon(shape: &'static str) -> Markup {
+    html! { svg.icon viewBox="0 0 16 16" aria-hidden="true" focusable="false" { (PreEscaped(shape)) } }
+}
+
+pub(super) fn shape(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Running => RUNNING,
+        RunStatus::Success => SUCCESS,
+        RunStatus::Error => ERROR,
+        RunStatus::Blocked => BLOCKED,
+        RunStatus::Interrupted => INTERRUPTED,
+        RunStatus::Timeout => TIMEOUT,
+    }
+}
+
+/// A ring that is half full.
+pub(super) const RUNNING: &str = r#"<circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="2"/><path d="M8 2a6 6 0 0 1 0 12z" fill="currentColor"/>"#;
+/// A tick.
+pub(super) const SUCCESS: &str = r#"<path d="M2.5 8.5l3.5 3.5 7.5-8" fill="none" stroke="currentColor" stroke-width="2.2"/>"#;
+/// A cross in an octagon.
+pub(super) const ERROR: &str = r#"<path d="M5 1h6l4 4v6l-4 4H5l-4-4V5z" fill="none" stroke="currentColor" stroke-width="1.6"/><path d="M5.2 5.2l5.6 5.6M10.8 5.2l-5.6 5.6" stroke="currentColor" stroke-width="2"/>"#;
+/// A ring with a bar through it.
+pub(super) const BLOCKED: &str = r#"<circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="2"/><path d="M4 8h8" stroke="currentColor" stroke-width="2.4"/>"#;
+/// Two bars.
+pub(super) const INTERRUPTED: &str = r#"<path d="M5 3v10M11 3v10" stroke="currentColor" stroke-width="3"/>"#;
+/// A clock.
+pub(super) const TIMEOUT: &str = r#"<circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="2"/><path d="M8 4.5V8l2.5 2" fill="none" stroke="currentColor" stroke-width="1.8"/>"#;

@@ -1,0 +1,102 @@
+//! Three reasons for an empty list, and what to do about each.
+
+use maud::{Markup, html};
+
+use super::state::ListState;
+use crate::store::overview::Overview;
+use crate::ui::Ui;
+use crate::ui::session::copyable;
+use crate::ui::visitor::Place;
+use crate::ui::words;
+
+/// The keys a session id is read from that newcomers are told of; `docs/conventions.md` has all of them.
+const KEYS: [&str; 4] = ["gen_ai.conversation.id", "session.id", "waxell.session_id", "langfuse.session.id"];
+
+const FIRST_SPAN: &str = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"TRACE","spanId":"00f067aa0ba902b7","name":"invoke_agent hello","kind":1,"startTimeUnixNano":"START","endTimeUnixNano":"END","attributes":[{"key":"gen_ai.operation.name","value":{"stringValue":"invoke_agent"}},{"key":"gen_ai.agent.name","value":{"stringValue":"hello"}},{"key":"gen_ai.conversation.id","value":{"stringValue":"my-first-session"}}]}]}]}]}"#;
+
+const ADD_ID: &str = r#"with tracer.start_as_current_span("invoke_agent support") as span:
+    span.set_attribute("gen_ai.operation.name", "invoke_agent")
+    span.set_attribute("gen_ai.agent.name", "support")
+    span.set_attribute("gen_ai.conversation.id", conversation_id)  # this makes it a session
+    answer(question)  # the calls below inherit it"#;
+
+const ADD_ID_WAXELL: &str = r#"await handle_message("Hello!", session_id="session-abc123")  # at call time, nothing else changes"#;
+
+/// Nothing has come yet.
+pub(super) fn nothing_received(ui: &Ui, place: &Place) -> Markup {
+    let host = place.base.split_once("://").map_or(place.base.as_str(), |(_, rest)| rest);
+    let host = host.split('/').next().unwrap_or_default();
+    // A port stands behind the last colon, unless that is inside an IPv6 address.
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(name, _)| name);
+    let name = if name.is_empty() { "127.0.0.1" } else { name };
+    let endpoint = format!("http://{name}:{}", ui.otlp_http_port);
+    html! {
+        div.empty {
+            h2 { "Nothing received yet" }
+            p { "Point an agent here. Any OpenTelemetry SDK takes its endpoint from the environment:" }
+            (copyable("endpoint", "Environment", &format!("export OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}\nexport OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")))
+            p { "Or send one span by hand, and see it appear on this page:" }
+            (copyable("first-span", "One span", &first_span(&endpoint, ui.authenticator.is_on())))
+            p { "Or fill it with conversations to look at:" }
+            (copyable("demo", "Demo", "sessionfold demo"))
+        }
+    }
+}
+
+fn first_span(endpoint: &str, needs_key: bool) -> String {
+    let key = if needs_key { " -H \"X-Wax-Key: $KEY\"" } else { "" };
+    let body = FIRST_SPAN
+        .replace("TRACE", "'$(od -An -N16 -tx1 /dev/urandom | tr -d ' \\n')'")
+        .replace("START", "'$(date +%s)000000000'")
+        .replace("END", "'$(date +%s)500000000'");
+    format!("curl{key} -H 'Content-Type: application/json' {endpoint}/v1/traces -d '{body}'")
+}
+
+/// Spans came, and none of them says which session it belongs to.
+pub(super) fn no_session_id(overview: &Overview) -> Markup {
+    html! {
+        div.empty {
+            h2 { "Spans, but no session" }
+            p {
+                (words::counted(overview.n_spans, "span", "spans")) " came"
+                @if overview.n_sessionless_runs > 0 { ", with " (words::counted(overview.n_sessionless_runs, "run", "runs")) }
+                ", but none carries a session id."
+                @if !overview.services.is_empty() { " They came from:" }
+            }
+            @if !overview.services.is_empty() {
+                ul.services {
+                    @for (service, n_spans) in &overview.services {
+                        li { (words::name(service)) ": " (words::counted(*n_spans, "span", "spans")) }
+                    }
+                }
+            }
+            p {
+                "A session id is read from the agent's span, from "
+                @for (at, key) in KEYS.iter().enumerate() { @if at > 0 { ", " } code { (key) } }
+                " and more. Spans below inherit it. Add one:"
+            }
+            (copyable("add-id", "OpenTelemetry, Python", ADD_ID))
+            (copyable("add-id-waxell", "Waxell SDK", ADD_ID_WAXELL))
+        }
+    }
+}
+
+/// There are sessions, but not with these filters.
+pub(super) fn nothing_fits(place: &Place, state: &ListState) -> Markup {
+    html! {
+        div.empty {
+            h2 data-say { "No session fits" }
+            p { "Of what you have asked for:" }
+            ul {
+                @for (name, words) in [("search", "the id contains"), ("session_id", "the id is"), ("agent", "has a run of"), ("status", "has a run that is"),
+                    ("last", "was active in the last"), ("start", "was active after"), ("end", "was active before")]
+                {
+                    @if let Some(value) = state.get(name) {
+                        li { (words) " " strong { (crate::ui::words::name(value)) } " · " a href=(place.to(&state.with(name, None))) { "without this" } }
+                    }
+                }
+            }
+            p { a.button href=(place.to(&state.unfiltered())) { "Show all sessions" } }
+        }
+    }
+}

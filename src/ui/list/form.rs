@@ -1,0 +1,134 @@
+//! Search and filters: one GET form, whose fields are the parameters of the page.
+
+use maud::{Markup, html};
+
+use super::state::{ListState, RANGES};
+use crate::model::query::SortField;
+use crate::model::session::AgentSummary;
+use crate::params::format;
+use crate::params::instant;
+use crate::ui::visitor::Place;
+use crate::ui::words;
+
+/// The order of an address that names none.
+const DEFAULT_SORT: &str = "-last_activity";
+
+/// The words of a column or an order.
+pub(super) fn label(field: SortField) -> &'static str {
+    match field {
+        SortField::LastActivity => "Last activity",
+        SortField::FirstRun => "First run",
+        SortField::RunCount => "Runs",
+        SortField::TotalCost => "Cost",
+        SortField::TotalTokens => "Tokens",
+        SortField::TotalDuration => "Duration (sum)",
+        SortField::SessionId => "Session ID",
+    }
+}
+
+pub(super) fn form(place: &Place, state: &ListState, agents: &[AgentSummary], problem: Option<&str>) -> Markup {
+    html! {
+        form.filters method="get" action=(place.to("/")) role="search" data-instant {
+            div.field.search {
+                label for="search" { "Search" }
+                input #search type="search" name="search" value=[state.get("search")] autocomplete="off" spellcheck="false"
+                    placeholder="session id, or paste a trace or run id";
+            }
+            (agent_field(state, agents))
+            (status_field(state))
+            (range_fields(state))
+            (order_field(state))
+            @if let Some(limit) = state.get("limit") { input type="hidden" name="limit" value=(limit); }
+            div.buttons {
+                button type="submit" { "Apply" }
+                a.button.quiet href=(place.to(&state.unfiltered())) { "Clear" }
+            }
+            @if let Some(problem) = problem { p.problem role="alert" { (words::visible(problem)) } }
+        }
+    }
+}
+
+fn agent_field(state: &ListState, agents: &[AgentSummary]) -> Markup {
+    let chosen = state.get("agent");
+    let is_unknown = chosen.is_some_and(|chosen| !agents.iter().any(|agent| *agent.name == *chosen));
+    html! {
+        div.field {
+            label for="agent" { "Agent" }
+            select #agent name="agent" {
+                option value="" { "All agents" }
+                @if let Some(chosen) = chosen.filter(|_| is_unknown) { option value=(chosen) selected { (words::visible(chosen)) } }
+                @for agent in agents {
+                    option value=(agent.name) selected[chosen == Some(&*agent.name)] { (words::visible(&agent.name)) }
+                }
+            }
+        }
+    }
+}
+
+fn status_field(state: &ListState) -> Markup {
+    let chosen = state.get("status");
+    html! {
+        div.field {
+            label for="status" { "Status" }
+            select #status name="status" {
+                option value="" { "Any" }
+                @for (value, words) in [("running", "Running"), ("error", "With errors")] {
+                    option value=(value) selected[chosen == Some(value)] { (words) }
+                }
+            }
+        }
+    }
+}
+
+fn range_fields(state: &ListState) -> Markup {
+    let last = state.get("last");
+    let has_own = last.is_none() && (state.get("start").is_some() || state.get("end").is_some());
+    html! {
+        div.field {
+            label for="last" { "Active in" }
+            select #last name="last" {
+                option value="" { @if has_own { "Own range" } @else { "Any time" } }
+                @for (value, words, _) in RANGES { option value=(value) selected[last == Some(value)] { (words) } }
+            }
+        }
+        details.range open[has_own] {
+            summary { "Own range" }
+            div.fields {
+                @for (name, words) in [("start", "From (UTC)"), ("end", "To (UTC)")] {
+                    div.field {
+                        label for=(name) { (words) }
+                        input id=(name) type="datetime-local" step="1" name=(name) value=[state.get(name).map(local)];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A moment as the browser's field for it wants it, to the second; what is none goes as it is.
+fn local(text: &str) -> String {
+    match instant::parse(text) {
+        Some(moment) => format::timestamp(moment).get(..19).unwrap_or(text).to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+/// For narrow screens, which have no column heads.
+fn order_field(state: &ListState) -> Markup {
+    let now = state.sort();
+    html! {
+        div.field.order {
+            label for="sort" { "Order" }
+            select #sort name="sort" {
+                @for field in SortField::ALL {
+                    @for descending in [true, false] {
+                        @let sort = format!("{}{}", if descending { "-" } else { "" }, field.as_str());
+                        option value=(if sort == DEFAULT_SORT { "" } else { &sort }) selected[now.field == field && now.descending == descending] {
+                            (label(field)) " " (if descending { "↓" } else { "↑" })
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

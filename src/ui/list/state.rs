@@ -1,0 +1,158 @@
+//! The state of the list, which is the page's address.
+
+use crate::model::query::{SessionQuery, Sort, SortField};
+use crate::model::time::{Nanos, UnixNanos};
+use crate::params::BadParam;
+use crate::params::pairs::{self, Pairs};
+use crate::params::sessions::ListParams;
+
+/// In the order they stand in links. All but `last` are the API's.
+const NAMES: &[&str] = &["search", "session_id", "agent", "status", "last", "start", "end", "sort", "limit", "offset"];
+
+/// What narrows the list.
+const FILTERS: &[&str] = &["search", "session_id", "agent", "status", "last", "start", "end"];
+
+/// Ranges that move with the clock: the value of `last`, its words, and its length.
+pub(super) const RANGES: [(&str, &str, Nanos); 3] = [
+    ("1h", "Last hour", Nanos::from_secs(3_600)),
+    ("24h", "Last 24 hours", Nanos::from_secs(24 * 3_600)),
+    ("7d", "Last 7 days", Nanos::from_secs(7 * 24 * 3_600)),
+];
+
+/// The parameters that were given.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct ListState {
+    values: Vec<(&'static str, String)>,
+    /// What could not even be read.
+    unreadable: Option<BadParam>,
+}
+
+// === impl ListState ===
+
+impl ListState {
+    pub(super) fn read(query: Option<&str>) -> Self {
+        match Pairs::read(query, NAMES) {
+            Ok(pairs) => {
+                let value = |name: &'static str| pairs.get(name).map(|value| (name, value.trim().to_owned()));
+                let values = NAMES.iter().copied().filter_map(value).filter(|(_, value)| !value.is_empty());
+                Self { values: values.collect(), unreadable: None }
+            }
+            Err(bad) => Self { values: Vec::new(), unreadable: Some(bad) },
+        }
+    }
+
+    /// What it asks of the store at this moment. `last` goes before `start` and `end`.
+    pub(super) fn query(&self, now: UnixNanos) -> Result<SessionQuery, BadParam> {
+        if let Some(bad) = &self.unreadable {
+            return Err(bad.clone());
+        }
+        let mut query = ListParams::parse(Some(&self.api_query(None)))?.query;
+        if let Some(last) = self.get("last") {
+            let Some((_, _, length)) = RANGES.into_iter().find(|(value, ..)| *value == last) else {
+                return Err(BadParam::new("last", last, "1h, 24h or 7d"));
+            };
+            (query.start, query.end) = (Some(now.minus(length)), None);
+        }
+        Ok(query)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.values.iter().find(|(held, _)| *held == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn sort(&self) -> Sort {
+        self.query(UnixNanos::ZERO).map_or(SessionQuery::default().sort, |query| query.sort)
+    }
+
+    pub(super) fn is_filtered(&self) -> bool {
+        FILTERS.iter().any(|name| self.get(name).is_some())
+    }
+
+    /// The path of the list with one parameter changed; it begins at the first page unless that is what changes.
+    pub(super) fn with(&self, name: &'static str, value: Option<&str>) -> String {
+        let mut query = String::new();
+        for known in NAMES.iter().copied() {
+            let value = match known {
+                _ if known == name => value,
+                "offset" => None,
+                _ => self.get(known),
+            };
+            if let Some(value) = value {
+                query.push(if query.is_empty() { '?' } else { '&' });
+                query.extend([known, "=", &pairs::encode(value)]);
+            }
+        }
+        format!("/{query}")
+    }
+
+    /// The list without any filter, in the same order.
+    pub(super) fn unfiltered(&self) -> String {
+        let kept = Self { values: self.values.iter().filter(|(name, _)| !FILTERS.contains(name)).cloned().collect(), unreadable: None };
+        kept.with("offset", None)
+    }
+
+    /// The same for the API. It does not know `last`: `start` then stands for it.
+    pub(super) fn api_query(&self, start: Option<&str>) -> String {
+        let mut query = String::new();
+        let has_last = self.get("last").is_some();
+        for (name, value) in &self.values {
+            if *name == "last" || has_last && matches!(*name, "start" | "end") {
+                continue;
+            }
+            query.push(if query.is_empty() { '?' } else { '&' });
+            query.extend([name, "=", &pairs::encode(value)]);
+        }
+        if let Some(start) = start.filter(|_| has_last) {
+            query.push(if query.is_empty() { '?' } else { '&' });
+            query.extend(["start=", &pairs::encode(start)]);
+        }
+        query.trim_start_matches('?').to_owned()
+    }
+
+    /// The value of `sort` for a click on a column: the other way round where it is sorted by already; else what is wanted first,
+    /// which is the most or the newest, and for names the alphabet.
+    pub(super) fn next_sort(&self, field: SortField) -> String {
+        let now = self.sort();
+        let descending = if now.field == field { !now.descending } else { field != SortField::SessionId };
+        format!("{}{}", if descending { "-" } else { "" }, field.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_keep_every_filter_and_begin_at_the_first_page() {
+        let state = ListState::read(Some("offset=50&search=a%2Fb+c&sort=-total_cost&agent=&x=y"));
+        assert_eq!(state.with("status", Some("error")), "/?search=a%2Fb%20c&status=error&sort=-total_cost");
+        assert_eq!(state.with("offset", Some("75")), "/?search=a%2Fb%20c&sort=-total_cost&offset=75");
+        assert_eq!(state.unfiltered(), "/?sort=-total_cost");
+        assert_eq!(ListState::read(None).with("sort", None), "/");
+    }
+
+    #[test]
+    fn a_range_that_moves_goes_before_fixed_ones() {
+        let state = ListState::read(Some("last=1h&start=2026-02-07&end=2026-02-08"));
+        let query = state.query(UnixNanos(7_200_000_000_000)).unwrap();
+        assert_eq!((query.start, query.end), (Some(UnixNanos(3_600_000_000_000)), None));
+        assert_eq!(state.api_query(Some("1970-01-01T01:00:00Z")), "start=1970-01-01T01%3A00%3A00Z");
+    }
+
+    #[test]
+    fn bad_values_are_named() {
+        for (query, parameter) in [("last=2h", "last"), ("sort=cost", "sort"), ("start=yesterday", "start"), ("search=%FF", "search")] {
+            assert_eq!(ListState::read(Some(query)).query(UnixNanos::ZERO).unwrap_err().parameter, parameter);
+        }
+    }
+
+    #[test]
+    fn a_second_click_on_a_column_turns_it_round() {
+        let next = |query: &str, field| ListState::read(Some(query)).next_sort(field);
+        assert_eq!(next("", SortField::LastActivity), "last_activity");
+        assert_eq!(next("", SortField::TotalCost), "-total_cost");
+        assert_eq!(next("sort=-total_cost", SortField::TotalCost), "total_cost");
+        assert_eq!(next("", SortField::SessionId), "session_id");
+        assert_eq!(next("sort=session_id", SortField::SessionId), "-session_id");
+    }
+}

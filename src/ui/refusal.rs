@@ -1,0 +1,67 @@
+//! Every answer that is not the page that was asked for.
+
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use maud::html;
+
+use super::frame;
+
+/// Why a page is not shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Refusal {
+    /// Log in there first.
+    Login(String),
+    /// Somebody must log in, but it is no page that could send them.
+    Unauthenticated,
+    Forbidden,
+    /// Holds what was looked for, in words.
+    NotFound(&'static str),
+    BadParam(String),
+    Busy,
+    /// The log says more.
+    Internal,
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Login(_) => StatusCode::SEE_OTHER,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::BadParam(_) => StatusCode::BAD_REQUEST,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn words(&self) -> (&'static str, String) {
+        match self {
+            Self::Login(_) | Self::Unauthenticated => ("Log in", "Log in with a key that may read.".into()),
+            Self::Forbidden => ("Not with this key", "This key may send traces, but not read them.".into()),
+            Self::NotFound(what) => {
+                ("Not found", format!("There is no such {what}: it was never here, was deleted, or is past its retention."))
+            }
+            Self::BadParam(detail) => ("Cannot be meant", detail.clone()),
+            Self::Busy => ("Busy", "Too much is being sent at this moment; try again in a second.".into()),
+            Self::Internal => ("Something went wrong", "The server's log says more.".into()),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        if let Self::Login(to) = &self {
+            return Redirect::to(to).into_response();
+        }
+        let (title, detail) = self.words();
+        let body = html! {
+            h1 { (title) }
+            p { (detail) }
+            p { a href="/" { "To all sessions" } }
+        };
+        (self.status(), frame::bare(title, &body)).into_response()
+    }
+}

@@ -1,0 +1,57 @@
+//! The router table: every page, and the only place where one is added.
+//!
+//! Who may see a page stands in its handler's arguments: with `Visitor` only those who may read.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post};
+use http::{HeaderValue, header};
+
+use super::{Ui, assets, list, login, run, session, theme, trace};
+
+/// One line of the table.
+pub struct Route {
+    /// As the router writes it.
+    pub path: &'static str,
+    serve: fn() -> MethodRouter<Arc<Ui>>,
+}
+
+pub const ROUTES: &[Route] = &[
+    Route { path: "/", serve: || get(list::show) },
+    Route { path: "/sessions", serve: || get(list::move_here) },
+    Route { path: "/sessions/", serve: || get(list::move_here) },
+    Route { path: "/sessions/{*session_id}", serve: || get(session::show) },
+    Route { path: "/runs/{run_id}", serve: || get(run::show) },
+    Route { path: "/traces/{trace_id}", serve: || get(trace::show) },
+    Route { path: "/login", serve: || get(login::show).post(login::enter) },
+    Route { path: "/logout", serve: || post(login::leave) },
+    Route { path: "/theme", serve: || get(theme::set) },
+    Route { path: "/assets/{hash}/{name}", serve: || get(assets::show) },
+    Route { path: "/favicon.ico", serve: || get(assets::icon) },
+];
+
+/// Only what this server sends is run, drawn or submitted to; the page is in nobody's frame.
+const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+
+pub(super) fn build(ui: Arc<Ui>) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        router = router.route(route.path, (route.serve)().layer(middleware::from_fn(protect)));
+    }
+    router.with_state(ui)
+}
+
+/// Gives every answer the headers that all pages have. What may be kept by the browser has said so itself.
+async fn protect(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

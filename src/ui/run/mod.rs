@@ -1,0 +1,103 @@
+//! `/runs/{id}`: one run: its calls, steps and scores, what it was given and what it gave back.
+
+mod tables;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+
+use super::frame::Frame;
+use super::refusal::Refusal;
+use super::visitor::{Place, Visitor};
+use super::{Ui, icons, list, live, messages, words};
+use crate::model::ids::{RunId, Tenant};
+use crate::model::run::Run;
+use crate::store::view::{RunBrief, RunView};
+
+pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let id = id.parse().ok().and_then(RunId::new).ok_or(Refusal::NotFound("run"))?;
+    let (tenant, place) = (visitor.tenant, visitor.place);
+    if visitor.wants_events {
+        let make = move |ui: &Ui| Ok(part(&place, &find(ui, &tenant, id)?));
+        return live::respond(&ui, visitor.headers, Arc::new(make));
+    }
+    let view = ui.read(move |ui| find(ui, &tenant, id)).await?;
+    let agent = if view.run.agent.is_empty() { "no name" } else { &*view.run.agent };
+    let title = words::visible(agent);
+    let content = html! {
+        nav.way aria-label="Way back" {
+            a href=(place.to("/")) { "Sessions" }
+            @if let Some(session) = &view.run.session { " › " a href=(place.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) } }
+        }
+        h1 { span.kind { "Run of" } " " bdi { (title) } }
+        (part(&place, &view))
+    };
+    Ok(Frame { place: &place, title: &format!("Run of {title}"), is_live: true }.around(&content).into_response())
+}
+
+fn find(ui: &Ui, tenant: &Tenant, id: RunId) -> Result<RunView, Refusal> {
+    ui.store.run(tenant, id)?.ok_or(Refusal::NotFound("run"))
+}
+
+fn part(place: &Place, view: &RunView) -> Markup {
+    let run = &view.run;
+    html! {
+        div #run data-part {
+            (cards(run))
+            nav.elsewhere aria-label="This run elsewhere" {
+                @if let Some(trace) = run.trace_id() { a href=(place.to(&format!("/traces/{trace}?run={}", run.id.get()))) { "Its trace" } }
+                @else { span.quiet { "No trace is known of this run: it was told of over HTTP only." } }
+            }
+            (relatives(place, view))
+            @if let Some(error) = &view.error { p.problem { (words::visible_lines(error)) } }
+            (said(view))
+            (tables::models(run))
+            (tables::calls(place, view))
+            (tables::steps(view))
+            (tables::scores(run))
+            (tables::reported_spans(view))
+        }
+    }
+}
+
+fn cards(run: &Run) -> Markup {
+    html! {
+        dl.cards {
+            (card("Status", &icons::status(run.status)))
+            (card("Duration", &words::duration(run.duration())))
+            (card("Cost", &words::cost(run.usage.cost, run.usage.unpriced_calls)))
+            (card("Tokens", &words::tokens(run.usage.tokens)))
+            (card("Model calls", &words::tokens(run.usage.calls)))
+            (card("Started", &words::moment(run.started_at)))
+            @if let Some(ended) = run.completed_at { (card("Ended", &words::moment(ended))) }
+            @if !run.workflow.is_empty() { (card("Workflow", &words::name(&run.workflow))) }
+            @if let Some(user) = &run.user { (card("User", &words::name(user))) }
+            (card("Id", &html! { span.mono { (run.id.get()) } }))
+        }
+    }
+}
+
+fn card(name: &str, figure: &Markup) -> Markup {
+    html! { div.card { dt { (name) } dd.figure { (figure) } } }
+}
+
+fn relatives(place: &Place, view: &RunView) -> Markup {
+    let link = |run: &RunBrief| html! { a href=(place.to(&format!("/runs/{}", run.id.get()))) { (words::agent(&run.agent)) } " " (icons::status(run.status)) };
+    html! {
+        @if let Some(parent) = &view.parent { p { "Started in " (link(parent)) } }
+        @if !view.children.is_empty() {
+            p { "Started here:" }
+            ul { @for child in &view.children { li { (link(child)) } } }
+        }
+    }
+}
+
+/// What it was given and what it gave back, where that was told.
+fn said(view: &RunView) -> Markup {
+    let message = |role: &str, text: &str| messages::Message { role: role.to_owned(), text: messages::text_of(text) };
+    let said: Vec<_> =
+        view.inputs.iter().map(|text| message("input", text)).chain(view.result.iter().map(|text| message("result", text))).collect();
+    html! { @if !said.is_empty() { h2 { "Input and result" } (messages::list(&said)) } }
+}

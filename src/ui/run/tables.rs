@@ -1,0 +1,181 @@
+//! What a run did, as tables. Each shows so many rows and says how many there are.
+
+use maud::{Markup, html};
+
+use crate::model::run::{Run, ScoreValue};
+use crate::store::view::{CallView, RunView};
+use crate::ui::visitor::Place;
+use crate::ui::{icons, messages, words};
+
+const ROWS_MAX: usize = 500;
+
+pub(super) fn models(run: &Run) -> Markup {
+    html! {
+        @if !run.models.is_empty() {
+            h2 { "Calls by model" }
+            (scroll("Calls by model", &html! {
+                table.plain {
+                    thead { tr {
+                        th scope="col" { "Model" } th scope="col" { "Provider" } th.number scope="col" { "Calls" } th.number scope="col" { "Input" }
+                        th.number scope="col" { "Output" } th.number scope="col" { "Tokens" } th.number scope="col" { "Cost" }
+                    } }
+                    tbody {
+                        @for usage in &run.models {
+                            tr {
+                                th scope="row" { @if usage.model.is_empty() { span.unknown { "no name" } } @else { (words::name(&usage.model)) } }
+                                td { (words::name(&usage.provider)) }
+                                td.number { (words::tokens(usage.total.calls)) }
+                                td.number { (words::tokens(usage.total.input_tokens)) }
+                                td.number { (words::tokens(usage.total.output_tokens)) }
+                                td.number { (words::tokens(usage.total.tokens)) }
+                                td.number { (words::cost(usage.total.cost, usage.total.unpriced_calls)) }
+                            }
+                        }
+                    }
+                }
+            }))
+        }
+    }
+}
+
+pub(super) fn calls(place: &Place, view: &RunView) -> Markup {
+    html! {
+        @if !view.calls.is_empty() {
+            h2 { "Calls" }
+            (scroll("Calls", &html! {
+                table.plain {
+                    thead { tr {
+                        th scope="col" { "At" } th scope="col" { "Model" } th scope="col" { "Task" } th.number scope="col" { "Input" }
+                        th.number scope="col" { "Output" } th.number scope="col" { "Cost" } th scope="col" { "Outcome" } th scope="col" { "Span" }
+                    } }
+                    tbody { @for call in view.calls.iter().take(ROWS_MAX) { (self::call(place, view, call)) } }
+                }
+            }))
+            (more(view.calls.len()))
+            @let with_text: Vec<_> = view.calls.iter().filter(|call| call.prompt.is_some() || call.response.is_some()).take(ROWS_MAX).collect();
+            @if !with_text.is_empty() {
+                h2 { "What was said to the models" }
+                ol.talk {
+                    @for call in with_text {
+                        @let beside = html! { (words::time_of_day(call.at)) " " (words::name(&call.model)) };
+                        @if let Some(prompt) = &call.prompt { (messages::item(&message("user", prompt), &beside)) }
+                        @if let Some(response) = &call.response { (messages::item(&message("assistant", response), &beside)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn message(role: &str, text: &str) -> messages::Message {
+    messages::Message { role: role.to_owned(), text: text.to_owned() }
+}
+
+fn call(place: &Place, view: &RunView, call: &CallView) -> Markup {
+    let unpriced = u64::from(call.cost.is_none() && call.usage.tokens() > 0);
+    html! {
+        tr {
+            th scope="row" { (words::moment(call.at)) }
+            td { @if call.model.is_empty() { span.unknown { "no name" } } @else { (words::name(&call.model)) } }
+            td { (words::name(&call.task)) }
+            td.number { (words::tokens(call.usage.input_tokens.unwrap_or(0))) }
+            td.number { (words::tokens(call.usage.output_tokens.unwrap_or(0))) }
+            td.number { (words::cost(call.cost.map(|cost| cost.amount).unwrap_or_default(), unpriced)) }
+            td { @if call.is_error { (icons::badge("error", icons::ERROR, "error")) } @else { (icons::badge("success", icons::SUCCESS, "ok")) } }
+            td {
+                @if let (Some(trace), Some(span)) = (view.run.trace_id(), call.span) {
+                    a href=(place.to(&format!("/traces/{trace}?run={}&span={span}#span", view.run.id.get()))) { "span" }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn steps(view: &RunView) -> Markup {
+    html! {
+        @if !view.steps.is_empty() {
+            h2 { "Steps" }
+            (scroll("Steps", &html! {
+                table.plain {
+                    thead { tr { th scope="col" { "At" } th scope="col" { "Step" } th scope="col" { "Output" } } }
+                    tbody {
+                        @for step in view.steps.iter().take(ROWS_MAX) {
+                            tr {
+                                th scope="row" { (words::moment(step.at)) }
+                                td { (words::name(&step.name)) }
+                                td { @if let Some(output) = &step.output { bdi { (words::visible_lines(&messages::text_of(output))) } } }
+                            }
+                        }
+                    }
+                }
+            }))
+            (more(view.steps.len()))
+        }
+    }
+}
+
+pub(super) fn scores(run: &Run) -> Markup {
+    html! {
+        @if !run.scores.is_empty() {
+            h2 { "Scores" }
+            (scroll("Scores", &html! {
+                table.plain {
+                    thead { tr { th scope="col" { "Score" } th.number scope="col" { "Value" } th scope="col" { "Comment" } th scope="col" { "From" } th scope="col" { "At" } } }
+                    tbody {
+                        @for score in run.scores.iter().take(ROWS_MAX) {
+                            tr {
+                                th scope="row" { (words::name(&score.name)) }
+                                td.number {
+                                    @match &score.value {
+                                        ScoreValue::Numeric(number) => (number),
+                                        ScoreValue::Boolean(is) => @if *is { "yes" } @else { "no" },
+                                        ScoreValue::Categorical(text) => (words::name(text)),
+                                    }
+                                }
+                                td { @if let Some(comment) = &score.comment { (words::name(comment)) } }
+                                td { (words::name(&score.source)) }
+                                td { (words::moment(score.at)) }
+                            }
+                        }
+                    }
+                }
+            }))
+            (more(run.scores.len()))
+        }
+    }
+}
+
+/// For a run without a trace this is what there is of one.
+pub(super) fn reported_spans(view: &RunView) -> Markup {
+    html! {
+        @if !view.reported_spans.is_empty() && view.run.trace_id().is_none() {
+            h2 { "Spans told of over HTTP" }
+            (scroll("Spans told of over HTTP", &html! {
+                table.plain {
+                    thead { tr { th scope="col" { "Span" } th scope="col" { "Kind" } th.number scope="col" { "After" } th.number scope="col" { "Duration" } th scope="col" { "Outcome" } } }
+                    tbody {
+                        @for span in view.reported_spans.iter().take(ROWS_MAX) {
+                            tr {
+                                th scope="row" { (words::name(&span.name)) }
+                                td { (words::name(&span.kind)) }
+                                td.number { @if let Some(offset) = span.offset { (words::duration(Some(offset))) } }
+                                td.number { (words::duration(span.duration)) }
+                                td { @if span.is_error { (icons::badge("error", icons::ERROR, "error")) } @else { (icons::badge("success", icons::SUCCESS, "ok")) } }
+                            }
+                        }
+                    }
+                }
+            }))
+            (more(view.reported_spans.len()))
+        }
+    }
+}
+
+fn more(n: usize) -> Markup {
+    html! { @if n > ROWS_MAX { p.quiet { "The first " (words::count(ROWS_MAX as u64)) " of " (words::count(n as u64)) " are shown." } } }
+}
+
+/// Wide tables move within themselves, so that the page does not.
+fn scroll(name: &str, table: &Markup) -> Markup {
+    html! { div.scroll tabindex="0" role="region" aria-label=(name) { (table) } }
+}

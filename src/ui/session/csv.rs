@@ -1,0 +1,98 @@
+//! The runs of a session as CSV (RFC 4180), with the fields and the notation of the API.
+//!
+//! - One file holds at most so many runs; `limit` and `offset` page beyond.
+//! - A text that a spreadsheet would take for a formula has an apostrophe before it, which is how spreadsheets write such a text.
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+
+use crate::model::ids::{SessionId, Tenant};
+use crate::model::run::Run;
+use crate::params::format;
+use crate::store::RunPage;
+use crate::ui::Ui;
+use crate::ui::refusal::Refusal;
+
+/// Some 20 MB of text.
+const RUNS_MAX: u64 = 100_000;
+
+const HEAD: &str = "id,agent_name,workflow_name,user_id,started_at,completed_at,duration,status,cost,unpriced_calls,tokens,input_tokens,output_tokens,trace_id\r\n";
+
+pub(super) async fn answer(ui: &Arc<Ui>, tenant: Tenant, id: SessionId, page: RunPage) -> Result<Response, Refusal> {
+    let _permit = Arc::clone(&ui.limits.exports).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+    let name = file_name(&id);
+    let page = RunPage { limit: Some(page.limit.unwrap_or(RUNS_MAX).min(RUNS_MAX)), offset: page.offset };
+    let text = ui
+        .read(move |ui| {
+            let detail = ui.store.session(&tenant, &id, page)?.ok_or(Refusal::NotFound("session"))?;
+            let mut text = HEAD.to_owned();
+            for run in detail.runs {
+                text.push_str(&line(&run?));
+            }
+            Ok(text)
+        })
+        .await?;
+    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(|_| Refusal::Internal)?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")), (header::CONTENT_DISPOSITION, disposition)], text)
+        .into_response())
+}
+
+/// What every file system takes.
+fn file_name(id: &SessionId) -> String {
+    let safe: String =
+        id.as_str().chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' }).take(80).collect();
+    format!("{safe}.csv")
+}
+
+fn line(run: &Run) -> String {
+    let fields = [
+        run.id.get().to_string(),
+        text(&run.agent),
+        text(&run.workflow),
+        run.user.as_deref().map(text).unwrap_or_default(),
+        format::timestamp(run.started_at),
+        run.completed_at.map(format::timestamp).unwrap_or_default(),
+        run.duration().map(format::seconds).unwrap_or_default(),
+        run.status.as_str().to_owned(),
+        format::dollars(run.usage.cost),
+        run.usage.unpriced_calls.to_string(),
+        run.usage.tokens.to_string(),
+        run.usage.input_tokens.to_string(),
+        run.usage.output_tokens.to_string(),
+        run.trace_id().map(|trace| trace.to_string()).unwrap_or_default(),
+    ];
+    fields.join(",") + "\r\n"
+}
+
+fn text(text: &str) -> String {
+    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    if guard.is_empty() && !text.contains(['"', ',', '\r', '\n']) {
+        return text.to_owned();
+    }
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_quoted_and_never_formulas() {
+        for (given, written) in [
+            ("chat-agent", "chat-agent"),
+            ("a,b", "\"a,b\""),
+            ("say \"hi\"\n", "\"say \"\"hi\"\"\n\""),
+            ("=cmd()", "\"'=cmd()\""),
+            ("", ""),
+        ] {
+            assert_eq!(text(given), written);
+        }
+    }
+
+    #[test]
+    fn a_file_can_be_called_that_everywhere() {
+        assert_eq!(file_name(&SessionId::new("a/b \"c\" ü").unwrap()), "a_b__c___.csv");
+    }
+}

@@ -1,0 +1,97 @@
+//! The same session in other tools: Grafana, TraceQL, JSON, CSV, curl.
+
+use maud::{Markup, html};
+
+use super::PATH;
+use crate::model::session::SessionSummary;
+use crate::params::pairs;
+use crate::ui::visitor::Place;
+use crate::ui::{Grafana, Ui};
+
+const SECOND: u64 = 1_000_000_000;
+
+pub(super) fn links(ui: &Ui, place: &Place, summary: &SessionSummary) -> Markup {
+    let id = pairs::encode(summary.id.as_str());
+    let api = format!("/api/v1/observability/sessions/{id}/");
+    let traceql = traceql(summary.id.as_str());
+    html! {
+        nav.elsewhere aria-label="This session elsewhere" {
+            @if let Some(grafana) = &ui.grafana { a href=(explore(grafana, summary, &traceql)) rel="noreferrer" { "Grafana Explore" } }
+            a href=(place.to(&format!("{api}?include=usage,users,models,errors"))) { "JSON" }
+            a href=(place.to(&format!("{PATH}{id}?format=csv"))) download { "CSV" }
+            (copyable("traceql", "TraceQL", &traceql))
+            (copyable("curl", "Copy as curl", &curl(place, &api)))
+        }
+    }
+}
+
+/// A text to be taken elsewhere: to be marked by hand, or copied by the button that `live.js` shows.
+pub(in crate::ui) fn copyable(id: &str, title: &str, text: &str) -> Markup {
+    let target = format!("text-{id}");
+    html! {
+        details.copyable open[id != "curl" && id != "traceql"] {
+            summary { (title) }
+            div.text {
+                pre tabindex="0" { code id=(target) { (text) } }
+                button.quiet type="button" data-copy=(target) hidden { "Copy" }
+            }
+        }
+    }
+}
+
+pub(in crate::ui) fn curl(place: &Place, path_and_query: &str) -> String {
+    let base = if place.base.is_empty() { "http://127.0.0.1:8080" } else { &place.base };
+    let key = if place.has_login { " -H \"X-Wax-Key: $KEY\"" } else { "" };
+    // Everything in an address of ours is percent-encoded, so no quote can end this one.
+    format!("curl{key} '{base}{path_and_query}'")
+}
+
+/// The session's runs, by what is stamped onto its spans and by the keys that its agents most likely wrote.
+fn traceql(id: &str) -> String {
+    let quoted = quote(id);
+    let keys = ["sessionfold.session_id", "waxell.session_id", "gen_ai.conversation.id", "session.id"];
+    let terms: Vec<String> = keys.iter().map(|key| format!("span.{key} = {quoted}")).collect();
+    format!("{{ {} }}", terms.join(" || "))
+}
+
+/// A string of TraceQL, which reads escapes as Go does.
+fn quote(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", c as u32)),
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
+}
+
+/// Explore with this query, from the second of the first run to the one after the last activity.
+fn explore(grafana: &Grafana, summary: &SessionSummary, traceql: &str) -> String {
+    let from = summary.first_run.0 / SECOND * 1_000;
+    let to = (summary.last_activity.0 / SECOND + 1) * 1_000;
+    let uid = json(&grafana.datasource_uid);
+    let panes = format!(
+        "{{\"s\":{{\"datasource\":{uid},\"queries\":[{{\"refId\":\"A\",\"datasource\":{{\"type\":\"tempo\",\"uid\":{uid}}},\
+         \"queryType\":\"traceql\",\"limit\":1000,\"tableType\":\"spans\",\"query\":{}}}],\"range\":{{\"from\":\"{from}\",\"to\":\"{to}\"}}}}}}",
+        json(traceql)
+    );
+    format!("{}/explore?schemaVersion=1&orgId=1&panes={}", grafana.url, pairs::encode(&panes))
+}
+
+/// A string of JSON; what it holds is text of ours or of a session id.
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_session_id_can_end_a_string_of_traceql() {
+        assert_eq!(quote("a\"b\\c\nd\u{1}e💬"), r#""a\"b\\c\nd\u0001e💬""#);
+    }
+}

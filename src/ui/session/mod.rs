@@ -1,0 +1,109 @@
+//! `/sessions/{id}`: one session: what it was, what it cost, and every run in order.
+
+mod cards;
+mod csv;
+mod digest;
+mod elsewhere;
+mod shares;
+mod talk;
+mod timeline;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::Uri;
+use maud::{Markup, html};
+
+use self::digest::Digest;
+pub(super) use self::elsewhere::{copyable, curl};
+use super::frame::Frame;
+use super::refusal::Refusal;
+use super::visitor::{Place, Visitor};
+use super::{Ui, live, words};
+use crate::model::ids::{SessionId, Tenant};
+use crate::params::pairs::{self, Pairs};
+use crate::params::path;
+use crate::params::runs::RunsParams;
+use crate::store::RunPage;
+
+const PATH: &str = "/sessions/";
+
+/// Runs on one page of the timeline, and the most that can be asked for.
+const LIMIT: u64 = 200;
+const LIMIT_MAX: u64 = 500;
+/// Runs on one page of the conversation: each may need its trace.
+const TURNS: u64 = 50;
+
+/// What the address asks for.
+#[derive(Clone)]
+struct Asked {
+    tenant: Tenant,
+    id: SessionId,
+    page: RunPage,
+    place: Place,
+}
+
+pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
+    let id = path::session_id(uri.path().strip_prefix(PATH).unwrap_or_default()).ok_or(Refusal::NotFound("session"))?;
+    let page = RunsParams::parse(uri.query()).map_err(|bad| Refusal::BadParam(bad.detail))?.page;
+    let pairs = Pairs::read(uri.query(), &["format", "view"]).map_err(|bad| Refusal::BadParam(bad.detail))?;
+    match pairs.get("format") {
+        None => {}
+        Some("csv") => return csv::answer(&ui, visitor.tenant, id, page).await,
+        Some(other) => return Err(Refusal::BadParam(format!("Invalid format {other:?}: must be csv."))),
+    }
+    let is_talk = match pairs.get("view") {
+        None | Some("timeline") => false,
+        Some("conversation") => true,
+        Some(other) => return Err(Refusal::BadParam(format!("Invalid view {other:?}: must be timeline or conversation."))),
+    };
+    let page = RunPage { limit: Some(page.limit.unwrap_or(if is_talk { TURNS } else { LIMIT }).min(LIMIT_MAX)), offset: page.offset };
+    let asked = Asked { tenant: visitor.tenant, id, page, place: visitor.place };
+    if visitor.wants_events {
+        let make = move |ui: &Ui| make_part(ui, &asked);
+        return live::respond(&ui, visitor.headers, Arc::new(make));
+    }
+    let (title, place) = (words::visible(asked.id.as_str()), asked.place.clone());
+    let tabs = tabs(&asked, is_talk);
+    let part = match is_talk {
+        true => talk::part(&ui, asked).await?,
+        false => ui.read(move |ui| make_part(ui, &asked)).await?,
+    };
+    let content = html! {
+        nav.way aria-label="Way back" { a href=(place.to("/")) { "Sessions" } }
+        h1 { span.kind { "Session" } " " bdi { (title) } }
+        (tabs)
+        (part)
+    };
+    Ok(Frame { place: &place, title: &title, is_live: !is_talk }.around(&content).into_response())
+}
+
+fn tabs(asked: &Asked, is_talk: bool) -> Markup {
+    let path = asked.place.to(&format!("{PATH}{}", pairs::encode(asked.id.as_str())));
+    let current = |is: bool| is.then_some("page");
+    html! {
+        nav.tabs aria-label="Views of the session" {
+            a href=(path) aria-current=[current(!is_talk)] { "Timeline" }
+            a href=(format!("{path}?view=conversation")) aria-current=[current(is_talk)] { "Conversation" }
+        }
+    }
+}
+
+fn digest(ui: &Ui, tenant: &Tenant, id: &SessionId, page: RunPage) -> Result<Digest, Refusal> {
+    let detail = ui.store.session(tenant, id, RunPage::default())?.ok_or(Refusal::NotFound("session"))?;
+    Ok(Digest::read(detail, page)?)
+}
+
+fn make_part(ui: &Ui, asked: &Asked) -> Result<Markup, Refusal> {
+    let digest = digest(ui, &asked.tenant, &asked.id, asked.page)?;
+    let now = ui.now();
+    Ok(html! {
+        div #session data-part {
+            (cards::cards(&digest, now))
+            (elsewhere::links(ui, &asked.place, &digest.summary))
+            (shares::shares(&digest))
+            (timeline::timeline(&asked.place, &digest, asked.page))
+        }
+    })
+}

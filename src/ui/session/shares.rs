@@ -1,0 +1,83 @@
+//! Cost and tokens by agent and by model: a table whose bars are drawn beside its numbers.
+
+use maud::{Markup, html};
+
+use super::digest::{Digest, Share};
+use crate::ui::words;
+
+/// Rows of one plot; the rest is one row.
+const ROWS_MAX: usize = 8;
+
+struct Row {
+    name: Markup,
+    share: Share,
+}
+
+pub(super) fn shares(digest: &Digest) -> Markup {
+    let agents = digest.agents.iter().map(|(name, share)| Row { name: words::agent(name), share: *share });
+    let models = digest.models.iter().map(|((model, provider), share)| Row { name: model_name(model, provider), share: *share });
+    html! {
+        section.shares aria-label="Cost and tokens" {
+            (plot("By agent", "Agent", "Runs", agents.collect()))
+            @if !digest.models.is_empty() { (plot("By model", "Model", "Calls", models.collect())) }
+        }
+    }
+}
+
+fn model_name(model: &str, provider: &str) -> Markup {
+    html! {
+        @if model.is_empty() { span.unknown { "no name" } } @else { (words::name(model)) }
+        @if !provider.is_empty() { " " small { (words::name(provider)) } }
+    }
+}
+
+fn plot(title: &str, what: &str, n: &str, mut rows: Vec<Row>) -> Markup {
+    rows.sort_by_key(|row| std::cmp::Reverse((row.share.cost, row.share.tokens)));
+    if rows.len() > ROWS_MAX {
+        let rest = rows.split_off(ROWS_MAX - 1);
+        let name = html! { (words::count(rest.len() as u64)) " others" };
+        let share = rest.iter().fold(Share::default(), |sum, row| sum.plus(&row.share));
+        rows.push(Row { name, share });
+    }
+    let most_cost = rows.iter().map(|row| row.share.cost.0).max().unwrap_or(0);
+    let most_tokens = rows.iter().map(|row| row.share.tokens).max().unwrap_or(0);
+    html! {
+        table.plot {
+            caption { (title) }
+            thead { tr { th scope="col" { (what) } th.number scope="col" { (n) } th.number scope="col" { "Cost" } th.number scope="col" { "Tokens" } } }
+            tbody {
+                @for row in &rows {
+                    tr {
+                        th scope="row" { (row.name) }
+                        td.number { (words::count(row.share.n)) }
+                        td.number { (bar("cost", row.share.cost.0, most_cost)) (words::cost(row.share.cost, row.share.unpriced_calls)) }
+                        td.number { (bar("tokens", row.share.tokens, most_tokens)) (words::tokens(row.share.tokens)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// As long as the value is of the largest, in hundredths.
+fn bar(class: &str, value: u64, most: u64) -> Markup {
+    let width = if most == 0 { 0 } else { (u128::from(value) * 100 / u128::from(most)).max(u128::from(value > 0)) };
+    html! {
+        svg class=(format!("bar {class}")) viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
+            rect.track width="100" height="8" rx="2" {}
+            rect.value width=(width) height="8" rx="2" {}
+        }
+    }
+}
+
+// === impl Share ===
+
+impl Share {
+    fn plus(mut self, other: &Self) -> Self {
+        self.n += other.n;
+        self.tokens = self.tokens.wrapping_add(other.tokens);
+        self.cost.0 = self.cost.0.wrapping_add(other.cost.0);
+        self.unpriced_calls = self.unpriced_calls.wrapping_add(other.unpriced_calls);
+        self
+    }
+}

@@ -1,0 +1,138 @@
+//! Raw spans of one trace, read out of encoded requests as far as a page needs them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::{Map, Number, Value as Json};
+
+use crate::model::ids::{SpanId, TraceId};
+use crate::model::time::UnixNanos;
+use crate::wire::otlp::{self, Attribute, Span, Value, array_values, map_entries};
+
+/// Attributes of one span that a page shows, and events.
+const ATTRIBUTES_MAX: usize = 256;
+const EVENTS_MAX: usize = 64;
+
+/// One span with all that was sent of it.
+pub(super) struct RawSpan {
+    pub(super) scope: String,
+    pub(super) status_message: String,
+    /// By key, the last of repeated ones.
+    pub(super) attributes: BTreeMap<String, Json>,
+    pub(super) resource: BTreeMap<String, Json>,
+    pub(super) events: Vec<RawEvent>,
+}
+
+pub(super) struct RawEvent {
+    pub(super) at: UnixNanos,
+    pub(super) name: String,
+    pub(super) attributes: BTreeMap<String, Json>,
+}
+
+/// Enough of a span for its line in the waterfall.
+pub(super) struct Outline {
+    pub(super) span: SpanId,
+    pub(super) parent: Option<SpanId>,
+    pub(super) name: String,
+    pub(super) start: UnixNanos,
+    pub(super) end: UnixNanos,
+    pub(super) status_code: i32,
+}
+
+/// Every span of the trace, the last copy of each.
+pub(super) fn outlines(requests: &[Bytes], trace: TraceId) -> BTreeMap<SpanId, Outline> {
+    let mut found = BTreeMap::new();
+    each(requests, trace, &mut |_, _, span| {
+        let Some(id) = SpanId::from_bytes(span.span_id) else { return };
+        let outline = Outline {
+            span: id,
+            parent: SpanId::from_bytes(span.parent_span_id),
+            name: span.name.to_owned(),
+            start: UnixNanos::from_wire(span.start_time_unix_nano),
+            end: UnixNanos::from_wire(span.end_time_unix_nano),
+            status_code: span.status_code,
+        };
+        found.insert(id, outline);
+    });
+    found
+}
+
+/// One span whole; of several copies the one with the most attributes.
+pub(super) fn whole(requests: &[Bytes], trace: TraceId, wanted: SpanId) -> Option<RawSpan> {
+    let mut found: Option<RawSpan> = None;
+    each(requests, trace, &mut |resource, scope, span| {
+        if SpanId::from_bytes(span.span_id) != Some(wanted) {
+            return;
+        }
+        let read = read(resource, scope, &span);
+        if found.as_ref().is_none_or(|held| held.attributes.len() <= read.attributes.len()) {
+            found = Some(read);
+        }
+    });
+    found
+}
+
+/// The attributes of every span of the trace that `wants` picks.
+pub(super) fn attributes_of(
+    requests: &[Bytes],
+    trace: TraceId,
+    wants: &dyn Fn(SpanId) -> bool,
+) -> BTreeMap<SpanId, BTreeMap<String, Json>> {
+    let mut found = BTreeMap::new();
+    each(requests, trace, &mut |_, _, span| {
+        if let Some(id) = SpanId::from_bytes(span.span_id).filter(|id| wants(*id)) {
+            found.insert(id, collect(span.attributes().map_while(Result::ok)));
+        }
+    });
+    found
+}
+
+type Each<'f> = dyn FnMut(&[Attribute<'_>], &str, Span<'_>) + 'f;
+
+fn each(requests: &[Bytes], trace: TraceId, take: &mut Each<'_>) {
+    for request in requests {
+        for resource_spans in otlp::resource_spans(request).map_while(Result::ok) {
+            let resource: Vec<_> = resource_spans.attributes().map_while(Result::ok).collect();
+            for scope_spans in resource_spans.scope_spans().map_while(Result::ok) {
+                for span in scope_spans.spans().map_while(Result::ok).filter(|span| span.trace_id == trace.as_bytes()) {
+                    take(&resource, scope_spans.scope_name, span);
+                }
+            }
+        }
+    }
+}
+
+fn read(resource: &[Attribute<'_>], scope: &str, span: &Span<'_>) -> RawSpan {
+    let event = |event: otlp::SpanEvent<'_>| RawEvent {
+        at: UnixNanos::from_wire(event.time_unix_nano),
+        name: event.name.to_owned(),
+        attributes: collect(event.attributes().map_while(Result::ok)),
+    };
+    RawSpan {
+        scope: scope.to_owned(),
+        status_message: span.status_message.to_owned(),
+        attributes: collect(span.attributes().map_while(Result::ok)),
+        resource: collect(resource.iter().copied()),
+        events: span.events().map_while(Result::ok).take(EVENTS_MAX).map(event).collect(),
+    }
+}
+
+fn collect<'a>(attributes: impl Iterator<Item = Attribute<'a>>) -> BTreeMap<String, Json> {
+    attributes.take(ATTRIBUTES_MAX).map(|attribute| (attribute.key.to_owned(), json(attribute.value))).collect()
+}
+
+/// A value as JSON has it; bytes as their number, since nobody reads them.
+fn json(value: Value<'_>) -> Json {
+    match value {
+        Value::Empty => Json::Null,
+        Value::Str(text) => text.into(),
+        Value::Bool(is) => is.into(),
+        Value::Int(number) => number.into(),
+        Value::Double(number) => Number::from_f64(number).map_or_else(|| number.to_string().into(), Json::Number),
+        Value::Bytes(bytes) => format!("{} bytes", bytes.len()).into(),
+        Value::Array(array) => array_values(array).map_while(Result::ok).map(json).collect(),
+        Value::Map(map) => Json::Object(
+            map_entries(map).map_while(Result::ok).map(|entry| (entry.key.to_owned(), json(entry.value))).collect::<Map<_, _>>(),
+        ),
+    }
+}

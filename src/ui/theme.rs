@@ -1,0 +1,61 @@
+//! Dark, light, or as the system has it: kept in a cookie, so that it needs no JavaScript.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::{HeaderMap, HeaderValue, Uri, header};
+
+use super::Ui;
+use super::visitor::{Place, own_path};
+use crate::params::pairs::Pairs;
+
+const COOKIE: &str = "sessionfold_theme";
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Theme {
+    #[default]
+    System,
+    Light,
+    Dark,
+}
+
+/// `GET /theme?theme=dark&next=/`: takes note and goes back.
+pub(super) async fn set(State(_): State<Arc<Ui>>, place: Place, uri: Uri) -> Response {
+    let pairs = Pairs::read(uri.query(), &["theme", "next"]).ok();
+    let get = |name| pairs.as_ref().and_then(|pairs| pairs.get(name));
+    let theme = get("theme").map(Theme::named).unwrap_or_default();
+    let next = get("next").and_then(own_path).unwrap_or("/");
+    let mut response = Redirect::to(&place.to(next)).into_response();
+    let path = if place.prefix.is_empty() { "/" } else { &place.prefix };
+    let cookie = format!("{COOKIE}={}; Path={path}; Max-Age=31536000; SameSite=Lax; HttpOnly", theme.name());
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+// === impl Theme ===
+
+impl Theme {
+    pub(super) const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
+
+    /// What the request's cookie says.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| Self::named(value)).unwrap_or_default()
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    fn named(name: &str) -> Self {
+        Self::ALL.into_iter().find(|theme| theme.name() == name).unwrap_or_default()
+    }
+}

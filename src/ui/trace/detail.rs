@@ -1,0 +1,86 @@
+//! One span whole: what was said in it, and everything it carries.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use serde_json::Value as Json;
+
+use super::tree::Row;
+use super::waterfall::{kind, status};
+use crate::ui::spans::{RawEvent, RawSpan};
+use crate::ui::{messages, words};
+
+/// How much of a value is shown.
+const VALUE_MAX_CHARS: usize = 20_000;
+
+pub(super) fn detail(row: &Row, raw: Option<&RawSpan>) -> Markup {
+    html! {
+        section #span aria-labelledby="span-title" {
+            h2 #span-title { span.kind { (kind(row.kind)) } " " (words::name(&row.name)) " " (status(row)) }
+            @if let Some(raw) = raw {
+                @let said = messages::of(&raw.attributes);
+                @if !said.is_empty() { h3 { "Messages" } (messages::list(&said)) }
+                @if !raw.status_message.is_empty() { p.problem { (words::visible_lines(&raw.status_message)) } }
+                @for event in &raw.events { (self::event(event)) }
+                (table("Attributes", &raw.attributes))
+                (table("Resource", &raw.resource))
+            }
+            (facts(row, raw))
+        }
+    }
+}
+
+fn facts(row: &Row, raw: Option<&RawSpan>) -> Markup {
+    html! {
+        table.attributes {
+            caption { "Span" }
+            tbody {
+                tr { th scope="row" { "Span id" } td.mono { (row.span.to_string()) } }
+                @if let Some(parent) = row.parent { tr { th scope="row" { "Parent" } td.mono { (parent.to_string()) } } }
+                tr { th scope="row" { "Started" } td { (words::moment(row.start)) } }
+                @if let Some(end) = row.end { tr { th scope="row" { "Ended" } td { (words::moment(end)) } } }
+                @if let Some(raw) = raw { tr { th scope="row" { "Scope" } td { (words::name(&raw.scope)) } } }
+                @if let Some(call) = &row.call {
+                    tr { th scope="row" { "Model" } td { (words::name(&call.model)) } }
+                    @if !call.provider.is_empty() { tr { th scope="row" { "Provider" } td { (words::name(&call.provider)) } } }
+                    @for (name, tokens) in [("Input tokens", call.usage.input_tokens), ("Output tokens", call.usage.output_tokens),
+                        ("Cached tokens", call.usage.cache_read_tokens), ("Cache writes", call.usage.cache_write_tokens), ("Reasoning tokens", call.usage.reasoning_tokens)]
+                    {
+                        @if let Some(tokens) = tokens { tr { th scope="row" { (name) } td { (words::tokens(tokens)) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn event(event: &RawEvent) -> Markup {
+    html! {
+        h3 { "Event " (words::name(&event.name)) " " small { (words::moment(event.at)) } }
+        (table("Attributes of the event", &event.attributes))
+    }
+}
+
+fn table(title: &str, attributes: &BTreeMap<String, Json>) -> Markup {
+    html! {
+        @if !attributes.is_empty() {
+            table.attributes {
+                caption { (title) }
+                tbody { @for (key, value) in attributes { tr { th scope="row" { (words::name(key)) } td { (self::value(value)) } } } }
+            }
+        }
+    }
+}
+
+fn value(value: &Json) -> Markup {
+    let text = match value {
+        Json::String(text) => text.clone(),
+        Json::Array(_) | Json::Object(_) => serde_json::to_string_pretty(value).unwrap_or_default(),
+        other => other.to_string(),
+    };
+    let cut = text.char_indices().nth(VALUE_MAX_CHARS).map(|(at, _)| at);
+    html! {
+        bdi { (words::visible_lines(&text[..cut.unwrap_or(text.len())])) }
+        @if cut.is_some() { " " span.quiet { "… the rest is left out" } }
+    }
+}

@@ -1,0 +1,146 @@
+//! `/traces/{trace_id}?run=..&span=..`: every span of a trace, and one of them whole.
+
+mod detail;
+mod tree;
+mod waterfall;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::Uri;
+use maud::{Markup, html};
+
+use self::tree::Tree;
+use super::frame::Frame;
+use super::refusal::Refusal;
+use super::visitor::{Place, Visitor};
+use super::{Ui, icons, list, source, spans, words};
+use crate::model::ids::{RunId, SpanId, TraceId};
+use crate::model::run::Run;
+use crate::params::pairs::Pairs;
+
+/// Spans on one page.
+const LIMIT: usize = 500;
+
+/// What the address asks for.
+struct Asked {
+    trace: TraceId,
+    run: Option<RunId>,
+    span: Option<SpanId>,
+    offset: Option<usize>,
+}
+
+pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(trace): Path<String>, uri: Uri) -> Result<Response, Refusal> {
+    let asked = Asked::read(&trace, uri.query())?;
+    let (tenant, trace) = (visitor.tenant.clone(), asked.trace);
+    let view = ui.read(move |ui| Ok(ui.store.trace(&tenant, trace)?)).await?;
+    let found = source::find(&ui, &visitor.tenant, trace).await?;
+    let place = visitor.place;
+    let title = format!("Trace {trace}");
+    let content = ui
+        .read({
+            let place = place.clone();
+            move |_| {
+                let tree = Tree::new(view, &spans::outlines(&found.requests, trace));
+                if tree.rows.is_empty() {
+                    return Err(Refusal::NotFound("trace"));
+                }
+                Ok(page(&place, &asked, &tree, &found))
+            }
+        })
+        .await?;
+    Ok(Frame { place: &place, title: &title, is_live: false }.around(&content).into_response())
+}
+
+fn page(place: &Place, asked: &Asked, tree: &Tree, found: &source::Found) -> Markup {
+    let run = asked.run.and_then(|id| tree.runs.iter().find(|run| run.id == id)).or_else(|| tree.runs.first());
+    let chosen = tree.chosen(asked.span, run);
+    let raw = chosen.and_then(|row| spans::whole(&found.requests, asked.trace, row.span));
+    html! {
+        (way(place, run))
+        h1 { span.kind { "Trace" } " " span.mono { (asked.trace.to_string()) } }
+        (runs(place, asked, tree, run))
+        (found.origin.line(tree.n_missing))
+        (waterfall::waterfall(place, asked, tree, run, chosen))
+        @if let Some(row) = chosen { (detail::detail(row, raw.as_ref())) }
+    }
+}
+
+fn way(place: &Place, run: Option<&Run>) -> Markup {
+    html! {
+        nav.way aria-label="Way back" {
+            a href=(place.to("/")) { "Sessions" }
+            @if let Some(session) = run.and_then(|run| run.session.as_ref()) {
+                " › " a href=(place.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) }
+            }
+        }
+    }
+}
+
+/// The runs of the trace; the chosen one is marked.
+fn runs(place: &Place, asked: &Asked, tree: &Tree, chosen: Option<&Run>) -> Markup {
+    html! {
+        @if !tree.runs.is_empty() {
+            div.scroll tabindex="0" role="region" aria-label="Runs of this trace" {
+                table.plain {
+                    caption { (words::counted(tree.runs.len() as u64, "run", "runs")) }
+                    thead { tr {
+                        th scope="col" { "Agent" } th scope="col" { "Status" } th scope="col" { "Started" }
+                        th.number scope="col" { "Duration" } th.number scope="col" { "Cost" } th.number scope="col" { "Tokens" }
+                        th scope="col" { span.for-readers { "More" } }
+                    } }
+                    tbody {
+                        @for run in &tree.runs {
+                            tr {
+                                th scope="row" {
+                                    a href=(place.to(&format!("/traces/{}?run={}", asked.trace, run.id.get())))
+                                        aria-current=[chosen.is_some_and(|chosen| chosen.id == run.id).then_some("true")] { (words::agent(&run.agent)) }
+                                }
+                                td { (icons::status(run.status)) }
+                                td { (words::moment(run.started_at)) }
+                                td.number { (words::duration(run.duration())) }
+                                td.number { (words::cost(run.usage.cost, run.usage.unpriced_calls)) }
+                                td.number { (words::tokens(run.usage.tokens)) }
+                                td { a href=(place.to(&format!("/runs/{}", run.id.get()))) { "calls and steps" } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+// === impl Asked ===
+
+impl Asked {
+    fn read(trace: &str, query: Option<&str>) -> Result<Self, Refusal> {
+        let pairs = Pairs::read(query, &["run", "span", "offset"]).map_err(|bad| Refusal::BadParam(bad.detail))?;
+        let trace = TraceId::from_hex(trace).filter(|trace| !trace.is_reserved()).ok_or(Refusal::NotFound("trace"))?;
+        let number = |name: &str| pairs.get(name).and_then(|value| value.parse::<u64>().ok());
+        let span = pairs.get("span").filter(|hex| hex.len() == 16).and_then(|hex| u64::from_str_radix(hex, 16).ok());
+        Ok(Self {
+            trace,
+            run: number("run").and_then(RunId::new),
+            span: span.and_then(SpanId::from_u64),
+            offset: number("offset").and_then(|offset| usize::try_from(offset).ok()),
+        })
+    }
+
+    /// This page with another span or another part of the list.
+    fn with(&self, run: Option<&Run>, span: Option<SpanId>, offset: Option<usize>) -> String {
+        let mut query = Vec::new();
+        if let Some(run) = run {
+            query.push(format!("run={}", run.id.get()));
+        }
+        if let Some(span) = span {
+            query.push(format!("span={span}"));
+        }
+        if let Some(offset) = offset {
+            query.push(format!("offset={offset}"));
+        }
+        let separator = if query.is_empty() { "" } else { "?" };
+        format!("/traces/{}{separator}{}", self.trace, query.join("&"))
+    }
+}

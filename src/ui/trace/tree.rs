@@ -1,0 +1,158 @@
+//! The spans of a trace as lines: each below its parent, siblings by their start.
+//!
+//! What the index keeps says what a span is and what counts; the raw spans add those that the index does not have.
+//! A span whose parent is missing stands at the top. Cycles, which only broken senders make, end at the top, too.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::facts::{SpanKind, SpanStatus};
+use crate::model::ids::{RunId, RunKey, SpanId};
+use crate::model::run::Run;
+use crate::model::time::UnixNanos;
+use crate::model::usage::{Call, NanoUsd};
+use crate::store::view::{SpanView, TraceView};
+use crate::ui::spans::Outline;
+
+pub(super) struct Tree {
+    pub(super) runs: Vec<Run>,
+    pub(super) rows: Vec<Row>,
+    /// Spans that only the index has.
+    pub(super) n_missing: usize,
+    pub(super) start: UnixNanos,
+    pub(super) end: UnixNanos,
+}
+
+pub(super) struct Row {
+    pub(super) span: SpanId,
+    pub(super) parent: Option<SpanId>,
+    pub(super) name: String,
+    pub(super) kind: SpanKind,
+    pub(super) status: SpanStatus,
+    pub(super) start: UnixNanos,
+    pub(super) end: Option<UnixNanos>,
+    pub(super) run: Option<RunId>,
+    pub(super) call: Option<Call>,
+    pub(super) counted: Option<(u64, Option<NanoUsd>)>,
+    pub(super) depth: usize,
+}
+
+// === impl Tree ===
+
+impl Tree {
+    pub(super) fn new(view: Option<TraceView>, raw: &BTreeMap<SpanId, Outline>) -> Self {
+        let (runs, kept) = view.map_or((Vec::new(), Vec::new()), |view| (view.runs, view.spans));
+        let n_missing = kept.iter().filter(|span| !raw.contains_key(&span.span)).count();
+        let known: BTreeSet<SpanId> = kept.iter().map(|span| span.span).collect();
+        let mut rows: BTreeMap<SpanId, Row> = kept.into_iter().map(|span| (span.span, Row::kept(span))).collect();
+        rows.extend(raw.values().filter(|outline| !known.contains(&outline.span)).map(|outline| (outline.span, Row::raw(outline))));
+        let start = rows.values().map(|row| row.start).filter(|start| *start > UnixNanos::ZERO).min().unwrap_or_default();
+        let end = rows.values().map(|row| row.end.unwrap_or(row.start)).max().unwrap_or_default();
+        Self { runs, rows: ordered(rows), n_missing, start, end }
+    }
+
+    /// The span that is asked for; else the run's own, else its first, else the first of all.
+    pub(super) fn chosen(&self, span: Option<SpanId>, run: Option<&Run>) -> Option<&Row> {
+        let asked = span.and_then(|span| self.rows.iter().find(|row| row.span == span));
+        let own =
+            || run.filter(|run| run.key.span != RunKey::PROVISIONAL).and_then(|run| self.rows.iter().find(|row| row.span == run.key.span));
+        let first = || run.and_then(|run| self.rows.iter().find(|row| row.run == Some(run.id)));
+        asked.or_else(own).or_else(first).or_else(|| self.rows.first())
+    }
+}
+
+fn ordered(mut rows: BTreeMap<SpanId, Row>) -> Vec<Row> {
+    let mut children: BTreeMap<Option<SpanId>, Vec<SpanId>> = BTreeMap::new();
+    for row in rows.values() {
+        let parent = row.parent.filter(|parent| rows.contains_key(parent) && *parent != row.span);
+        children.entry(parent).or_default().push(row.span);
+    }
+    for siblings in children.values_mut() {
+        // Taken from the end below.
+        siblings.sort_by_key(|span| std::cmp::Reverse(rows.get(span).map(|row| (row.start, row.span))));
+    }
+    let mut lines = Vec::with_capacity(rows.len());
+    let mut open: Vec<(SpanId, usize)> = children.remove(&None).unwrap_or_default().into_iter().map(|span| (span, 0)).collect();
+    loop {
+        while let Some((span, depth)) = open.pop() {
+            let Some(mut row) = rows.remove(&span) else { continue };
+            row.depth = depth;
+            lines.push(row);
+            open.extend(children.remove(&Some(span)).unwrap_or_default().into_iter().map(|child| (child, depth + 1)));
+        }
+        // What is left hangs in a circle.
+        match rows.keys().next() {
+            Some(span) => open.push((*span, 0)),
+            None => return lines,
+        }
+    }
+}
+
+// === impl Row ===
+
+impl Row {
+    fn kept(span: SpanView) -> Self {
+        Self {
+            span: span.span,
+            parent: span.parent,
+            name: span.name.to_string(),
+            kind: span.kind,
+            status: span.status,
+            start: span.start,
+            end: span.end,
+            run: span.run,
+            call: span.call,
+            counted: span.counted,
+            depth: 0,
+        }
+    }
+
+    fn raw(outline: &Outline) -> Self {
+        Self {
+            span: outline.span,
+            parent: outline.parent,
+            name: outline.name.clone(),
+            kind: SpanKind::Other,
+            status: SpanStatus::from_code(outline.status_code.into()),
+            start: outline.start,
+            end: (outline.end > UnixNanos::ZERO).then_some(outline.end),
+            run: None,
+            call: None,
+            counted: None,
+            depth: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u64) -> SpanId {
+        SpanId::from_u64(number).unwrap()
+    }
+
+    fn order(spans: &[(u64, u64, u64)]) -> Vec<(u64, usize)> {
+        let outline = |(span, parent, start): &(u64, u64, u64)| Outline {
+            span: id(*span),
+            parent: SpanId::from_u64(*parent),
+            name: String::new(),
+            start: UnixNanos(*start),
+            end: UnixNanos(*start + 1),
+            status_code: 0,
+        };
+        let raw = spans.iter().map(|span| (id(span.0), outline(span))).collect();
+        Tree::new(None, &raw).rows.iter().map(|row| (row.span.to_u64(), row.depth)).collect()
+    }
+
+    #[test]
+    fn children_stand_below_their_parent_by_their_start() {
+        assert_eq!(order(&[(4, 1, 9), (3, 1, 5), (2, 3, 6), (1, 0, 1)]), [(1, 0), (3, 1), (2, 2), (4, 1)]);
+    }
+
+    #[test]
+    fn a_missing_parent_and_a_circle_lose_nothing() {
+        assert_eq!(order(&[(1, 0, 1), (2, 99, 3)]), [(1, 0), (2, 0)]);
+        assert_eq!(order(&[(1, 1, 1)]), [(1, 0)]);
+        assert_eq!(order(&[(1, 2, 1), (2, 1, 2)]), [(1, 0), (2, 1)]);
+    }
+}

@@ -1,0 +1,129 @@
+//! Who looks at a page, and from where: all that a page needs of its request.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use http::{HeaderMap, Uri, header};
+
+use super::Ui;
+use super::refusal::Refusal;
+use super::theme::Theme;
+use crate::auth::{Denied, Right};
+use crate::model::ids::Tenant;
+use crate::params::base::Base;
+use crate::params::pairs;
+
+/// A person who may read, as an argument of a handler.
+#[derive(Clone)]
+pub(super) struct Visitor {
+    pub(super) tenant: Tenant,
+    pub(super) place: Place,
+    pub(super) wants_events: bool,
+    /// To ask again, while a stream goes on, whether they still may.
+    pub(super) headers: HeaderMap,
+}
+
+/// Where the visitor is; also for those who are not let in.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) theme: Theme,
+    /// What stands before every path, where a proxy serves us under one; empty or without a slash at its end.
+    pub(super) prefix: String,
+    /// Scheme, host and prefix, for what is pasted elsewhere; empty where nothing tells.
+    pub(super) base: String,
+    /// Path and query of this page, without the prefix.
+    pub(super) here: String,
+    /// Whether there is somebody to log out.
+    pub(super) has_login: bool,
+}
+
+// === impl Visitor ===
+
+impl FromRequestParts<Arc<Ui>> for Visitor {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, ui: &Arc<Ui>) -> Result<Self, Refusal> {
+        let wants_events = accepts_events(&parts.headers);
+        let place = Place::new(ui, &parts.headers, &parts.uri);
+        match ui.authenticator.from_headers(&parts.headers, Right::Read) {
+            Ok(tenant) => Ok(Self { tenant, place, wants_events, headers: parts.headers.clone() }),
+            Err(Denied::Missing) if !wants_events => Err(Refusal::Login(place.login())),
+            Err(Denied::Missing) => Err(Refusal::Unauthenticated),
+            Err(Denied::WrongRight) => Err(Refusal::Forbidden),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<Ui>> for Place {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, ui: &Arc<Ui>) -> Result<Self, Self::Rejection> {
+        Ok(Self::new(ui, &parts.headers, &parts.uri))
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    fn new(ui: &Ui, headers: &HeaderMap, uri: &Uri) -> Self {
+        let base = Base::of(ui.public_url.as_deref(), headers, uri).as_str().to_owned();
+        let here = uri.path_and_query().map_or("/", |here| here.as_str()).to_owned();
+        let prefix = ui.public_url.as_deref().map(path_of).unwrap_or_default();
+        Self { theme: Theme::of(headers), prefix, base, here, has_login: ui.authenticator.is_on() }
+    }
+
+    /// The address of one of our paths, which begins with a slash.
+    pub(super) fn to(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix)
+    }
+
+    /// Where to log in, and to come back here.
+    fn login(&self) -> String {
+        self.to(&format!("/login?next={}", pairs::encode(&self.here)))
+    }
+}
+
+/// The path within a URL, without a slash at its end.
+fn path_of(url: &str) -> String {
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    after_scheme.find('/').map_or("", |at| &after_scheme[at..]).trim_end_matches('/').to_owned()
+}
+
+/// Whether an `EventSource` asks.
+fn accepts_events(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.starts_with("text/event-stream"))
+}
+
+/// A path of ours that somebody may be sent back to: never another site's.
+pub(super) fn own_path(text: &str) -> Option<&str> {
+    let is_own = text.starts_with('/') && !text.starts_with("//") && !text.contains(['\\', '\r', '\n', '\t']);
+    (is_own && text.len() <= 4096 && text.bytes().all(|byte| byte.is_ascii_graphic())).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_back_to_another_site() {
+        for own in ["/", "/sessions/a%2Fb?limit=2", "/?search=%2F%2Fevil.example"] {
+            assert_eq!(own_path(own), Some(own));
+        }
+        for foreign in ["", "//evil.example", "https://evil.example", "/\\evil.example", "/\tx", "/ x", "/ü", "evil"] {
+            assert_eq!(own_path(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_prefix_is_the_path_of_the_public_url() {
+        for (url, prefix) in [
+            ("https://a.example", ""),
+            ("https://a.example/", ""),
+            ("https://a.example/traces/", "/traces"),
+            ("http://a.example:8080/x/y", "/x/y"),
+        ] {
+            assert_eq!(path_of(url), prefix);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+// Servers, a browser, and a list of tests with a count at the end.
+
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+export const root = join(here, "../../..");
+const require = createRequire(join(root, "target/browser/"));
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+const FLAGS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+
+export async function browser() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+}
+
+// --- servers
+
+export async function server({ config = "", ...settings } = {}) {
+  const dir = mkdtempSync(join(tmpdir(), "sessionfold-ui-"));
+  const file = join(dir, "sessionfold.toml");
+  writeFileSync(file, config);
+  const env = {
+    SESSIONFOLD_DATA_DIR: join(dir, "data"), SESSIONFOLD_OTLP_GRPC: "127.0.0.1:0", SESSIONFOLD_OTLP_HTTP: "127.0.0.1:0",
+    SESSIONFOLD_HTTP: "127.0.0.1:0", SESSIONFOLD_RETENTION_MAX_AGE: "0s", SESSIONFOLD_FOLD_RUN_TIMEOUT: "3650d", ...settings,
+  };
+  const child = spawn(join(root, "target/debug/sessionfold"), ["--config", file], { env, stdio: ["ignore", "pipe", "ignore"] });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const line = await new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).once("line", resolve);
+    child.once("exit", (code) => reject(new Error(`the server ended with ${code}`)));
+  });
+  const ready = JSON.parse(line);
+  const stop = async () => { child.kill("SIGTERM"); const code = await ended; rmSync(dir, { recursive: true, force: true }); return code; };
+  return { ...ready, url: `http://${ready.http}`, stop };
+}
+
+export async function until(what, isSo, ms = 20_000) {
+  const end = Date.now() + ms;
+  while (!(await isSo())) {
+    if (Date.now() > end) throw new Error(`never: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+export const count = async (at) => (await (await fetch(`${at.url}/api/v1/observability/sessions/`)).json()).count;
+
+// --- tests
+
+let passed = 0;
+let failed = 0;
+
+export async function test(name, run) {
+  try {
+    await run();
+    passed += 1;
+    console.log(`ok      ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAILED  ${name}\n        ${String(error.stack ?? error).replaceAll("\n", "\n        ")}`);
+  }
+}
+
+export function report() {
+  console.log(`\n${passed} passed, ${failed} failed`);
+  process.exitCode = failed === 0 ? 0 : 1;
+}
+
+export function same(actual, expected, what = "") {
+  const [a, b] = [JSON.stringify(actual), JSON.stringify(expected)];
+  if (a !== b) throw new Error(`${what}\n  is       ${a}\n  expected ${b}`);
+}
+
+export function truth(is, what) {
+  if (!is) throw new Error(what);
+}
+
+// --- checks
+
+/** The page's accessibility tree is the one that is kept. UPDATE_GOLDEN=1 keeps the new one. */
+export async function golden(page, name) {
+  const path = join(here, "../golden", `${name}.yml`);
+  const tree = `${(await page.locator("body").ariaSnapshot()).replaceAll(/127\.0\.0\.1:\d+/g, "127.0.0.1:PORT")}\n`;
+  if (process.env.UPDATE_GOLDEN) { writeFileSync(path, tree); return; }
+  const kept = readFileSync(path, "utf8");
+  if (kept === tree) return;
+  const [is, was] = [tree.split("\n"), kept.split("\n")];
+  const at = is.findIndex((line, n) => line !== was[n]);
+  throw new Error(`${name}.yml differs from line ${at + 1} on:\n  is   ${is[at]}\n  kept ${was[at]}\nUPDATE_GOLDEN=1 keeps the new tree`);
+}
+
+/** axe-core finds nothing to object to: WCAG 2.0 to 2.2, A and AA, and its best practices. */
+export async function accessible(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  if (violations.length === 0) return;
+  const lines = violations.map((v) => `${v.id} (${v.impact}): ${v.help}\n    ${v.nodes.slice(0, 3).map((n) => `${n.html.slice(0, 160)} ${n.failureSummary?.split("\n")[1] ?? ""}`).join("\n    ")}`);
+  throw new Error(lines.join("\n  "));
+}
+
+/** Nothing is wider than the window. */
+export async function fits(page) {
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  truth(over <= 0, `the page is ${over} px wider than its window`);
+}
+
+/** A page that fails the test if the browser complains of anything. */
+export async function open(context, url) {
+  const page = await context.newPage();
+  page.complaints = [];
+  page.on("console", (message) => { if (["error", "warning"].includes(message.type())) page.complaints.push(message.text()); });
+  page.on("pageerror", (error) => page.complaints.push(error.message));
+  page.on("dialog", (dialog) => { page.complaints.push(`a dialog: ${dialog.message()}`); dialog.dismiss(); });
+  if (url) await page.goto(url);
+  return page;
+}
+
+export const quiet = (page) => same(page.complaints, [], "the browser complained");

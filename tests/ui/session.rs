@@ -1,0 +1,98 @@
+//! A session's page: figures, timeline, other formats.
+
+use http::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::Span;
+
+use super::{Visitor, place, run, send, shows};
+use crate::support::server::until;
+use crate::support::spans::{SECOND, TEN, Tell, agent, chat};
+
+fn nested() -> Vec<Span> {
+    let at = |seconds: u64| TEN + seconds * SECOND;
+    vec![
+        agent(1, 1, 0, "lead").session("conv").with("user.id", "ana").between(at(0), at(60)),
+        agent(1, 2, 1, "helper").session("conv").between(at(10), at(30)),
+        chat(1, 3, 2, (100, 20), 4_000).between(at(11), at(12)),
+        agent(2, 1, 0, "lead").session("conv").between(at(1_000), at(1_010)).failed(),
+        agent(3, 1, 0, "lead").session("conv").between(at(1_020), 0),
+    ]
+}
+
+#[tokio::test]
+async fn a_session_has_its_figures_its_runs_in_order_and_marks_what_is_odd() {
+    let place = place();
+    let server = place.start().await;
+    send(&server, nested()).await;
+    let visitor = Visitor::of(&server);
+    until("all runs are there", async || visitor.get("/sessions/conv").await.text.contains("1 running")).await;
+    let page = visitor.get("/sessions/conv").await;
+    for text in ["1 min 30 s", "17 min", "$0.0040", "120", "ana", "in <bdi>lead</bdi>", "depth-1", "idle for 15 min", "2026-02-07 10:00:00"]
+    {
+        page.says(text);
+    }
+    let order: Vec<usize> = ["10:00:00</time></span>", "10:00:10</time></span>", "idle for", "10:16:40</time></span>"]
+        .iter()
+        .map(|text| page.text.find(text).unwrap())
+        .collect();
+    assert!(order.is_sorted(), "{order:?}");
+    assert!(page.text.contains("class=\"badge error\"") && page.text.contains("class=\"badge running\""));
+    // A run leads to its trace, opened at it.
+    assert!(page.links().iter().any(|link| link.starts_with("/traces/00000000000000000000000000000001?run=")));
+    page.says("span.gen_ai.conversation.id = &quot;conv&quot;");
+}
+
+#[tokio::test]
+async fn the_same_session_is_there_for_grafana_for_spreadsheets_and_for_programs() {
+    let place = place().set("ui.grafana_url", "https://grafana.example.org/").set("ui.grafana_datasource_uid", "tempo-1");
+    let server = place.start().await;
+    send(&server, nested()).await;
+    let visitor = Visitor::of(&server);
+    until("all runs are there", async || visitor.get("/sessions/conv").await.text.contains("1 running")).await;
+    let page = visitor.get("/sessions/conv").await;
+    let explore = page.links().into_iter().find(|link| link.starts_with("https://grafana.example.org/explore?")).unwrap();
+    let panes = explore.split("panes=").nth(1).unwrap();
+    let panes: serde_json::Value = serde_json::from_str(&percent_encoding::percent_decode_str(panes).decode_utf8().unwrap()).unwrap();
+    assert_eq!(panes["s"]["datasource"], "tempo-1");
+    assert_eq!(panes["s"]["range"], serde_json::json!({"from": "1770458400000", "to": "1770459421000"}));
+    let csv = visitor.get("/sessions/conv?format=csv").await;
+    assert_eq!(
+        (csv.header("content-type"), csv.header("content-disposition")),
+        ("text/csv; charset=utf-8", "attachment; filename=\"conv.csv\"")
+    );
+    let lines: Vec<&str> = csv.text.trim_end().split("\r\n").collect();
+    assert_eq!(lines.len(), 5);
+    assert!(lines[2].contains(",helper,") && lines[2].contains(",success,0.004,0,120,100,20,"), "{}", lines[2]);
+    assert_eq!(visitor.get("/sessions/conv?format=xls").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(visitor.get("/sessions/none").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn ten_thousand_runs_are_shown_a_window_at_a_time_and_exported_whole() {
+    let place = place();
+    let server = place.start().await;
+    for batch in 0..10_u64 {
+        let spans = (0..1_000).flat_map(|n| run(u128::from(batch * 1_000 + n) + 1, "huge", "worker", batch * 1_000 + n));
+        send(&server, spans).await;
+    }
+    until("all runs are there", async || server.json("/api/v1/observability/sessions/").await["results"][0]["run_count"] == 10_000).await;
+    let visitor = Visitor::of(&server);
+    let page = visitor.get("/sessions/huge").await;
+    page.says("Runs 1–200 of 10,000");
+    page.says("href=\"/sessions/huge?offset=9800\"");
+    assert!(page.text.len() < 400_000, "{} bytes", page.text.len());
+    let last = visitor.get("/sessions/huge?offset=9800").await;
+    last.says("Runs 9,801–10,000 of 10,000");
+    assert_eq!(visitor.get("/sessions/huge?format=csv").await.text.lines().count(), 10_001);
+    shows(&server, 1).await;
+}
+
+#[tokio::test]
+async fn a_conversation_is_read_turn_by_turn() {
+    let place = place();
+    let server = place.start().await;
+    send(&server, run(1, "conv", "planner", 0).into_iter().chain(run(2, "conv", "planner", 100))).await;
+    shows(&server, 1).await;
+    let page = Visitor::of(&server).get("/sessions/conv?view=conversation").await;
+    assert_eq!(page.text.matches("What is &lt;b&gt;this&lt;/b&gt;?").count(), 2);
+    assert_eq!(page.text.matches("It is bold &amp; brave.").count(), 2);
+}

@@ -1,0 +1,115 @@
+//! A trace and a run: from Tempo, from the journal, or from what the index keeps.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::get;
+use http::{HeaderMap, StatusCode};
+use tokio::net::TcpListener;
+
+use super::{Visitor, place, run, send, shows};
+use crate::support::spans::request;
+
+const TRACE: &str = "/traces/00000000000000000000000000000001";
+
+/// Answers as Tempo does for a trace by its id.
+#[derive(Clone)]
+struct Double {
+    body: Arc<Mutex<Option<Vec<u8>>>>,
+    asked: Arc<Mutex<Vec<(String, HeaderMap)>>>,
+}
+
+async fn tempo(body: Option<Vec<u8>>) -> (Double, String) {
+    let double = Double { body: Arc::new(Mutex::new(body)), asked: Arc::default() };
+    let answer = async |State(double): State<Double>, Path(id): Path<String>, headers: HeaderMap| {
+        double.asked.lock().unwrap().push((id, headers));
+        match double.body.lock().unwrap().clone() {
+            Some(body) => (StatusCode::OK, body),
+            None => (StatusCode::NOT_FOUND, Vec::new()),
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().route("/api/traces/{id}", get(answer)).with_state(double.clone());
+    tokio::spawn(async move { axum_serve(listener, router).await });
+    (double, url)
+}
+
+async fn axum_serve(listener: TcpListener, router: Router) {
+    let limits = sessionfold::server::Limits::default();
+    sessionfold::server::serve(listener, router, tokio_util::sync::CancellationToken::new(), limits).await;
+}
+
+#[tokio::test]
+async fn without_a_tempo_the_journal_has_attributes_and_messages() {
+    let place = place();
+    let server = place.start().await;
+    send(&server, run(1, "conv", "planner", 0)).await;
+    shows(&server, 1).await;
+    let visitor = Visitor::of(&server);
+    let page = visitor.get(&format!("{TRACE}?span=0000000000000002")).await;
+    for text in [
+        "from this server&#39;s journal",
+        "What is &lt;b&gt;this&lt;/b&gt;?",
+        "gen_ai.usage.input_tokens",
+        "house-model",
+        "$0.0003",
+        "2 spans",
+        "aria-current=\"true\"",
+    ] {
+        assert!(page.text.contains(text) || page.text.contains(&text.replace("&#39;", "'")), "{text}: {}", page.text);
+    }
+    let id = server.json("/api/v1/observability/sessions/conv/").await["runs"][0]["id"].as_u64().unwrap();
+    let run = visitor.get(&format!("/runs/{id}")).await;
+    for text in ["Run of", "planner", "Calls by model", "house-model", "Its trace"] {
+        run.says(text);
+    }
+    for nowhere in ["/traces/xyz", "/traces/00000000000000000000000000000009", "/runs/5", "/runs/x"] {
+        assert_eq!(visitor.get(nowhere).await.status, StatusCode::NOT_FOUND, "{nowhere}");
+    }
+}
+
+#[tokio::test]
+async fn with_a_tempo_the_trace_is_asked_of_it_in_the_name_of_the_tenant() {
+    let spans = request(run(1, "conv", "planner", 0));
+    let (double, url) = tempo(Some(spans.to_vec())).await;
+    let place = place().argument("--tempo-query").argument(&url);
+    let place = place.config("[auth]\nkeys = [{ key = \"wax_sk_both_0123456789\", tenant = \"acme\" }]\n");
+    let server = place.start().await;
+    server.client().with_key("wax_sk_both_0123456789").send(spans).await.unwrap();
+    let mut visitor = Visitor::of(&server);
+    let answer = visitor.post("/login", "key=wax_sk_both_0123456789").await;
+    visitor.cookie = Some(answer.header("set-cookie").split(';').next().unwrap().to_owned());
+    let page = visitor.get(&format!("{TRACE}?span=0000000000000002")).await;
+    page.says("Attributes and messages are from Tempo.");
+    page.says("It is bold &amp; brave.");
+    let asked = double.asked.lock().unwrap().clone();
+    let (id, headers) = asked.first().unwrap();
+    assert_eq!(id, "00000000000000000000000000000001");
+    assert_eq!(headers["x-scope-orgid"], "acme");
+    assert_eq!(headers["accept"], "application/protobuf");
+}
+
+#[tokio::test]
+async fn a_tempo_that_lacks_the_trace_or_is_away_is_told_of_and_the_page_comes_all_the_same() {
+    let (double, url) = tempo(None).await;
+    let place = place().argument("--tempo-query").argument(&url).set("retention.raw_max_bytes", "1MiB");
+    let server = place.start().await;
+    send(&server, run(1, "conv", "planner", 0)).await;
+    shows(&server, 1).await;
+    let visitor = Visitor::of(&server);
+    // The journal still has it.
+    visitor.get(TRACE).await.says("journal");
+    assert_eq!(double.asked.lock().unwrap().len(), 1);
+    // One that nobody knows.
+    assert_eq!(visitor.get("/traces/00000000000000000000000000000009").await.status, StatusCode::NOT_FOUND);
+
+    let place = super::place().argument("--tempo-query").argument("http://127.0.0.1:1");
+    let server = place.start().await;
+    send(&server, run(1, "conv", "planner", 0)).await;
+    shows(&server, 1).await;
+    let page = Visitor::of(&server).get(TRACE).await;
+    assert_eq!(page.status, StatusCode::OK);
+    page.says("invoke_agent");
+}
