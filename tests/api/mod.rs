@@ -45,6 +45,7 @@ pub fn open_api(store: Arc<Double>) -> Api {
         metrics,
         public_url: None,
         streams: StreamLimits::default(),
+        grafana: None,
     }
 }
 
