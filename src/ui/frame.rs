@@ -58,12 +58,6 @@ impl Frame<'_> {
     }
 }
 
-/// A page for those of whom nothing is known: no links but home, no theme of their own.
-pub(super) fn bare(title: &str, content: &Markup) -> Html<String> {
-    let place = Place { theme: Theme::System, prefix: String::new(), base: String::new(), here: "/".into(), has_login: false };
-    Frame { place: &place, title, is_live: false }.around(&html! { div.narrow { (content) } })
-}
-
 fn themes(place: &Place) -> Markup {
     let to = |theme: Theme| place.to(&format!("/theme?theme={}&next={}", theme.name(), pairs::encode(&place.here)));
     html! {

@@ -24,6 +24,9 @@ pub(super) struct Message {
 
 type Attributes = BTreeMap<String, Json>;
 
+/// Reads one dialect: what went in, and what came out.
+type Way = fn(&Attributes) -> (Vec<Message>, Vec<Message>);
+
 /// What went in and what came out, in this order.
 pub(super) fn of(attributes: &Attributes) -> Vec<Message> {
     let (input, output) = both(attributes);
@@ -35,7 +38,7 @@ pub(super) fn of(attributes: &Attributes) -> Vec<Message> {
 
 /// What went in, and what came out.
 pub(super) fn both(attributes: &Attributes) -> (Vec<Message>, Vec<Message>) {
-    let ways: [fn(&Attributes) -> (Vec<Message>, Vec<Message>); 4] = [gen_ai, open_inference, open_llmetry, plain];
+    let ways: [Way; 4] = [gen_ai, open_inference, open_llmetry, plain];
     ways.into_iter().map(|way| way(attributes)).find(|(input, output)| !input.is_empty() || !output.is_empty()).unwrap_or_default()
 }
 

@@ -4,7 +4,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use maud::html;
 
-use super::frame;
+use super::frame::Frame;
+use super::visitor::Place;
+use super::words;
 
 /// Why a page is not shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,17 +53,29 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// What is shown instead of the page.
+    pub(super) fn page(&self, place: &Place) -> Response {
+        let (title, detail) = self.words();
+        let content = html! {
+            div.narrow {
+                h1 { (title) }
+                p { (words::visible(&detail)) }
+                p { a href=(place.to("/")) { "To all sessions" } }
+            }
+        };
+        (self.status(), Frame { place, title, is_live: false }.around(&content)).into_response()
+    }
+}
+
 impl IntoResponse for Refusal {
+    /// The status, and itself for whoever knows where the visitor is: `routes::protect` makes the page.
     fn into_response(self) -> Response {
         if let Self::Login(to) = &self {
             return Redirect::to(to).into_response();
         }
-        let (title, detail) = self.words();
-        let body = html! {
-            h1 { (title) }
-            p { (detail) }
-            p { a href="/" { "To all sessions" } }
-        };
-        (self.status(), frame::bare(title, &body)).into_response()
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
     }
 }

@@ -5,12 +5,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use http::{HeaderValue, header};
 
+use super::refusal::Refusal;
+use super::visitor::Place;
 use super::{Ui, assets, list, login, run, session, theme, trace};
 
 /// One line of the table.
@@ -40,14 +42,20 @@ const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; f
 pub(super) fn build(ui: Arc<Ui>) -> Router {
     let mut router = Router::new();
     for route in ROUTES {
-        router = router.route(route.path, (route.serve)().layer(middleware::from_fn(protect)));
+        let protect = middleware::from_fn_with_state(Arc::clone(&ui), protect);
+        router = router.route(route.path, (route.serve)().layer(protect));
     }
     router.with_state(ui)
 }
 
 /// Gives every answer the headers that all pages have. What may be kept by the browser has said so itself.
-async fn protect(request: Request, next: Next) -> Response {
+/// A refusal becomes a page here.
+async fn protect(State(ui): State<Arc<Ui>>, request: Request, next: Next) -> Response {
+    let place = Place::new(&ui, request.headers(), request.uri());
     let mut response = next.run(request).await;
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        response = refusal.page(&place);
+    }
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -66,7 +66,7 @@ impl FromRequestParts<Arc<Ui>> for Place {
 // === impl Place ===
 
 impl Place {
-    fn new(ui: &Ui, headers: &HeaderMap, uri: &Uri) -> Self {
+    pub(super) fn new(ui: &Ui, headers: &HeaderMap, uri: &Uri) -> Self {
         let base = Base::of(ui.public_url.as_deref(), headers, uri).as_str().to_owned();
         let here = uri.path_and_query().map_or("/", |here| here.as_str()).to_owned();
         let prefix = ui.public_url.as_deref().map(path_of).unwrap_or_default();

@@ -110,7 +110,8 @@ pub(super) fn tokens(tokens: u64) -> Markup {
 /// `2026-02-07 10:05:32`, UTC.
 pub(super) fn moment(at: UnixNanos) -> Markup {
     let exact = format::timestamp(at);
-    html! { time datetime=(exact) title=(exact) { (day(&exact)) " " (clock(&exact)) } }
+    // Where there is no room it breaks between day and time.
+    html! { time datetime=(exact) title=(exact) { span { (day(&exact)) } " " (clock(&exact)) } }
 }
 
 /// The same with how long ago that was, if it is less than a day.

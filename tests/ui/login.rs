@@ -143,9 +143,11 @@ async fn behind_https_and_under_a_path_the_cookie_and_every_link_know_it() {
     assert!(cookie.contains("; Path=/agents;") && cookie.ends_with("; Secure"), "{cookie}");
     assert_eq!(answer.header("location"), "/agents/");
     visitor.cookie = Some(cookie.split(';').next().unwrap().to_owned());
-    let page = visitor.get("/").await;
-    for link in page.links().iter().filter(|link| link.starts_with('/')) {
-        assert!(link.starts_with("/agents/"), "{link}");
+    for path in ["/", "/?search=none", "/sessions/none", "/?sort=none"] {
+        let page = visitor.get(path).await;
+        for link in page.links().iter().filter(|link| link.starts_with('/')) {
+            assert!(link.starts_with("/agents/"), "{path}: {link}");
+        }
     }
 }
 

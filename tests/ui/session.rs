@@ -26,8 +26,17 @@ async fn a_session_has_its_figures_its_runs_in_order_and_marks_what_is_odd() {
     let visitor = Visitor::of(&server);
     until("all runs are there", async || visitor.get("/sessions/conv").await.text.contains("1 running")).await;
     let page = visitor.get("/sessions/conv").await;
-    for text in ["1 min 30 s", "17 min", "$0.0040", "120", "ana", "in <bdi>lead</bdi>", "depth-1", "idle for 15 min", "2026-02-07 10:00:00"]
-    {
+    for text in [
+        "1 min 30 s",
+        "17 min",
+        "$0.0040",
+        "120",
+        "ana",
+        "in <bdi>lead</bdi>",
+        "depth-1",
+        "idle for 15 min",
+        "datetime=\"2026-02-07T10:00:00Z\"",
+    ] {
         page.says(text);
     }
     let order: Vec<usize> = ["10:00:00</time></span>", "10:00:10</time></span>", "idle for", "10:16:40</time></span>"]

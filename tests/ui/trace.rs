@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::net::TcpListener;
 
 use super::{Visitor, place, run, send, shows};
+use crate::support::server::until;
 use crate::support::spans::request;
 
 const TRACE: &str = "/traces/00000000000000000000000000000001";
@@ -71,6 +72,22 @@ async fn without_a_tempo_the_journal_has_attributes_and_messages() {
 }
 
 #[tokio::test]
+async fn a_deleted_session_has_no_trace_any_more_though_the_journal_holds_it() {
+    let place = place();
+    let server = place.start().await;
+    send(&server, run(1, "conv", "planner", 0)).await;
+    shows(&server, 1).await;
+    let visitor = Visitor::of(&server);
+    assert_eq!(visitor.get(TRACE).await.status, StatusCode::OK);
+    server.delete("/api/v1/observability/sessions/conv/").await;
+    for gone in [TRACE, "/sessions/conv", "/sessions/conv?view=conversation"] {
+        let page = visitor.get(gone).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{gone}");
+        assert!(!page.text.contains("What is"), "{gone}");
+    }
+}
+
+#[tokio::test]
 async fn with_a_tempo_the_trace_is_asked_of_it_in_the_name_of_the_tenant() {
     let spans = request(run(1, "conv", "planner", 0));
     let (double, url) = tempo(Some(spans.to_vec())).await;
@@ -81,6 +98,7 @@ async fn with_a_tempo_the_trace_is_asked_of_it_in_the_name_of_the_tenant() {
     let mut visitor = Visitor::of(&server);
     let answer = visitor.post("/login", "key=wax_sk_both_0123456789").await;
     visitor.cookie = Some(answer.header("set-cookie").split(';').next().unwrap().to_owned());
+    until("the trace is there", async || visitor.get(TRACE).await.status == StatusCode::OK).await;
     let page = visitor.get(&format!("{TRACE}?span=0000000000000002")).await;
     page.says("Attributes and messages are from Tempo.");
     page.says("It is bold &amp; brave.");

@@ -34,7 +34,8 @@ struct Asked {
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(trace): Path<String>, uri: Uri) -> Result<Response, Refusal> {
     let asked = Asked::read(&trace, uri.query())?;
     let (tenant, trace) = (visitor.tenant.clone(), asked.trace);
-    let view = ui.read(move |ui| Ok(ui.store.trace(&tenant, trace)?)).await?;
+    // What the index does not have was deleted, has expired, or was never here: nobody else is asked for it then.
+    let view = ui.read(move |ui| ui.store.trace(&tenant, trace)?.ok_or(Refusal::NotFound("trace"))).await?;
     let found = source::find(&ui, &visitor.tenant, trace).await?;
     let place = visitor.place;
     let title = format!("Trace {trace}");

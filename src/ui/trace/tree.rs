@@ -1,6 +1,7 @@
 //! The spans of a trace as lines: each below its parent, siblings by their start.
 //!
-//! What the index keeps says what a span is and what counts; the raw spans add those that the index does not have.
+//! What the index keeps says which spans there are, what they are and what counts: a span that it does not have may be of a deleted run.
+//! Only where it says that it kept a part of the trace do raw spans add lines.
 //! A span whose parent is missing stands at the top. Cycles, which only broken senders make, end at the top, too.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,12 +40,14 @@ pub(super) struct Row {
 // === impl Tree ===
 
 impl Tree {
-    pub(super) fn new(view: Option<TraceView>, raw: &BTreeMap<SpanId, Outline>) -> Self {
-        let (runs, kept) = view.map_or((Vec::new(), Vec::new()), |view| (view.runs, view.spans));
+    pub(super) fn new(view: TraceView, raw: &BTreeMap<SpanId, Outline>) -> Self {
+        let TraceView { runs, spans: kept, .. } = view;
         let n_missing = kept.iter().filter(|span| !raw.contains_key(&span.span)).count();
         let known: BTreeSet<SpanId> = kept.iter().map(|span| span.span).collect();
         let mut rows: BTreeMap<SpanId, Row> = kept.into_iter().map(|span| (span.span, Row::kept(span))).collect();
-        rows.extend(raw.values().filter(|outline| !known.contains(&outline.span)).map(|outline| (outline.span, Row::raw(outline))));
+        if runs.iter().any(|run| run.is_truncated) {
+            rows.extend(raw.values().filter(|outline| !known.contains(&outline.span)).map(|outline| (outline.span, Row::raw(outline))));
+        }
         let start = rows.values().map(|row| row.start).filter(|start| *start > UnixNanos::ZERO).min().unwrap_or_default();
         let end = rows.values().map(|row| row.end.unwrap_or(row.start)).max().unwrap_or_default();
         Self { runs, rows: ordered(rows), n_missing, start, end }
@@ -126,22 +129,49 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ids::TraceId;
 
     fn id(number: u64) -> SpanId {
         SpanId::from_u64(number).unwrap()
     }
 
-    fn order(spans: &[(u64, u64, u64)]) -> Vec<(u64, usize)> {
-        let outline = |(span, parent, start): &(u64, u64, u64)| Outline {
+    fn span((span, parent, start): &(u64, u64, u64)) -> SpanView {
+        SpanView {
             span: id(*span),
             parent: SpanId::from_u64(*parent),
-            name: String::new(),
+            name: "work".into(),
+            kind: SpanKind::Other,
+            status: SpanStatus::Unset,
             start: UnixNanos(*start),
-            end: UnixNanos(*start + 1),
+            end: Some(UnixNanos(*start + 1)),
+            run: None,
+            call: None,
+            counted: None,
+        }
+    }
+
+    fn view(spans: &[(u64, u64, u64)]) -> TraceView {
+        TraceView { trace: TraceId::from_bytes(&[1; 16]).unwrap(), runs: Vec::new(), spans: spans.iter().map(span).collect() }
+    }
+
+    fn order(spans: &[(u64, u64, u64)]) -> Vec<(u64, usize)> {
+        let tree = Tree::new(view(spans), &BTreeMap::new());
+        assert_eq!(tree.n_missing, spans.len());
+        tree.rows.iter().map(|row| (row.span.to_u64(), row.depth)).collect()
+    }
+
+    #[test]
+    fn a_span_that_the_index_does_not_have_is_not_shown() {
+        let raw = |number| Outline {
+            span: id(number),
+            parent: None,
+            name: String::new(),
+            start: UnixNanos(1),
+            end: UnixNanos(2),
             status_code: 0,
         };
-        let raw = spans.iter().map(|span| (id(span.0), outline(span))).collect();
-        Tree::new(None, &raw).rows.iter().map(|row| (row.span.to_u64(), row.depth)).collect()
+        let tree = Tree::new(view(&[(1, 0, 1)]), &BTreeMap::from([(id(1), raw(1)), (id(2), raw(2))]));
+        assert_eq!((tree.rows.len(), tree.n_missing), (1, 0));
     }
 
     #[test]

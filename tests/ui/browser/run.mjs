@@ -60,12 +60,16 @@ for (const [name, url] of Object.entries(PAGES)) {
       await visit.close();
     });
   }
-  await test(`${name}: fits 360 px, with and without JavaScript, and axe-core has no objection`, async () => {
+  await test(`${name}: fits 360 px and all above, with and without JavaScript, and axe-core has no objection`, async () => {
     for (const javaScriptEnabled of [true, false]) {
       const visit = await context({ viewport: { width: 360, height: 740 }, javaScriptEnabled });
       const page = await open(visit, url);
       await fits(page);
       if (javaScriptEnabled) await accessible(page);
+      for (const width of [620, 980, 1100]) {
+        await page.setViewportSize({ width, height: 740 });
+        await fits(page);
+      }
       await visit.close();
     }
   });
