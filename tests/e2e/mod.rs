@@ -7,5 +7,6 @@ mod cookbook;
 mod proof;
 mod stamps;
 mod tempo;
+mod unchanged;
 mod verify;
 mod views;

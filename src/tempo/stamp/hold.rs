@@ -57,6 +57,8 @@ pub(in crate::tempo) struct Hold {
     outgoing: mpsc::Sender<Piece>,
     queue: VecDeque<Held>,
     queued_bytes: usize,
+    /// This room's share of the gauge.
+    told_bytes: i64,
     stamper: Stamper,
     options: StampOptions,
     around: Surroundings,
@@ -77,7 +79,7 @@ impl Hold {
         around: Surroundings,
     ) -> Self {
         let queue = VecDeque::new();
-        Self { incoming, outgoing, queue, queued_bytes: 0, stamper, options, around, last_catch_up: Instant::now() }
+        Self { incoming, outgoing, queue, queued_bytes: 0, told_bytes: 0, stamper, options, around, last_catch_up: Instant::now() }
     }
 
     /// Until its channel is closed and everything has left, or until the lane has gone.
@@ -101,11 +103,20 @@ impl Hold {
                 }
             }
             let left = self.release(!is_open).await;
-            self.around.metrics.held_bytes.set(i64::try_from(self.queued_bytes).unwrap_or(i64::MAX));
+            self.tell_held();
             if left.is_err() {
-                return;
+                break;
             }
         }
+        self.queued_bytes = 0;
+        self.tell_held();
+    }
+
+    /// The gauge is the sum over all tenants.
+    fn tell_held(&mut self) {
+        let now = i64::try_from(self.queued_bytes).unwrap_or(i64::MAX);
+        self.around.metrics.held_bytes.inc_by(now - self.told_bytes);
+        self.told_bytes = now;
     }
 
     fn take(&mut self, incoming: Incoming) {
