@@ -399,3 +399,28 @@ async fn a_reported_run_with_its_spans_is_told_once_whichever_comes_first() {
     agree("spans late", &server, &tempo).await;
     assert_eq!(with_synthetic(&stored(&tempo)), 1);
 }
+
+#[tokio::test]
+async fn tenants_are_stamped_apart_though_their_ids_are_the_same() {
+    let tempo = tempo().await;
+    let keys = "[auth]\nkeys = [{ key = \"wax_sk_first_0123456789\", tenant = \"acme\" }, { key = \"wax_sk_second_0123456789\", tenant = \"globex\" }]\n";
+    let place = place(&tempo, "1s").config(keys);
+    let server = place.start().await;
+    for (key, calls) in [("wax_sk_first_0123456789", 1), ("wax_sk_second_0123456789", 3)] {
+        let client = server.client().with_key(key);
+        let calls = (0..calls).map(|n| chat(7, 10 + n, 1, (1, 1), 5));
+        client.send(request(calls.chain(run(7, "s")))).await.unwrap();
+    }
+    until("both arrived", async || stored(&tempo).len() >= 10).await;
+    for (tenant, cost) in [("acme", 336_000), ("globex", 346_000)] {
+        let of_tenant = tempo.calls().into_iter().filter(|call| call.headers.get("x-scope-orgid").is_some_and(|name| name == tenant));
+        let requests = of_tenant.map(|call| ExportTraceServiceRequest::decode(call.message).unwrap());
+        let spans: Vec<Span> = requests
+            .flat_map(|request| request.resource_spans)
+            .flat_map(|resource| resource.scope_spans)
+            .flat_map(|scope| scope.spans)
+            .collect();
+        let sums = sums(&spans)["s"];
+        assert_eq!((sums.runs, sums.cost, sums.run_cost), (1, cost, cost), "{tenant}");
+    }
+}
