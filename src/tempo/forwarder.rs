@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::batch::{Batcher, Last, Piece};
+use super::batch::{Batcher, Last, Parts, Piece};
 use super::client::{BuildError, Client};
 use super::guard::{self, OwnAddress};
 use super::halt::{Halt, Pause};
@@ -312,10 +312,10 @@ impl<S: Source> Pump<S> {
         let read_at = Instant::now();
         match (way, what) {
             (Way::Straight(lane), What::Spans(bytes)) => {
-                lane.send(Piece { bytes, read_at, end, last: Some(last) }).await.map_err(|_| LaneEnded)
+                lane.send(Piece { bytes: bytes.into(), read_at, end, last: Some(last) }).await.map_err(|_| LaneEnded)
             }
             (Way::Straight(lane), What::Event(_)) => {
-                lane.send(Piece { bytes: Bytes::new(), read_at, end, last: Some(last) }).await.map_err(|_| LaneEnded)
+                lane.send(Piece { bytes: Parts::default(), read_at, end, last: Some(last) }).await.map_err(|_| LaneEnded)
             }
             (Way::Held(hold), what) => hold.send(Incoming { what, read_at, end, last }).await.map_err(|_| LaneEnded),
         }

@@ -201,7 +201,7 @@ impl Lane {
 
     fn give_up(&self, batch: &Batch, reason: DropReason, words: &str) {
         for piece in &batch.pieces {
-            let (n_spans, names) = split::name_spans(&piece.bytes, MAX_NAMED_SPANS);
+            let (n_spans, names) = split::name_spans(&piece.bytes.whole(), MAX_NAMED_SPANS);
             self.shared.report.dropped(reason, n_spans as u64, &names, words);
         }
     }

@@ -6,7 +6,9 @@
 //! - A resource or scope whose spans are all left out is left out with them, as in [`super::rewrite`].
 //! - It never decides what is appended.
 
-use super::encode::{append_attribute, mend_length};
+use bytes::Bytes;
+
+use super::encode::{append_attribute, mend_length_with};
 use super::otlp::{Malformed, Span, Value};
 use super::reader::{Field, Reader};
 
@@ -15,6 +17,8 @@ use super::reader::{Field, Reader};
 pub struct Layout {
     parts: Vec<Part>,
     n_spans: usize,
+    /// Of everything but large spans.
+    copied_bytes: usize,
 }
 
 /// What becomes of a span.
@@ -51,11 +55,33 @@ enum Part {
     },
 }
 
+/// A request that is being written.
+#[derive(Default)]
+struct Writer {
+    /// All but the shared pieces.
+    out: Vec<u8>,
+    shared: Vec<Shared>,
+    /// Of all shared pieces.
+    shared_bytes: usize,
+    around: Vec<Container>,
+}
+
+/// A piece of the request that is not copied.
+struct Shared {
+    /// Where in the output it belongs.
+    at: usize,
+    start: u32,
+    end: u32,
+}
+
 /// A resource or scope that is being written.
 struct Container {
     /// Where in the output it begins.
     at: usize,
     head: Head,
+    /// Shared pieces before it, and their bytes.
+    n_shared: usize,
+    shared_bytes: usize,
     is_changed: bool,
     n_kept: usize,
     n_seen: usize,
@@ -68,6 +94,9 @@ struct Head {
     body: usize,
 }
 
+/// Copying a smaller span costs no more than sharing it.
+const SHARED_BYTES_MIN: usize = 2 << 10;
+
 const TOO_LARGE: Malformed = Malformed { offset: 0, what: "longer than 4 GiB" };
 
 // === impl Layout ===
@@ -78,7 +107,7 @@ impl Layout {
         if u32::try_from(request.len()).is_err() {
             return Err(TOO_LARGE);
         }
-        let mut layout = Self::default();
+        let mut layout = Self { copied_bytes: request.len(), ..Self::default() };
         let mut message = Reader::new(request);
         while let Some(field) = message.field()? {
             if field.number == 1 {
@@ -95,41 +124,21 @@ impl Layout {
     }
 
     /// Copies `request`, of which this is the layout, asking `stamp` about each span by ordinal: it appends what follows the span, or drops it.
-    pub fn write(&self, request: &[u8], room: usize, mut stamp: impl FnMut(usize, &mut Stamps<'_>) -> Fate) -> Vec<u8> {
-        let mut out = Vec::with_capacity(request.len() + room);
-        let mut around: Vec<Container> = Vec::with_capacity(2);
-        let mut ordinal = 0;
-        for part in &self.parts {
-            match *part {
-                Part::Bytes { start, end } => out.extend_from_slice(piece(request, start, end)),
-                Part::Open { start, end } => {
-                    let at = out.len();
-                    let head = copy_head(&mut out, piece(request, start, end));
-                    around.push(Container { at, head, is_changed: false, n_kept: 0, n_seen: 0 });
-                }
-                Part::Close => close(&mut out, &mut around),
-                Part::Span { start, body, end } => {
-                    let at = out.len();
-                    let head = copy_head(&mut out, piece(request, start, body));
-                    out.extend_from_slice(piece(request, body, end));
-                    let before = out.len();
-                    let fate = stamp(ordinal, &mut Stamps { out: &mut out });
-                    ordinal += 1;
-                    let is_kept = fate == Fate::Keep;
-                    if !is_kept {
-                        out.truncate(at);
-                    } else if out.len() > before {
-                        mend_length(&mut out, head.length_at, head.body);
-                    }
-                    if let Some(container) = around.last_mut() {
-                        container.is_changed |= !is_kept || out.len() > before;
-                        container.n_kept += usize::from(is_kept);
-                        container.n_seen += 1;
-                    }
-                }
-            }
+    /// `room` is how much that may be. The copy comes in parts, one after the other: large spans are shared with the request, not copied.
+    pub fn write(&self, request: &Bytes, room: usize, stamp: impl FnMut(usize, &mut Stamps<'_>) -> Fate) -> Vec<Bytes> {
+        let mut writer = Writer { out: Vec::with_capacity(self.copied_bytes + room), ..Writer::default() };
+        writer.write(self, request, stamp);
+        let Writer { out, shared, .. } = writer;
+        let out = Bytes::from(out);
+        let mut parts = Vec::with_capacity(2 * shared.len() + 1);
+        let mut written = 0;
+        for piece in shared {
+            parts.push(out.slice(written..piece.at));
+            parts.push(request.slice(piece.start as usize..piece.end as usize));
+            written = piece.at;
         }
-        out
+        parts.push(out.slice(written..));
+        parts
     }
 
     fn resource<'a>(&mut self, field: &Field<'a>, around: &Reader<'a>, meet: &mut impl FnMut(&Span<'a>)) -> Result<(), Malformed> {
@@ -157,6 +166,9 @@ impl Layout {
             let content = inner.message()?;
             let span = Span::read(content)?;
             let end = message.offset();
+            if span.bytes.len() >= SHARED_BYTES_MIN {
+                self.copied_bytes = self.copied_bytes.saturating_sub(span.bytes.len());
+            }
             self.parts.push(Part::Span { start: inner.offset as u32, body: (end - span.bytes.len()) as u32, end: end as u32 });
             self.n_spans += 1;
             meet(&span);
@@ -181,18 +193,84 @@ impl Layout {
     }
 }
 
-/// Ends the innermost container, and tells the one around it.
-fn close(out: &mut Vec<u8>, around: &mut Vec<Container>) {
-    let Some(done) = around.pop() else { return };
-    if done.n_kept == 0 && done.n_seen > 0 {
-        out.truncate(done.at);
-    } else if done.is_changed {
-        mend_length(out, done.head.length_at, done.head.body);
+// === impl Writer ===
+
+impl Writer {
+    fn write(&mut self, layout: &Layout, request: &[u8], mut stamp: impl FnMut(usize, &mut Stamps<'_>) -> Fate) {
+        let mut ordinal = 0;
+        for part in &layout.parts {
+            match *part {
+                Part::Bytes { start, end } => self.out.extend_from_slice(piece(request, start, end)),
+                Part::Open { start, end } => {
+                    let (at, n_shared, shared_bytes) = (self.out.len(), self.shared.len(), self.shared_bytes);
+                    let head = copy_head(&mut self.out, piece(request, start, end));
+                    self.around.push(Container { at, head, n_shared, shared_bytes, is_changed: false, n_kept: 0, n_seen: 0 });
+                }
+                Part::Close => self.close(),
+                Part::Span { start, body, end } => {
+                    self.span(request, (start, body, end), |stamps| stamp(ordinal, stamps));
+                    ordinal += 1;
+                }
+            }
+        }
     }
-    if let Some(outer) = around.last_mut() {
-        outer.is_changed |= done.is_changed;
-        outer.n_kept += done.n_kept;
-        outer.n_seen += done.n_seen;
+
+    fn span(&mut self, request: &[u8], (start, body, end): (u32, u32, u32), stamp: impl FnOnce(&mut Stamps<'_>) -> Fate) {
+        let at = self.out.len();
+        let head = copy_head(&mut self.out, piece(request, start, body));
+        let is_shared = (end - body) as usize >= SHARED_BYTES_MIN;
+        if is_shared {
+            self.shared.push(Shared { at: self.out.len(), start: body, end });
+            self.shared_bytes += (end - body) as usize;
+        } else {
+            self.out.extend_from_slice(piece(request, body, end));
+        }
+        let before = self.out.len();
+        let is_kept = stamp(&mut Stamps { out: &mut self.out }) == Fate::Keep;
+        let is_stamped = is_kept && self.out.len() > before;
+        if !is_kept {
+            self.out.truncate(at);
+            if is_shared {
+                self.shared.pop();
+                self.shared_bytes -= (end - body) as usize;
+            }
+        } else if is_stamped {
+            let more = if is_shared { (end - body) as usize } else { 0 };
+            let n_shared = self.shared.len() - usize::from(is_shared);
+            self.mend(head, more, n_shared);
+        }
+        if let Some(container) = self.around.last_mut() {
+            container.is_changed |= !is_kept || is_stamped;
+            container.n_kept += usize::from(is_kept);
+            container.n_seen += 1;
+        }
+    }
+
+    /// Ends the innermost container, and tells the one around it.
+    fn close(&mut self) {
+        let Some(done) = self.around.pop() else { return };
+        if done.n_kept == 0 && done.n_seen > 0 {
+            self.out.truncate(done.at);
+            self.shared.truncate(done.n_shared);
+            self.shared_bytes = done.shared_bytes;
+        } else if done.is_changed {
+            self.mend(done.head, self.shared_bytes - done.shared_bytes, done.n_shared);
+        }
+        if let Some(outer) = self.around.last_mut() {
+            outer.is_changed |= done.is_changed;
+            outer.n_kept += done.n_kept;
+            outer.n_seen += done.n_seen;
+        }
+    }
+
+    /// Writes a length anew; `more` bytes of the content are shared, and the shared pieces from `n_shared` on lie in it.
+    fn mend(&mut self, head: Head, more: usize, n_shared: usize) {
+        let moved = mend_length_with(&mut self.out, head.length_at, head.body, more);
+        if moved != 0 {
+            for piece in self.shared.iter_mut().skip(n_shared) {
+                piece.at = piece.at.saturating_add_signed(moved);
+            }
+        }
     }
 }
 

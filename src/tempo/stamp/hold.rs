@@ -16,7 +16,7 @@ use super::StampOptions;
 use super::intake::{Held, RunEvent};
 use super::stamper::Stamper;
 use crate::journal::Position;
-use crate::tempo::batch::{Last, Piece};
+use crate::tempo::batch::{Last, Parts, Piece};
 use crate::tempo::forwarder::LogEnd;
 use crate::tempo::halt::Halt;
 use crate::tempo::metrics::ForwardMetrics;
@@ -145,7 +145,7 @@ impl Hold {
                 None => self.stamper.stamp(&held, &is_all_read),
                 Some(event) => match held.traces.first() {
                     Some(trace) => self.stamper.report(event, *trace, &is_all_read),
-                    None => Bytes::new(),
+                    None => Parts::default(),
                 },
             };
             self.send(bytes, held.end, Some(held.last)).await?;
@@ -160,7 +160,7 @@ impl Hold {
         Ok(())
     }
 
-    async fn send(&self, bytes: Bytes, end: Position, last: Option<Last>) -> Result<(), Gone> {
+    async fn send(&self, bytes: Parts, end: Position, last: Option<Last>) -> Result<(), Gone> {
         // It has waited for company already; what leaves with it needs a moment to be stamped.
         let read_at = Instant::now() - self.options.linger.saturating_sub(TICK);
         self.outgoing.send(Piece { bytes, read_at, end, last }).await.map_err(|_| Gone)

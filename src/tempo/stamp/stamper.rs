@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::account::{Amounts, Owner, Subject, is_over, own_span};
 use super::correction::{self, Correction, Synthetic};
 use super::intake::{Held, RunEvent};
@@ -15,6 +13,7 @@ use crate::fold::{Decided, Verdict};
 use crate::model::Str;
 use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::model::time::UnixNanos;
+use crate::tempo::batch::Parts;
 use crate::tempo::metrics::ForwardMetrics;
 use crate::wire::stamp::{Fate, Stamps, encoded};
 
@@ -66,8 +65,8 @@ impl Stamper {
     }
 
     /// The entry as Tempo gets it; empty if nothing of it is left to send. `is_all_read` says whether all of the journal came by.
-    pub(super) fn stamp(&mut self, held: &Held, is_all_read: &dyn Fn() -> bool) -> Bytes {
-        let Some(layout) = &held.layout else { return held.bytes.clone() };
+    pub(super) fn stamp(&mut self, held: &Held, is_all_read: &dyn Fn() -> bool) -> Parts {
+        let Some(layout) = &held.layout else { return held.bytes.clone().into() };
         let mut shared: Vec<Shared> = Vec::with_capacity(held.traces.len());
         for trace in &held.traces {
             let decided = self.verdicts.decided(&self.tenant, *trace);
@@ -76,7 +75,7 @@ impl Stamper {
         }
         let mut n_kept = 0;
         let mut n_stamped = 0;
-        let mut out = layout.write(&held.bytes, held.spans.len() * STAMP_BYTES, |ordinal, stamps| {
+        let parts = layout.write(&held.bytes, held.spans.len() * STAMP_BYTES, |ordinal, stamps| {
             let Some(span) = held.spans.get(ordinal) else { return Fate::Keep };
             if span.seen == Seen::Already {
                 return Fate::Drop;
@@ -92,9 +91,7 @@ impl Stamper {
             self.told.put_back(*trace, std::mem::take(&mut shared.told));
         }
         self.metrics.stamped_spans.inc_by(n_stamped);
-        if n_kept == 0 {
-            out.clear();
-        }
+        let mut out = if n_kept == 0 { Parts::default() } else { Parts::from(parts) };
         if self.options.corrections {
             let mut due = Due::default();
             for (trace, shared) in held.traces.iter().zip(&shared) {
@@ -107,11 +104,11 @@ impl Stamper {
             }
             self.append(&due, &mut out);
         }
-        out.into()
+        out
     }
 
     /// What has to be sent because the SDK told more of a run over HTTP; mostly nothing.
-    pub(super) fn report(&mut self, event: RunEvent, trace: TraceId, is_all_read: &dyn Fn() -> bool) -> Bytes {
+    pub(super) fn report(&mut self, event: RunEvent, trace: TraceId, is_all_read: &dyn Fn() -> bool) -> Parts {
         let mut due = Due::default();
         // What was told by a process before is not known. The end of a run is told once; what came after it is not.
         if self.options.corrections && (event.is_end || self.told.knows(trace)) {
@@ -124,9 +121,9 @@ impl Stamper {
                 self.take_back(own, is_all_read, &mut due);
             }
         }
-        let mut out = Vec::new();
+        let mut out = Parts::default();
         self.append(&due, &mut out);
-        out.into()
+        out
     }
 
     fn take_back(&mut self, trace: TraceId, is_all_read: &dyn Fn() -> bool, due: &mut Due) {
@@ -137,7 +134,7 @@ impl Stamper {
     }
 
     /// Looks again at traces of which it was not known what had been told; gives a request with what they lack, or nothing.
-    pub(super) fn catch_up(&mut self, is_all_read: &dyn Fn() -> bool) -> Bytes {
+    pub(super) fn catch_up(&mut self, is_all_read: &dyn Fn() -> bool) -> Parts {
         let mut due = Due::default();
         if !self.unsure.is_empty() && is_all_read() {
             for trace in std::mem::take(&mut self.unsure) {
@@ -146,22 +143,22 @@ impl Stamper {
                 }
             }
         }
-        let mut out = Vec::new();
+        let mut out = Parts::default();
         self.append(&due, &mut out);
-        out.into()
+        out
     }
 
     pub(super) fn is_unsure(&self) -> bool {
         !self.unsure.is_empty()
     }
 
-    fn append(&self, due: &Due, out: &mut Vec<u8>) {
+    fn append(&self, due: &Due, out: &mut Parts) {
         if due.corrections.is_empty() && due.synthetics.is_empty() {
             return;
         }
         self.metrics.corrections.inc_by(due.corrections.len() as u64);
         self.metrics.synthetic_spans.inc_by(due.synthetics.len() as u64);
-        out.extend_from_slice(&correction::request(&due.corrections, &due.synthetics));
+        out.push(correction::request(&due.corrections, &due.synthetics).into());
     }
 
     /// What the trace's stamps must still be changed by.
