@@ -72,6 +72,9 @@ struct Args {
     /// Say which threads of the server used the CPU
     #[arg(long)]
     threads: bool,
+    /// Only compare the CPU of forwarding with stamps and without
+    #[arg(long)]
+    stamps: bool,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -84,6 +87,9 @@ fn main() -> Result<(), Failure> {
     let (short, long) = (case::yardstick(SHORT)?, case::yardstick(LONG)?);
     println!("yardstick: prost decodes and encodes a million of these spans in {short:.2} s of CPU, with 4K contents in {long:.2} s\n");
     println!("{:<20} {:>10} {:>12} {:>10} {:>9}  collector", "case", "CPU s/M", "spans/s", "p99 ack ms", "peak MiB");
+    if args.stamps {
+        return stamps(&args);
+    }
     for case in CASES.iter().filter(|case| case.0.contains(&args.only)) {
         run(case, &args)?;
     }
@@ -94,6 +100,26 @@ fn main() -> Result<(), Failure> {
         for sessions in if args.full { &[100_000, 1_000_000][..] } else { &[100_000] } {
             reads::measure(&args.bin, *sessions)?;
         }
+    }
+    Ok(())
+}
+
+/// What stamping adds to forwarding, both measured in turn.
+fn stamps(args: &Args) -> Result<(), Failure> {
+    println!("{:<20} {:>12} {:>12} {:>8}", "case", "stamped", "plain", "ratio");
+    for &(name, transport, batch, content, spans, rate) in CASES.iter().filter(|case| case.0.contains(&args.only)) {
+        const RUNS: u64 = 5;
+        let load = Load { transport, batch, content, sessions: spans / (RUNS * SPANS_PER_RUN as u64), runs: RUNS, rate, seed: 1 };
+        let (mut stamped, mut plain) = (Vec::new(), Vec::new());
+        for _ in 0..args.reps {
+            for (costs, stamp) in [(&mut stamped, true), (&mut plain, false)] {
+                costs.push(
+                    case::measure(&|sink: &Sink| Receiver::sessionfold_stamping(&args.bin, Some(sink.addr), stamp), &load)?.cpu_seconds,
+                );
+            }
+        }
+        let (stamped, plain) = (median(stamped.into_iter()), median(plain.into_iter()));
+        println!("{name:<20} {stamped:>12.2} {plain:>12.2} {:>8.3}", stamped / plain);
     }
     Ok(())
 }

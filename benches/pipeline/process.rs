@@ -40,12 +40,20 @@ pub struct Ended {
 impl Receiver {
     /// sessionfold, forwarding to `sink` if there is one.
     pub fn sessionfold(bin: &Path, sink: Option<SocketAddr>) -> Result<Self, Failure> {
+        Self::sessionfold_stamping(bin, sink, true)
+    }
+
+    /// The same, with stamps or without.
+    pub fn sessionfold_stamping(bin: &Path, sink: Option<SocketAddr>, stamp: bool) -> Result<Self, Failure> {
         let dir = tempfile::tempdir()?;
         let mut command = Command::new(bin);
         command.env_clear().arg("serve").arg("--data-dir").arg(dir.path().join("data"));
         command
             .args(["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--http", "127.0.0.1:0"])
             .env("SESSIONFOLD_LOG_LEVEL", "warn");
+        if !stamp {
+            command.env("SESSIONFOLD_FORWARD_STAMP", "false");
+        }
         if let Some(sink) = sink {
             command.args(["--tempo", &format!("http://{sink}")]);
         }

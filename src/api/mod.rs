@@ -8,6 +8,7 @@
 
 mod agents;
 mod dto;
+mod elsewhere;
 mod guard;
 mod head;
 mod health;
@@ -38,6 +39,7 @@ pub use metrics::ApiMetrics;
 pub use routes::{ROUTES, Route};
 pub use stream::StreamLimits;
 
+pub use elsewhere::Grafana;
 use refusal::Refusal;
 
 /// What the handlers share.
@@ -52,6 +54,8 @@ pub struct Api {
     /// headers tell.
     pub public_url: Option<String>,
     pub streams: StreamLimits,
+    /// For links; without it there are none to it.
+    pub grafana: Option<Grafana>,
 }
 
 /// The API as a router without a fallback, so that it can be merged with other doors. It answers all of `/api/` that they do not.

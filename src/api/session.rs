@@ -9,7 +9,9 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, Uri};
 
+use super::dto::links::Links;
 use super::dto::{self, Aggregates, Deleted, Errors, RunLine};
+use super::elsewhere::{Elsewhere, Grafana};
 use super::guard::Reader;
 use super::refusal::Refusal;
 use super::stream::{self, Cut, Sink};
@@ -31,12 +33,13 @@ pub(super) async fn show(State(api): State<Arc<Api>>, Reader(tenant): Reader, ur
     let RunsParams { page, include, pairs } = RunsParams::parse(uri.query())?;
     let base = Base::of(api.public_url.as_deref(), &headers, &uri);
     let store = Arc::clone(&api.store);
+    let grafana = api.grafana.clone();
     let write = move |sink: &mut Sink| {
         let mut totals = Totals::new(include);
         let (read, shown) = if totals.is_wanted() { (RunPage::default(), page) } else { (page, RunPage::default()) };
         let detail = store.session(&tenant, &id, read)?.ok_or(Refusal::NotFound)?;
         sink.headers = head::headers(&pairs, link(&base, &detail.summary, page, &pairs));
-        write_session(sink, detail, shown, include, &mut totals)
+        write_session(sink, detail, shown, &Keys { include, grafana: grafana.as_ref() }, &mut totals)
     };
     stream::respond(&api.streams, &api.metrics, write).await
 }
@@ -55,8 +58,15 @@ fn link(base: &Base, summary: &SessionSummary, page: RunPage, pairs: &Pairs) -> 
     place.header(base, &path::to_session(&summary.id), pairs)
 }
 
+/// Which keys are wanted beyond the documented ones, and what they need.
+struct Keys<'a> {
+    include: Includes,
+    grafana: Option<&'a Grafana>,
+}
+
 /// Writes the runs that `shown` picks from those of `detail`, and sums all of them.
-fn write_session(sink: &mut Sink, detail: SessionDetail, shown: RunPage, include: Includes, totals: &mut Totals) -> Result<(), Cut> {
+fn write_session(sink: &mut Sink, detail: SessionDetail, shown: RunPage, keys: &Keys<'_>, totals: &mut Totals) -> Result<(), Cut> {
+    let Keys { include, grafana } = *keys;
     let SessionDetail { summary, runs } = detail;
     sink.text("{\"session_id\":")?;
     sink.json(&summary.id.as_str())?;
@@ -70,12 +80,16 @@ fn write_session(sink: &mut Sink, detail: SessionDetail, shown: RunPage, include
         totals.add(&run);
         if (shown.offset..end).contains(&at) {
             sink.text(separator)?;
-            sink.json(&RunLine::new(&run, include))?;
+            sink.json(&RunLine::new(&run, include).linked(&run, include, grafana))?;
             separator = ",";
         }
     }
     sink.text("]")?;
     write_totals(sink, &summary, include, totals)?;
+    if include.has(Include::Links) {
+        sink.text(",\"links\":")?;
+        sink.json(&Links::new(Elsewhere::session(&summary), grafana))?;
+    }
     sink.text("}")
 }
 

@@ -21,6 +21,6 @@ pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, ur
     let place = Place { offset, limit, count: page.count };
     let link = place.header(&Base::of(api.public_url.as_deref(), &headers, &uri), path::SESSIONS, &pairs);
     let short = |offset| place.short(offset);
-    let list = SessionList::new(&page, include, place.next().map(short), place.previous().map(short));
+    let list = SessionList::new(&page, include, api.grafana.as_ref(), place.next().map(short), place.previous().map(short));
     Ok(dto::answer(StatusCode::OK, head::headers(&pairs, link), &list))
 }

@@ -8,6 +8,7 @@
 
 mod pages;
 mod retention;
+mod verdicts;
 mod wiring;
 
 use std::future::Future;
@@ -90,6 +91,11 @@ pub fn journal_dir(config: &Config) -> PathBuf {
 /// Why a port cannot be had, and what to do.
 pub fn bind_problem(flag: &str, address: SocketAddr, error: &std::io::Error) -> String {
     wiring::bind_problem(flag, address, error)
+}
+
+/// The store of these settings while no server runs, caught up with its journal. Blocks.
+pub fn open_store(config: &Config) -> Result<(LocalStore, local::Running), StartError> {
+    wiring::open_store(config)
 }
 
 /// How Tempo is spoken to with these settings.

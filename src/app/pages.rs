@@ -29,21 +29,25 @@ pub(super) fn pages(
     otlp_http_port: u16,
     shutdown: CancellationToken,
 ) -> Ui {
-    let config::Ui { grafana_url, grafana_datasource_uid } = &config.ui;
-    let has_grafana = !grafana_url.is_empty() && !grafana_datasource_uid.is_empty();
     Ui {
         store: doored,
         authenticator,
         public_url: public_url(config),
         tempo,
-        grafana: has_grafana
-            .then(|| Grafana { url: grafana_url.trim_end_matches('/').to_owned(), datasource_uid: grafana_datasource_uid.clone() }),
+        grafana: grafana(config).map(|(url, datasource_uid)| Grafana { url, datasource_uid }),
         otlp_http_port,
         version: Arc::new(move || store.folded().0),
         clock: Arc::new(now),
         shutdown,
         limits: ui::Limits::default(),
     }
+}
+
+/// Grafana's address and the uid of Tempo in it; one without the other leads nowhere.
+pub(super) fn grafana(config: &Config) -> Option<(String, String)> {
+    let config::Ui { grafana_url, grafana_datasource_uid } = &config.ui;
+    let is_known = !grafana_url.is_empty() && !grafana_datasource_uid.is_empty();
+    is_known.then(|| (grafana_url.trim_end_matches('/').to_owned(), grafana_datasource_uid.clone()))
 }
 
 /// The Tempo that pages ask for whole spans.

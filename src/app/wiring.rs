@@ -23,7 +23,7 @@ use crate::config::{self, Config};
 use crate::fold::TraceLimit;
 use crate::ingest::{self, InstanceMark, Receiver};
 
-use crate::journal::{self, Journal, PositionFile};
+use crate::journal::{self, Journal, Position, PositionFile};
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::SessionQuery;
 use crate::model::run::Run;
@@ -41,6 +41,7 @@ use crate::tempo::forwarder::Forwarder;
 use crate::tempo::metrics::ForwardMetrics;
 use crate::tempo::options::Options as ForwardOptions;
 use crate::tempo::source::JournalSource;
+use crate::tempo::stamp::StampOptions;
 use crate::tempo::target::Target;
 use crate::ui;
 
@@ -50,6 +51,8 @@ const AUTOMATIC_JOURNAL_BYTES: u64 = 8 << 30;
 const CHECKPOINT_CHANGES: usize = 200_000;
 /// How often silent runs, old sessions and idle traces are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+/// What is remembered of forwarded spans, for each tenant: about a million of them.
+const STAMP_MEMORY_BYTES: usize = 64 << 20;
 /// Session details that may be streamed at one time; each holds a connection to the database.
 const STREAM_SLOTS: usize = 32;
 
@@ -65,12 +68,18 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
     let journal = open_journal(config, data_dir)?;
     // The first line of defence against a wrong --tempo is before the replay, which may take long.
-    let forwarding = forwarder(config, &journal, &addresses, &instance).await?;
+    let mut forwarding = forwarder(config, &journal, &addresses, &instance).await?;
     let options = store_options(config, data_dir, prices(&config.prices).map_err(StartError::Config)?);
     let opening = journal.clone();
     let opened = tokio::task::spawn_blocking(move || LocalStore::open(opening, options)).await;
     let (store, threads) = opened.map_err(|error| StartError::Config(format!("opening the index panicked: {error}")))??;
     store.note_opened().await;
+
+    if stamps(config) {
+        let verdicts = super::verdicts::StoreVerdicts::new(store.clone());
+        let options = stamp_options(config);
+        forwarding = forwarding.map(|it| Forwarding { forwarder: it.forwarder.stamping(Arc::new(verdicts), options), ..it });
+    }
 
     let stopping = Arc::new(AtomicBool::new(false));
     let mut registry = Registry::default();
@@ -93,6 +102,7 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
         metrics,
         public_url: public_url.clone(),
         streams: StreamLimits { slots: Arc::new(Semaphore::new(STREAM_SLOTS)), chunk_bytes: 64 << 10, stall: Duration::from_secs(30) },
+        grafana: pages::grafana(config).map(|(url, datasource_uid)| api::Grafana { url, datasource_uid }),
     });
     let no_more_requests = CancellationToken::new();
     let tempo =
@@ -278,6 +288,13 @@ fn instance_mark(instance: &str) -> Option<InstanceMark> {
     Some(InstanceMark { header, id: HeaderValue::from_str(instance).ok()? })
 }
 
+pub(super) fn open_store(config: &Config) -> Result<(LocalStore, local::Running), StartError> {
+    let data_dir = &config.server.data_dir;
+    let journal = open_journal(config, data_dir)?;
+    let options = store_options(config, data_dir, prices(&config.prices).map_err(StartError::Config)?);
+    Ok(LocalStore::open(journal, options)?)
+}
+
 fn open_journal(config: &Config, data_dir: &Path) -> Result<Journal, StartError> {
     let max_bytes = match config.journal.max_bytes.0 {
         0 => automatic_cap(data_dir, config.journal.segment_bytes.0),
@@ -319,6 +336,7 @@ fn store_options(config: &Config, data_dir: &Path, prices: Prices) -> local::Opt
         open_trace_idle: config.fold.open_trace_idle.0,
         open_trace_bytes: config.fold.open_trace_bytes.bytes(),
         trace_limit: TraceLimit { max_spans: config.limits.max_trace_spans },
+        keep_verdicts: stamps(config),
         run_timeout: config.fold.run_timeout.nanos(),
         max_age: (max_age.0 > 0).then_some(max_age),
         max_index_bytes: (max_index_bytes > 0).then_some(max_index_bytes),
@@ -344,7 +362,25 @@ pub(super) fn forward_options(config: &Config) -> ForwardOptions {
     options.gzip = forward.gzip;
     options.batch.max_bytes = forward.max_batch_bytes.bytes();
     options.retry.request_timeout = forward.timeout.0;
+    if forward.stamp {
+        options.max_pending_bytes = forward.max_held_bytes.bytes();
+    }
     options
+}
+
+fn stamps(config: &Config) -> bool {
+    config.forward.stamp && !config.forward.tempo.is_empty()
+}
+
+fn stamp_options(config: &Config) -> StampOptions {
+    let batch = forward_options(config).batch;
+    StampOptions {
+        hold: config.forward.hold.0,
+        linger: batch.linger,
+        batch_bytes: batch.max_bytes,
+        corrections: config.forward.corrections,
+        memory_bytes: STAMP_MEMORY_BYTES,
+    }
 }
 
 async fn forwarder(config: &Config, journal: &Journal, addresses: &[SocketAddr], instance: &str) -> Result<Option<Forwarding>, StartError> {
@@ -356,7 +392,9 @@ async fn forwarder(config: &Config, journal: &Journal, addresses: &[SocketAddr],
     let source = JournalSource::new(journal.reader(position.get()));
     let mut options = forward_options(config);
     options.instance_id = instance.to_owned();
-    options.in_doubt_below = journal.end();
+    let mut sent = PositionFile::open(&config.server.data_dir.join("forwarding.position"))?;
+    // Without a note nobody knows what was sent, so all that is there may have been.
+    options.in_doubt_below = if sent.get() > Position(0) { sent.get().min(journal.end()) } else { journal.end() };
     options.own_addresses = addresses.to_vec();
     let position = Arc::new(Mutex::new(position));
     // Five times a second without an fsync: losing the last note costs a repetition, never a span.
@@ -367,7 +405,8 @@ async fn forwarder(config: &Config, journal: &Journal, addresses: &[SocketAddr],
         Arc::new(move || journal.end())
     };
     let metrics = ForwardMetrics::default();
-    let forwarder = Forwarder::new(options, source, save, log_end, metrics.clone()).await?;
+    let mark = Box::new(move |at| sent.note(at).map_err(std::io::Error::other));
+    let forwarder = Forwarder::new(options, source, save, log_end, metrics.clone()).await?.marking(mark);
     Ok(Some(Forwarding { forwarder, metrics, position }))
 }
 

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod health;
 mod serve;
+mod verify;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -49,6 +50,8 @@ enum Command {
     Check(Settings),
     /// Exit 0 if the server on --http is ready: for containers without a shell.
     Health(Settings),
+    /// Compare what the index shows with what Tempo holds, run by run; exit 1 on a difference.
+    Verify(Box<verify::VerifyArgs>),
     /// Send readable traffic to a running server, to have something to look at; --clean removes it again.
     Demo(demo::DemoArgs),
 }
@@ -100,6 +103,12 @@ pub fn main() -> ExitCode {
         Some(Command::Check(settings)) => (settings, check::run),
         Some(Command::Health(settings)) => (settings, health::run),
         Some(Command::Demo(args)) => return demo::run(&args),
+        Some(Command::Verify(args)) => {
+            return match args.settings.resolve() {
+                Ok(config) => verify::run(&args, &config),
+                Err(error) => refuse(&error.to_string()),
+            };
+        }
     };
     let config = match settings.resolve() {
         Ok(config) => config,

@@ -129,11 +129,13 @@ pub struct Forward {
     pub timeout: Age,
     /// Compress requests to Tempo with gzip.
     pub gzip: bool,
-    /// Reserved for stamps: how long a trace may be held until it has settled.
-    pub hold: Age,
-    /// Reserved for stamps. This version forwards the very bytes that came.
+    /// Stamp the spans of runs; without it the very bytes that came are forwarded.
     pub stamp: bool,
-    /// Reserved for stamps.
+    /// How long a trace may be held until it has settled.
+    pub hold: Age,
+    /// Held spans in memory; beyond it the oldest leave as they are.
+    pub max_held_bytes: Size,
+    /// Tell Tempo what changed after it was sent, on spans of our own.
     pub corrections: bool,
 }
 
@@ -247,8 +249,9 @@ impl Default for Forward {
             max_batch_bytes: Size::kib(3584),
             timeout: Age::secs(15),
             gzip: false,
-            hold: Age::secs(5),
             stamp: true,
+            hold: Age::secs(5),
+            max_held_bytes: Size::mib(64),
             corrections: true,
         }
     }

@@ -33,6 +33,10 @@ use reading::{Said, cut};
 /// How far ahead of its arrival a span may start or end before it counts as of the far future: a day, which covers every mistaken zone.
 const FUTURE_SLACK: Nanos = Nanos::from_secs(24 * 60 * 60);
 
+/// The scope and the name of spans that tell Tempo what changed after it was sent (`docs/tempo.md`).
+const OWN_SCOPE: &str = "sessionfold";
+const CORRECTION: &str = "sessionfold.correction";
+
 /// What was odd about a span and was not believed; each is counted in a metric by this name, once a span.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
@@ -73,7 +77,7 @@ struct Scalars<'a> {
 #[derive(Clone, Copy, Default)]
 struct Oddities(u8);
 
-/// Reads one inspected span; `None` if its ids are not valid. `resource` are the attributes of its resource, the last resort for a session
+/// Reads one inspected span; `None` if its ids are not valid, or if it is a correction of our own. `resource` are the attributes of its resource, the last resort for a session
 /// id, and only for a span without a parent: a span below another has its session from there.
 pub fn extract(
     span: &Span<'_>,
@@ -96,6 +100,10 @@ fn extract_with<'a>(
     received_at: UnixNanos,
     strings: &mut Strings,
 ) -> Option<Extracted> {
+    // What we told Tempo of a difference is no span of anybody's, should it come back to us.
+    if scope_name == OWN_SCOPE && span.name == CORRECTION {
+        return None;
+    }
     let trace = TraceId::from_bytes(span.trace_id)?;
     let id = SpanId::from_bytes(span.span_id)?;
     let parent = SpanId::from_bytes(span.parent_span_id);

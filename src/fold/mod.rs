@@ -18,6 +18,7 @@
 mod assemble;
 mod boundary;
 mod count;
+mod decided;
 mod duplicates;
 mod lost;
 mod merge;
@@ -28,6 +29,7 @@ mod set;
 mod tests;
 mod tree;
 
+pub use self::decided::Decided;
 use crate::model::facts::SpanFact;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::report::Report;

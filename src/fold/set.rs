@@ -75,6 +75,11 @@ impl TraceFacts {
         Self { settled: facts, recent: Vec::new(), n_refused, facts_bytes }
     }
 
+    pub fn contains(&self, span: SpanId) -> bool {
+        let holds = |facts: &[SpanFact]| facts.binary_search_by_key(&span, |fact| fact.span).is_ok();
+        holds(&self.recent) || holds(&self.settled)
+    }
+
     fn find_mut(&mut self, span: SpanId) -> Option<&mut SpanFact> {
         if let Ok(at) = self.recent.binary_search_by_key(&span, |fact| fact.span) {
             return self.recent.get_mut(at);

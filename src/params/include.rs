@@ -14,7 +14,7 @@ pub enum Include {
     Errors,
     /// What was judged of each run, and averages by name.
     Scores,
-    /// Links to other views of a run. Named in the interface; no endpoint has them.
+    /// Where it can be looked at in Tempo.
     Links,
 }
 

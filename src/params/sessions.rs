@@ -13,7 +13,7 @@ pub const LIMIT_MAX: u64 = 100;
 const KNOWN: &[&str] = &["search", "session_id", "agent", "start", "end", "status", "sort", "include", "limit", "offset"];
 
 /// What a line of the list can be asked to add.
-const AVAILABLE: &[Include] = &[Include::Usage, Include::Errors];
+const AVAILABLE: &[Include] = &[Include::Usage, Include::Errors, Include::Links];
 
 /// What a list request asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]

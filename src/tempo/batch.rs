@@ -15,15 +15,22 @@ use super::halt::Halt;
 use super::ledger::Ticket;
 use super::options::BatchOptions;
 use super::split;
+use crate::journal::Position;
 
 /// An encoded request, or a part of one.
 #[derive(Debug)]
 pub(super) struct Piece {
-    pub(super) bytes: Bytes,
+    pub(super) bytes: Parts,
     pub(super) read_at: Instant,
+    /// Where the entry that it is of ends in the journal; zero for what is of no entry.
+    pub(super) end: Position,
     /// Present in the last part of an entry only. Parts are delivered in order, so the entry is done with when this one is.
     pub(super) last: Option<Last>,
 }
+
+/// Encoded bytes in parts that are shared with others, one after the other.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parts(Vec<Bytes>);
 
 /// What is given back when an entry is done with.
 #[derive(Debug)]
@@ -62,6 +69,43 @@ pub(super) struct Batcher {
 /// A batch limit learned from refusals never gets smaller.
 const MIN_BATCH_BYTES: usize = 64 << 10;
 
+// === impl Parts ===
+
+impl Parts {
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// In one piece; copied only if there are several.
+    pub(super) fn whole(&self) -> Bytes {
+        match &self.0[..] {
+            [one] => one.clone(),
+            parts => parts.concat().into(),
+        }
+    }
+
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        self.0.push(bytes);
+    }
+}
+
+impl From<Bytes> for Parts {
+    fn from(bytes: Bytes) -> Self {
+        Self(vec![bytes])
+    }
+}
+
+impl From<Vec<Bytes>> for Parts {
+    fn from(mut parts: Vec<Bytes>) -> Self {
+        parts.retain(|part| !part.is_empty());
+        Self(parts)
+    }
+}
+
 // === impl Batch ===
 
 impl Batch {
@@ -71,12 +115,21 @@ impl Batch {
 
     /// The parts of the request; shared, not copied.
     pub(super) fn payload(&self) -> Vec<Bytes> {
-        self.pieces.iter().map(|piece| piece.bytes.clone()).collect()
+        self.pieces.iter().flat_map(|piece| piece.bytes.0.iter().cloned()).collect()
+    }
+
+    /// Where the last of its entries ends in the journal.
+    pub(super) fn end(&self) -> Position {
+        self.pieces.iter().map(|piece| piece.end).max().unwrap_or_default()
+    }
+
+    pub(super) fn n_spans(&self) -> u64 {
+        self.pieces.iter().map(|piece| split::name_spans(&piece.bytes.whole(), 0).0 as u64).sum()
     }
 
     /// Whether it holds more than one span.
     pub(super) fn is_divisible(&self) -> bool {
-        self.pieces.len() > 1 || self.pieces.iter().any(|piece| split::name_spans(&piece.bytes, 0).0 > 1)
+        self.pieces.len() > 1 || self.pieces.iter().any(|piece| split::name_spans(&piece.bytes.whole(), 0).0 > 1)
     }
 
     /// Two batches with everything this one had, in order: between pieces if there are several, else between spans.
@@ -88,10 +141,10 @@ impl Batch {
         let Some(piece) = self.pieces.pop() else {
             return Halves::Indivisible(self);
         };
-        match split::halve(&piece.bytes) {
+        match split::halve(&piece.bytes.whole()) {
             Ok(Some((first, second))) => {
-                let first = Piece { bytes: first, read_at: piece.read_at, last: None };
-                let second = Piece { bytes: second, ..piece };
+                let first = Piece { bytes: first.into(), read_at: piece.read_at, end: piece.end, last: None };
+                let second = Piece { bytes: second.into(), ..piece };
                 Halves::Two(Self { pieces: vec![first] }, Self { pieces: vec![second] })
             }
             // Bytes that cannot be walked cannot be cut either; they were inspected before they were journaled.
@@ -148,7 +201,7 @@ impl Batcher {
         if piece.bytes.len() <= self.max_bytes {
             return Some(piece);
         }
-        let (bytes, max_bytes) = (piece.bytes.clone(), self.max_bytes);
+        let (bytes, max_bytes) = (piece.bytes.whole(), self.max_bytes);
         // Megabytes are copied here: not on a thread that others wait for.
         let parts = tokio::task::spawn_blocking(move || split::chunks(&bytes, max_bytes)).await;
         let parts = match parts {
@@ -156,12 +209,12 @@ impl Batcher {
             // One large span, or nothing that can be cut: the receiver decides.
             _ => return Some(piece),
         };
-        let read_at = piece.read_at;
+        let (read_at, end) = (piece.read_at, piece.end);
         let n_parts = parts.len();
         let mut last = piece.last;
         let pieces = parts.into_iter().enumerate().map(|(index, bytes)| {
             let last = if index + 1 == n_parts { last.take() } else { None };
-            Piece { bytes, read_at, last }
+            Piece { bytes: bytes.into(), read_at, end, last }
         });
         let pieces: Vec<Piece> = pieces.collect();
         for piece in pieces.into_iter().rev() {
@@ -193,7 +246,6 @@ mod tests {
 
     use super::super::ledger::Ledger;
     use super::*;
-    use crate::journal::Position;
 
     struct Bench {
         sender: mpsc::Sender<Piece>,
@@ -215,7 +267,10 @@ mod tests {
         async fn put(&self, bytes: &'static [u8]) {
             let permit = self.memory.clone().acquire_owned().await.unwrap();
             let last = Last { ticket: self.ledger.open(Position(1)), permit };
-            self.sender.send(Piece { bytes: Bytes::from_static(bytes), read_at: Instant::now(), last: Some(last) }).await.unwrap();
+            self.sender
+                .send(Piece { bytes: Bytes::from_static(bytes).into(), read_at: Instant::now(), end: Position(1), last: Some(last) })
+                .await
+                .unwrap();
         }
 
         async fn take(&mut self) -> Vec<u8> {

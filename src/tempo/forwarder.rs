@@ -9,27 +9,33 @@ use std::collections::HashMap;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::batch::{Batcher, Last, Piece};
+use super::batch::{Batcher, Last, Parts, Piece};
 use super::client::{BuildError, Client};
 use super::guard::{self, OwnAddress};
 use super::halt::{Halt, Pause};
 use super::lane::{Lane, Shared};
 use super::ledger::Ledger;
-use super::metrics::ForwardMetrics;
+use super::marks::{Mark, Marks};
+use super::metrics::{Doubt, ForwardMetrics};
 use super::options::Options;
 use super::report::Report;
 use super::source::{Source, SourceError, Sourced};
+use super::split;
+use super::stamp::{Hold, Incoming, RunEvent, StampOptions, Stamper, Surroundings, Verdicts, What};
 use super::target::Target;
 use crate::journal::Position;
 use crate::model::ids::Tenant;
+use crate::model::report::EventKind;
 use crate::wire::entry::Event;
 
 /// Saves a position where the next process finds it. Runs on a blocking thread; may sync.
@@ -46,6 +52,14 @@ pub struct Forwarder<S> {
     options: Options,
     shared: Arc<Shared>,
     target: Target,
+    stamping: Option<Stamping>,
+}
+
+/// What stamps are made from, and how.
+#[derive(Clone)]
+struct Stamping {
+    verdicts: Arc<dyn Verdicts>,
+    options: StampOptions,
 }
 
 /// What others may ask while the forwarder runs, and after.
@@ -83,6 +97,9 @@ pub enum ForwardError {
 /// Entries of one lane that are read and not in a batch. Their bytes are bounded by `max_pending_bytes`.
 const LANE_ENTRIES: usize = 1024;
 
+/// Entries that are stamped and not in a batch: few, since what is not stamped yet is stamped better later.
+const STAMPED_ENTRIES: usize = 64;
+
 /// What an entry takes at least of the memory for pending spans: its own bookkeeping.
 const MIN_ENTRY_COST: usize = 256;
 
@@ -101,8 +118,21 @@ impl<S: Source> Forwarder<S> {
         };
         let report = Report::new(target.to_string(), metrics.clone());
         let retry = options.retry.clone();
-        let shared = Arc::new(Shared { client, retry, ledger, halt: Halt::default(), report, metrics, lag_bytes });
-        Ok(Self { source, save, log_end, options, shared, target })
+        let marks = Marks::default();
+        let shared = Arc::new(Shared { client, retry, ledger, halt: Halt::default(), report, metrics, lag_bytes, marks });
+        Ok(Self { source, save, log_end, options, shared, target, stamping: None })
+    }
+
+    /// Stamps what it forwards, by these verdicts; without this call the very bytes that came are sent.
+    pub fn stamping(mut self, verdicts: Arc<dyn Verdicts>, options: StampOptions) -> Self {
+        self.stamping = Some(Stamping { verdicts, options });
+        self
+    }
+
+    /// Has noted, before anything is sent, up to where the journal may be with Tempo from then on.
+    pub fn marking(self, mark: Mark) -> Self {
+        self.shared.marks.keep(mark);
+        self
     }
 
     pub fn status(&self) -> Status {
@@ -111,14 +141,14 @@ impl<S: Source> Forwarder<S> {
 
     /// Forwards until `shutdown`, then what is in the journal by then, for at most `drain`. Also ends when the source does.
     pub async fn run(self, shutdown: CancellationToken, drain: Duration) -> Result<Ending, ForwardError> {
-        let Self { source, save, log_end, options, shared, target } = self;
+        let Self { source, save, log_end, options, shared, target, stamping } = self;
         tracing::info!(tempo = %target, position = shared.ledger.position().0, lag_bytes = (shared.lag_bytes)(), "forwarding spans to tempo");
         let stop_keeping = CancellationToken::new();
         let keeper = tokio::spawn(keep_position(shared.clone(), save, options.save_interval, stop_keeping.clone()));
         let mut lanes = JoinSet::new();
         let result = {
             let work = async {
-                let result = Pump::new(source, log_end, options, shared.clone()).run(&mut lanes).await;
+                let result = Pump::new(source, log_end, options, shared.clone(), stamping).run(&mut lanes).await;
                 // Their channels are closed now: the lanes finish what they have.
                 while let Some(ended) = lanes.join_next().await {
                     if let Err(error) = ended {
@@ -177,17 +207,32 @@ struct Pump<S> {
     memory: Arc<Semaphore>,
     memory_bytes: usize,
     /// One for each tenant that was seen; tenants come from the configured keys, so there are few.
-    senders: HashMap<Tenant, mpsc::Sender<Piece>>,
+    ways: HashMap<Tenant, Way>,
+    stamping: Option<Stamping>,
+    /// How far entries were handed on.
+    read: Arc<AtomicU64>,
 }
+
+/// Where the entries of one tenant go.
+#[derive(Clone)]
+enum Way {
+    Straight(mpsc::Sender<Piece>),
+    /// To be held and stamped first.
+    Held(mpsc::Sender<Incoming>),
+}
+
+/// What takes entries has ended.
+struct LaneEnded;
 
 // === impl Pump ===
 
 impl<S: Source> Pump<S> {
-    fn new(source: S, log_end: LogEnd, options: Options, shared: Arc<Shared>) -> Self {
+    fn new(source: S, log_end: LogEnd, options: Options, shared: Arc<Shared>, stamping: Option<Stamping>) -> Self {
         // Less than two batches would leave nothing to collect while one is under way.
         let memory_bytes = options.max_pending_bytes.max(2 * options.batch.max_bytes).min(u32::MAX as usize);
         let memory = Arc::new(Semaphore::new(memory_bytes));
-        Self { source, log_end, options, shared, memory, memory_bytes, senders: HashMap::new() }
+        let read = Arc::new(AtomicU64::new(source.position().0));
+        Self { source, log_end, options, shared, memory, memory_bytes, ways: HashMap::new(), stamping, read }
     }
 
     async fn run(mut self, lanes: &mut JoinSet<()>) -> Result<(), ForwardError> {
@@ -197,15 +242,26 @@ impl<S: Source> Pump<S> {
         while let Some(sourced) = self.read(position).await? {
             position = sourced.end;
             let ticket = self.shared.ledger.open(sourced.end);
-            let bytes = match sourced.entry.event {
-                Event::Spans(bytes) if !bytes.is_empty() => bytes,
+            let what = match sourced.entry.event {
+                Event::Spans(bytes) if !bytes.is_empty() => What::Spans(bytes),
+                Event::Run { kind, run: Some(run), .. } if self.stamping.is_some() && changes_sums(kind) => {
+                    What::Event(RunEvent { run, is_end: kind == EventKind::Complete })
+                }
                 // Nothing in it is for Tempo.
                 _ => {
                     self.shared.ledger.settle(ticket);
                     self.shared.metrics.settled_entries.inc();
+                    self.read.store(position.0, Ordering::Release);
                     continue;
                 }
             };
+            let bytes = match &what {
+                What::Spans(bytes) => bytes.clone(),
+                What::Event(_) => Bytes::new(),
+            };
+            if sourced.position < self.options.in_doubt_below {
+                self.shared.metrics.maybe_doubled_spans(Doubt::Restart).inc_by(split::name_spans(&bytes, 0).0 as u64);
+            }
             if !is_doubt_over && sourced.position < self.options.in_doubt_below {
                 let wait = self.options.retry.ambiguous_wait.saturating_sub(began.elapsed());
                 tracing::info!(
@@ -220,11 +276,12 @@ impl<S: Source> Pump<S> {
             let cost = bytes.len().clamp(MIN_ENTRY_COST, self.memory_bytes) as u32;
             let permit = self.memory.clone().acquire_many_owned(cost).await.expect("the semaphore is never closed");
             let last = Last { ticket, permit };
-            if self.dispatch(sourced.entry.tenant.clone(), bytes, last, lanes).await.is_err() {
+            if self.dispatch(sourced.entry.tenant.clone(), what, sourced.end, last, lanes).await.is_err() {
                 // A lane ends by itself only when there is no time left.
                 let is_draining = self.shared.halt.is_draining();
                 return if is_draining { Ok(()) } else { Err(ForwardError::LaneEnded(sourced.entry.tenant)) };
             }
+            self.read.store(position.0, Ordering::Release);
         }
         Ok(())
     }
@@ -243,22 +300,53 @@ impl<S: Source> Pump<S> {
         next.await
     }
 
-    async fn dispatch(
-        &mut self,
-        tenant: Tenant,
-        bytes: Bytes,
-        last: Last,
-        lanes: &mut JoinSet<()>,
-    ) -> Result<(), mpsc::error::SendError<Piece>> {
-        let piece = Piece { bytes, read_at: Instant::now(), last: Some(last) };
-        let sender = self.senders.entry(tenant).or_insert_with_key(|tenant| {
-            let (sender, receiver) = mpsc::channel(LANE_ENTRIES);
-            let batcher = Batcher::new(receiver, &self.options.batch, self.shared.halt.clone());
-            lanes.spawn(Lane::new(tenant.clone(), batcher, self.shared.clone()).run());
-            sender
-        });
-        sender.send(piece).await
+    async fn dispatch(&mut self, tenant: Tenant, what: What, end: Position, last: Last, lanes: &mut JoinSet<()>) -> Result<(), LaneEnded> {
+        let way = match self.ways.get(&tenant) {
+            Some(way) => way.clone(),
+            None => {
+                let way = self.open_way(&tenant, lanes);
+                self.ways.insert(tenant, way.clone());
+                way
+            }
+        };
+        let read_at = Instant::now();
+        match (way, what) {
+            (Way::Straight(lane), What::Spans(bytes)) => {
+                lane.send(Piece { bytes: bytes.into(), read_at, end, last: Some(last) }).await.map_err(|_| LaneEnded)
+            }
+            (Way::Straight(lane), What::Event(_)) => {
+                lane.send(Piece { bytes: Parts::default(), read_at, end, last: Some(last) }).await.map_err(|_| LaneEnded)
+            }
+            (Way::Held(hold), what) => hold.send(Incoming { what, read_at, end, last }).await.map_err(|_| LaneEnded),
+        }
     }
+
+    fn open_way(&self, tenant: &Tenant, lanes: &mut JoinSet<()>) -> Way {
+        let entries = if self.stamping.is_some() { STAMPED_ENTRIES } else { LANE_ENTRIES };
+        let (sender, receiver) = mpsc::channel(entries);
+        let batcher = Batcher::new(receiver, &self.options.batch, self.shared.halt.clone());
+        lanes.spawn(Lane::new(tenant.clone(), batcher, self.shared.clone()).run());
+        let Some(Stamping { verdicts, options }) = self.stamping.clone() else { return Way::Straight(sender) };
+        let (hold, incoming) = mpsc::channel(LANE_ENTRIES);
+        let around = Surroundings {
+            halt: self.shared.halt.clone(),
+            metrics: self.shared.metrics.clone(),
+            log_end: self.log_end.clone(),
+            read: self.read.clone(),
+            memory: self.memory.clone(),
+            memory_bytes: self.memory_bytes,
+        };
+        let stamper = Stamper::new(tenant.clone(), verdicts, options, self.shared.metrics.clone());
+        let room = Hold::new(incoming, sender, stamper, options, around);
+        let runtime = Handle::current();
+        lanes.spawn_blocking(move || runtime.block_on(room.run()));
+        Way::Held(hold)
+    }
+}
+
+/// Whether what the SDK told over HTTP can change what was said of a run.
+fn changes_sums(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Complete | EventKind::LlmCalls | EventKind::Partial)
 }
 
 /// Saves the position while it moves, and once more at the end; keeps the lag gauge.

@@ -11,7 +11,8 @@ use super::batch::{Batch, Batcher, Halves};
 use super::client::{Accepted, CallError, Client};
 use super::halt::{Halt, Pause};
 use super::ledger::Ledger;
-use super::metrics::{DropReason, ForwardMetrics};
+use super::marks::Marks;
+use super::metrics::{Doubt, DropReason, ForwardMetrics};
 use super::options::RetryOptions;
 use super::report::Report;
 use super::split;
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     pub(super) metrics: ForwardMetrics,
     /// How much of the journal Tempo does not have yet.
     pub(super) lag_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
+    pub(super) marks: Marks,
 }
 
 pub(super) struct Lane {
@@ -94,6 +96,14 @@ impl Lane {
 
     /// False when there was no time to finish.
     async fn deliver(&mut self, batch: Batch) -> bool {
+        if batch.bytes() == 0 {
+            // Nothing but repetitions of what was sent.
+            self.settle(batch);
+            return true;
+        }
+        if let Err(error) = self.shared.marks.before_sending(batch.end()) {
+            self.shared.report.not_saved(&error);
+        }
         let mut jobs = vec![Job { batch, suspicion: None }];
         while let Some(mut job) = jobs.pop() {
             let (reason, words) = match self.send(&mut job).await {
@@ -141,7 +151,8 @@ impl Lane {
             };
             let words = error.to_string();
             let random = backoff::random();
-            let (cause, wait) = match judge(&error) {
+            let verdict = judge(&error);
+            let (cause, wait) = match verdict {
                 Verdict::TooLarge => return Outcome::TooLarge(words),
                 Verdict::BadData => return Outcome::BadData(words),
                 Verdict::Refused { cause, after: Some(delay) } => (cause, backoff::spread(delay, random / 4)),
@@ -152,6 +163,9 @@ impl Lane {
                 Verdict::Doubtful => (Cause::ServerError, backoff::spread(self.shared.retry.ambiguous_wait, random / 4)),
             };
             self.shared.report.retry(cause, &words, wait);
+            if matches!(verdict, Verdict::Unknown(_)) {
+                self.shared.metrics.maybe_doubled_spans(Doubt::Unanswered).inc_by(job.batch.n_spans());
+            }
             if self.shared.halt.pause(wait).await == Pause::Stop {
                 return Outcome::Stopped;
             }
@@ -187,7 +201,7 @@ impl Lane {
 
     fn give_up(&self, batch: &Batch, reason: DropReason, words: &str) {
         for piece in &batch.pieces {
-            let (n_spans, names) = split::name_spans(&piece.bytes, MAX_NAMED_SPANS);
+            let (n_spans, names) = split::name_spans(&piece.bytes.whole(), MAX_NAMED_SPANS);
             self.shared.report.dropped(reason, n_spans as u64, &names, words);
         }
     }

@@ -20,6 +20,19 @@ pub struct ForwardMetrics {
     /// Requests that were split because they were too large or held a bad span.
     pub splits: Counter,
     dropped_spans: Family<DropLabels, Counter>,
+    /// Spans of runs that got their attributes.
+    pub stamped_spans: Counter,
+    /// Spans of our own that tell a difference.
+    pub corrections: Counter,
+    /// Spans of our own that stand for runs no span told of.
+    pub synthetic_spans: Counter,
+    /// Spans that a sender sent again, byte for byte, and that were forwarded once.
+    pub duplicate_spans: Counter,
+    maybe_doubled_spans: Family<DoubtLabels, Counter>,
+    /// Entries that had to leave before their traces had settled, because memory was short.
+    pub released_early: Counter,
+    /// Bytes of entries that wait for their traces.
+    pub held_bytes: Gauge,
     pub lag_bytes: Gauge,
     /// 1 while the last request was answered by Tempo, 0 while it is away.
     pub tempo_up: Gauge,
@@ -41,6 +54,20 @@ struct RetryLabels {
     cause: &'static str,
 }
 
+/// Why Tempo may hold a span twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Doubt {
+    /// A request was not answered, and was sent again.
+    Unanswered,
+    /// The process ended while it was sent.
+    Restart,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct DoubtLabels {
+    cause: &'static str,
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct DropLabels {
     reason: &'static str,
@@ -58,6 +85,13 @@ impl ForwardMetrics {
         forward.register("retries", "Failed requests that are sent again, by cause", self.retries.clone());
         forward.register("splits", "Requests split in two: too large, or a bad span inside", self.splits.clone());
         forward.register("dropped_spans", "Spans that Tempo never took, by reason", self.dropped_spans.clone());
+        forward.register("stamped_spans", "Spans of runs that got their attributes", self.stamped_spans.clone());
+        forward.register("corrections", "Spans that tell Tempo what changed after it was sent", self.corrections.clone());
+        forward.register("synthetic_spans", "Spans that stand for runs no span told of", self.synthetic_spans.clone());
+        forward.register("duplicate_spans", "Spans that senders repeated and that were forwarded once", self.duplicate_spans.clone());
+        forward.register("maybe_doubled_spans", "Spans that Tempo may hold twice, by cause", self.maybe_doubled_spans.clone());
+        forward.register("released_early", "Entries that could not wait for their traces, for want of memory", self.released_early.clone());
+        forward.register_with_unit("held", "Entries that wait until their traces have settled", Unit::Bytes, self.held_bytes.clone());
         forward.register_with_unit("lag", "Journal bytes that Tempo does not have yet", Unit::Bytes, self.lag_bytes.clone());
         forward.register("tempo_up", "1 while Tempo answers, 0 while it is away", self.tempo_up.clone());
     }
@@ -65,6 +99,15 @@ impl ForwardMetrics {
     /// Failed requests, by cause.
     pub fn retries(&self, cause: Cause) -> Counter {
         self.retries.get_or_create(&RetryLabels { cause: cause.as_str() }).clone()
+    }
+
+    /// Spans that Tempo may hold twice, by cause.
+    pub fn maybe_doubled_spans(&self, doubt: Doubt) -> Counter {
+        let cause = match doubt {
+            Doubt::Unanswered => "unanswered",
+            Doubt::Restart => "restart",
+        };
+        self.maybe_doubled_spans.get_or_create(&DoubtLabels { cause }).clone()
     }
 
     /// Spans given up, by reason.
@@ -95,6 +138,7 @@ mod tests {
         metrics.retries(Cause::Timeout).inc();
         metrics.dropped_spans(DropReason::BadData).inc_by(2);
         metrics.accepted_bytes.inc_by(7);
+        metrics.maybe_doubled_spans(Doubt::Restart).inc_by(3);
         let mut registry = Registry::default();
         metrics.register(&mut registry);
         let mut text = String::new();
@@ -106,6 +150,13 @@ mod tests {
             "sessionfold_forward_retries_total{cause=\"timeout\"} 1",
             "sessionfold_forward_splits_total 0",
             "sessionfold_forward_dropped_spans_total{reason=\"bad_data\"} 2",
+            "sessionfold_forward_stamped_spans_total 0",
+            "sessionfold_forward_corrections_total 0",
+            "sessionfold_forward_synthetic_spans_total 0",
+            "sessionfold_forward_duplicate_spans_total 0",
+            "sessionfold_forward_maybe_doubled_spans_total{cause=\"restart\"} 3",
+            "sessionfold_forward_released_early_total 0",
+            "sessionfold_forward_held_bytes 0",
             "sessionfold_forward_lag_bytes 0",
             "sessionfold_forward_tempo_up 0",
         ] {

@@ -1,17 +1,17 @@
 //! Layer 3: everything said to Tempo.
 //!
 //! ```text
-//! journal ──► Source ──► (hold and stamp: later) ──► Lane per tenant: batch ──► send ──► Ledger ──► position
+//! journal ──► Source ──► Hold: wait, stamp ──► Lane per tenant: batch ──► send ──► Ledger ──► position
 //!                                                       │  one request in flight     only over a prefix that
 //!                                                       └► split, bisect, wait       Tempo has taken whole
 //! ```
 //!
-//! - Every accepted span is sent at least once, in the bytes it came in: encoded requests are concatenated, never decoded.
+//! - Every accepted span is sent at least once, in the bytes it came in, apart from stamps ([`stamp`]): encoded requests are concatenated, never decoded.
 //! - A failure is judged once, in [`verdict`]: what Tempo certainly does not have is sent again soon, what it may have is sent again only when
 //!   Tempo can tell the copy from the original, what is too large is split, and only a span that is refused on its own is given up.
 //! - What waits is in the journal; memory holds at most `max_pending_bytes`.
 //! - A batch goes to one tenant; tenants do not wait for each other until that memory is full of what one of them cannot deliver.
-//! - It never reads a span's contents, never logs one, and never decides what a session is.
+//! - It never reads a span's contents, never logs one, and never decides what a session is: stamps are made from what the fold decided ([`stamp::Verdicts`]).
 
 mod backoff;
 mod batch;
@@ -21,6 +21,7 @@ pub mod guard;
 mod halt;
 mod lane;
 mod ledger;
+mod marks;
 pub mod metrics;
 pub mod options;
 pub mod probe;
@@ -28,6 +29,8 @@ pub mod query;
 mod report;
 pub mod source;
 mod split;
+pub mod stamp;
+pub mod stamped;
 pub mod target;
 pub mod verdict;
 

@@ -23,7 +23,7 @@ pub struct Options {
     pub retry: RetryOptions,
     /// Bytes of spans in memory, over all tenants, that were read from the journal and are not yet taken by Tempo. At least two batches.
     pub max_pending_bytes: usize,
-    /// How often at most the position is saved (default 200 ms: a note without an fsync is enough). What was sent since the last save is sent again
+    /// How often at most the position is saved (default 25 ms: a note without an fsync is enough). What was sent since the last save is sent again
     /// after a crash.
     pub save_interval: Duration,
     /// What may have been sent by a process before this one: every entry below the journal's end at start. It waits for
@@ -73,7 +73,7 @@ impl Options {
             batch: BatchOptions::default(),
             retry: RetryOptions::default(),
             max_pending_bytes: 16 << 20,
-            save_interval: Duration::from_millis(200),
+            save_interval: Duration::from_millis(25),
             in_doubt_below: Position(0),
             instance_id: instance_id.to_owned(),
             own_addresses: Vec::new(),

@@ -1,7 +1,9 @@
-//! One trace from Tempo's query API, by its id.
+//! Asking Tempo's query API: a trace by its id here, a TraceQL search or metric in [`search`].
 //!
-//! - Asks once, and gives up after a short while: a page waits for it.
-//! - Believes no more than so many bytes; what comes is handed on encoded, never decoded.
+//! - Asks once, and gives up after the time that is given: a page waits for it.
+//! - Believes no more than so many bytes; a trace is handed on encoded, never decoded.
+
+pub mod search;
 
 use std::time::Duration;
 
@@ -54,6 +56,11 @@ pub enum QueryError {
     Status(u16),
     #[error("cannot ask tempo: {0}")]
     Request(String),
+    /// With Tempo's own words.
+    #[error("tempo answered {status}: {words}")]
+    Refused { status: u16, words: String },
+    #[error("tempo's answer is not what was expected: {0}")]
+    Answer(String),
 }
 
 // === impl QueryClient ===
@@ -78,15 +85,23 @@ impl QueryClient {
 
     /// The trace as an encoded `TracesData`; `None` if Tempo does not have it.
     pub async fn trace(&self, tenant: &Tenant, trace: TraceId) -> Result<Option<Bytes>, QueryError> {
-        match tokio::time::timeout(self.timeout, self.ask(tenant, trace)).await {
+        match self.get(tenant, &format!("/api/traces/{trace}"), "application/protobuf", MAX_TRACE_BYTES).await? {
+            (StatusCode::OK, body) => Ok(Some(body)),
+            (StatusCode::NOT_FOUND, _) => Ok(None),
+            (other, _) => Err(QueryError::Status(other.as_u16())),
+        }
+    }
+
+    async fn get(&self, tenant: &Tenant, path: &str, accept: &'static str, max_bytes: usize) -> Result<(StatusCode, Bytes), QueryError> {
+        match tokio::time::timeout(self.timeout, self.ask(tenant, path, accept, max_bytes)).await {
             Ok(answer) => answer,
             Err(_) => Err(QueryError::Timeout(self.timeout)),
         }
     }
 
-    async fn ask(&self, tenant: &Tenant, trace: TraceId) -> Result<Option<Bytes>, QueryError> {
+    async fn ask(&self, tenant: &Tenant, path: &str, accept: &'static str, max_bytes: usize) -> Result<(StatusCode, Bytes), QueryError> {
         let failed = |error: &dyn std::error::Error| QueryError::Request(error.to_string());
-        let mut request = Request::get(format!("{}/api/traces/{trace}", self.base)).header(header::ACCEPT, "application/protobuf");
+        let mut request = Request::get(format!("{}{path}", self.base)).header(header::ACCEPT, accept);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
@@ -95,12 +110,8 @@ impl QueryClient {
         }
         let response =
             self.client.request(request.body(Empty::new()).map_err(|error| failed(&error))?).await.map_err(|error| failed(&error))?;
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Ok(None),
-            other => return Err(QueryError::Status(other.as_u16())),
-        }
-        let body = Limited::new(response.into_body(), MAX_TRACE_BYTES).collect().await;
-        Ok(Some(body.map_err(|error| QueryError::Request(error.to_string()))?.to_bytes()))
+        let status = response.status();
+        let body = Limited::new(response.into_body(), max_bytes).collect().await;
+        Ok((status, body.map_err(|error| QueryError::Request(error.to_string()))?.to_bytes()))
     }
 }

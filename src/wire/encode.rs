@@ -47,12 +47,18 @@ pub(super) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
 
 /// Makes everything after `body` the content of a message whose length stands at `length_at .. body`.
 pub(super) fn mend_length(out: &mut Vec<u8>, length_at: usize, body: usize) {
-    let (bytes, width) = varint((out.len() - body) as u64);
+    mend_length_with(out, length_at, body, 0);
+}
+
+/// The same where the content is `more` bytes longer than what was written. Gives how far the content moved.
+pub(super) fn mend_length_with(out: &mut Vec<u8>, length_at: usize, body: usize, more: usize) -> isize {
+    let (bytes, width) = varint((out.len() - body + more) as u64);
     if width == body - length_at {
         out[length_at..body].copy_from_slice(&bytes[..width]);
-        return;
+        return 0;
     }
     out.splice(length_at..body, bytes[..width].iter().copied());
+    width as isize - (body - length_at) as isize
 }
 
 fn put_key(out: &mut Vec<u8>, number: u32, wire_type: u32) {

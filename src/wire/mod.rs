@@ -16,6 +16,7 @@ pub mod rewrite;
 #[cfg(test)]
 mod samples;
 mod schema;
+pub mod stamp;
 pub mod stored;
 mod value;
 mod walk;

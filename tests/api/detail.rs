@@ -126,8 +126,7 @@ async fn include_tells_usage_users_models_and_errors() {
     let second = failed(by_user(using(using(run("s", "a", SECOND), "gpt-4o", (1, 1), Some(1)), "llama", (7, 3), None), "bob", None));
     let third = by_user(run("s", "a", 2 * SECOND), "ann", Some("staff"));
     let router = router(Double::new([first, second, third, run("s", "a", 3 * SECOND)]));
-    let answer = get(&router, &format!("{LIST}s/?include=usage,users,models,errors,links")).await;
-    assert_eq!(answer.header("x-sessionfold-ignored"), Some("include=links"));
+    let answer = get(&router, &format!("{LIST}s/?include=usage,users,models,errors")).await;
     let body = answer.json();
     let run = &answer.text[answer.text.find(r#","usage":"#).unwrap()..answer.text.find(r#"},{"id""#).unwrap()];
     let expected = concat!(
@@ -178,4 +177,24 @@ async fn a_deleted_session_is_gone_and_the_answer_says_what_stays() {
         assert_eq!(send(&router, method, &format!("{LIST}s%2F1/"), &[]).await.status, StatusCode::NOT_FOUND);
     }
     assert_eq!(get(&router, LIST).await.ids(), ["t"]);
+}
+
+#[tokio::test]
+async fn include_links_leads_to_tempo_and_to_grafana_where_there_is_one() {
+    let runs = || Double::new([run("s", "a", 0), run("s", "a", SECOND)]);
+    let grafana = sessionfold::api::Grafana { url: "https://grafana.example.org".into(), datasource_uid: "tempo".into() };
+    let api = sessionfold::api::Api { grafana: Some(grafana), ..super::open_api(std::sync::Arc::new(runs())) };
+    let with_grafana = sessionfold::api::router(std::sync::Arc::new(api));
+    for path in [format!("{LIST}s/?include=links"), format!("{LIST}?include=links")] {
+        let body = get(&with_grafana, &path).await.json();
+        let session = if path.contains("/s/") { &body["links"] } else { &body["results"][0]["links"] };
+        assert_eq!(session["traceql"], "{ span.sessionfold.session_id = \"s\" }", "{path}");
+        let link = session["grafana"][0].as_str().unwrap();
+        assert!(link.starts_with("https://grafana.example.org/explore?"), "{link}");
+        assert!(session["end"].as_u64().unwrap() > session["start"].as_u64().unwrap());
+    }
+    let body = get(&router(runs()), &format!("{LIST}s/?include=links")).await.json();
+    let of_run = &body["runs"][0]["links"];
+    assert_eq!(of_run["traceql"], format!("{{ span.sessionfold.run_id = \"{}\" }}", body["runs"][0]["id"]));
+    assert_eq!(of_run["grafana"], serde_json::json!([]), "no Grafana is configured");
 }

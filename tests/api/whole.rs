@@ -101,6 +101,7 @@ fn shown() -> Shown {
         registry: Arc::new(Registry::default()),
         metrics,
         public_url: None,
+        grafana: None,
         streams: StreamLimits::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -161,3 +161,12 @@ fn a_journal_that_cannot_be_opened_says_why() {
     std::fs::write(dir.path().join("journal"), b"a file where a directory should be").unwrap();
     check_says(&refused(&free_ports(dir.path()), &[], FAILURE), &["journal", "os error"]);
 }
+
+#[test]
+fn verify_needs_to_know_where_tempo_answers() {
+    check_says(&refused(&["verify"], &[], USAGE), &["--tempo-query"]);
+    check_says(&refused(&["verify", "--tempo-query", "tempo:3200"], &[], USAGE), &["tempo:3200", "http"]);
+    check_says(&refused(&["verify", "--since", "soon"], &[], USAGE), &["24h", "all"]);
+    let args = ["verify", "--tempo-query", "http://127.0.0.1:9", "--tenant", "a|b"];
+    check_says(&refused(&args, &[], USAGE), &["a|b"]);
+}

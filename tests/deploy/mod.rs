@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod compose;
+pub(crate) mod dashboard;
 mod docs;
 mod image;
 mod readme;

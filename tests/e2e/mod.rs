@@ -3,5 +3,10 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod commands;
+mod cookbook;
+mod proof;
+mod stamps;
 mod tempo;
+mod unchanged;
+mod verify;
 mod views;

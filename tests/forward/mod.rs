@@ -4,7 +4,7 @@
 
 mod bench;
 mod delivery;
-mod double;
+pub(crate) mod double;
 mod faults;
 mod probing;
 mod real;

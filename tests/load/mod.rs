@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 #[path = "../../benches/load/mod.rs"]
-mod tool;
+pub(crate) mod tool;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

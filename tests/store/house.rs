@@ -139,6 +139,7 @@ impl House {
             open_trace_idle,
             open_trace_bytes,
             trace_limit: TraceLimit { max_spans: self.tuning.max_trace_spans },
+            keep_verdicts: true,
             run_timeout: self.tuning.run_timeout,
             max_age: self.tuning.max_age,
             max_index_bytes: self.tuning.max_index_bytes,

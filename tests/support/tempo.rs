@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use sessionfold::tempo::query::{QueryClient, QueryOptions};
 use tempfile::TempDir;
 
 /// A place for a Tempo: its ports are known before it runs, so that a test can begin without it.
@@ -78,6 +79,26 @@ impl Tempo {
         self.until("tempo is ready", async || matches!(self.get("/ready", &[]).await, Ok((200, _)))).await;
     }
 
+    /// SIGTERM: it stores what it has taken. What is left of it after some seconds is killed, as a container's runtime does; by then all is stored.
+    pub async fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        super::server::signal(process.id());
+        let began = Instant::now();
+        while process.try_wait().unwrap().is_none() && began.elapsed() < Duration::from_secs(8) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let _ = process.kill();
+        let _ = process.wait();
+    }
+
+    /// As `kill -9` does: what it took in its last seconds is gone.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
     /// Where it takes OTLP gRPC.
     pub fn otlp_endpoint(&self) -> String {
         format!("127.0.0.1:{}", self.ports.otlp_grpc)
@@ -86,6 +107,12 @@ impl Tempo {
     /// Where it answers queries.
     pub fn query_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.http)
+    }
+
+    /// Our own client of its query API.
+    pub fn query_client(&self) -> QueryClient {
+        let options = QueryOptions { url: self.query_url(), headers: Vec::new(), send_tenant: false, timeout: PATIENCE };
+        QueryClient::new(&options).unwrap()
     }
 
     /// The status and body of a GET; `path` must be percent-encoded.

@@ -4,6 +4,7 @@
 //! - A key that was not asked for by `include=` is absent; a documented key is always there.
 
 pub(super) mod detail;
+pub(super) mod links;
 pub(super) mod query;
 pub(super) mod run;
 pub(super) mod score;
@@ -16,7 +17,9 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use self::links::Links;
 use self::score::ScoreLine;
+use super::elsewhere::{Elsewhere, Grafana};
 use crate::model::Str;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
@@ -54,6 +57,8 @@ struct SessionLine<'a> {
     usage: Option<Pricing>,
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Errors>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links: Option<Links>,
 }
 
 /// The part of a session's usage that the list has at hand.
@@ -101,6 +106,8 @@ pub(super) struct RunLine<'a> {
     models: Option<Vec<ModelLine<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scores: Option<Vec<ScoreLine<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links: Option<Links>,
 }
 
 #[derive(Serialize)]
@@ -204,14 +211,20 @@ impl Number {
 // === impl SessionList ===
 
 impl<'a> SessionList<'a> {
-    pub(super) fn new(page: &'a Page<SessionSummary>, include: Includes, next: Option<String>, previous: Option<String>) -> Self {
-        let results = page.items.iter().map(|summary| SessionLine::new(summary, include)).collect();
+    pub(super) fn new(
+        page: &'a Page<SessionSummary>,
+        include: Includes,
+        grafana: Option<&Grafana>,
+        next: Option<String>,
+        previous: Option<String>,
+    ) -> Self {
+        let results = page.items.iter().map(|summary| SessionLine::new(summary, include, grafana)).collect();
         Self { results, count: page.count, next, previous }
     }
 }
 
 impl<'a> SessionLine<'a> {
-    fn new(summary: &'a SessionSummary, include: Includes) -> Self {
+    fn new(summary: &'a SessionSummary, include: Includes, grafana: Option<&Grafana>) -> Self {
         Self {
             session_id: summary.id.as_str(),
             run_count: summary.run_count,
@@ -223,6 +236,7 @@ impl<'a> SessionLine<'a> {
             agents: names(&summary.agents),
             usage: include.has(Include::Usage).then(|| Pricing::new(summary)),
             errors: include.has(Include::Errors).then(|| Errors::new(summary)),
+            links: include.has(Include::Links).then(|| Links::new(Elsewhere::session(summary), grafana)),
         }
     }
 }
@@ -274,7 +288,13 @@ impl<'a> RunLine<'a> {
             user_group: has_users.then_some(run.user_group.as_deref()),
             models: include.has(Include::Models).then(|| run.models.iter().map(|usage| ModelLine::of(usage, include)).collect()),
             scores: include.has(Include::Scores).then(|| run.scores.iter().map(ScoreLine::new).collect()),
+            links: None,
         }
+    }
+
+    /// With links, if they are asked for.
+    pub(super) fn linked(self, run: &Run, include: Includes, grafana: Option<&Grafana>) -> Self {
+        Self { links: include.has(Include::Links).then(|| Links::new(Elsewhere::run(run), grafana)), ..self }
     }
 }
 

@@ -359,3 +359,15 @@ fn odd_times_are_kept_and_counted() {
         assert_eq!((found.fact.is_future, found.oddities), (is_future, oddities), "{start} {end}");
     }
 }
+
+#[test]
+fn a_correction_of_our_own_that_comes_back_is_no_span() {
+    let cost = [attribute(("sessionfold.cost", Double(1.0)))];
+    let read = |name, scope| {
+        let span = Scalars { name, ..plain_span() };
+        extract_with(span, cost.into_iter(), scope, &[], NOW, &mut Strings::default()).is_some()
+    };
+    assert!(!read("sessionfold.correction", "sessionfold"));
+    assert!(read("sessionfold.correction", "somebody.else"));
+    assert!(read("sessionfold.run", "sessionfold"));
+}

@@ -15,7 +15,7 @@ use super::rows::{NO_SESSION, TenantNo};
 use super::strays::calls_of;
 use super::tenant::{TenantCell, TenantState};
 use super::traces::{AppliedRun, TraceKey};
-use crate::fold::{Rules, fold};
+use crate::fold::{Decided, Rules, fold};
 use crate::index::SessionNo;
 use crate::model::ids::{SessionId, SpanId};
 use crate::model::report::Report;
@@ -35,6 +35,7 @@ struct TraceChange {
     /// The run as it was, if it was, and as it is.
     come: Vec<(Option<AppliedRun>, Arc<Run>)>,
     same: Vec<AppliedRun>,
+    decided: Option<Arc<Decided>>,
 }
 
 impl Folder {
@@ -68,7 +69,7 @@ impl Folder {
 
     /// `None` if it is not its turn yet.
     fn fold_trace(&mut self, key: TraceKey, all: bool) -> Result<Option<TraceChange>, FoldError> {
-        let mut change = TraceChange { key, gone: Vec::new(), come: Vec::new(), same: Vec::new() };
+        let mut change = TraceChange { key, gone: Vec::new(), come: Vec::new(), same: Vec::new(), decided: None };
         let began = Instant::now();
         let fold_after = self.shared.traces.map.get(&key).and_then(|open| open.fold_after);
         if !all && fold_after.is_some_and(|after| began < after) {
@@ -91,15 +92,27 @@ impl Folder {
         self.note_calls(key.0, calls)?;
 
         let mut before: FxHashMap<SpanId, AppliedRun> = before.into_iter().map(|applied| (applied.run.key.span, applied)).collect();
+        let mut decided = Decided { runs: Vec::with_capacity(folded.runs.len()), verdicts: folded.verdicts, has_deleted: false };
         for run in folded.runs {
-            if self.is_deleted(key.0, &run) || self.is_told_elsewhere(key.0, &run) {
+            let is_deleted = self.is_deleted(key.0, &run);
+            if is_deleted || self.is_told_elsewhere(key.0, &run) {
+                decided.runs.push(None);
+                decided.has_deleted |= is_deleted;
                 continue;
             }
             match before.remove(&run.key.span) {
-                Some(applied) if *applied.run == run => change.same.push(applied),
-                known => change.come.push((known, Arc::new(run))),
+                Some(applied) if *applied.run == run => {
+                    decided.runs.push(Some(applied.run.clone()));
+                    change.same.push(applied);
+                }
+                known => {
+                    let run = Arc::new(run);
+                    decided.runs.push(Some(run.clone()));
+                    change.come.push((known, run));
+                }
             }
         }
+        change.decided = self.options.keep_verdicts.then(|| Arc::new(decided));
         change.gone = before.into_values().collect();
         Ok(Some(change))
     }
@@ -127,7 +140,7 @@ impl Folder {
         let mut newly_untraced = Vec::new();
         let mut state = cell.write();
         for change in changes {
-            let TraceChange { key, gone, mut come, same } = change;
+            let TraceChange { key, gone, mut come, same, decided } = change;
             let is_applied = |applied: &AppliedRun| applied.session_no == NO_SESSION || is_listed(&state, applied);
             let (mut applied, unlisted): (Vec<_>, Vec<_>) = same.into_iter().partition(is_applied);
             come.extend(unlisted.into_iter().map(|applied| (Some(applied.clone()), applied.run)));
@@ -154,6 +167,7 @@ impl Folder {
             };
             if let Some(mut open) = self.shared.traces.map.get_mut(&key) {
                 open.applied = applied;
+                open.decided = decided;
             }
         }
         self.recompute(cell, state, recompute)?;

@@ -30,6 +30,7 @@ mod sessionless;
 mod strays;
 mod tenant;
 mod traces;
+mod verdicts;
 mod view;
 
 use std::path::PathBuf;
@@ -87,6 +88,8 @@ pub struct Options {
     /// Open traces leave memory earlier while they take more than this.
     pub open_trace_bytes: usize,
     pub trace_limit: TraceLimit,
+    /// Keep with each open trace what was decided of its spans, because somebody will ask ([`LocalStore::decided`]).
+    pub keep_verdicts: bool,
     /// A run without an end and without a sign of life for this long has timed out.
     pub run_timeout: Nanos,
     /// Sessions without activity for this long are removed, older spans are not folded. `None`: kept for ever.

@@ -12,7 +12,7 @@ use super::read::Reader;
 use super::recent::{Generation, RunOrder};
 use super::rows::{NO_SESSION, TenantNo, unreadable};
 use super::tenant::TenantCell;
-use crate::fold::TraceFacts;
+use crate::fold::{Decided, TraceFacts};
 use crate::index::SessionNo;
 use crate::model::ids::{RunId, RunKey, TraceId};
 use crate::model::report::Report;
@@ -32,6 +32,8 @@ pub(super) struct OpenTrace {
     /// Runs whose reports stand on spans of this trace, ordered.
     pub(super) joined: Vec<RunId>,
     pub(super) applied: Vec<AppliedRun>,
+    /// What the last fold of it decided, for those who mark spans by it; empty until it is folded, and where nobody asks.
+    pub(super) decided: Option<Arc<Decided>>,
     /// The checkpoint generation in which it last changed; it may leave memory once that one is on disk.
     pub(super) changed: Generation,
     /// When a span of it last came.
@@ -69,6 +71,7 @@ impl OpenTrace {
             report: None,
             joined: Vec::new(),
             applied,
+            decided: None,
             changed: Generation(0),
             touched: Instant::now(),
             is_dirty: false,

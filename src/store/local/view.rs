@@ -33,8 +33,8 @@ fn can_have_started(parent: &Run, child: &Run) -> bool {
 }
 
 /// A trace as far as it is kept, with the reports that belong to it.
-struct Unit {
-    facts: TraceFacts,
+pub(super) struct Unit {
+    pub(super) facts: TraceFacts,
     reports: Vec<Arc<Report>>,
 }
 
@@ -119,13 +119,13 @@ impl LocalStore {
         Ok(relatives)
     }
 
-    fn fold_unit(&self, trace: TraceId, unit: &Unit) -> Folded {
+    pub(super) fn fold_unit(&self, trace: TraceId, unit: &Unit) -> Folded {
         let silent_since = (self.shared.clock)().minus(self.shared.run_timeout);
         let reports: Vec<&Report> = unit.reports.iter().map(|report| &**report).collect();
         fold(trace, &unit.facts, &reports, &Rules { price: &*self.shared.price, silent_since })
     }
 
-    fn unit(&self, cell: &TenantCell, reader: &Reader, trace: TraceId) -> rusqlite::Result<Option<Unit>> {
+    pub(super) fn unit(&self, cell: &TenantCell, reader: &Reader, trace: TraceId) -> rusqlite::Result<Option<Unit>> {
         let Some((facts, own, joined)) = self.kept(cell, reader, trace)? else { return Ok(None) };
         let mut reports: Vec<_> = own.into_iter().filter(|report| report.place().is_none()).collect();
         for run in joined {

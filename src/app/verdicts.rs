@@ -1,0 +1,64 @@
+//! The store as the stamps see it: what was decided of a trace, and nothing else.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashSet;
+
+use crate::fold::Decided;
+use crate::journal::Position;
+use crate::model::ids::{RunId, SpanId, Tenant, TraceId};
+use crate::store::StoreError;
+use crate::store::local::LocalStore;
+use crate::tempo::stamp::Verdicts;
+
+/// A failure is said this often while it lasts.
+const REPEAT: Duration = Duration::from_secs(30);
+
+pub(super) struct StoreVerdicts {
+    store: LocalStore,
+    /// When a failure was last said.
+    told: Mutex<Option<Instant>>,
+}
+
+// === impl StoreVerdicts ===
+
+impl StoreVerdicts {
+    pub(super) fn new(store: LocalStore) -> Self {
+        Self { store, told: Mutex::default() }
+    }
+
+    /// A span that cannot be stamped is forwarded all the same; `verify` names the difference.
+    fn known<T>(&self, decided: Result<Option<T>, StoreError>) -> Option<T> {
+        decided.unwrap_or_else(|error| {
+            let mut told = super::lock(&self.told);
+            if told.is_none_or(|told| told.elapsed() >= REPEAT) {
+                *told = Some(Instant::now());
+                tracing::warn!(%error, "a trace could not be read: its spans go to tempo without stamps");
+            }
+            None
+        })
+    }
+}
+
+impl Verdicts for StoreVerdicts {
+    fn folded(&self) -> Position {
+        self.store.folded()
+    }
+
+    fn decided(&self, tenant: &Tenant, trace: TraceId) -> Option<Arc<Decided>> {
+        self.known(self.store.decided(tenant, trace))
+    }
+
+    fn is_settled(&self, tenant: &Tenant, trace: TraceId) -> bool {
+        self.store.is_settled(tenant, trace)
+    }
+
+    fn trace_of_reported(&self, tenant: &Tenant, run: RunId) -> Option<TraceId> {
+        self.known(self.store.trace_of_reported(tenant, run))
+    }
+
+    fn decided_without(&self, tenant: &Tenant, trace: TraceId, spans: &FxHashSet<SpanId>) -> Option<Arc<Decided>> {
+        self.known(self.store.decided_without(tenant, trace, spans))
+    }
+}

@@ -1,0 +1,153 @@
+//! `sessionfold verify`: does Tempo hold what the index shows?
+//!
+//! - Run by run: that it is there once, with the same session, cost, tokens and error; down to the spans where it is not.
+//! - It reads only: the running server over its API, or its data directory while no server runs; and Tempo by search and by id.
+//! - What Tempo cannot show yet, and what has not ended, is left out and counted.
+
+mod compare;
+mod index;
+mod print;
+
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use self::compare::{Asked, Comparison, compare};
+use self::index::Index;
+use super::{Settings, fail, refuse};
+use crate::config::Config;
+use crate::model::ids::Tenant;
+use crate::tempo::query::search::Window;
+use crate::tempo::query::{QueryClient, QueryError, QueryOptions};
+use crate::tempo::stamped;
+
+/// The exit code where nothing could be compared.
+const EXIT_UNKNOWN: u8 = 2;
+
+/// Longer than Tempo's own time-out for a query.
+const TIMEOUT: Duration = Duration::from_secs(130);
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    pub(super) settings: Settings,
+    /// Only this session, over all time
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+    /// Only runs that were active in this time before now, for instance 2h or 7d; `all` for everything the index has
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = since)]
+    since: Since,
+    /// Leave out runs that ended less than this ago: Tempo shows a span some seconds after it took it
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    grace: Duration,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+    /// An API key, where the server wants one
+    #[arg(long, value_name = "KEY", env = "SESSIONFOLD_KEY", hide_env_values = true)]
+    key: Option<String>,
+    /// The tenant towards Tempo, and in the data directory
+    #[arg(long, value_name = "NAME", default_value = Tenant::DEFAULT)]
+    tenant: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Since {
+    All,
+    Last(Duration),
+}
+
+/// What is compared.
+pub(super) struct Scope {
+    pub(super) session: Option<String>,
+    /// Nanoseconds since 1970; runs that were active at or after it.
+    pub(super) start: Option<u64>,
+    /// Runs that ended after this are too young.
+    pub(super) young: u64,
+}
+
+/// Why nothing could be compared.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum VerifyError {
+    #[error(transparent)]
+    Tempo(#[from] QueryError),
+    #[error("cannot read the index: {0}")]
+    Index(String),
+}
+
+pub(super) fn run(args: &VerifyArgs, config: &Config) -> ExitCode {
+    if config.forward.tempo_query.is_empty() {
+        return refuse("verify needs Tempo's HTTP API: --tempo-query http://tempo:3200");
+    }
+    let Some(tenant) = Tenant::new(&args.tenant) else { return refuse(&format!("{:?} is no tenant", args.tenant)) };
+    let options = QueryOptions {
+        url: config.forward.tempo_query.clone(),
+        headers: config.forward.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        // As in forwarding, the tenant `default` is never named.
+        send_tenant: tenant.as_str() != Tenant::DEFAULT,
+        timeout: TIMEOUT,
+    };
+    let client = match QueryClient::new(&options) {
+        Ok(client) => client,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start the runtime: {error}")),
+    };
+    match runtime.block_on(verify(args, config, &tenant, &client)) {
+        Ok(comparison) => {
+            let tempo = &config.forward.tempo_query;
+            if args.json {
+                print::json(tempo, &comparison)
+            } else {
+                print::text(tempo, &comparison)
+            }
+            if comparison.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::EXIT_FAILURE) }
+        }
+        Err(error) => {
+            eprintln!("sessionfold: {error}");
+            ExitCode::from(EXIT_UNKNOWN)
+        }
+    }
+}
+
+async fn verify(args: &VerifyArgs, config: &Config, tenant: &Tenant, client: &QueryClient) -> Result<Comparison, VerifyError> {
+    let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()).unwrap_or(u64::MAX);
+    let back = |by: Duration| now.saturating_sub(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX));
+    let start = match args.since {
+        _ if args.session.is_some() => None,
+        Since::All => None,
+        Since::Last(time) => Some(back(time)),
+    };
+    let scope = Scope { session: args.session.clone(), start, young: back(args.grace) };
+    let index = Index::find(config, args.key.as_deref(), tenant).await?;
+    let (runs, sessions) = index.runs(&scope).await?;
+    // Whole runs, also those that began before the range; and what Tempo alone may have, up to now.
+    let first = runs.iter().map(|run| run.started_at).filter(|at| *at > 0).min().into_iter().chain(scope.start).min().unwrap_or(now);
+    let range = Window { start: first / 1_000_000_000, end: now / 1_000_000_000 + 1 };
+    let bar = progress("reading tempo", range.end - range.start);
+    let held = stamped::read(client, tenant, args.session.as_deref(), range, |seconds| bar.set_position(seconds)).await?;
+    bar.finish_and_clear();
+    let asked = Asked { index: &index, client, tenant, scope: &scope };
+    compare(&asked, &runs, &sessions, held).await
+}
+
+/// A bar on standard error, where that is a terminal.
+fn progress(what: &'static str, length: u64) -> ProgressBar {
+    use std::io::IsTerminal;
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{msg:<16} [{bar:30}] {percent}%").unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length).with_style(style.progress_chars("=> ")).with_message(what)
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if text == "all" {
+        return Ok(Since::All);
+    }
+    humantime::parse_duration(text).map(Since::Last).map_err(|error| format!("expected a time such as 24h, or all: {error}"))
+}

@@ -1,0 +1,196 @@
+//! TraceQL searches and metrics.
+//!
+//! - One question, one answer: windows, limits and what to do about them are the caller's.
+
+use http::StatusCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use super::{QueryClient, QueryError};
+use crate::model::ids::{SpanId, Tenant, TraceId};
+
+/// A page of a thousand traces with a hundred spans each is some dozens of megabytes.
+const MAX_ANSWER_BYTES: usize = 256 << 20;
+
+/// Seconds since 1970; the end is not included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Window {
+    pub start: u64,
+    pub end: u64,
+}
+
+/// A trace that a search found.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FoundTrace {
+    pub trace: TraceId,
+    /// How many of its spans match; `spans` can hold fewer.
+    pub matched: u64,
+    pub spans: Vec<FoundSpan>,
+}
+
+/// A span that matched, with the attributes that were selected.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FoundSpan {
+    pub span: SpanId,
+    pub name: String,
+    pub start_unix_nanos: u64,
+    pub attributes: Vec<(String, Attribute)>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Attribute {
+    Text(String),
+    Int(i64),
+    Double(f64),
+    Bool(bool),
+}
+
+/// One series of a metric, with the values of its labels in the order of `by`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Series {
+    /// `None`: spans without that attribute.
+    pub labels: Vec<Option<String>>,
+    pub value: f64,
+}
+
+// === impl QueryClient ===
+
+impl QueryClient {
+    /// The traces that match in the window, at most `limit` of them and at most `spans` spans of each (Tempo allows 100).
+    pub async fn search(
+        &self,
+        tenant: &Tenant,
+        query: &str,
+        window: Window,
+        limit: usize,
+        spans: usize,
+    ) -> Result<Vec<FoundTrace>, QueryError> {
+        let Window { start, end } = window;
+        let path = format!("/api/search?q={}&start={start}&end={end}&limit={limit}&spss={spans}", encode(query));
+        let answer = self.json(tenant, &path).await?;
+        let traces = answer["traces"].as_array().map(Vec::as_slice).unwrap_or_default();
+        traces.iter().map(found_trace).collect()
+    }
+
+    /// The series of an instant metric over the window, which Tempo allows to be 24 hours long.
+    pub async fn metric(&self, tenant: &Tenant, query: &str, window: Window) -> Result<Vec<Series>, QueryError> {
+        let Window { start, end } = window;
+        let answer = self.json(tenant, &format!("/api/metrics/query?q={}&start={start}&end={end}", encode(query))).await?;
+        let series = answer["series"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(series.iter().map(found_series).collect())
+    }
+
+    async fn json(&self, tenant: &Tenant, path: &str) -> Result<Value, QueryError> {
+        let (status, body) = self.get(tenant, path, "application/json", MAX_ANSWER_BYTES).await?;
+        if status != StatusCode::OK {
+            let words = String::from_utf8_lossy(&body).chars().take(200).collect();
+            return Err(QueryError::Refused { status: status.as_u16(), words });
+        }
+        serde_json::from_slice(&body).map_err(|error| QueryError::Answer(error.to_string()))
+    }
+}
+
+// === impl FoundSpan ===
+
+impl FoundSpan {
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match self.attribute(key)? {
+            Attribute::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn int(&self, key: &str) -> Option<i64> {
+        match self.attribute(key)? {
+            Attribute::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub fn double(&self, key: &str) -> Option<f64> {
+        match self.attribute(key)? {
+            Attribute::Double(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    fn attribute(&self, key: &str) -> Option<&Attribute> {
+        self.attributes.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+}
+
+fn found_trace(trace: &Value) -> Result<FoundTrace, QueryError> {
+    let id = trace["traceID"].as_str().unwrap_or_default();
+    // Tempo leaves leading zeros out.
+    let trace_id = TraceId::from_hex(&format!("{id:0>32}")).ok_or_else(|| QueryError::Answer(format!("the trace id {id:?}")))?;
+    let sets = trace["spanSets"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut found = FoundTrace { trace: trace_id, matched: 0, spans: Vec::new() };
+    for set in sets {
+        found.matched += set["matched"].as_u64().unwrap_or(0);
+        for span in set["spans"].as_array().into_iter().flatten() {
+            found.spans.push(found_span(span)?);
+        }
+    }
+    Ok(found)
+}
+
+fn found_span(span: &Value) -> Result<FoundSpan, QueryError> {
+    let id = span["spanID"].as_str().unwrap_or_default();
+    let number = u64::from_str_radix(id, 16).ok().and_then(SpanId::from_u64);
+    let attributes = span["attributes"].as_array().into_iter().flatten();
+    let attributes = attributes.filter_map(|attribute| {
+        let value = &attribute["value"];
+        let value = if let Some(text) = value["stringValue"].as_str() {
+            Attribute::Text(text.to_owned())
+        } else if let Some(number) = value["intValue"].as_str() {
+            Attribute::Int(number.parse().ok()?)
+        } else if let Some(number) = value["doubleValue"].as_f64() {
+            Attribute::Double(number)
+        } else {
+            Attribute::Bool(value["boolValue"].as_bool()?)
+        };
+        Some((attribute["key"].as_str()?.to_owned(), value))
+    });
+    Ok(FoundSpan {
+        span: number.ok_or_else(|| QueryError::Answer(format!("the span id {id:?}")))?,
+        name: span["name"].as_str().unwrap_or_default().to_owned(),
+        start_unix_nanos: span["startTimeUnixNano"].as_str().and_then(|nanos| nanos.parse().ok()).unwrap_or(0),
+        attributes: attributes.collect(),
+    })
+}
+
+fn found_series(series: &Value) -> Series {
+    let labels = series["labels"].as_array().into_iter().flatten();
+    let labels = labels.map(|label| {
+        let value = &label["value"];
+        value["stringValue"].as_str().filter(|text| *text != "nil").map(str::to_owned)
+    });
+    Series { labels: labels.collect(), value: series["value"].as_f64().unwrap_or(0.0) }
+}
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_a_real_tempo_is_read() {
+        let answer = r#"{"traceID":"b05d59fcaea561cdf2ca19b712f52af","rootServiceName":"support-desk","durationMs":2195,
+            "spanSet":{"spans":[],"matched":1},
+            "spanSets":[{"spans":[{"spanID":"37da326dc2904f9","name":"invoke_agent support-agent","startTimeUnixNano":"1795692607878229985",
+            "durationNanos":"2195368323","attributes":[{"key":"sessionfold.run.tokens","value":{"intValue":"1083"}},
+            {"key":"sessionfold.run.cost","value":{"doubleValue":0.003045}},{"key":"sessionfold.session_id","value":{"stringValue":"s"}},
+            {"key":"status","value":{"stringValue":"ok"}}]}],"matched":3}]}"#;
+        let found = found_trace(&serde_json::from_str(answer).unwrap()).unwrap();
+        assert_eq!(found.trace.to_string(), "0b05d59fcaea561cdf2ca19b712f52af");
+        assert_eq!((found.matched, found.spans.len()), (3, 1));
+        let span = &found.spans[0];
+        assert_eq!(span.span.to_string(), "037da326dc2904f9");
+        assert_eq!((span.int("sessionfold.run.tokens"), span.double("sessionfold.run.cost")), (Some(1083), Some(0.003_045)));
+        assert_eq!((span.text("sessionfold.session_id"), span.text("status")), (Some("s"), Some("ok")));
+        assert_eq!(span.start_unix_nanos, 1_795_692_607_878_229_985);
+    }
+}

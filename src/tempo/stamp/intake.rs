@@ -1,0 +1,105 @@
+//! An entry that waits: where its spans are, and whose traces they belong to.
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+use tokio::time::Instant;
+
+use super::told::{Seen, Told};
+use crate::journal::Position;
+use crate::model::ids::{RunId, SpanId, TraceId};
+use crate::tempo::batch::Last;
+use crate::wire::stamp::Layout;
+
+/// One entry of the journal on its way.
+pub(super) struct Held {
+    pub(super) bytes: Bytes,
+    pub(super) read_at: Instant,
+    /// Where the next entry of the journal begins.
+    pub(super) end: Position,
+    pub(super) last: Last,
+    /// An event of a run instead of spans.
+    pub(super) event: Option<RunEvent>,
+    /// `None` where the bytes cannot be walked: they go as they are.
+    pub(super) layout: Option<Layout>,
+    /// One for every span of the layout.
+    pub(super) spans: Vec<HeldSpan>,
+    /// The traces of its spans, each once.
+    pub(super) traces: Vec<TraceId>,
+    /// So many of the traces were found settled.
+    pub(super) n_settled: usize,
+}
+
+/// The SDK told something of a run over HTTP that its sums may depend on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::tempo) struct RunEvent {
+    pub(in crate::tempo) run: RunId,
+    /// It said that the run is over.
+    pub(in crate::tempo) is_end: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeldSpan {
+    /// Index into the traces.
+    pub(super) trace: u32,
+    /// `None`: not a span that could be stamped.
+    pub(super) id: Option<SpanId>,
+    pub(super) seen: Seen,
+}
+
+// === impl Held ===
+
+impl Held {
+    /// Walks an entry and notes its spans. Gives also how many of them came before, byte for byte.
+    pub(super) fn of(bytes: Bytes, read_at: Instant, end: Position, last: Last, told: &mut Told) -> (Self, u64) {
+        let mut traces: Vec<TraceId> = Vec::new();
+        let mut index: FxHashMap<TraceId, u32> = FxHashMap::default();
+        let mut spans: Vec<HeldSpan> = Vec::new();
+        let mut checksums: Vec<u32> = Vec::new();
+        let layout = Layout::of(&bytes, |span| {
+            checksums.push(crc32fast::hash(span.bytes));
+            let (Some(trace), Some(id)) = (TraceId::from_bytes(span.trace_id), SpanId::from_bytes(span.span_id)) else {
+                spans.push(HeldSpan { trace: 0, id: None, seen: Seen::Never });
+                return;
+            };
+            // Spans of one trace mostly come together.
+            let at = match spans.last().filter(|last| traces.get(last.trace as usize) == Some(&trace)) {
+                Some(last) => last.trace,
+                None => *index.entry(trace).or_insert_with(|| {
+                    traces.push(trace);
+                    traces.len() as u32 - 1
+                }),
+            };
+            spans.push(HeldSpan { trace: at, id: Some(id), seen: Seen::Never });
+        });
+        let n_duplicates = meet(&traces, &mut spans, &checksums, told);
+        let layout = layout.ok();
+        (Self { bytes, read_at, end, last, event: None, layout, spans, traces, n_settled: 0 }, n_duplicates)
+    }
+
+    /// An event of a run.
+    pub(super) fn of_event(event: RunEvent, read_at: Instant, end: Position, last: Last) -> Self {
+        let (spans, traces) = (Vec::new(), Vec::new());
+        Self { bytes: Bytes::new(), read_at, end, last, event: Some(event), layout: None, spans, traces, n_settled: 0 }
+    }
+}
+
+/// Compares the spans with those that came by, a stretch of one trace at a time; gives how many are repetitions.
+fn meet(traces: &[TraceId], spans: &mut [HeldSpan], checksums: &[u32], told: &mut Told) -> u64 {
+    let mut n_duplicates = 0;
+    let mut checksums = checksums;
+    for stretch in spans.chunk_by_mut(|a, b| a.trace == b.trace && a.id.is_some() && b.id.is_some()) {
+        let (sums, rest) = checksums.split_at(stretch.len().min(checksums.len()));
+        checksums = rest;
+        let Some(first) = stretch.first() else { continue };
+        let (Some(_), Some(trace)) = (first.id, traces.get(first.trace as usize)) else { continue };
+        let mut seen = Vec::with_capacity(stretch.len());
+        let ids = stretch.iter().zip(sums).filter_map(|(span, sum)| Some((span.id?, *sum)));
+        told.meet(*trace, ids, |found| seen.push(found));
+        for (span, found) in stretch.iter_mut().zip(seen) {
+            n_duplicates += u64::from(found == Seen::Already);
+            span.seen = found;
+        }
+    }
+    told.forget_oldest();
+    n_duplicates
+}

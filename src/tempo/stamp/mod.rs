@@ -1,0 +1,86 @@
+//! Stamps: what the fold decided, told to Tempo on the spans themselves.
+//!
+//! ```text
+//! entries ──► Stamper (one per tenant): hold until settled ──► write stamps, add corrections ──► Lane
+//!                  │ asks [`Verdicts`]                           │ keeps accounts of what was told ([`told`])
+//! ```
+//!
+//! - Every span of a run gets `sessionfold.session_id`, `.run_id`, `.agent_name`; a model span that counts also `.cost` (always a double) and
+//!   `.tokens` (always an integer); the run's own span `.run.cost`, `.run.tokens`, `.run.llm_calls`. Nothing else of a span changes.
+//! - Entries leave in the order of the journal. One waits until every trace in it has settled, at most `hold`, and less where memory is short.
+//! - What changes after it was told is told as a difference, on a span of its own in the same request as the span that changed it. So the sums
+//!   over what Tempo holds are the sums of the index, and a crash between the two is not possible.
+//! - A completed run that only the SDK's HTTP path tells of becomes one span of our own.
+//! - It never waits for Tempo to decide anything, and never keeps an entry back for good.
+
+mod account;
+mod correction;
+mod hold;
+mod intake;
+mod labels;
+mod stamper;
+mod told;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_hash::FxHashSet;
+
+pub use self::correction::{CORRECTION_NAME, SYNTHETIC_KEY, SYNTHETIC_NAME};
+pub(super) use self::hold::{Hold, Incoming, Surroundings, What};
+pub(super) use self::intake::RunEvent;
+pub(super) use self::stamper::Stamper;
+use crate::fold::Decided;
+use crate::journal::Position;
+use crate::model::ids::{RunId, SpanId, Tenant, TraceId};
+
+/// What stamps are made from; the assembly lends it. Calls may block on disk.
+pub trait Verdicts: Send + Sync + 'static {
+    /// How far the journal is folded.
+    fn folded(&self) -> Position;
+
+    /// The last decision on a trace; `None` if nothing is known of it.
+    fn decided(&self, tenant: &Tenant, trace: TraceId) -> Option<Arc<Decided>>;
+
+    /// Whether nothing more is to be expected of the trace.
+    fn is_settled(&self, tenant: &Tenant, trace: TraceId) -> bool;
+
+    /// The trace that a run the SDK told of over HTTP is decided in.
+    fn trace_of_reported(&self, tenant: &Tenant, run: RunId) -> Option<TraceId>;
+
+    /// The decision as it would be without these spans.
+    fn decided_without(&self, tenant: &Tenant, trace: TraceId, spans: &FxHashSet<SpanId>) -> Option<Arc<Decided>>;
+}
+
+/// What the user decides about stamps.
+#[derive(Clone, Copy, Debug)]
+pub struct StampOptions {
+    /// A trace waits at most this long until it has settled.
+    pub hold: Duration,
+    /// Entries wait at least this long, so that they leave in company.
+    pub linger: Duration,
+    /// So many bytes of settled entries do not wait for company.
+    pub batch_bytes: usize,
+    /// Tell what changed after it was told.
+    pub corrections: bool,
+    /// Bytes for what is remembered of spans that were sent: for repetitions and for differences.
+    pub memory_bytes: usize,
+}
+
+/// The key of every span of a run: the session it belongs to.
+pub const SESSION_ID: &str = "sessionfold.session_id";
+/// The id the run is shown by, as text. Missing where the run's own span is not known yet.
+pub const RUN_ID: &str = "sessionfold.run_id";
+pub const AGENT_NAME: &str = "sessionfold.agent_name";
+/// What a model span that counts cost, in dollars.
+pub const COST: &str = "sessionfold.cost";
+pub const TOKENS: &str = "sessionfold.tokens";
+/// On the run's own span: its totals.
+pub const RUN_COST: &str = "sessionfold.run.cost";
+pub const RUN_TOKENS: &str = "sessionfold.run.tokens";
+pub const RUN_LLM_CALLS: &str = "sessionfold.run.llm_calls";
+
+/// Nano-dollars as the double that is nearest to them.
+fn dollars(nanos: i64) -> f64 {
+    nanos as f64 / 1e9
+}

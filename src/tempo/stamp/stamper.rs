@@ -1,0 +1,255 @@
+//! Writes the stamps of one entry, and what has to be corrected beside it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::account::{Amounts, Owner, Subject, is_over, own_span};
+use super::correction::{self, Correction, Synthetic};
+use super::intake::{Held, RunEvent};
+use super::labels::{put_run, put_totals};
+use super::told::{Seen, Told, TraceTold};
+use super::{COST, StampOptions, TOKENS, Verdicts, dollars};
+use crate::fold::{Decided, Verdict};
+use crate::model::Str;
+use crate::model::ids::{SpanId, Tenant, TraceId};
+use crate::model::time::UnixNanos;
+use crate::tempo::batch::Parts;
+use crate::tempo::metrics::ForwardMetrics;
+use crate::wire::stamp::{Fate, Stamps, encoded};
+
+/// The stamps of a span in the usual lengths.
+const STAMP_BYTES: usize = 208;
+
+/// So many traces may wait to be looked at again until it is known what was told of them.
+const MAX_UNSURE: usize = 10_000;
+
+/// The stamping of one tenant's spans. Not async: it is called where blocking is allowed.
+pub(in crate::tempo) struct Stamper {
+    pub(super) tenant: Tenant,
+    pub(super) verdicts: Arc<dyn Verdicts>,
+    pub(super) told: Told,
+    options: StampOptions,
+    metrics: ForwardMetrics,
+    /// Traces that something is known of from before, and of which it was not known yet whether all of it is from before.
+    unsure: VecDeque<TraceId>,
+}
+
+/// A run of which spans are being stamped: the attributes that all its spans share.
+struct Shared {
+    decided: Option<Arc<Decided>>,
+    labels: Vec<Option<Vec<u8>>>,
+    told: TraceTold,
+}
+
+/// Spans of our own that have to be sent.
+#[derive(Default)]
+struct Due {
+    corrections: Vec<Correction>,
+    synthetics: Vec<Synthetic>,
+}
+
+/// Why a trace is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Spans,
+    /// The SDK said that a run of it is over.
+    End,
+}
+
+// === impl Stamper ===
+
+impl Stamper {
+    pub(in crate::tempo) fn new(tenant: Tenant, verdicts: Arc<dyn Verdicts>, options: StampOptions, metrics: ForwardMetrics) -> Self {
+        let told = Told::new(options.memory_bytes);
+        Self { tenant, verdicts, told, options, metrics, unsure: VecDeque::new() }
+    }
+
+    /// The entry as Tempo gets it; empty if nothing of it is left to send. `is_all_read` says whether all of the journal came by.
+    pub(super) fn stamp(&mut self, held: &Held, is_all_read: &dyn Fn() -> bool) -> Parts {
+        let Some(layout) = &held.layout else { return held.bytes.clone().into() };
+        let mut shared: Vec<Shared> = Vec::with_capacity(held.traces.len());
+        for trace in &held.traces {
+            let decided = self.verdicts.decided(&self.tenant, *trace);
+            let n_runs = decided.as_ref().map_or(0, |decided| decided.runs.len());
+            shared.push(Shared { decided, labels: vec![None; n_runs], told: self.told.take(*trace) });
+        }
+        let mut n_kept = 0;
+        let mut n_stamped = 0;
+        let parts = layout.write(&held.bytes, held.spans.len() * STAMP_BYTES, |ordinal, stamps| {
+            let Some(span) = held.spans.get(ordinal) else { return Fate::Keep };
+            if span.seen == Seen::Already {
+                return Fate::Drop;
+            }
+            n_kept += 1;
+            if let (Some(id), Some(shared)) = (span.id, shared.get_mut(span.trace as usize)) {
+                shared.told.send(id);
+                n_stamped += u64::from(shared.put(stamps, id, span.seen));
+            }
+            Fate::Keep
+        });
+        for (trace, shared) in held.traces.iter().zip(&mut shared) {
+            self.told.put_back(*trace, std::mem::take(&mut shared.told));
+        }
+        self.metrics.stamped_spans.inc_by(n_stamped);
+        let mut out = if n_kept == 0 { Parts::default() } else { Parts::from(parts) };
+        if self.options.corrections {
+            let mut due = Due::default();
+            for (trace, shared) in held.traces.iter().zip(&shared) {
+                let Some(decided) = &shared.decided else { continue };
+                self.correct(*trace, decided, Cause::Spans, is_all_read, &mut due);
+                // What was told of a run before its trace was known is taken back.
+                for run in decided.runs.iter().flatten().filter(|run| run.is_reported && run.key.trace == *trace) {
+                    self.take_back(TraceId::of_report(run.id), is_all_read, &mut due);
+                }
+            }
+            self.append(&due, &mut out);
+        }
+        out
+    }
+
+    /// What has to be sent because the SDK told more of a run over HTTP; mostly nothing.
+    pub(super) fn report(&mut self, event: RunEvent, trace: TraceId, is_all_read: &dyn Fn() -> bool) -> Parts {
+        let mut due = Due::default();
+        // What was told by a process before is not known. The end of a run is told once; what came after it is not.
+        if self.options.corrections && (event.is_end || self.told.knows(trace)) {
+            let cause = if event.is_end { Cause::End } else { Cause::Spans };
+            if let Some(decided) = self.verdicts.decided(&self.tenant, trace) {
+                self.correct(trace, &decided, cause, is_all_read, &mut due);
+            }
+            let own = TraceId::of_report(event.run);
+            if trace != own {
+                self.take_back(own, is_all_read, &mut due);
+            }
+        }
+        let mut out = Parts::default();
+        self.append(&due, &mut out);
+        out
+    }
+
+    fn take_back(&mut self, trace: TraceId, is_all_read: &dyn Fn() -> bool, due: &mut Due) {
+        if self.told.knows(trace) {
+            let decided = self.verdicts.decided(&self.tenant, trace).unwrap_or_default();
+            self.correct(trace, &decided, Cause::Spans, is_all_read, due);
+        }
+    }
+
+    /// Looks again at traces of which it was not known what had been told; gives a request with what they lack, or nothing.
+    pub(super) fn catch_up(&mut self, is_all_read: &dyn Fn() -> bool) -> Parts {
+        let mut due = Due::default();
+        if !self.unsure.is_empty() && is_all_read() {
+            for trace in std::mem::take(&mut self.unsure) {
+                if let Some(decided) = self.verdicts.decided(&self.tenant, trace) {
+                    self.correct(trace, &decided, Cause::Spans, is_all_read, &mut due);
+                }
+            }
+        }
+        let mut out = Parts::default();
+        self.append(&due, &mut out);
+        out
+    }
+
+    pub(super) fn is_unsure(&self) -> bool {
+        !self.unsure.is_empty()
+    }
+
+    fn append(&self, due: &Due, out: &mut Parts) {
+        if due.corrections.is_empty() && due.synthetics.is_empty() {
+            return;
+        }
+        self.metrics.corrections.inc_by(due.corrections.len() as u64);
+        self.metrics.synthetic_spans.inc_by(due.synthetics.len() as u64);
+        out.push(correction::request(&due.corrections, &due.synthetics).into());
+    }
+
+    /// What the trace's stamps must still be changed by.
+    fn correct(&mut self, trace: TraceId, decided: &Decided, cause: Cause, is_all_read: &dyn Fn() -> bool, due: &mut Due) {
+        let told = self.told.trace(trace);
+        if !told.is_begun {
+            if decided.verdicts.len() <= told.n_spans() {
+                told.begin(None);
+            } else if is_all_read() {
+                let before = self.verdicts.decided_without(&self.tenant, trace, &told.ids());
+                told.begin(before.as_deref());
+            } else {
+                // Some spans are known that did not come by. They came before this process, or are still to come: only the end of the journal tells.
+                if self.unsure.len() < MAX_UNSURE && !self.unsure.contains(&trace) {
+                    self.unsure.push_back(trace);
+                }
+                return;
+            }
+        }
+        // Deleted runs are not taken back from Tempo.
+        if decided.has_deleted {
+            return;
+        }
+        let expected = told.expected(decided);
+        let first = due.corrections.len();
+        for run in decided.runs.iter().flatten().filter(|run| is_over(run)) {
+            let owner = Owner::of(run);
+            let so_far = told.accounts.of(&owner);
+            let difference = Amounts::in_all(&run.usage).minus(so_far).minus(expected.of(&owner));
+            if decided.verdict(run.key.span).is_none() && !told.synthetic.contains(&run.key.span) {
+                // Only the SDK's HTTP path tells of it so far; its span was waited for.
+                if cause == Cause::End {
+                    told.synthetic.push(run.key.span);
+                    told.accounts.add(&owner, difference);
+                    due.synthetics.push(Synthetic { run: run.clone(), untold: difference });
+                }
+            } else if !difference.is_zero() {
+                let subject = Subject { id: Some(run.id), agent: run.agent.clone() };
+                due.corrections.push(Correction { trace, owner, subject, at: run.started_at, difference, told: so_far });
+            }
+        }
+        let is_any_running = decided.runs.iter().flatten().any(|run| !is_over(run));
+        for account in told.accounts.iter().filter(|account| !account.amounts.is_zero()) {
+            let is_known = decided.runs.iter().flatten().any(|run| Owner::of(run) == account.owner);
+            let is_pool = account.owner.run.is_none();
+            if is_known || is_pool && is_any_running {
+                continue;
+            }
+            // Nobody's any more: the run turned out to be part of another, or of another session.
+            let subject = Subject { id: None, agent: Str::from("") };
+            let difference = Amounts::default().minus(account.amounts).minus(expected.of(&account.owner));
+            if !difference.is_zero() {
+                let at = decided.runs.iter().flatten().map(|run| run.started_at).min().unwrap_or(UnixNanos::ZERO);
+                due.corrections.push(Correction { trace, owner: account.owner.clone(), subject, at, difference, told: account.amounts });
+            }
+        }
+        for correction in &due.corrections[first..] {
+            told.accounts.add(&correction.owner, correction.difference);
+        }
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// Appends the stamps of one span and notes them; `false` if it belongs to no run.
+    fn put(&mut self, stamps: &mut Stamps<'_>, id: SpanId, seen: Seen) -> bool {
+        let Some(decided) = self.decided.as_deref() else { return false };
+        let Some(Verdict { run: Some(at), counted, .. }) = decided.verdict(id) else { return false };
+        let Some(run) = decided.run(*at) else { return false };
+        let Some(labels) = self.labels.get_mut(*at) else { return false };
+        stamps.encoded(labels.get_or_insert_with(|| encoded(|stamps| put_run(stamps, run))));
+        // Of two different copies of a span only the first is believed by Tempo's sums; a correction says what the second one changed.
+        if seen == Seen::Differently {
+            return true;
+        }
+        let mut amounts = Amounts::default();
+        if let Some((tokens, cost)) = *counted {
+            amounts = Amounts::of_call(tokens, cost);
+            if cost.is_some() {
+                stamps.double(COST, dollars(amounts.cost));
+            }
+            stamps.int(TOKENS, amounts.tokens);
+        }
+        if own_span(run) == Some(id) && !self.told.synthetic.contains(&id) {
+            put_totals(stamps, &run.usage);
+            amounts = amounts.plus(Amounts::of_run(&run.usage));
+        }
+        if !amounts.is_zero() {
+            self.told.accounts.add_of(run, amounts);
+        }
+        true
+    }
+}

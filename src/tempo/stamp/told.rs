@@ -1,0 +1,291 @@
+//! What Tempo was told of recent traces: which spans, and which sums.
+//!
+//! - Bounded in bytes: the traces that were silent longest are forgotten in bulk. What is forgotten costs no correctness of sums as long as its
+//!   stamps were final, which they nearly always are; a repetition of a forgotten span is sent again.
+//! - A trace that comes back, or was begun by a process before this one, starts with what the index knew of it without the new spans.
+
+use std::collections::hash_map::Entry;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::account::{Accounts, Amounts, Owner, is_over};
+use crate::fold::Decided;
+use crate::model::ids::{SpanId, TraceId};
+
+/// A span in the map, and its share of the room that maps keep free.
+const SPAN_BYTES: usize = 2 * size_of::<SpanTold>();
+
+/// Up to so many spans are looked through one by one.
+const FEW_MAX: usize = 24;
+
+/// Two generations: when the young one is full, it becomes the old one, and what was in the old one and not touched since is forgotten.
+#[derive(Debug)]
+pub(super) struct Told {
+    young: FxHashMap<TraceId, TraceTold>,
+    old: FxHashMap<TraceId, TraceTold>,
+    young_bytes: usize,
+    generation_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct TraceTold {
+    /// Every span of the trace that came by.
+    spans: Spans,
+    /// What was told, the beginning included.
+    pub(super) accounts: Accounts,
+    /// Runs of which a span of our own told, by the span that would be theirs.
+    pub(super) synthetic: Vec<SpanId>,
+    /// Whether `accounts` begins where it should: with what was told before this trace came by.
+    pub(super) is_begun: bool,
+}
+
+/// Most traces have a handful of spans, and some have a hundred thousand.
+#[derive(Debug)]
+enum Spans {
+    Few(Vec<SpanTold>),
+    Many(FxHashMap<SpanId, SpanTold>),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct SpanTold {
+    id: SpanId,
+    /// Of the bytes of the last copy, to tell a repetition from a fuller copy.
+    checksum: u32,
+    is_sent: bool,
+}
+
+/// How a span compares with those that came by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Seen {
+    Never,
+    /// Byte for byte.
+    Already,
+    /// With other bytes.
+    Differently,
+}
+
+// === impl Told ===
+
+impl Told {
+    pub(super) fn new(memory_bytes: usize) -> Self {
+        Self { young: FxHashMap::default(), old: FxHashMap::default(), young_bytes: 0, generation_bytes: memory_bytes / 2 }
+    }
+
+    pub(super) fn knows(&self, trace: TraceId) -> bool {
+        self.young.contains_key(&trace) || self.old.contains_key(&trace)
+    }
+
+    /// What is known of the trace; it counts as touched.
+    pub(super) fn trace(&mut self, trace: TraceId) -> &mut TraceTold {
+        match self.young.entry(trace) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let told = self.old.remove(&trace).unwrap_or_default();
+                self.young_bytes += told.weight();
+                place.insert(told)
+            }
+        }
+    }
+
+    /// Takes what is known of a trace out, to be put back soon.
+    pub(super) fn take(&mut self, trace: TraceId) -> TraceTold {
+        let told = self.young.remove(&trace).or_else(|| self.old.remove(&trace)).unwrap_or_default();
+        self.young_bytes = self.young_bytes.saturating_sub(told.weight());
+        told
+    }
+
+    pub(super) fn put_back(&mut self, trace: TraceId, told: TraceTold) {
+        self.young_bytes += told.weight();
+        self.young.insert(trace, told);
+    }
+
+    /// Forgets the traces that were silent longest, if there is too much. Called where no trace is taken out.
+    pub(super) fn forget_oldest(&mut self) {
+        if self.young_bytes >= self.generation_bytes {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+    }
+
+    /// Notes that spans of one trace came by and wait to be sent; `seen` is told of each how it compares.
+    pub(super) fn meet(&mut self, trace: TraceId, spans: impl Iterator<Item = (SpanId, u32)>, mut seen: impl FnMut(Seen)) {
+        let mut n_new = 0;
+        let told = self.trace(trace);
+        for (id, checksum) in spans {
+            let found = told.spans.meet(id, checksum);
+            n_new += usize::from(found == Seen::Never);
+            seen(found);
+        }
+        self.young_bytes += n_new * SPAN_BYTES;
+    }
+}
+
+// === impl Spans ===
+
+impl Default for Spans {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl Spans {
+    fn meet(&mut self, id: SpanId, checksum: u32) -> Seen {
+        if let Some(known) = self.find(id) {
+            let is_same = known.checksum == checksum;
+            known.checksum = checksum;
+            return if is_same { Seen::Already } else { Seen::Differently };
+        }
+        let span = SpanTold { id, checksum, is_sent: false };
+        match self {
+            Self::Few(spans) if spans.len() < FEW_MAX => spans.push(span),
+            Self::Few(spans) => {
+                let many = spans.drain(..).chain([span]).map(|span| (span.id, span)).collect();
+                *self = Self::Many(many);
+            }
+            Self::Many(spans) => _ = spans.insert(id, span),
+        }
+        Seen::Never
+    }
+
+    fn find(&mut self, id: SpanId) -> Option<&mut SpanTold> {
+        match self {
+            Self::Few(spans) => spans.iter_mut().find(|span| span.id == id),
+            Self::Many(spans) => spans.get_mut(&id),
+        }
+    }
+
+    fn is_waiting(&self, id: SpanId) -> bool {
+        match self {
+            Self::Few(spans) => spans.iter().any(|span| span.id == id && !span.is_sent),
+            Self::Many(spans) => spans.get(&id).is_some_and(|span| !span.is_sent),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &SpanTold> {
+        let (few, many) = match self {
+            Self::Few(spans) => (Some(spans.iter()), None),
+            Self::Many(spans) => (None, Some(spans.values())),
+        };
+        few.into_iter().flatten().chain(many.into_iter().flatten())
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Few(spans) => spans.len(),
+            Self::Many(spans) => spans.len(),
+        }
+    }
+}
+
+// === impl TraceTold ===
+
+impl TraceTold {
+    /// The span leaves.
+    pub(super) fn send(&mut self, id: SpanId) {
+        if let Some(span) = self.spans.find(id) {
+            span.is_sent = true;
+        }
+    }
+
+    pub(super) fn n_spans(&self) -> usize {
+        self.spans.len()
+    }
+
+    pub(super) fn ids(&self) -> FxHashSet<SpanId> {
+        self.spans.iter().map(|span| span.id).collect()
+    }
+
+    /// Begins with what must have been told when only these spans were known: `before` is the decision without all that came by.
+    pub(super) fn begin(&mut self, before: Option<&Decided>) {
+        self.is_begun = true;
+        let Some(before) = before else { return };
+        add_all(&mut self.accounts, before, |_| true);
+        for run in before.runs.iter().flatten().filter(|run| is_over(run) && before.verdict(run.key.span).is_none()) {
+            self.accounts.add(&Owner::of(run), Amounts::in_all(&run.usage).minus(self.accounts.of(&Owner::of(run))));
+            self.synthetic.push(run.key.span);
+        }
+    }
+
+    /// What will be told of the spans that still wait, as things stand.
+    pub(super) fn expected(&self, now: &Decided) -> Accounts {
+        let mut expected = Accounts::default();
+        if self.spans.iter().any(|span| !span.is_sent) {
+            add_all(&mut expected, now, |id| self.spans.is_waiting(id));
+        }
+        expected
+    }
+
+    fn weight(&self) -> usize {
+        size_of::<(TraceId, Self)>() + self.spans.len() * SPAN_BYTES + self.accounts.weight()
+    }
+}
+
+/// The stamps of all spans that `wanted` names, by this decision.
+fn add_all(accounts: &mut Accounts, decided: &Decided, wanted: impl Fn(SpanId) -> bool) {
+    for verdict in decided.verdicts.iter().filter(|verdict| wanted(verdict.span)) {
+        let Some(run) = verdict.run.and_then(|run| decided.run(run)) else { continue };
+        let owner = Owner::of(run);
+        if let Some((tokens, cost)) = verdict.counted {
+            accounts.add(&owner, Amounts::of_call(tokens, cost));
+        }
+        if owner.run == Some(verdict.span) {
+            accounts.add(&owner, Amounts::of_run(&run.usage));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace(n: u128) -> TraceId {
+        TraceId::from_bytes(&n.to_be_bytes()).unwrap()
+    }
+
+    fn meet(told: &mut Told, n: u128, span: u64, checksum: u32) -> Seen {
+        let mut seen = Seen::Never;
+        told.meet(trace(n), std::iter::once((SpanId::from_u64(span).unwrap(), checksum)), |found| seen = found);
+        told.forget_oldest();
+        seen
+    }
+
+    #[test]
+    fn a_repetition_is_told_from_a_fuller_copy_in_small_traces_and_in_large_ones() {
+        let mut told = Told::new(1 << 20);
+        for span in 1..=100 {
+            assert_eq!(meet(&mut told, 1, span, 7), Seen::Never);
+            assert_eq!(meet(&mut told, 1, span, 7), Seen::Already);
+            assert_eq!(meet(&mut told, 1, span, 8), Seen::Differently);
+            assert_eq!(meet(&mut told, 1, span, 8), Seen::Already);
+        }
+        assert_eq!(told.trace(trace(1)).n_spans(), 100);
+        assert_eq!(meet(&mut told, 2, 1, 7), Seen::Never, "another trace");
+    }
+
+    #[test]
+    fn what_was_silent_longest_is_forgotten_and_memory_stays_bounded() {
+        const BYTES: usize = 64 << 10;
+        let mut told = Told::new(BYTES);
+        for n in 1..=10_000 {
+            assert_eq!(meet(&mut told, n, 1, 7), Seen::Never);
+            // One that is touched all the time stays.
+            meet(&mut told, 20_000, 1, 7);
+        }
+        assert_eq!(meet(&mut told, 20_000, 1, 7), Seen::Already);
+        assert_eq!(meet(&mut told, 10_000, 1, 7), Seen::Already, "the newest is known");
+        assert_eq!(meet(&mut told, 1, 1, 7), Seen::Never, "the oldest is forgotten");
+        let n_known = told.young.len() + told.old.len();
+        assert!(n_known * size_of::<(TraceId, TraceTold)>() < 2 * BYTES, "{n_known} traces");
+    }
+
+    #[test]
+    fn a_trace_that_is_taken_out_and_put_back_weighs_what_it_did() {
+        let mut told = Told::new(1 << 20);
+        meet(&mut told, 1, 1, 7);
+        let before = told.young_bytes;
+        let taken = told.take(trace(1));
+        assert!(told.young_bytes < before && !told.knows(trace(1)));
+        told.put_back(trace(1), taken);
+        assert_eq!(told.young_bytes, before);
+    }
+}
