@@ -148,8 +148,8 @@ impl Store for Doored {
         self.store.accept_post(tenant, post)
     }
 
-    fn unanswered(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, ()> {
-        self.store.unanswered(tenant, post)
+    fn unanswered(&self, tenant: &Tenant, post: RunPost, since: UnixNanos) -> BoxFuture<'_, ()> {
+        self.store.unanswered(tenant, post, since)
     }
 
     fn delete_session(&self, tenant: &Tenant, id: &SessionId) -> BoxFuture<'_, Result<Option<u64>, AcceptError>> {

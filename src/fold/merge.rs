@@ -73,7 +73,8 @@ fn merge(placed: &Placed<'_>, forest: &Forest<'_>, told: &Told, spans: &[u32], s
     }
     // Another name of the same model, then.
     for (key, calls) in std::mem::take(&mut spanned) {
-        let same_tokens = reported.keys().find(|other| other.tokens == key.tokens).cloned();
+        let least = CallKey { tokens: key.tokens, model: Str::from("") };
+        let same_tokens = reported.range(least..).next().map(|(other, _)| other.clone()).filter(|other| other.tokens == key.tokens);
         match same_tokens.and_then(|other| reported.remove(&other)) {
             Some(records) => pairs.push((records, calls)),
             // Not in this run's report, so in another's.

@@ -4,6 +4,8 @@
 //!   sampled), a stand-in takes its place, so that its children and what lies in its time find it.
 //! - Two reports that name one span: the one with the smaller number stands there, the other on a stand-in of its own.
 
+use std::collections::BTreeSet;
+
 use super::TraceFacts;
 use crate::model::Str;
 use crate::model::facts::{SpanFact, SpanKind, SpanStatus};
@@ -28,16 +30,18 @@ pub(super) fn place<'a>(facts: &TraceFacts, reports: &[&'a Report]) -> Vec<Place
     let mut ordered: Vec<&Report> = reports.iter().copied().filter(|report| report.is_run()).collect();
     ordered.sort_unstable_by_key(|report| report.id);
     let mut placed: Vec<Placed<'_>> = Vec::with_capacity(ordered.len());
+    let mut taken: BTreeSet<SpanId> = BTreeSet::new();
     for report in ordered {
         let named = report.place().map_or(report.id.to_span(), |place| place.span);
-        let is_taken = placed.iter().any(|other| other.span == named);
-        let span = if is_taken { report.id.to_span() } else { named };
+        let span = if taken.insert(named) { named } else { report.id.to_span() };
+        taken.insert(span);
         placed.push(Placed { report, span, stand_in: None });
     }
+    // Ordered by run, as the reports are.
     let spans: Vec<(RunId, SpanId)> = placed.iter().map(|placed| (placed.report.id, placed.span)).collect();
     for placed in placed.iter_mut().filter(|placed| facts.get(placed.span).is_none()) {
         let parent = placed.report.start.as_ref().and_then(|start| start.parent);
-        let parent = parent.and_then(|parent| spans.iter().find(|(run, _)| *run == parent)).map(|(_, span)| *span);
+        let parent = parent.and_then(|parent| spans.binary_search_by_key(&parent, |(run, _)| *run).ok()).map(|at| spans[at].1);
         placed.stand_in = Some(stand_in(placed.report, placed.span, parent));
     }
     placed

@@ -16,12 +16,14 @@ use crate::store::{RunPost, Store};
 struct Unanswered {
     store: Arc<dyn Store>,
     post: Option<(Tenant, RunPost)>,
+    /// When it came.
+    since: UnixNanos,
 }
 
 impl Receiver {
     /// Takes a post; returns once it is durable.
     pub(super) async fn take_post(&self, tenant: &Tenant, post: RunPost) -> Result<(), Refusal> {
-        let mut unanswered = Unanswered { store: self.store().clone(), post: Some((tenant.clone(), post.clone())) };
+        let mut unanswered = Unanswered { store: self.store().clone(), post: Some((tenant.clone(), post.clone())), since: self.now() };
         let taken = self.store().accept_post(tenant, post).await;
         unanswered.post = None;
         taken.map_err(|error| self.not_accepted(error))
@@ -66,9 +68,9 @@ impl Receiver {
 impl Drop for Unanswered {
     fn drop(&mut self) {
         let Some((tenant, post)) = self.post.take().filter(|(_, post)| post.run.is_some()) else { return };
-        let store = self.store.clone();
+        let (store, since) = (self.store.clone(), self.since);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { store.unanswered(&tenant, post).await });
+            runtime.spawn(async move { store.unanswered(&tenant, post, since).await });
         }
     }
 }

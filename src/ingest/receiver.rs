@@ -69,7 +69,7 @@ struct Shared {
 /// GB/s, JSON is parsed at a tenth of that, and what is compressed may grow a thousandfold.
 const INLINE_PROTOBUF_BYTES: usize = 128 << 10;
 const INLINE_JSON_BYTES: usize = 16 << 10;
-const INLINE_COMPRESSED_BYTES: usize = 8 << 10;
+pub(super) const INLINE_COMPRESSED_BYTES: usize = 8 << 10;
 
 // === impl Options ===
 

@@ -69,6 +69,12 @@ impl TraceId {
         Self(id)
     }
 
+    /// The least and the greatest id that [`TraceId::of_report`] gives.
+    pub fn reports() -> (Self, Self) {
+        let id = |run: u64| Self((u128::from(u64::from_be_bytes(Self::RESERVED)) << 64 | u128::from(run)).to_be_bytes());
+        (id(0), id(u64::MAX))
+    }
+
     /// Whether it begins as [`TraceId::of_report`] does. A span that claims such a trace is not folded.
     pub fn is_reserved(&self) -> bool {
         self.0[..8] == Self::RESERVED

@@ -9,6 +9,8 @@ use crate::model::run::{RunStatus, Score};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::Usage;
 
+/// The longest name of an agent, a model, a user or a score, in bytes; the rest is cut off.
+pub const NAME_MAX_BYTES: usize = 512;
 /// The longest `inputs`, `result` or error that is kept, in bytes of JSON or text.
 pub const TEXT_MAX_BYTES: usize = 16 << 10;
 /// The longest preview (a prompt, a response, the output of a step) that is kept, in bytes.
@@ -17,9 +19,14 @@ pub const PREVIEW_MAX_BYTES: usize = 4 << 10;
 pub const CALLS_MAX: usize = 50_000;
 /// Previews are kept of the first calls only.
 pub const PREVIEWED_CALLS_MAX: usize = 500;
+/// What the model and the task of a call take beside it, about.
+const CALL_NAMES_BYTES: usize = 64;
 pub const STEPS_MAX: usize = 1_000;
 pub const SCORES_MAX: usize = 1_000;
 pub const SPANS_MAX: usize = 2_000;
+/// How long after the arrival of its completion a run may have ended by the SDK's own measure. Clocks differ, and starts may be told late;
+/// an end beyond this is not believed.
+const MEASURED_SLACK: Nanos = Nanos::from_secs(60 * 60);
 /// Agent spans that may claim to be one run; it is believed if there is one.
 pub const CLAIMS_MAX: usize = 4;
 
@@ -38,7 +45,8 @@ pub enum EventKind {
     Complete = 8,
     /// `events/`, `governance-decision/` and the like: kept in the journal, not in the index.
     Other = 9,
-    /// An earlier event of the run was taken and its answer did not reach the sender. The body is its digest, 8 bytes, big-endian.
+    /// An earlier event of the run was taken and its answer did not reach the sender. The body is its digest and the time
+    /// before which it cannot have been taken, 8 bytes each, big-endian.
     Unanswered = 10,
 }
 
@@ -170,6 +178,28 @@ impl EventKind {
     }
 }
 
+// === impl Start ===
+
+impl Start {
+    /// Of a run whose start nobody told.
+    pub fn unknown(at: UnixNanos) -> Self {
+        let nothing = Str::from("");
+        let (agent, workflow) = (nothing.clone(), nothing);
+        Self {
+            at,
+            agent,
+            workflow,
+            session: None,
+            user: None,
+            user_group: None,
+            parent: None,
+            inputs: None,
+            is_auto: false,
+            is_doubtful: false,
+        }
+    }
+}
+
 // === impl Report ===
 
 impl Report {
@@ -203,10 +233,13 @@ impl Report {
         }
     }
 
-    /// Whether it is a run at all: a start whose answer was lost, with nothing after it, is not.
+    /// Whether it is a run at all. A start whose answer was lost, with nothing after it, is not; neither is one whose start is not known,
+    /// where nothing tells what it did: it may have been deleted, or never have been.
     pub fn is_run(&self) -> bool {
-        let is_doubtful = self.start.as_ref().is_some_and(|start| start.is_doubtful);
-        !is_doubtful || self.tells_more()
+        match &self.start {
+            Some(start) => !start.is_doubtful || self.tells_more(),
+            None => !self.claims.is_empty() || self.completion.is_some() || !self.calls.is_empty() || !self.steps.is_empty(),
+        }
     }
 
     /// Whether anything but its start is known.
@@ -232,20 +265,19 @@ impl Report {
     pub fn completed_at(&self) -> Option<UnixNanos> {
         let completion = self.completion.as_ref()?;
         let measured = self.spans.iter().filter(|span| span.position == 0 && &*span.kind == "agent").filter_map(|span| span.duration).max();
-        Some(measured.map_or(completion.at, |length| self.started_at().plus(length)))
+        let measured = measured.map(|length| self.started_at().plus(length));
+        Some(measured.filter(|end| *end <= completion.at.plus(MEASURED_SLACK)).unwrap_or(completion.at))
     }
 
-    /// Takes out every text that a user or a model wrote: the session it belongs to was deleted.
+    /// Takes out all but when and where it was: the session it belongs to was deleted.
     pub fn strip(&mut self) {
         if let Some(start) = &mut self.start {
-            start.inputs = None;
+            (start.inputs, start.user, start.user_group) = (None, None, None);
         }
         if let Some(completion) = &mut self.completion {
             (completion.result, completion.error) = (None, None);
         }
-        for call in &mut self.calls {
-            (call.prompt, call.response) = (None, None);
-        }
+        self.calls.clear();
         self.steps.clear();
         self.scores.clear();
         self.spans.clear();
@@ -256,9 +288,12 @@ impl Report {
         let text = |text: &Option<Str>| text.as_ref().map_or(0, |text| text.len() + 16);
         let start = self.start.as_ref().map_or(0, |start| text(&start.inputs) + size_of::<Start>());
         let completion = self.completion.as_ref().map_or(0, |c| text(&c.result) + text(&c.error) + size_of::<Completion>());
-        let calls: usize = self.calls.iter().map(|call| size_of::<ReportedCall>() + text(&call.prompt) + text(&call.response)).sum();
+        // Asked for with every event: only the first calls have previews, so only they are looked at.
+        let previews = self.calls.iter().take(PREVIEWED_CALLS_MAX).map(|call| text(&call.prompt) + text(&call.response));
+        let calls = self.calls.capacity() * size_of::<ReportedCall>() + self.calls.len() * CALL_NAMES_BYTES + previews.sum::<usize>();
         let steps: usize = self.steps.iter().map(|step| size_of::<Step>() + step.name.len() + text(&step.output)).sum();
-        let others = self.spans.len() * (size_of::<ReportedSpan>() + 32) + self.scores.len() * (size_of::<Score>() + 64);
+        let scores: usize = self.scores.iter().map(|score| size_of::<Score>() + 64 + text(&score.comment)).sum();
+        let others = self.spans.len() * (size_of::<ReportedSpan>() + 32) + scores;
         size_of::<Self>() + start + completion + calls + steps + others + self.seen.len() * size_of::<Seen>()
     }
 }

@@ -16,6 +16,7 @@ use crate::model::query::SessionQuery;
 use crate::model::report::EventKind;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
+use crate::model::time::UnixNanos;
 
 /// What the doors need of a store. Every method speaks of one tenant.
 pub trait Store: Send + Sync + 'static {
@@ -25,8 +26,9 @@ pub trait Store: Send + Sync + 'static {
     /// Takes what the SDK posted, as it came; returns once it is durable.
     fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>>;
 
-    /// Notes that the answer to a post that was perhaps taken did not reach its sender: the same bytes within a minute are no news.
-    fn unanswered(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, ()>;
+    /// Notes that the answer to a post that was perhaps taken, no earlier than `since`, did not reach its sender: the same bytes within a
+    /// minute are no news.
+    fn unanswered(&self, tenant: &Tenant, post: RunPost, since: UnixNanos) -> BoxFuture<'_, ()>;
 
     /// Deletes what the session was, durably: its runs that started before now stay gone whatever arrives late.
     /// `Ok(None)` if there is no such session; else the number of runs removed.

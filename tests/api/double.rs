@@ -179,7 +179,7 @@ impl Store for Double {
         Box::pin(ready(Ok(())))
     }
 
-    fn unanswered(&self, _: &Tenant, _: RunPost) -> BoxFuture<'_, ()> {
+    fn unanswered(&self, _: &Tenant, _: RunPost, _: UnixNanos) -> BoxFuture<'_, ()> {
         Box::pin(ready(()))
     }
 

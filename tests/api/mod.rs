@@ -9,6 +9,7 @@ mod list;
 mod openapi;
 mod refusals;
 mod streaming;
+mod whole;
 
 use std::sync::Arc;
 

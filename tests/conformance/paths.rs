@@ -84,6 +84,9 @@ const CASES: &[&str] = &[
     "26_gzip",
     "30_many_runs",
     "32_ollama_plain",
+    "41_nested_agents",
+    "42_own_provider",
+    "43_tools",
 ];
 
 fn folder(case: &str) -> PathBuf {

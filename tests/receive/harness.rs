@@ -21,6 +21,7 @@ use sessionfold::model::ids::{RunId, SessionId, Tenant, TraceId};
 use sessionfold::model::query::SessionQuery;
 use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
+use sessionfold::model::time::UnixNanos;
 use sessionfold::server::{self, Limits};
 use sessionfold::store::overview::Overview;
 use sessionfold::store::raw::RawSpans;
@@ -124,7 +125,7 @@ impl Store for Recorder {
         })
     }
 
-    fn unanswered(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, ()> {
+    fn unanswered(&self, tenant: &Tenant, post: RunPost, _: UnixNanos) -> BoxFuture<'_, ()> {
         let tenant = tenant.clone();
         Box::pin(async move { self.unanswered.lock().unwrap().push((tenant, post)) })
     }
@@ -193,6 +194,16 @@ pub async fn open() -> Door {
 }
 
 pub async fn open_with(auth: Authenticator, options: Options, limits: Limits) -> Door {
+    open_doors(auth, options, limits, ingest::otlp_router).await
+}
+
+/// The door of the SDK's HTTP path.
+pub async fn open_observe(auth: Authenticator, options: Options, public_url: Option<&str>) -> Door {
+    let public_url = public_url.map(str::to_owned);
+    open_doors(auth, options, Limits::default(), |receiver| ingest::observe::router(receiver, public_url)).await
+}
+
+async fn open_doors(auth: Authenticator, options: Options, limits: Limits, router: impl FnOnce(Receiver) -> axum::Router) -> Door {
     let store = Arc::new(Recorder::default());
     let mark = InstanceMark { header: HeaderName::from_static("x-sessionfold-instance"), id: HeaderValue::from_static(INSTANCE) };
     let receiver = Receiver::new(store.clone(), Arc::new(auth), options, Some(mark));
@@ -201,7 +212,7 @@ pub async fn open_with(auth: Authenticator, options: Options, limits: Limits) ->
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let serving = tokio::spawn(server::serve(listener, ingest::otlp_router(receiver.clone()), shutdown.clone(), limits));
+    let serving = tokio::spawn(server::serve(listener, router(receiver.clone()), shutdown.clone(), limits));
     Door { address, store, receiver, shutdown, serving, registry }
 }
 

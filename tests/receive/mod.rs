@@ -6,5 +6,6 @@ mod grpc;
 mod harness;
 mod http;
 mod limits;
+mod observe;
 mod server;
 mod spans;

@@ -203,7 +203,12 @@ impl House {
 
     /// The answer to a post did not reach the SDK.
     pub fn unanswered(&self, tenant: &str, post: RunPost) {
-        self.runtime.block_on(self.store().unanswered(&self::tenant(tenant), post));
+        self.unanswered_since(tenant, post, UnixNanos::ZERO);
+    }
+
+    /// The same, of a post that came no earlier than that.
+    pub fn unanswered_since(&self, tenant: &str, post: RunPost, since: UnixNanos) {
+        self.runtime.block_on(self.store().unanswered(&self::tenant(tenant), post, since));
     }
 
     /// Sends, and waits until the index has it.

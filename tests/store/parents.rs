@@ -45,3 +45,30 @@ fn a_run_that_had_ended_is_nobodys_parent() {
         assert_eq!(house.run("default", inner).unwrap().parent.map(|parent| parent.id), Some(outer));
     }
 }
+
+/// Many runs at once: the first one's work is over, the SDK names it as the parent of the next, and only then its `complete/` arrives.
+#[test]
+fn a_run_whose_work_had_ended_is_nobodys_parent_though_it_says_so_later() {
+    const MILLISECOND: u64 = 1_000_000;
+    let mut house = House::new(Tuning::default());
+    let [outer, inner, later] = [1, 2, 3].map(RunId::mint);
+    start(&house, outer, "outer", None);
+    start(&house, inner, "inner", Some(outer));
+    complete(&house, inner);
+    house.advance(5 * MILLISECOND);
+    start(&house, later, "later", Some(outer));
+    let spans = br#"{"spans":[{"name":"outer.default","kind":"agent","status":"ok","duration_ms":2,"position":0}]}"#;
+    house.post("default", RunPost { kind: EventKind::Spans, run: Some(outer), body: Bytes::from_static(spans) });
+    complete(&house, outer);
+    house.wait_folded();
+    let relatives = |house: &House, run| {
+        let view = house.run("default", run).unwrap();
+        (view.parent.map(|parent| parent.id), view.children.iter().map(|child| child.id).collect::<Vec<_>>())
+    };
+    for what in ["before a crash", "after it"] {
+        assert_eq!(relatives(&house, outer), (None, vec![inner]), "{what}");
+        assert_eq!(relatives(&house, inner), (Some(outer), vec![]), "{what}");
+        assert_eq!(relatives(&house, later), (None, vec![]), "{what}");
+        house.crash();
+    }
+}

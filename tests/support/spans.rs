@@ -43,7 +43,12 @@ pub fn chat(trace: u128, number: u64, parent: u64, tokens: (i64, i64), micro_dol
 
 /// One encoded `ExportTraceServiceRequest`.
 pub fn request(spans: impl IntoIterator<Item = Span>) -> Bytes {
-    let scope = InstrumentationScope { name: "test".into(), ..InstrumentationScope::default() };
+    request_of("test", spans)
+}
+
+/// The same, of an instrumentation scope.
+pub fn request_of(scope: &str, spans: impl IntoIterator<Item = Span>) -> Bytes {
+    let scope = InstrumentationScope { name: scope.into(), ..InstrumentationScope::default() };
     let spans = spans.into_iter().collect();
     let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, schema_url: String::new() }];
     let resource_spans = vec![ResourceSpans { resource: None, scope_spans, schema_url: String::new() }];

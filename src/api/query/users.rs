@@ -14,6 +14,7 @@ use crate::api::dto::{self, query::UserItem, query::Users};
 use crate::api::guard::Reader;
 use crate::api::refusal::Refusal;
 use crate::model::Str;
+use crate::model::ids::RunId;
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
 use crate::model::usage::NanoUsd;
@@ -26,6 +27,8 @@ const RECENT_MAX: usize = 10;
 #[derive(Default)]
 pub(in crate::api) struct QueryUser {
     pub(in crate::api) group: Option<Str>,
+    /// The latest run that names a group, which says what it is.
+    group_of: Option<(UnixNanos, RunId)>,
     pub(in crate::api) n_runs: u64,
     pub(in crate::api) cost: NanoUsd,
     pub(in crate::api) tokens: u64,
@@ -66,10 +69,13 @@ impl QueryUser {
         self.cost = NanoUsd(self.cost.0.wrapping_add(run.usage.cost.0));
         self.tokens = self.tokens.wrapping_add(run.usage.tokens);
         self.last_seen = self.last_seen.max(run.last_activity);
-        self.group = run.user_group.clone().or(self.group.take());
+        let this = Some((run.started_at, run.id));
+        if run.user_group.is_some() && this > self.group_of {
+            (self.group, self.group_of) = (run.user_group.clone(), this);
+        }
         let agent = self.agents.entry(run.agent.clone()).or_default();
         *agent = (agent.0 + 1, NanoUsd(agent.1.0.wrapping_add(run.usage.cost.0)));
-        let at = self.recent.partition_point(|known| known.started_at >= run.started_at);
+        let at = self.recent.partition_point(|known| (known.started_at, known.id) >= (run.started_at, run.id));
         if at < RECENT_MAX {
             self.recent.insert(at, run.clone());
             self.recent.truncate(RECENT_MAX);

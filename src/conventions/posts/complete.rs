@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::json::text;
+use super::json::{cut, name, text};
 use super::{elements, lists};
 use crate::model::Str;
 use crate::model::ids::{SpanId, TraceId};
@@ -32,10 +32,10 @@ pub(super) fn apply(report: &mut Report, body: &Map<String, Value>, at: UnixNano
 /// `ValueError: no such order`, as Python writes it.
 fn error(body: &Map<String, Value>) -> Option<Str> {
     let message = text(body.get("error"), TEXT_MAX_BYTES);
-    let kind = body.get("error_type").and_then(Value::as_str).filter(|kind| !kind.is_empty());
+    let kind = name(body, "error_type");
     match (kind, message) {
-        (Some(kind), Some(message)) if !message.starts_with(kind) => Some(format!("{kind}: {message}").into()),
-        (Some(kind), None) => Some(kind.into()),
+        (Some(kind), Some(message)) if !message.starts_with(&*kind) => Some(cut(&format!("{kind}: {message}"), TEXT_MAX_BYTES)),
+        (Some(kind), None) => Some(kind),
         (_, message) => message,
     }
 }

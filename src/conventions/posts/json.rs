@@ -1,18 +1,53 @@
 //! Lenient looks into JSON: what is of another type is absent.
 
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::conventions::number::{self, Reading};
 use crate::conventions::{Oddities, Oddity};
 use crate::model::Str;
+use crate::model::report::NAME_MAX_BYTES;
 use crate::model::time::Nanos;
 use crate::model::usage::NanoUsd;
 use crate::wire::otlp;
 
 type Object = Map<String, Value>;
 
-/// The longest name of an agent, a model, a user or a score, in bytes; the rest is cut off.
-const NAME_MAX_BYTES: usize = 512;
+/// How far into a body that cannot be read as a whole its parts are looked for: to the fields of a call.
+const SALVAGE_DEPTH: u8 = 3;
+
+/// The members of a JSON object. One value that cannot be read (nested beyond what is decoded, half of a surrogate pair) does not spoil the
+/// rest: it is kept as text, with a sign that it is not whole.
+pub(super) fn object(body: &[u8]) -> Option<Object> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => return Some(object),
+        Ok(_) => return None,
+        Err(_) => {}
+    }
+    let body = String::from_utf8_lossy(body);
+    match salvage(serde_json::from_str(&body).ok()?, SALVAGE_DEPTH) {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}
+
+fn salvage(raw: &RawValue, depth: u8) -> Value {
+    let text = raw.get();
+    if let Ok(value) = serde_json::from_str(text) {
+        return value;
+    }
+    if depth > 0 {
+        if let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) {
+            return Value::Object(members.into_iter().map(|(key, member)| (key, salvage(member, depth - 1))).collect());
+        }
+        if let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(text) {
+            return Value::Array(elements.into_iter().map(|element| salvage(element, depth - 1)).collect());
+        }
+    }
+    Value::String(format!("{}…", text.trim_matches('"')))
+}
 
 /// Non-empty text, or a number as text.
 pub(super) fn name(object: &Object, key: &str) -> Option<Str> {

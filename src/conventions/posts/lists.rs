@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::json::{count, millis, name, text};
+use super::json::{count, cut, millis, name, text};
 use crate::model::Str;
-use crate::model::report::{PREVIEW_MAX_BYTES, Report, ReportedSpan, SCORES_MAX, SPANS_MAX, STEPS_MAX, Step};
+use crate::model::report::{NAME_MAX_BYTES, PREVIEW_MAX_BYTES, Report, ReportedSpan, SCORES_MAX, SPANS_MAX, STEPS_MAX, Step};
 use crate::model::run::{Score, ScoreValue};
 use crate::model::time::UnixNanos;
 
@@ -42,8 +42,8 @@ pub(super) fn apply_scores(report: &mut Report, scores: &[Value], at: UnixNanos)
         let (Some(name), Some(value)) = (name(score, "name"), score_value(score)) else { continue };
         if report.scores.len() < SCORES_MAX {
             let comment = text(score.get("comment"), PREVIEW_MAX_BYTES);
-            let source = score.get("source").and_then(Value::as_str).filter(|source| !source.is_empty());
-            report.scores.push(Score { name, value, comment, source: source.unwrap_or("sdk").into(), at });
+            let source = super::json::name(score, "source").unwrap_or_else(|| Str::from("sdk"));
+            report.scores.push(Score { name, value, comment, source, at });
         }
     }
 }
@@ -54,8 +54,8 @@ fn score_value(score: &Map<String, Value>) -> Option<ScoreValue> {
     let number =
         || value("numeric_value").and_then(|value| value.as_f64().or_else(|| value.as_str()?.parse().ok())).filter(|n| n.is_finite());
     let label = || match value("string_value") {
-        Some(Value::String(text)) => Some(Str::from(text.as_str())),
-        Some(other) => Some(Str::from(other.to_string())),
+        Some(Value::String(text)) => Some(cut(text, NAME_MAX_BYTES)),
+        Some(other) => Some(cut(&other.to_string(), NAME_MAX_BYTES)),
         None => None,
     };
     let boolean = || match value("string_value") {

@@ -51,7 +51,7 @@ pub fn apply(report: &mut Report, post: &Post<'_>, opened_at: u64) -> Vec<Oddity
     if is_repetition(report, post, opened_at) {
         return Vec::new();
     }
-    let Ok(Value::Object(body)) = serde_json::from_slice(post.body) else {
+    let Some(body) = json::object(post.body) else {
         oddities.insert(Oddity::PostUnreadable);
         return oddities.list();
     };
@@ -75,6 +75,11 @@ pub fn digest(kind: EventKind, body: &[u8]) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
+/// The body of a note that the answer to an event was lost, which was taken no earlier than `since` if it was.
+pub fn note_of(digest: u64, since: UnixNanos) -> [u8; 16] {
+    (u128::from(digest) << 64 | u128::from(since.0)).to_be_bytes()
+}
+
 /// Remembers the event. `true` if it is one that was taken before and whose sender did not hear of that.
 fn is_repetition(report: &mut Report, post: &Post<'_>, opened_at: u64) -> bool {
     let digest = digest(post.kind, post.body);
@@ -92,9 +97,11 @@ fn is_repetition(report: &mut Report, post: &Post<'_>, opened_at: u64) -> bool {
 }
 
 fn mark_unanswered(report: &mut Report, body: &[u8]) {
-    let Ok(digest) = body.try_into().map(u64::from_be_bytes) else { return };
-    // A record that was withdrawn before it was written is not among them.
-    let Some(seen) = report.seen.iter_mut().rev().find(|seen| seen.digest == digest) else { return };
+    let Some((digest, since)) = body.split_first_chunk::<8>() else { return };
+    let (digest, since) = (u64::from_be_bytes(*digest), since.try_into().map_or(0, u64::from_be_bytes));
+    // A record that was withdrawn before it was written is not among them, and an earlier one that is like it was answered.
+    let is_meant = |seen: &&mut Seen| seen.digest == digest && seen.at.0 >= since;
+    let Some(seen) = report.seen.iter_mut().rev().find(is_meant) else { return };
     seen.is_unanswered = true;
     // The run of a start whose answer was lost does not exist for its agent.
     if !report.tells_more()

@@ -3,6 +3,7 @@
 mod build;
 mod calls;
 mod laws;
+mod merges;
 mod oracle;
 mod runs;
 mod set;

@@ -18,7 +18,7 @@ use http::{Method, StatusCode};
 use self::route::Route;
 use super::body::Held;
 use super::encoding::Coding;
-use super::receiver::Receiver;
+use super::receiver::{INLINE_COMPRESSED_BYTES, Receiver};
 use super::refusal::Refusal;
 use super::screen;
 use crate::conventions::posts;
@@ -114,7 +114,12 @@ impl Observe {
         let (parts, mut body) = request.into_parts();
         let coding = Coding::from_headers(parts.headers.get_all(http::header::CONTENT_ENCODING))?;
         let held = self.receiver.read(&mut body, 0).await?;
-        screen::decode(held, coding, self.receiver.max_request_bytes())
+        let max_bytes = self.receiver.max_request_bytes();
+        if coding == Coding::Identity || held.bytes.len() <= INLINE_COMPRESSED_BYTES {
+            return screen::decode(held, coding, max_bytes);
+        }
+        let decoded = tokio::task::spawn_blocking(move || screen::decode(held, coding, max_bytes)).await;
+        decoded.unwrap_or(Err(Refusal::Internal))
     }
 }
 

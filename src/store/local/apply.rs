@@ -69,12 +69,13 @@ impl Folder {
     /// `None` if it is not its turn yet.
     fn fold_trace(&mut self, key: TraceKey, all: bool) -> Result<Option<TraceChange>, FoldError> {
         let mut change = TraceChange { key, gone: Vec::new(), come: Vec::new(), same: Vec::new() };
-        let reports = self.reports_of(key)?;
-        let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(Some(change)) };
         let began = Instant::now();
-        if !all && open.fold_after.is_some_and(|after| began < after) {
+        let fold_after = self.shared.traces.map.get(&key).and_then(|open| open.fold_after);
+        if !all && fold_after.is_some_and(|after| began < after) {
             return Ok(None);
         }
+        let reports = self.reports_of(key)?;
+        let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(Some(change)) };
         let silent_since = (self.options.clock)().minus(self.options.run_timeout);
         let told: Vec<&Report> = reports.iter().map(|report| &**report).collect();
         let folded = fold(key.1, &open.facts, &told, &Rules { price: &*self.options.price, silent_since });
@@ -87,7 +88,7 @@ impl Folder {
         let before = std::mem::take(&mut open.applied);
         let calls = calls_of(key.1, &open.facts, &reports, &folded);
         drop(open);
-        self.note_calls(key.0, calls);
+        self.note_calls(key.0, calls)?;
 
         let mut before: FxHashMap<SpanId, AppliedRun> = before.into_iter().map(|applied| (applied.run.key.span, applied)).collect();
         for run in folded.runs {

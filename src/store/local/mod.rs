@@ -194,10 +194,10 @@ impl Store for LocalStore {
         Box::pin(async move { self.append(&tenant, event, Class::Events).await.map(|_| ()) })
     }
 
-    fn unanswered(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, ()> {
+    fn unanswered(&self, tenant: &Tenant, post: RunPost, since: UnixNanos) -> BoxFuture<'_, ()> {
         let tenant = tenant.clone();
-        let digest = posts::digest(post.kind, &post.body).to_be_bytes().to_vec();
-        let event = Event::Run { kind: EventKind::Unanswered, run: post.run, body: digest.into() };
+        let note = posts::note_of(posts::digest(post.kind, &post.body), since);
+        let event = Event::Run { kind: EventKind::Unanswered, run: post.run, body: note.to_vec().into() };
         Box::pin(async move {
             // If it cannot be noted, nothing can be taken either, and the repetition will be refused.
             let _ = self.append(&tenant, event, Class::Events).await;

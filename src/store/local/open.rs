@@ -16,7 +16,8 @@ use super::notices::Notices;
 use super::pending::Pending;
 use super::read::Readers;
 use super::recent::Generation;
-use super::rows::{self, TenantNo, signed, unsigned};
+use super::reports::{RecentStart, STARTS_MAX};
+use super::rows::{self, TenantNo, signed, unreadable, unsigned};
 use super::schema::{SchemaError, open_writer};
 use super::seen;
 use super::strays::RecentCalls;
@@ -28,6 +29,7 @@ use crate::index::{SessionNo, SessionRow};
 use crate::journal::{Journal, Position};
 use crate::model::ids::{SessionId, Tenant, TraceId};
 use crate::model::time::UnixNanos;
+use crate::wire::stored;
 
 /// Why the store cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +64,7 @@ struct Loaded {
     tenants: FxHashMap<TenantNo, Arc<TenantCell>>,
     tombstones: FxHashMap<(TenantNo, SessionId), UnixNanos>,
     unfinished: FxHashMap<TraceKey, UnixNanos>,
+    starts: FxHashMap<(TenantNo, u64), RecentStart>,
     known: KnownTraces,
     n_sessions: usize,
 }
@@ -81,6 +84,8 @@ impl LocalStore {
                 "the index database is ahead of the journal, which must have been replaced: all of the journal is read"
             );
             loaded.position = journal.start();
+            // Positions of the other journal say nothing about this one.
+            loaded.opened_at = journal.start();
             db.execute("UPDATE meta SET value = ?1 WHERE key = 'journal_position'", [signed(loaded.position.0)])?;
         }
         if loaded.position < journal.start() {
@@ -125,7 +130,7 @@ impl LocalStore {
             unfinished: loaded.unfinished,
             untraced: loaded.untraced,
             recent_calls: RecentCalls::default(),
-            starts: FxHashMap::default(),
+            starts: loaded.starts,
             forgotten: FxHashMap::default(),
             open_bytes: 0,
             notices: Notices::default(),
@@ -196,6 +201,7 @@ fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
         tenants: by_no,
         tombstones: load_tombstones(db)?,
         unfinished: load_unfinished(db)?,
+        starts: load_starts(db)?,
         known: load_known(db)?,
         n_sessions,
     })
@@ -274,6 +280,31 @@ fn load_unfinished(db: &Connection) -> Result<FxHashMap<TraceKey, UnixNanos>, Op
         }
     }
     Ok(unfinished)
+}
+
+/// The newest runs that were only started: whether a start comes again must not depend on when the last checkpoint was.
+fn load_starts(db: &Connection) -> Result<FxHashMap<(TenantNo, u64), RecentStart>, OpenError> {
+    let mut starts: FxHashMap<(TenantNo, u64), RecentStart> = FxHashMap::default();
+    let mut select = db.prepare(
+        "SELECT traces.tenant_no, facts FROM runs JOIN traces USING (tenant_no, trace_id) \
+         WHERE status = 0 AND trace_id BETWEEN ?1 AND ?2 ORDER BY started_at_ns DESC LIMIT ?3",
+    )?;
+    let (first, last) = TraceId::reports();
+    let mut found = select.query(rusqlite::params![first.as_bytes(), last.as_bytes(), (STARTS_MAX / 2) as u32])?;
+    while let Some(row) = found.next()? {
+        let tenant = TenantNo(row.get(0)?);
+        let stored =
+            stored::decode_trace(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?).map_err(|error| unreadable(1, error))?;
+        let Some(report) = stored.report.filter(|report| !report.tells_more()) else { continue };
+        for seen in &report.seen {
+            let start = RecentStart { run: report.id, at: seen.at, position: seen.position };
+            let known = starts.entry((tenant, seen.digest)).or_insert(start);
+            if known.position < start.position {
+                *known = start;
+            }
+        }
+    }
+    Ok(starts)
 }
 
 fn load_traces(db: &Connection, query: &str) -> Result<Vec<TraceKey>, OpenError> {

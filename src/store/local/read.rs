@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::recent::{Overlay, RecentRuns, RunOrder};
-use super::rows::{RUN_COLUMNS, TenantNo, read_run, signed, unsigned};
+use super::rows::{NO_SESSION, RUN_COLUMNS, TenantNo, read_run, signed, unsigned};
 use super::schema::{SchemaError, open_reader};
 use super::store_error;
 use super::tenant::{TenantCell, TenantState};
@@ -130,7 +130,11 @@ impl Reader {
         let mut rows = select.query(params![cell.no.0, signed(id.get())])?;
         while let Some(row) = rows.next()? {
             let session_no = SessionNo(row.get("session_no")?);
-            let session = state.index.row(session_no).map(|row| row.summary.id);
+            let session = state.index.id_of(session_no);
+            if session.is_none() && session_no != NO_SESSION {
+                // Its session was removed, and the next checkpoint takes the row.
+                continue;
+            }
             let run = read_run(row, session.as_ref())?;
             if !state.recent.contains(session_no, &RunOrder::of(&run)) {
                 return Ok(Some(run));

@@ -12,20 +12,20 @@ use super::rows::TenantNo;
 use super::tenant::TenantCell;
 use super::traces::{OpenTrace, TraceKey, load};
 use crate::conventions::posts::{self, Post};
-use crate::model::ids::{RunId, RunKey, SpanId, TraceId};
-use crate::model::report::{CLAIMS_MAX, EventKind, Place, Report};
+use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
+use crate::model::report::{CLAIMS_MAX, EventKind, Place, Report, Start};
 use crate::model::time::UnixNanos;
 
 /// Starts remembered to know a repeated one by.
-const STARTS_MAX: usize = 4_096;
+pub(super) const STARTS_MAX: usize = 4_096;
 
 /// A `runs/start/` of the last minute.
 #[derive(Clone, Copy)]
 pub(super) struct RecentStart {
-    run: RunId,
-    at: UnixNanos,
+    pub(super) run: RunId,
+    pub(super) at: UnixNanos,
     /// Where the journal has it.
-    position: u64,
+    pub(super) position: u64,
 }
 
 impl Folder {
@@ -35,7 +35,9 @@ impl Folder {
         let mut claim = None;
         if !self.open_known(cell, key.1)? {
             if !matches!(post.kind, EventKind::Start | EventKind::Daily) {
-                // Not started here, or long ago. It may be a run that only its spans told of, by the number it is shown by.
+                // Not started here, or long ago. It may be a run that only its spans told of, by the number it is shown by: what came
+                // before this event has to be folded for that, in whichever round it came.
+                self.fold_dirty(true)?;
                 claim = self.place_of_shown(cell, run)?;
                 if claim.is_none() && run.get() < RunId::MINTED_MIN {
                     self.warn_of("unknown_run", "events name runs that were not started here and are dropped");
@@ -50,13 +52,16 @@ impl Folder {
                 report.claims.push(claim);
             }
             posts::apply(report, post, opened_at)
-        });
+        })?;
+        if self.is_report_deleted(key) {
+            self.change_report(key, run, post.received_at, Report::strip)?;
+        }
         for oddity in changed.unwrap_or_default() {
             self.shared.metrics.oddity(oddity);
             self.warn_of(oddity.as_str(), "something that the SDK posted was not believed; the rest counts");
         }
         if post.kind == EventKind::Start {
-            self.note_start(cell, run, post);
+            self.note_start(cell, run, post)?;
             self.leave_ended_parent(cell, run)?;
         }
         Ok(())
@@ -78,7 +83,7 @@ impl Folder {
                 if let Some(start) = &mut report.start {
                     start.parent = None;
                 }
-            });
+            })?;
         }
         Ok(())
     }
@@ -98,7 +103,7 @@ impl Folder {
                 report.claims.push(place);
                 report.claims.sort_unstable();
             }
-        });
+        })?;
         Ok(())
     }
 
@@ -109,8 +114,8 @@ impl Folder {
         run: RunId,
         at: UnixNanos,
         change: impl FnOnce(&mut Report) -> T,
-    ) -> Option<T> {
-        let mut open = self.shared.traces.map.get_mut(&key)?;
+    ) -> Result<Option<T>, FoldError> {
+        let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(None) };
         let weight = open.weight();
         let report = Arc::make_mut(open.report.get_or_insert_with(|| Arc::new(Report::new(run, at))));
         let before = report.place();
@@ -121,43 +126,43 @@ impl Folder {
         drop(open);
         self.touch(key);
         if let Some(left) = before.filter(|left| now.is_none_or(|now| now.trace != left.trace)) {
-            self.unjoin((key.0, left.trace), run);
+            self.unjoin((key.0, left.trace), run)?;
         }
         if let Some(now) = now {
-            self.join_report((key.0, now.trace), run);
+            self.join_report((key.0, now.trace), run)?;
         }
-        Some(outcome)
+        Ok(Some(outcome))
     }
 
-    fn join_report(&mut self, key: TraceKey, run: RunId) {
-        if !self.bring(key) {
-            return;
-        }
+    fn join_report(&mut self, key: TraceKey, run: RunId) -> Result<(), FoldError> {
+        self.bring(key)?;
         if let Some(mut open) = self.shared.traces.map.get_mut(&key)
             && let Err(at) = open.joined.binary_search(&run)
         {
             open.joined.insert(at, run);
         }
         self.touch(key);
+        Ok(())
     }
 
-    fn unjoin(&mut self, key: TraceKey, run: RunId) {
-        if !self.bring(key) {
-            return;
-        }
+    fn unjoin(&mut self, key: TraceKey, run: RunId) -> Result<(), FoldError> {
+        self.bring(key)?;
         if let Some(mut open) = self.shared.traces.map.get_mut(&key) {
             open.joined.retain(|joined| *joined != run);
         }
         self.touch(key);
+        Ok(())
     }
 
-    /// Has a trace in memory, if it can be had; an unreadable disk is met again, and said, by the next span of it.
-    fn bring(&mut self, key: TraceKey) -> bool {
+    /// Has a trace in memory.
+    fn bring(&mut self, key: TraceKey) -> Result<(), FoldError> {
         if self.shared.traces.map.contains_key(&key) {
-            return true;
+            return Ok(());
         }
-        let Some(cell) = self.tenants.get(&key.0).cloned() else { return false };
-        self.open(&cell, key.1).is_ok()
+        match self.tenants.get(&key.0).cloned() {
+            Some(cell) => self.open(&cell, key.1),
+            None => Ok(()),
+        }
     }
 
     /// The unit will be folded and written.
@@ -221,42 +226,75 @@ impl Folder {
     }
 
     /// A start that comes again after the process that took it ended: its first answer may be lost.
-    fn note_start(&mut self, cell: &TenantCell, run: RunId, post: &Post<'_>) {
+    fn note_start(&mut self, cell: &TenantCell, run: RunId, post: &Post<'_>) -> Result<(), FoldError> {
         let digest = posts::digest(post.kind, post.body);
         let new = RecentStart { run, at: post.received_at, position: post.position };
         if self.starts.len() >= STARTS_MAX {
-            self.starts.retain(|_, start| start.at.plus(posts::REPEAT_WINDOW) >= post.received_at);
-            if self.starts.len() >= STARTS_MAX {
-                self.starts.clear();
-            }
+            self.forget_old_starts();
         }
-        let Some(old) = self.starts.insert((cell.no, digest), new) else { return };
+        let Some(old) = self.starts.insert((cell.no, digest), new) else { return Ok(()) };
         let is_recent = old.at.plus(posts::REPEAT_WINDOW) >= post.received_at;
         if is_recent && old.position < self.pending.opened_at.0 && old.run != run {
             let key = (cell.no, TraceId::of_report(old.run));
+            if !self.open_known(cell, key.1)? {
+                return Ok(());
+            }
             self.change_report(key, old.run, old.at, |report| {
                 if let Some(start) = &mut report.start {
                     start.is_doubtful = true;
                 }
-            });
-        }
-    }
-
-    /// Takes the texts out of the report of a run whose session was deleted. What is left keeps late events from making a new run of it.
-    pub(super) fn strip_report(&mut self, cell: &TenantCell, run: RunId) -> Result<(), FoldError> {
-        let unit = TraceId::of_report(run);
-        if self.open_known(cell, unit)? {
-            self.change_report((cell.no, unit), run, UnixNanos::ZERO, Report::strip);
+            })?;
         }
         Ok(())
     }
 
+    /// The older half goes: an answer that was lost in a crash was that of one of the last starts.
+    fn forget_old_starts(&mut self) {
+        let mut positions: Vec<u64> = self.starts.values().map(|start| start.position).collect();
+        let middle = positions.len() / 2;
+        let (_, median, _) = positions.select_nth_unstable(middle);
+        let median = *median;
+        self.starts.retain(|_, start| start.position > median);
+    }
+
+    /// Takes the texts out of the report of a run whose session was deleted. What is left keeps late events from making a new run of it:
+    /// the session too, which perhaps only its spans had named.
+    pub(super) fn strip_report(&mut self, cell: &TenantCell, run: RunId, session: &SessionId) -> Result<(), FoldError> {
+        let unit = TraceId::of_report(run);
+        if self.open_known(cell, unit)? {
+            self.change_report((cell.no, unit), run, UnixNanos::ZERO, |report| {
+                report.strip();
+                let first_at = report.first_at;
+                report.start.get_or_insert_with(|| Start::unknown(first_at)).session.get_or_insert_with(|| session.clone());
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether it belongs to what a deleted session was: nothing that comes late is kept of it.
+    fn is_report_deleted(&self, key: TraceKey) -> bool {
+        if self.tombstones.is_empty() {
+            return false;
+        }
+        let Some(open) = self.shared.traces.map.get(&key) else { return false };
+        let start = open.report.as_ref().and_then(|report| report.start.as_ref());
+        let session = start.and_then(|start| Some((start.at, start.session.clone()?)));
+        session.is_some_and(|(at, session)| self.tombstones.get(&(key.0, session)).is_some_and(|deleted_at| at <= *deleted_at))
+    }
+
     /// Whether what stands in a trace is needed as long as that trace is.
-    pub(super) fn stands_in_known_trace(&self, tenant: TenantNo, report: &Report) -> bool {
-        report.place().is_some_and(|place| {
-            let key = (tenant, place.trace);
-            self.shared.traces.map.contains_key(&key) || self.known.contains(tenant, place.trace) && !self.forgotten.contains_key(&key)
-        })
+    pub(super) fn stands_in_known_trace(&self, tenant: TenantNo, report: &Report) -> rusqlite::Result<bool> {
+        let Some(place) = report.place() else { return Ok(false) };
+        let key = (tenant, place.trace);
+        if self.shared.traces.map.contains_key(&key) {
+            return Ok(true);
+        }
+        if self.forgotten.contains_key(&key) || !self.known.contains(tenant, place.trace) {
+            return Ok(false);
+        }
+        // What was known once is not forgotten by the filter, so the disk has the word.
+        let mut select = self.disk.prepare_cached("SELECT 1 FROM traces WHERE trace_id = ?1 AND tenant_no = ?2")?;
+        select.exists(rusqlite::params![place.trace.as_bytes(), tenant.0])
     }
 }
 

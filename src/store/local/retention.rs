@@ -159,7 +159,7 @@ impl Folder {
             if self.shared.traces.map.contains_key(&key) || self.forgotten.contains_key(&key) {
                 continue;
             }
-            if report.is_some_and(|report| self.stands_in_known_trace(key.0, &report)) {
+            if report.map_or(Ok(false), |report| self.stands_in_known_trace(key.0, &report))? {
                 // Looked at again after a while: the trace may have gone by then.
                 self.pending.keep_trace(key, floor.plus(REPORT_RECHECK));
                 continue;
@@ -256,7 +256,7 @@ impl Folder {
         drop(state);
         self.untraced.remove(&(cell.no, id.clone()));
         for run in runs.iter().filter(|run| run.is_reported) {
-            self.strip_report(cell, run.id)?;
+            self.strip_report(cell, run.id, id)?;
         }
         self.forget_in_traces(cell, no, &runs)?;
         self.shared.metrics.session_deleted();
@@ -284,7 +284,8 @@ impl Folder {
         let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(()) };
         open.applied.retain(|applied| applied.session_no != session);
         open.changed = self.pending.generation;
-        let is_over = open.applied.is_empty() && !is_going_on;
+        // What is left of a report keeps late events from making a new run of it.
+        let is_over = open.applied.is_empty() && !is_going_on && open.report.is_none();
         drop(open);
         if is_over {
             self.forget_trace(key);

@@ -7,11 +7,13 @@
 //! - Looked for only among runs that were reported: without the HTTP path there are no `auto:` runs.
 //! - What was found once stays found; what is remembered here is of the last minutes and is not kept over a restart.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::folder::Folder;
+use super::folder::{FoldError, Folder};
 use super::rows::TenantNo;
 use crate::fold::{Folded, TraceFacts};
 use crate::model::ids::{RunId, TraceId};
@@ -27,9 +29,12 @@ const REMEMBERED_MAX: usize = 100_000;
 /// Calls of the last minutes by what they are known by.
 #[derive(Default)]
 pub(super) struct RecentCalls {
-    calls: FxHashMap<(TenantNo, CallKey), Vec<RecentCall>>,
+    calls: FxHashMap<(TenantNo, CallKey), BTreeMap<Told, UnixNanos>>,
     n_calls: usize,
 }
+
+/// Where a call was told of, which of that unit's calls of its key it is, and which stray.
+type Told = (TraceId, usize, Stray);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RecentCall {
@@ -46,7 +51,7 @@ type Stray = Option<(RunId, usize)>;
 
 impl Folder {
     /// Remembers the calls of a unit that has just been folded, and marks the strays that are found by that.
-    pub(super) fn note_calls(&mut self, tenant: TenantNo, told: Vec<(CallKey, RecentCall)>) {
+    pub(super) fn note_calls(&mut self, tenant: TenantNo, told: Vec<(CallKey, RecentCall)>) -> Result<(), FoldError> {
         let mut keys: FxHashSet<CallKey> = FxHashSet::default();
         for (key, call) in told {
             if self.recent_calls.insert(tenant, key.clone(), call) {
@@ -55,22 +60,24 @@ impl Folder {
         }
         for key in keys {
             for (run, record) in self.recent_calls.strays(tenant, &key) {
-                self.mark_found(tenant, run, record);
+                self.mark_found(tenant, run, record)?;
             }
         }
+        Ok(())
     }
 
-    fn mark_found(&mut self, tenant: TenantNo, run: RunId, record: usize) {
+    fn mark_found(&mut self, tenant: TenantNo, run: RunId, record: usize) -> Result<(), FoldError> {
         let unit = (tenant, TraceId::of_report(run));
         let is_found = |report: &Report| report.calls.get(record).is_none_or(|call| call.is_found);
         let known =
             self.shared.traces.map.get(&unit).and_then(|open| open.report.as_ref().map(|report| (is_found(report), report.last_at)));
-        let Some((false, last_at)) = known else { return };
+        let Some((false, last_at)) = known else { return Ok(()) };
         self.change_report(unit, run, last_at, |report| {
             if let Some(call) = report.calls.get_mut(record) {
                 call.is_found = true;
             }
-        });
+        })?;
+        Ok(())
     }
 }
 
@@ -114,12 +121,10 @@ pub(super) fn calls_of(unit: TraceId, facts: &TraceFacts, reports: &[Arc<Report>
 impl RecentCalls {
     /// `false` if it is known already.
     fn insert(&mut self, tenant: TenantNo, key: CallKey, call: RecentCall) -> bool {
-        let calls = self.calls.entry((tenant, key)).or_default();
-        let is_same = |known: &RecentCall| known.unit == call.unit && known.nth == call.nth && known.stray == call.stray;
-        if calls.iter().any(is_same) {
+        let Entry::Vacant(new) = self.calls.entry((tenant, key)).or_default().entry((call.unit, call.nth, call.stray)) else {
             return false;
-        }
-        calls.push(call);
+        };
+        new.insert(call.at);
         self.n_calls += 1;
         if self.n_calls > REMEMBERED_MAX {
             self.forget_half();
@@ -130,9 +135,9 @@ impl RecentCalls {
     /// The strays of a key that a real call stands for: in the order of time, each with the earliest real call in reach that is free.
     fn strays(&self, tenant: TenantNo, key: &CallKey) -> Vec<(RunId, usize)> {
         let Some(calls) = self.calls.get(&(tenant, key.clone())) else { return Vec::new() };
-        let mut real: Vec<UnixNanos> = calls.iter().filter(|call| call.stray.is_none()).map(|call| call.at).collect();
+        let mut real: Vec<UnixNanos> = calls.iter().filter(|((_, _, stray), _)| stray.is_none()).map(|(_, at)| *at).collect();
         let mut strays: Vec<(UnixNanos, RunId, usize)> =
-            calls.iter().filter_map(|call| call.stray.map(|(run, record)| (call.at, run, record))).collect();
+            calls.iter().filter_map(|((_, _, stray), at)| stray.map(|(run, record)| (*at, run, record))).collect();
         if real.is_empty() || strays.is_empty() {
             return Vec::new();
         }
@@ -152,21 +157,21 @@ impl RecentCalls {
     /// Forgets what lies before; called now and then.
     pub(super) fn forget_before(&mut self, moment: UnixNanos) {
         for calls in self.calls.values_mut() {
-            calls.retain(|call| call.at.plus(WINDOW) >= moment);
+            calls.retain(|_, at| at.plus(WINDOW) >= moment);
         }
         self.calls.retain(|_, calls| !calls.is_empty());
-        self.n_calls = self.calls.values().map(Vec::len).sum();
+        self.n_calls = self.calls.values().map(BTreeMap::len).sum();
     }
 
     fn forget_half(&mut self) {
-        let mut times: Vec<UnixNanos> = self.calls.values().flatten().map(|call| call.at).collect();
+        let mut times: Vec<UnixNanos> = self.calls.values().flat_map(BTreeMap::values).copied().collect();
         let middle = times.len() / 2;
         let (_, median, _) = times.select_nth_unstable(middle);
         let median = *median;
         for calls in self.calls.values_mut() {
-            calls.retain(|call| call.at > median);
+            calls.retain(|_, at| *at > median);
         }
         self.calls.retain(|_, calls| !calls.is_empty());
-        self.n_calls = self.calls.values().map(Vec::len).sum();
+        self.n_calls = self.calls.values().map(BTreeMap::len).sum();
     }
 }

@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::read::Reader;
 use super::recent::RunOrder;
-use super::rows::{RUN_COLUMNS, read_run, signed, unreadable};
+use super::rows::{NO_SESSION, RUN_COLUMNS, read_run, signed, unreadable};
 use super::tenant::TenantCell;
 use super::{LocalStore, store_error};
 use crate::fold::{Folded, Rules, TraceFacts, fold};
@@ -25,6 +25,12 @@ use crate::model::time::UnixNanos;
 use crate::store::StoreError;
 use crate::store::view::{CallView, RunBrief, RunQuery, RunView, SpanView, TraceView};
 use crate::wire::stored;
+
+/// A run of another trace is not what its start names as parent if that one's work had ended by then: what it told of its end can still be
+/// on its way while the SDK already names it as the parent of all that come later (`docs/sdk.md`).
+fn can_have_started(parent: &Run, child: &Run) -> bool {
+    parent.key.trace == child.key.trace || parent.completed_at.is_none_or(|end| end >= child.started_at)
+}
 
 /// A trace as far as it is kept, with the reports that belong to it.
 struct Unit {
@@ -44,12 +50,15 @@ impl LocalStore {
             _ => RunView::bare(row),
         };
         let relatives = self.relatives(cell, &reader, &view.run, folded.as_ref())?;
-        view.parent = view.run.parent.and_then(|parent| relatives.iter().find(|run| run.id == parent)).map(RunBrief::of);
-        if let Some(parent) = view.run.parent.filter(|_| view.parent.is_none()) {
-            let parent = reader.run_by_id(cell, &cell.read(), parent).map_err(|error| store_error("read the parent of a run", error))?;
-            view.parent = parent.as_ref().map(RunBrief::of);
+        if let Some(id) = view.run.parent {
+            let parent = match relatives.iter().find(|run| run.id == id) {
+                Some(parent) => Some(parent.clone()),
+                None => reader.run_by_id(cell, &cell.read(), id).map_err(|error| store_error("read the parent of a run", error))?,
+            };
+            view.parent = parent.filter(|parent| can_have_started(parent, &view.run)).as_ref().map(RunBrief::of);
         }
-        view.children = relatives.iter().filter(|run| run.parent == Some(view.run.id)).map(RunBrief::of).collect();
+        let is_child = |run: &&Run| run.parent == Some(view.run.id) && can_have_started(&view.run, run);
+        view.children = relatives.iter().filter(is_child).map(RunBrief::of).collect();
         view.children.sort_by_key(|child| (child.started_at, child.id));
         Ok(Some(view))
     }
@@ -157,6 +166,10 @@ fn read_rows(reader: &Reader, cell: &TenantCell, query: &RunQuery, each: &mut dy
     while let Some(row) = rows.next()? {
         let no = SessionNo(row.get("session_no")?);
         let session = sessions.entry(no).or_insert_with(|| cell.read().index.id_of(no));
+        if session.is_none() && no != NO_SESSION {
+            // Its session was removed, and the next checkpoint takes the row.
+            continue;
+        }
         each(no, &read_run(row, session.as_ref())?);
     }
     Ok(())

@@ -252,14 +252,14 @@ def as_expected(name, truth):
     runs, sessions = [], {}
     for run in truth["runs"]:
         calls = [
-            {"kind": "chat", "model": call["model"], "tokens_in": call["tokens_in"], "tokens_out": call["tokens_out"], "cost": (call["nanos"] or 0) / 1e9}
+            {"model": call["model"], "tokens_in": call["tokens_in"], "tokens_out": call["tokens_out"], "cost": (call["nanos"] or 0) / 1e9}
             for call in run["calls"]
         ]
         cost = sum(call["nanos"] or 0 for call in run["calls"])
         tokens = sum(call["tokens_in"] + call["tokens_out"] for call in run["calls"])
         named = {"agent_name": run["agent"], "workflow_name": run["workflow"], "session_id": run["session"], "user_id": run["user"]}
-        of_run = {"parent": run["parent"], "status": run["status"], "calls": calls, "scores": run["scores"], "cost": cost / 1e9, "tokens": tokens}
-        runs.append({"n": run["n"], **named, **of_run})
+        of_run = {"parent": run["parent"], "status": run["status"], "calls": calls, "scores": run["scores"]}
+        runs.append({"n": run["n"], **named, **of_run, "cost": cost / 1e9, "tokens": tokens})
         if run["session"]:
             of = sessions.setdefault(run["session"], {"run_count": 0, "nanos": 0, "total_tokens": 0, "agents": [], "user_ids": []})
             of["run_count"] += 1
@@ -271,4 +271,5 @@ def as_expected(name, truth):
     for of in sessions.values():
         of["total_cost"] = of.pop("nanos") / 1e9
     without = sum(not run["session"] for run in truth["runs"])
-    return {"scenario": name, "sessions": sessions, "runs_without_session": without, "runs": runs, "llm_calls_outside_any_run": truth["outside"]}
+    outside = truth["outside"]
+    return {"scenario": name, "sessions": sessions, "runs_without_session": without, "runs": runs, "llm_calls_outside_any_run": outside}

@@ -101,26 +101,28 @@ class Commands:
             of = [run for run in self.runs if run["session"] == session]
             text = self.wax("sessions", "show", session)
             self.has(text, r"Runs:\s+%d\b" % len(of), "the number of runs")
-            self.has(text, r"Cost:\s+%s\b" % re.escape(printed(sum(run["nanos"] for run in of))), "the cost")
+            self.has(text, r"Cost:\s+%s\b" % money(sum(run["nanos"] for run in of)), "the cost")
             for run in of:
-                self.has(text, r"│ %s\s+│ . %s\s+│[^│]+│\s+%s\s+│" % (re.escape(run["agent"]), run["status"], re.escape(printed(run["nanos"]))), "the run's line")
+                line = r"│ %s\s+│ . %s\s+│[^│]+│\s+%s\s+│" % (re.escape(run["agent"]), run["status"], money(run["nanos"]))
+                self.has(text, line, "the run's line")
         self.has(self.wax("sessions", "show", "no-such-session"), r"not found", "that there is no such session")
 
     def run_list(self):
         text = self.wax("runs", "list", "--limit", "100")
         self.has(text, r"%d total, showing %d" % (len(self.runs), len(self.runs)), "the number of runs")
         for run in self.runs:
-            line = r"%s\s+│ %s\s+│ . %s\s+│[^│]+│\s+%s\s+│\s+%s\s+│ %s" % (
-                re.escape(run["agent"]), run["workflow"], run["status"], re.escape(printed(run["nanos"])), printed_tokens(run["tokens"]), re.escape(run["user"] or "-"),
-            )
-            self.has(text, line, "the run's line")
+            what = (re.escape(run["agent"]), run["workflow"], run["status"], money(run["nanos"]), tokens(run["tokens"]), run["user"] or "-")
+            self.has(text, r"%s\s+│ %s\s+│ . %s\s+│[^│]+│\s+%s\s+│\s+%s\s+│ %s" % what, "the run's line")
         traces = self.data("runs", "list", "--limit", "100")["traces"]
-        self.same("runs list", sorted([line["agent_name"], compare.nanos(line["total_cost"]), line["total_tokens"]] for line in traces),
-                  sorted([run["agent"], run["nanos"], run["tokens"]] for run in self.runs))
+        have = sorted([line["agent_name"], compare.nanos(line["total_cost"]), line["total_tokens"]] for line in traces)
+        self.same("runs list", have, sorted([run["agent"], run["nanos"], run["tokens"]] for run in self.runs))
         failed = self.data("runs", "list", "--status", "error")["traces"]
-        self.same("runs list --status error", sorted(line["agent_name"] for line in failed), sorted(run["agent"] for run in self.runs if run["status"] == "error"))
-        some = self.data("runs", "list", "--agent", self.runs[0]["agent"][1:4].upper())["traces"]
-        self.same("runs list --agent", sorted({line["agent_name"] for line in some}), sorted({run["agent"] for run in self.runs if self.runs[0]["agent"][1:4] in run["agent"]}))
+        should = sorted(run["agent"] for run in self.runs if run["status"] == "error")
+        self.same("runs list --status error", sorted(line["agent_name"] for line in failed), should)
+        part = self.runs[0]["agent"][1:4]
+        some = self.data("runs", "list", "--agent", part.upper())["traces"]
+        should = sorted(run["agent"] for run in self.runs if part in run["agent"])
+        self.same("runs list --agent", sorted(line["agent_name"] for line in some), should)
         few = self.data("runs", "list", "--limit", "2")
         self.same("runs list --limit 2", [len(few["traces"]), few["total"]], [2, len(self.runs)])
 
@@ -133,12 +135,12 @@ class Commands:
             return self.result.lines.append("no run id is printed for %s:\n%s" % (run["agent"], listed))
         text = self.wax("runs", "show", shown.group(1), "--spans")
         self.has(text, r"Agent:\s+%s\b" % re.escape(run["agent"]), "the agent")
-        self.has(text, r"Cost:\s+%s\b" % re.escape(printed(run["nanos"])), "the cost")
-        self.has(text, r"Tokens:\s+%s\b" % re.escape(printed_tokens(run["tokens"])), "the tokens")
+        self.has(text, r"Cost:\s+%s\b" % money(run["nanos"]), "the cost")
+        self.has(text, r"Tokens:\s+%s\b" % re.escape(tokens(run["tokens"])), "the tokens")
         self.has(text, r"Session:\s+%s\b" % re.escape(run["session"]), "the session")
         for call in run["calls"]:
-            self.has(text, r"│ %s\S*\s+│[^│]+│\s+%s │\s+%s │\s+%s │" % (
-                re.escape(call["model"]), printed_tokens(call["tokens_in"]), printed_tokens(call["tokens_out"]), re.escape(printed(call["nanos"]))), "the call's line")
+            what = (re.escape(call["model"]), tokens(call["tokens_in"]), tokens(call["tokens_out"]), money(call["nanos"]))
+            self.has(text, r"│ %s\S*\s+│[^│]+│\s+%s │\s+%s │\s+%s │" % what, "the call's line")
         for score in run["scores"]:
             self.has(text, r"%s: %s\b" % (score["name"], score["value"]), "the score")
         self.has(text, r"Span Tree \(\d+ spans\)", "the spans")
@@ -161,19 +163,21 @@ class Commands:
                 of[1] += call["tokens_in"] + call["tokens_out"]
                 of[2] += call["nanos"] or 0
         text = self.wax("costs", "summary")
-        self.has(text, re.escape(printed(total)), "the sum")
+        self.has(text, money(total), "the sum")
         for model, (calls, _, nanos) in models.items():
-            self.has(text, r"%s\S*\s+│\s+%d │\s+%s │" % (re.escape(model), calls, re.escape(printed(nanos))), "the model's line")
+            self.has(text, r"%s\S*\s+│\s+%d │\s+%s │" % (re.escape(model), calls, money(nanos)), "the model's line")
         costs = self.data("costs", "summary")
         self.same("costs summary", compare.nanos(costs["total_cost"]), total)
-        self.same("costs by agent", sorted([line["name"], line["runs"], compare.nanos(line["cost"])] for line in costs["agents"]), sorted([name, *of] for name, of in agents.items()))
+        have = sorted([line["name"], line["runs"], compare.nanos(line["cost"])] for line in costs["agents"])
+        self.same("costs by agent", have, sorted([name, *of] for name, of in agents.items()))
         for agent, (runs, nanos) in agents.items():
-            self.has(self.once("costs", "by-agent"), r"%s\s+│\s+%d │\s+%s │" % (re.escape(agent), runs, re.escape(printed(nanos))), "the agent's line")
+            line = r"%s\s+│\s+%d │\s+%s │" % (re.escape(agent), runs, money(nanos))
+            self.has(self.once("costs", "by-agent"), line, "the agent's line")
         for command in (("costs", "by-model"), ("llm-calls", "list"), ("usage", "by-model")):
             lines = self.data(*command)
             lines = lines["by_model"] if isinstance(lines, dict) else lines
-            self.same(" ".join(command), undated([line["model"], line["calls"], line["tokens"], compare.nanos(line["cost"])] for line in lines),
-                      sorted([model, *of] for model, of in models.items()))
+            have = undated([line["model"], line["calls"], line["tokens"], compare.nanos(line["cost"])] for line in lines)
+            self.same(" ".join(command), have, sorted([model, *of] for model, of in models.items()))
             self.wax(*command)
 
     def users(self):
@@ -185,13 +189,14 @@ class Commands:
                 of[1] += run["nanos"]
         text = self.wax("observe-users", "list")
         for user, (runs, nanos) in users.items():
-            self.has(text, r"%s\s+│[^│]*│\s+%d │\s+%s │" % (re.escape(user), runs, re.escape(printed(nanos))), "the user's line")
+            self.has(text, r"%s\s+│[^│]*│\s+%d │\s+%s │" % (re.escape(user), runs, money(nanos)), "the user's line")
         listed = self.data("observe-users", "list")["users"]
-        self.same("observe-users list", sorted([line["user_id"], line["runs"], compare.nanos(line["cost"])] for line in listed), sorted([user, *of] for user, of in users.items()))
+        have = sorted([line["user_id"], line["runs"], compare.nanos(line["cost"])] for line in listed)
+        self.same("observe-users list", have, sorted([user, *of] for user, of in users.items()))
         user, (runs, nanos) = next(iter(users.items()))
         text = self.wax("observe-users", "show", user)
         self.has(text, r"Runs:\s+%d\b" % runs, "the user's runs")
-        self.has(text, r"Cost:\s+%s\b" % re.escape(printed(nanos)), "the user's cost")
+        self.has(text, r"Cost:\s+%s\b" % money(nanos), "the user's cost")
 
     def overview(self):
         errors = sum(run["status"] == "error" for run in self.runs)
@@ -202,7 +207,8 @@ class Commands:
         for agent in {run["agent"] for run in self.runs}:
             of = [run for run in self.runs if run["agent"] == agent]
             rate = "%.1f%%" % (100 * sum(run["status"] == "error" for run in of) / len(of))
-            self.has(self.once("agents", "list"), r"%s\s+│[^│]+│[^│]*│\s+%d │\s+%s │" % (re.escape(agent), len(of), re.escape(rate)), "the agent's line")
+            line = r"%s\s+│[^│]+│[^│]*│\s+%d │\s+%s │" % (re.escape(agent), len(of), re.escape(rate))
+            self.has(self.once("agents", "list"), line, "the agent's line")
         self.has(self.wax("agents", "show", self.runs[0]["agent"]), r"Agent: %s" % re.escape(self.runs[0]["agent"]), "the agent")
         self.has(self.wax("traces", "list"), r"Traces", "the traces")
 
@@ -217,7 +223,8 @@ class Commands:
         program = Path(sys.executable).parent / "wax"
         done = subprocess.run([str(program), *words], env=environment, capture_output=True, text=True, timeout=60, cwd=self.folder)
         self.command = " ".join(words)
-        self.result.check(done.returncode == 0, "wax %s exited with %d:\n%s%s" % (self.command, done.returncode, done.stdout[-1500:], done.stderr[-1500:]))
+        said = done.stdout[-1500:] + done.stderr[-1500:]
+        self.result.check(done.returncode == 0, "wax %s exited with %d:\n%s" % (self.command, done.returncode, said))
         return done.stdout
 
     def once(self, *words):
@@ -252,7 +259,12 @@ def printed(nanos):
     return "$" + format(float(amount), ",.%df" % digits)
 
 
-def printed_tokens(count):
+def money(nanos):
+    """The same as a pattern."""
+    return re.escape(printed(nanos))
+
+
+def tokens(count):
     return "%.1fK" % (count / 1000) if count >= 1000 else "%d" % count
 
 
