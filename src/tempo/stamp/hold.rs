@@ -24,6 +24,9 @@ use crate::tempo::metrics::ForwardMetrics;
 /// How often the head of the queue is looked at while nothing comes.
 const TICK: Duration = Duration::from_millis(25);
 
+/// How much longer an entry waits to be folded, on a machine that is too busy.
+const FOLD_PATIENCE: Duration = Duration::from_secs(20);
+
 /// How often traces are looked at again of which it was not known what had been told.
 const CATCH_UP: Duration = Duration::from_millis(500);
 
@@ -176,7 +179,9 @@ impl Hold {
             // Only the end of a run is worth waiting for its spans.
             head.n_settled = if event.is_end { 0 } else { head.traces.len() };
         }
-        if is_hurried || head.read_at.elapsed() >= self.options.hold {
+        // Before it is folded nothing can be said of it; a fold that has stopped is not waited for.
+        let patience = if is_folded { self.options.hold } else { self.options.hold + FOLD_PATIENCE };
+        if is_hurried || head.read_at.elapsed() >= patience {
             return true;
         }
         if is_folded {
