@@ -45,7 +45,9 @@ pub(super) fn both(attributes: &Attributes) -> (Vec<Message>, Vec<Message>) {
 /// What an agent was given or gave back, as a text: the message in it, if it is JSON that holds one.
 pub(super) fn text_of(value: &str) -> String {
     let Ok(json) = serde_json::from_str::<Json>(value) else { return value.to_owned() };
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 15] = [
+        // The SDK's `io:` steps.
+        "preview",
         "output",
         "result",
         "response",
@@ -277,6 +279,7 @@ mod tests {
             (r#""plain""#, "plain"),
             ("not json", "not json"),
             (r#"{"anything":"x"}"#, "x"),
+            (r#"{"_kind":"user_message","preview":"hi"}"#, "hi"),
         ] {
             assert_eq!(text_of(value), text);
         }

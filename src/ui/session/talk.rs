@@ -100,15 +100,13 @@ fn message(role: &str, text: &str) -> Message {
 }
 
 fn of_report(view: &RunView) -> (Option<Message>, Option<Message>) {
-    let step = |name: &str, role: &str| {
-        let output = view.steps.iter().filter(|step| &*step.name == name).filter_map(|step| step.output.as_deref()).next_back();
-        output.map(|output| message(role, output))
-    };
+    // A run asks its models several times: the first question is the user's, the last answer the agent's.
+    let said = |name: &'static str| view.steps.iter().filter(move |step| &*step.name == name).filter_map(|step| step.output.as_deref());
     let inputs = view.inputs.as_deref().filter(|inputs| !matches!(*inputs, "{}" | "null" | "[]"));
     let result = view.result.as_deref().filter(|result| !matches!(*result, "{}" | "null" | "[]"));
     (
-        step(USER_STEP, "user").or_else(|| inputs.map(|inputs| message("user", inputs))),
-        step(AGENT_STEP, "assistant").or_else(|| result.map(|result| message("assistant", result))),
+        said(USER_STEP).next().or(inputs).map(|asked| message("user", asked)),
+        said(AGENT_STEP).next_back().or(result).map(|answered| message("assistant", answered)),
     )
 }
 
