@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::journal::{self, Journal, PositionFile};
+use crate::journal::{self, Journal, Position, PositionFile};
 use crate::server;
 use crate::store::local::{self, LocalStore};
 use crate::tempo::forwarder::{Ending, ForwardError, Forwarder, StartError as ForwardStartError, Status};
@@ -93,9 +93,24 @@ pub fn bind_problem(flag: &str, address: SocketAddr, error: &std::io::Error) -> 
     wiring::bind_problem(flag, address, error)
 }
 
+/// The journal of these settings while no server runs. Blocks.
+pub fn open_journal(config: &Config) -> Result<Journal, StartError> {
+    wiring::open_journal(config, &config.server.data_dir)
+}
+
+/// The index database of these settings.
+pub fn index_database(config: &Config) -> PathBuf {
+    config.server.data_dir.join("index.sqlite")
+}
+
+/// How far Tempo was fed.
+pub fn forwarded_position(config: &Config) -> Result<Position, StartError> {
+    Ok(PositionFile::open(&wiring::position_path(config))?.get())
+}
+
 /// The store of these settings while no server runs, caught up with its journal. Blocks.
-pub fn open_store(config: &Config) -> Result<(LocalStore, local::Running), StartError> {
-    wiring::open_store(config)
+pub fn open_store(config: &Config, journal: Journal) -> Result<(LocalStore, local::Running), StartError> {
+    wiring::open_store(config, journal)
 }
 
 /// How Tempo is spoken to with these settings.

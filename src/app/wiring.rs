@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -69,7 +69,7 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     let journal = open_journal(config, data_dir)?;
     // The first line of defence against a wrong --tempo is before the replay, which may take long.
     let mut forwarding = forwarder(config, &journal, &addresses, &instance).await?;
-    let options = store_options(config, data_dir, prices(&config.prices).map_err(StartError::Config)?);
+    let options = store_options(config, prices(&config.prices).map_err(StartError::Config)?);
     let opening = journal.clone();
     let opened = tokio::task::spawn_blocking(move || LocalStore::open(opening, options)).await;
     let (store, threads) = opened.map_err(|error| StartError::Config(format!("opening the index panicked: {error}")))??;
@@ -288,14 +288,16 @@ fn instance_mark(instance: &str) -> Option<InstanceMark> {
     Some(InstanceMark { header, id: HeaderValue::from_str(instance).ok()? })
 }
 
-pub(super) fn open_store(config: &Config) -> Result<(LocalStore, local::Running), StartError> {
-    let data_dir = &config.server.data_dir;
-    let journal = open_journal(config, data_dir)?;
-    let options = store_options(config, data_dir, prices(&config.prices).map_err(StartError::Config)?);
+pub(super) fn open_store(config: &Config, journal: Journal) -> Result<(LocalStore, local::Running), StartError> {
+    let options = store_options(config, prices(&config.prices).map_err(StartError::Config)?);
     Ok(LocalStore::open(journal, options)?)
 }
 
-fn open_journal(config: &Config, data_dir: &Path) -> Result<Journal, StartError> {
+pub(super) fn position_path(config: &Config) -> PathBuf {
+    config.server.data_dir.join("forwarded.position")
+}
+
+pub(super) fn open_journal(config: &Config, data_dir: &Path) -> Result<Journal, StartError> {
     let max_bytes = match config.journal.max_bytes.0 {
         0 => automatic_cap(data_dir, config.journal.segment_bytes.0),
         bytes => bytes,
@@ -323,11 +325,11 @@ fn prices(prices: &config::Prices) -> Result<Prices, String> {
     Prices::with_overrides(&prices.overrides).map_err(|error| format!("prices.overrides: {error}"))
 }
 
-fn store_options(config: &Config, data_dir: &Path, prices: Prices) -> local::Options {
+fn store_options(config: &Config, prices: Prices) -> local::Options {
     let max_age = config.retention.max_age.nanos();
     let max_index_bytes = config.retention.max_index_bytes.0;
     local::Options {
-        database: data_dir.join("index.sqlite"),
+        database: super::index_database(config),
         clock: Arc::new(now),
         price: Arc::new(move |call, start| prices.cost(call, start)),
         checkpoint_interval: config.fold.checkpoint_interval.0,
@@ -388,7 +390,7 @@ async fn forwarder(config: &Config, journal: &Journal, addresses: &[SocketAddr],
     if forward.tempo.is_empty() {
         return Ok(None);
     }
-    let position = PositionFile::open(&config.server.data_dir.join("forwarded.position"))?;
+    let position = PositionFile::open(&position_path(config))?;
     let source = JournalSource::new(journal.reader(position.get()));
     let mut options = forward_options(config);
     options.instance_id = instance.to_owned();
@@ -428,7 +430,7 @@ mod tests {
         std::fs::write(&file, price).unwrap();
         let mut config = Config::default();
         config.prices.overrides = file;
-        let options = store_options(&config, dir.path(), prices(&config.prices).unwrap());
+        let options = store_options(&config, prices(&config.prices).unwrap());
         let usage = Usage { input_tokens: Some(120), output_tokens: Some(30), ..Usage::default() };
         let cost =
             |model: &str| (options.price)(&Call { usage, model: model.into(), provider: "openai".into() }, now()).map(|cost| cost.amount);

@@ -3,21 +3,31 @@
 mod check;
 mod demo;
 mod health;
+mod progress;
+mod rebuild;
 mod serve;
 mod verify;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError};
+use crate::model::ids::Tenant;
+use crate::tempo::query::{QueryClient, QueryError, QueryOptions};
 
 /// The exit code for bad configuration (`EX_USAGE`).
 pub const EXIT_USAGE: u8 = 64;
 /// The exit code for a start or a command that failed.
 pub const EXIT_FAILURE: u8 = 1;
+/// The exit code where Tempo or the index could not be asked.
+const EXIT_UNKNOWN: u8 = 2;
+
+/// Longer than Tempo's own time-out for a query.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(130);
 
 const ABOUT: &str = "Answers \"what happened in this conversation, and what did it cost?\"
 
@@ -52,6 +62,8 @@ enum Command {
     Health(Settings),
     /// Compare what the index shows with what Tempo holds, run by run; exit 1 on a difference.
     Verify(Box<verify::VerifyArgs>),
+    /// Fill an empty, damaged or old index from what Tempo holds, while no server runs.
+    Rebuild(Box<rebuild::RebuildArgs>),
     /// Send readable traffic to a running server, to have something to look at; --clean removes it again.
     Demo(demo::DemoArgs),
 }
@@ -109,6 +121,12 @@ pub fn main() -> ExitCode {
                 Err(error) => refuse(&error.to_string()),
             };
         }
+        Some(Command::Rebuild(args)) => {
+            return match args.settings.resolve() {
+                Ok(config) => rebuild::run(&args, &config),
+                Err(error) => refuse(&error.to_string()),
+            };
+        }
     };
     let config = match settings.resolve() {
         Ok(config) => config,
@@ -152,6 +170,17 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
         });
     }
     address
+}
+
+/// A client of the query API of the Tempo at `url`.
+fn query_client(config: &Config, url: &str, tenant: &Tenant) -> Result<QueryClient, QueryError> {
+    QueryClient::new(&QueryOptions {
+        url: url.to_owned(),
+        headers: config.forward.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        // As in forwarding, the tenant `default` is never named.
+        send_tenant: tenant.as_str() != Tenant::DEFAULT,
+        timeout: QUERY_TIMEOUT,
+    })
 }
 
 /// Bad configuration: said on standard error, exit 64.

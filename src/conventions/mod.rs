@@ -37,6 +37,16 @@ const FUTURE_SLACK: Nanos = Nanos::from_secs(24 * 60 * 60);
 const OWN_SCOPE: &str = "sessionfold";
 const CORRECTION: &str = "sessionfold.correction";
 
+/// Every key that is read of a span: a copy that holds these, and what is no attribute, is read as the span itself.
+pub fn span_keys() -> impl Iterator<Item = &'static str> {
+    tables::ROWS.iter().map(|row| row.key)
+}
+
+/// Every key that is read of a resource.
+pub fn resource_keys() -> impl Iterator<Item = &'static str> {
+    tables::ROWS.iter().filter(|row| row.meaning == tables::Meaning::Session).map(|row| row.key)
+}
+
 /// What was odd about a span and was not believed; each is counted in a metric by this name, once a span.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]

@@ -48,6 +48,8 @@ pub enum EventKind {
     /// An earlier event of the run was taken and its answer did not reach the sender. The body is its digest and the time
     /// before which it cannot have been taken, 8 bytes each, big-endian.
     Unanswered = 10,
+    /// What Tempo still knew of a run whose report was lost. It stands only where nothing else was told.
+    Restored = 11,
 }
 
 /// Everything that was told of one run.
@@ -173,6 +175,7 @@ impl EventKind {
             8 => Self::Complete,
             9 => Self::Other,
             10 => Self::Unanswered,
+            11 => Self::Restored,
             _ => return None,
         })
     }

@@ -27,6 +27,8 @@ pub mod options;
 pub mod probe;
 pub mod query;
 mod report;
+pub mod restored;
+pub mod scan;
 pub mod source;
 mod split;
 pub mod stamp;

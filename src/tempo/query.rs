@@ -4,6 +4,8 @@
 //! - Believes no more than so many bytes; a trace is handed on encoded, never decoded.
 
 pub mod search;
+pub mod stream;
+pub mod text;
 
 use std::time::Duration;
 
@@ -41,6 +43,7 @@ pub struct QueryClient {
     send_tenant: bool,
     timeout: Duration,
     client: Client<HttpConnector, Empty<Bytes>>,
+    streams: stream::Streams,
 }
 
 /// Why there is no answer.
@@ -61,6 +64,11 @@ pub enum QueryError {
     Refused { status: u16, words: String },
     #[error("tempo's answer is not what was expected: {0}")]
     Answer(String),
+    /// Fewer traces have to be asked for at a time.
+    #[error("tempo's answer would be too large: {0}")]
+    TooLarge(String),
+    #[error("tempo does not stream answers here (stream_over_http_enabled): {0}")]
+    NoStreaming(String),
 }
 
 // === impl QueryClient ===
@@ -80,7 +88,8 @@ impl QueryClient {
             }
         }
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Ok(Self { base, headers, send_tenant: options.send_tenant, timeout: options.timeout, client })
+        let streams = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+        Ok(Self { base, headers, send_tenant: options.send_tenant, timeout: options.timeout, client, streams })
     }
 
     /// The trace as an encoded `TracesData`; `None` if Tempo does not have it.
@@ -114,4 +123,9 @@ impl QueryClient {
         let body = Limited::new(response.into_body(), max_bytes).collect().await;
         Ok((status, body.map_err(|error| QueryError::Request(error.to_string()))?.to_bytes()))
     }
+}
+
+/// Whether Tempo says of its own answer that it cannot send it: "response larger than the max", "received message larger than max".
+fn is_too_large(words: &str) -> bool {
+    words.contains("larger than")
 }

@@ -28,6 +28,8 @@ pub enum Event {
     Run { kind: EventKind, run: Option<RunId>, body: Bytes },
     /// A process opened the journal: what lies before was perhaps accepted and not answered.
     Opened,
+    /// As `Spans`, made of what Tempo gave back. Tempo has it, and it holds only what the fold reads.
+    RestoredSpans(Bytes),
 }
 
 /// Bytes that are not an entry this version can read.
@@ -56,6 +58,7 @@ impl Entry {
                 (EventHead::RunEvent(journal::RunEvent { kind: u32::from(*kind as u8), run_id }), body.clone())
             }
             Event::Opened => (EventHead::Opened(journal::Opened {}), Bytes::new()),
+            Event::RestoredSpans(request) => (EventHead::RestoredSpans(journal::RestoredSpans {}), request.clone()),
         };
         let head =
             journal::EntryHead { tenant: self.tenant.as_str().to_owned(), received_unix_nano: self.received_at.0, event: Some(event) };
@@ -77,6 +80,7 @@ impl Entry {
                 Event::Run { kind, run, body }
             }
             Some(EventHead::Opened(journal::Opened {})) => Event::Opened,
+            Some(EventHead::RestoredSpans(journal::RestoredSpans {})) => Event::RestoredSpans(body),
         };
         let tenant = Tenant::new(&head.tenant).ok_or(UnreadableEntry::Id(head.tenant))?;
         Ok(Self { tenant, received_at: UnixNanos(head.received_unix_nano), event })
@@ -96,6 +100,7 @@ mod tests {
             Event::Run { kind: EventKind::Complete, run: Some(RunId::mint(5)), body: body.clone() },
             Event::Run { kind: EventKind::Other, run: None, body },
             Event::Opened,
+            Event::RestoredSpans(Bytes::from_static(b"\x0a\x00")),
         ] {
             let entry = Entry { tenant: Tenant::new("acme").unwrap(), received_at: UnixNanos(7), event };
             let (head, body) = entry.encode();

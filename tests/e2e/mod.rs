@@ -5,6 +5,7 @@
 mod commands;
 mod cookbook;
 mod proof;
+mod rebuild;
 mod stamps;
 mod tempo;
 mod unchanged;

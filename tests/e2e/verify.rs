@@ -99,6 +99,12 @@ async fn verify_agrees_and_then_finds_a_doubled_span_a_lost_trace_and_a_span_tha
         server.send(request(run(n))).await.unwrap();
     }
     verdict(against(&server, &tempo), &[]).await;
+    // A call after its run left: the run is told by its own span and a correction, in two blocks of Tempo's perhaps.
+    let start = nanos_now() - 39 * SECOND;
+    server.send(request([chat(trace_id(7), 8, 1, (3, 3), 9).between(start, start)])).await.unwrap();
+    let corrected = async || server.get("/metrics").await.text.contains("\nsessionfold_forward_corrections_total 1\n");
+    until("a correction left", corrected).await;
+    verdict(against(&server, &tempo), &[]).await;
 
     // A call that Tempo was sent twice within seconds.
     let query = tempo.query_client();

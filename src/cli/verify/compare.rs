@@ -6,7 +6,7 @@ use super::index::{Index, IndexedRun};
 use super::{Scope, VerifyError};
 use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::tempo::query::QueryClient;
-use crate::tempo::stamped::{self, Stamped};
+use crate::tempo::stamped::{self, Role, Stamped};
 
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
@@ -189,7 +189,7 @@ async fn explain(index: &Index, run: &IndexedRun, held: &HeldRun) -> (Cause, Vec
     }
     let Some(known) = index.spans_of(run.id).await else { return (Cause::NotCorrected, Vec::new()) };
     // Spans of our own are in no index.
-    let held: HashSet<SpanId> = held.spans.iter().filter(|span| span.is_of_sender).map(|span| span.span).collect();
+    let held: HashSet<SpanId> = held.spans.iter().filter(|span| span.role == Role::OfSender).map(|span| span.span).collect();
     let lacking = |ours: &HashSet<SpanId>, theirs: &HashSet<SpanId>| {
         let mut lacking: Vec<SpanId> = ours.difference(theirs).copied().collect();
         lacking.sort();
@@ -236,7 +236,7 @@ impl HeldRun {
             sums.n_runs += i64::from(span.is_run);
             sums.is_error |= span.is_run && span.is_error;
             sums.cost += span.cost;
-            sums.tokens += span.tokens;
+            sums.tokens += span.tokens.unwrap_or(0);
             sums.run_cost += span.run_cost;
             sums.run_tokens += span.run_tokens;
         }

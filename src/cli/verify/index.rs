@@ -67,7 +67,8 @@ impl Index {
             Err(error) => return Err(VerifyError::Index(error.to_string())),
         }
         let config = config.clone();
-        let opened = tokio::task::spawn_blocking(move || app::open_store(&config)).await;
+        let opened =
+            tokio::task::spawn_blocking(move || app::open_journal(&config).and_then(|journal| app::open_store(&config, journal))).await;
         let (store, running) = opened.map_err(|error| VerifyError::Index(error.to_string()))?.map_err(|error| {
             VerifyError::Index(format!("no server answers at {base}, and its data directory cannot be opened: {error}"))
         })?;

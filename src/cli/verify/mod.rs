@@ -12,22 +12,16 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use self::compare::{Asked, Comparison, compare};
 use self::index::Index;
-use super::{Settings, fail, refuse};
+use super::progress::bar;
+use super::{EXIT_UNKNOWN, Settings, fail, query_client, refuse};
 use crate::config::Config;
 use crate::model::ids::Tenant;
 use crate::tempo::query::search::Window;
-use crate::tempo::query::{QueryClient, QueryError, QueryOptions};
+use crate::tempo::query::{QueryClient, QueryError};
 use crate::tempo::stamped;
-
-/// The exit code where nothing could be compared.
-const EXIT_UNKNOWN: u8 = 2;
-
-/// Longer than Tempo's own time-out for a query.
-const TIMEOUT: Duration = Duration::from_secs(130);
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct VerifyArgs {
@@ -82,14 +76,7 @@ pub(super) fn run(args: &VerifyArgs, config: &Config) -> ExitCode {
         return refuse("verify needs Tempo's HTTP API: --tempo-query http://tempo:3200");
     }
     let Some(tenant) = Tenant::new(&args.tenant) else { return refuse(&format!("{:?} is no tenant", args.tenant)) };
-    let options = QueryOptions {
-        url: config.forward.tempo_query.clone(),
-        headers: config.forward.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-        // As in forwarding, the tenant `default` is never named.
-        send_tenant: tenant.as_str() != Tenant::DEFAULT,
-        timeout: TIMEOUT,
-    };
-    let client = match QueryClient::new(&options) {
+    let client = match query_client(config, &config.forward.tempo_query, &tenant) {
         Ok(client) => client,
         Err(error) => return refuse(&error.to_string()),
     };
@@ -128,21 +115,11 @@ async fn verify(args: &VerifyArgs, config: &Config, tenant: &Tenant, client: &Qu
     // Whole runs, also those that began before the range; and what Tempo alone may have, up to now.
     let first = runs.iter().map(|run| run.started_at).filter(|at| *at > 0).min().into_iter().chain(scope.start).min().unwrap_or(now);
     let range = Window { start: first / 1_000_000_000, end: now / 1_000_000_000 + 1 };
-    let bar = progress("reading tempo", range.end - range.start);
+    let bar = bar("reading tempo", range.end - range.start);
     let held = stamped::read(client, tenant, args.session.as_deref(), range, |seconds| bar.set_position(seconds)).await?;
     bar.finish_and_clear();
     let asked = Asked { index: &index, client, tenant, scope: &scope };
     compare(&asked, &runs, &sessions, held).await
-}
-
-/// A bar on standard error, where that is a terminal.
-fn progress(what: &'static str, length: u64) -> ProgressBar {
-    use std::io::IsTerminal;
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{msg:<16} [{bar:30}] {percent}%").unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(length).with_style(style.progress_chars("=> ")).with_message(what)
 }
 
 fn since(text: &str) -> Result<Since, String> {

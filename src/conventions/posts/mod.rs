@@ -9,12 +9,14 @@ mod call;
 mod complete;
 mod json;
 mod lists;
+mod restored;
 mod start;
 #[cfg(test)]
 mod tests;
 
 use serde_json::{Map, Value};
 
+pub use restored::Restored;
 pub use start::{run_of_workflow, workflow_id};
 
 use crate::conventions::{Oddities, Oddity};
@@ -64,6 +66,7 @@ pub fn apply(report: &mut Report, post: &Post<'_>, opened_at: u64) -> Vec<Oddity
         EventKind::Spans => lists::apply_spans(report, elements(&body, "spans")),
         EventKind::Scores => lists::apply_scores(report, elements(&body, "scores"), at),
         EventKind::Complete => complete::apply(report, &body, at),
+        EventKind::Restored => restored::apply(report, &body, &mut oddities),
         EventKind::Partial | EventKind::Other | EventKind::Unanswered => {}
     }
     oddities.list()

@@ -42,7 +42,8 @@ pub enum OpenError {
     Replay(#[from] FoldError),
     #[error(
         "the index database covers the journal up to position {covered}, but the journal begins at {start}: what lay between is in neither. \
-         Put index.sqlite back from a backup, or move the journal's directory away to go on without what is in it"
+         Fill a new one from Tempo with `sessionfold rebuild --from-tempo URL`, put index.sqlite back from a backup, or move the journal's \
+         directory away to go on without what is in it"
     )]
     Gap { covered: u64, start: u64 },
     #[error("cannot start a thread: {0}")]

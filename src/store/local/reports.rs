@@ -34,7 +34,7 @@ impl Folder {
         let key = (cell.no, TraceId::of_report(run));
         let mut claim = None;
         if !self.open_known(cell, key.1)? {
-            if !matches!(post.kind, EventKind::Start | EventKind::Daily) {
+            if !matches!(post.kind, EventKind::Start | EventKind::Daily | EventKind::Restored) {
                 // Not started here, or long ago. It may be a run that only its spans told of, by the number it is shown by: what came
                 // before this event has to be folded for that, in whichever round it came.
                 self.fold_dirty(true)?;

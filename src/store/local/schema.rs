@@ -5,7 +5,7 @@
 //!   cheaper than random keys when the engines were compared (`docs/performance.md`).
 //! - Times are nanoseconds since the Unix epoch, at most `i64::MAX` (the year 2262), so that SQLite orders them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -110,6 +110,8 @@ pub enum SchemaError {
     Foreign(i64),
     #[error("the index database has format {found}, this version reads {FORMAT_VERSION}: use the version that wrote it, or a newer one")]
     Version { found: i64 },
+    #[error("cannot put {} aside: {source}", .path.display())]
+    PutAside { path: PathBuf, source: std::io::Error },
 }
 
 /// Opens the database for checkpoints, creating it if it is not there.

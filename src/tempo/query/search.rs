@@ -28,12 +28,13 @@ pub struct FoundTrace {
     pub spans: Vec<FoundSpan>,
 }
 
-/// A span that matched, with the attributes that were selected.
+/// A span that matched, with the attributes that were selected. Its name is empty unless that was selected or asked for.
 #[derive(Clone, PartialEq, Debug)]
 pub struct FoundSpan {
     pub span: SpanId,
     pub name: String,
     pub start_unix_nanos: u64,
+    pub duration_nanos: u64,
     pub attributes: Vec<(String, Attribute)>,
 }
 
@@ -80,10 +81,22 @@ impl QueryClient {
         Ok(series.iter().map(found_series).collect())
     }
 
+    /// The attributes of resources that Tempo knows of in the window.
+    pub async fn resource_tags(&self, tenant: &Tenant, window: Window) -> Result<Vec<String>, QueryError> {
+        let Window { start, end } = window;
+        let answer = self.json(tenant, &format!("/api/v2/search/tags?scope=resource&start={start}&end={end}")).await?;
+        let scopes = answer["scopes"].as_array().into_iter().flatten().filter(|scope| scope["name"] == "resource");
+        let tags = scopes.flat_map(|scope| scope["tags"].as_array().into_iter().flatten());
+        Ok(tags.filter_map(|tag| tag.as_str().map(str::to_owned)).collect())
+    }
+
     async fn json(&self, tenant: &Tenant, path: &str) -> Result<Value, QueryError> {
         let (status, body) = self.get(tenant, path, "application/json", MAX_ANSWER_BYTES).await?;
         if status != StatusCode::OK {
-            let words = String::from_utf8_lossy(&body).chars().take(200).collect();
+            let words: String = String::from_utf8_lossy(&body).chars().take(200).collect();
+            if super::is_too_large(&words) {
+                return Err(QueryError::TooLarge(words));
+            }
             return Err(QueryError::Refused { status: status.as_u16(), words });
         }
         serde_json::from_slice(&body).map_err(|error| QueryError::Answer(error.to_string()))
@@ -120,9 +133,7 @@ impl FoundSpan {
 }
 
 fn found_trace(trace: &Value) -> Result<FoundTrace, QueryError> {
-    let id = trace["traceID"].as_str().unwrap_or_default();
-    // Tempo leaves leading zeros out.
-    let trace_id = TraceId::from_hex(&format!("{id:0>32}")).ok_or_else(|| QueryError::Answer(format!("the trace id {id:?}")))?;
+    let trace_id = trace_id(trace["traceID"].as_str().unwrap_or_default())?;
     let sets = trace["spanSets"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut found = FoundTrace { trace: trace_id, matched: 0, spans: Vec::new() };
     for set in sets {
@@ -135,8 +146,6 @@ fn found_trace(trace: &Value) -> Result<FoundTrace, QueryError> {
 }
 
 fn found_span(span: &Value) -> Result<FoundSpan, QueryError> {
-    let id = span["spanID"].as_str().unwrap_or_default();
-    let number = u64::from_str_radix(id, 16).ok().and_then(SpanId::from_u64);
     let attributes = span["attributes"].as_array().into_iter().flatten();
     let attributes = attributes.filter_map(|attribute| {
         let value = &attribute["value"];
@@ -152,11 +161,26 @@ fn found_span(span: &Value) -> Result<FoundSpan, QueryError> {
         Some((attribute["key"].as_str()?.to_owned(), value))
     });
     Ok(FoundSpan {
-        span: number.ok_or_else(|| QueryError::Answer(format!("the span id {id:?}")))?,
+        span: span_id(span["spanID"].as_str().unwrap_or_default())?,
         name: span["name"].as_str().unwrap_or_default().to_owned(),
-        start_unix_nanos: span["startTimeUnixNano"].as_str().and_then(|nanos| nanos.parse().ok()).unwrap_or(0),
+        start_unix_nanos: nanos(&span["startTimeUnixNano"]),
+        duration_nanos: nanos(&span["durationNanos"]),
         attributes: attributes.collect(),
     })
+}
+
+fn nanos(text: &Value) -> u64 {
+    text.as_str().and_then(|nanos| nanos.parse().ok()).unwrap_or(0)
+}
+
+/// Tempo leaves leading zeros out.
+pub(super) fn trace_id(hex: &str) -> Result<TraceId, QueryError> {
+    TraceId::from_hex(&format!("{hex:0>32}")).ok_or_else(|| QueryError::Answer(format!("the trace id {hex:?}")))
+}
+
+pub(super) fn span_id(hex: &str) -> Result<SpanId, QueryError> {
+    let number = u64::from_str_radix(hex, 16).ok().and_then(SpanId::from_u64);
+    number.ok_or_else(|| QueryError::Answer(format!("the span id {hex:?}")))
 }
 
 fn found_series(series: &Value) -> Series {

@@ -29,7 +29,7 @@ pub const SYNTHETIC_KEY: &str = "sessionfold.synthetic";
 pub const SYNTHETIC_NAME: &str = "sessionfold.run";
 
 /// The instrumentation scope of spans that are ours.
-const SCOPE: &str = "sessionfold";
+pub const SCOPE: &str = "sessionfold";
 
 /// A difference to what was told, in one trace.
 #[derive(Clone, PartialEq, Debug)]

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use rustc_hash::FxHashSet;
 
-pub use self::correction::{CORRECTION_NAME, SYNTHETIC_KEY, SYNTHETIC_NAME};
+pub use self::correction::{CORRECTION_NAME, SCOPE, SYNTHETIC_KEY, SYNTHETIC_NAME};
 pub(super) use self::hold::{Hold, Incoming, Surroundings, What};
 pub(super) use self::intake::RunEvent;
 pub(super) use self::stamper::Stamper;

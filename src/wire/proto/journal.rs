@@ -7,7 +7,7 @@ pub struct EntryHead {
     /// When the server received it, nanoseconds since the Unix epoch.
     #[prost(fixed64, tag = "2")]
     pub received_unix_nano: u64,
-    #[prost(oneof = "entry_head::Event", tags = "3, 4, 5, 6")]
+    #[prost(oneof = "entry_head::Event", tags = "3, 4, 5, 6, 7")]
     pub event: ::core::option::Option<entry_head::Event>,
 }
 /// Nested message and enum types in `EntryHead`.
@@ -26,6 +26,9 @@ pub mod entry_head {
         /// A process opened the journal; there is no body. What lies before was perhaps accepted and not answered.
         #[prost(message, tag = "6")]
         Opened(super::Opened),
+        /// The body is a request as of `spans`, made of what Tempo gave back: Tempo has it.
+        #[prost(message, tag = "7")]
+        RestoredSpans(super::RestoredSpans),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -38,7 +41,7 @@ pub struct DeleteSession {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RunEvent {
-    /// 1 start, 2 daily, 3 llm-calls, 4 steps, 5 spans, 6 scores, 7 partial, 8 complete, 9 other, 10 unanswered
+    /// 1 start, 2 daily, 3 llm-calls, 4 steps, 5 spans, 6 scores, 7 partial, 8 complete, 9 other, 10 unanswered, 11 restored
     #[prost(uint32, tag = "1")]
     pub kind: u32,
     /// 0: it is about no run
@@ -47,4 +50,7 @@ pub struct RunEvent {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Opened {
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RestoredSpans {
 }

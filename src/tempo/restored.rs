@@ -1,0 +1,304 @@
+//! Spans as Tempo gives them back by search: everything of them that the fold reads, and nothing else.
+//!
+//! - Search tells which attributes a span has, not whether they are its own or of its resource. So resources are asked about in a second
+//!   search of the same window, and only where there is a resource that says something the fold reads.
+//! - A long trace is in every window that it reaches into; where it is there just as it was in the one before, it is left out.
+//! - Not given back: events, links, and of every attribute what lies beyond the length that Tempo keeps.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
+use prost::Message;
+
+use super::query::search::{Attribute, FoundSpan, FoundTrace, Window};
+use super::query::{QueryClient, QueryError};
+use super::scan::{Question, Scan};
+use super::stamped::{self, Stamped};
+use crate::conventions;
+use crate::model::ids::{SpanId, Tenant, TraceId};
+
+/// Reads a range of time.
+pub struct Restoring<'a> {
+    client: &'a QueryClient,
+    tenant: &'a Tenant,
+    scan: Scan<'a>,
+    /// Keys that some resource has and the fold reads; mostly none.
+    resource_keys: Vec<String>,
+    /// What the last window held, by trace.
+    last: HashMap<TraceId, u64>,
+}
+
+/// What one window gave back.
+#[derive(Debug)]
+pub struct GivenBack {
+    pub window: Window,
+    /// Every trace of the window.
+    pub present: Vec<TraceId>,
+    /// Those that are not just as they were in the last window.
+    pub traces: Vec<TraceSpans>,
+}
+
+/// The spans of one trace that a window holds.
+#[derive(Debug)]
+pub struct TraceSpans {
+    pub trace: TraceId,
+    pub n_spans: usize,
+    pub stamped: Vec<Stamped>,
+    /// An encoded `ExportTraceServiceRequest`.
+    pub request: Bytes,
+}
+
+/// Attributes of the resources of spans.
+type Resources = HashMap<(TraceId, SpanId), Vec<(String, Attribute)>>;
+
+const SERVICE_NAME: &str = "service.name";
+const PARENT: &str = "span:parentID";
+const SCOPE_NAME: &str = "instrumentation:name";
+
+// === impl Restoring ===
+
+impl<'a> Restoring<'a> {
+    pub async fn begin(client: &'a QueryClient, tenant: &'a Tenant, range: Window) -> Result<Self, QueryError> {
+        let known = client.resource_tags(tenant, range).await?;
+        let resource_keys = conventions::resource_keys().map(str::to_owned).filter(|key| known.contains(key)).collect();
+        // Of a resource only what no row of the tables reads, so that it cannot be taken for the span's own.
+        let others = [PARENT, SCOPE_NAME].map(str::to_owned).into_iter().chain([format!("resource.{SERVICE_NAME}")]);
+        let keys = conventions::span_keys().map(|key| format!("span.{key}"));
+        let question = Question::new(|_| {}, stamped::selected().chain(others).chain(keys));
+        let scan = Scan::new(client, tenant, question, range);
+        Ok(Self { client, tenant, scan, resource_keys, last: HashMap::new() })
+    }
+
+    /// The next window; `None` at the end of the range.
+    pub async fn next(&mut self) -> Result<Option<GivenBack>, QueryError> {
+        let Some(read) = self.scan.next().await? else { return Ok(None) };
+        let resources = self.resources(read.window).await?;
+        let last = std::mem::take(&mut self.last);
+        let mut given = GivenBack { window: read.window, present: Vec::with_capacity(read.traces.len()), traces: Vec::new() };
+        for found in read.traces {
+            let digest = digest(&found);
+            self.last.insert(found.trace, digest);
+            given.present.push(found.trace);
+            if last.get(&found.trace) != Some(&digest) {
+                given.traces.push(trace_spans(found, &resources));
+            }
+        }
+        Ok(Some(given))
+    }
+
+    pub fn is_streaming(&self) -> bool {
+        self.scan.is_streaming()
+    }
+
+    async fn resources(&self, window: Window) -> Result<Resources, QueryError> {
+        let mut resources = Resources::new();
+        if self.resource_keys.is_empty() {
+            return Ok(resources);
+        }
+        let keys: Vec<_> = self.resource_keys.iter().map(|key| format!("resource.{key}")).collect();
+        let conditions: Vec<_> = keys.iter().map(|key| format!("{key} != nil")).collect();
+        let question = Question::new(|query| _ = query.list(conditions, " || "), keys);
+        let mut scan = Scan::new(self.client, self.tenant, question, window);
+        while let Some(read) = scan.next().await? {
+            for FoundTrace { trace, spans, .. } in read.traces {
+                resources.extend(spans.into_iter().map(|span| ((trace, span.span), span.attributes)));
+            }
+        }
+        Ok(resources)
+    }
+}
+
+/// Two equal numbers, equal contents, whatever their order.
+fn digest(found: &FoundTrace) -> u64 {
+    let of_span = |span: &FoundSpan| {
+        let mut hasher = DefaultHasher::new();
+        (span.span.to_u64(), span.start_unix_nanos, span.duration_nanos, span.attributes.len()).hash(&mut hasher);
+        hasher.finish()
+    };
+    found.spans.iter().map(of_span).fold(found.spans.len() as u64, u64::wrapping_add)
+}
+
+fn trace_spans(found: FoundTrace, resources: &Resources) -> TraceSpans {
+    let FoundTrace { trace, spans, .. } = found;
+    let stamped = spans.iter().filter_map(|span| Stamped::of_found(trace, span)).collect();
+    let n_spans = spans.len();
+    // By resource and scope, as OTLP has them.
+    let mut grouped: BTreeMap<(String, String), (Vec<KeyValue>, Vec<Span>)> = BTreeMap::new();
+    for span in spans {
+        let service = span.text(SERVICE_NAME).unwrap_or_default().to_owned();
+        let scope = span.text(SCOPE_NAME).unwrap_or_default().to_owned();
+        let said = resources.get(&(trace, span.span)).map(Vec::as_slice).unwrap_or_default();
+        let resource: Vec<KeyValue> =
+            said.iter().filter(|(key, _)| conventions::resource_keys().any(|known| known == key)).map(key_value).collect();
+        let name = KeyValue { value: Some(text(&service)), ..KeyValue { key: SERVICE_NAME.to_owned(), ..KeyValue::default() } };
+        let group = grouped.entry((format!("{service}\0{resource:?}"), scope)).or_default();
+        if group.0.is_empty() {
+            group.0 = std::iter::once(name).chain(resource).collect();
+        }
+        group.1.push(span_of(trace, span));
+    }
+    let resource_spans = grouped.into_iter().map(|((_, scope), (attributes, spans))| ResourceSpans {
+        resource: Some(Resource { attributes, ..Resource::default() }),
+        scope_spans: vec![ScopeSpans {
+            scope: Some(InstrumentationScope { name: scope, ..InstrumentationScope::default() }),
+            spans,
+            ..ScopeSpans::default()
+        }],
+        ..ResourceSpans::default()
+    });
+    let request = ExportTraceServiceRequest { resource_spans: resource_spans.collect() };
+    TraceSpans { trace, n_spans, stamped, request: request.encode_to_vec().into() }
+}
+
+fn span_of(trace: TraceId, span: FoundSpan) -> Span {
+    let parent = span.text(PARENT).and_then(|hex| u64::from_str_radix(hex, 16).ok()).and_then(SpanId::from_u64);
+    let code = match span.text("status") {
+        Some("ok") => 1,
+        Some("error") => 2,
+        _ => 0,
+    };
+    Span {
+        trace_id: trace.as_bytes().to_vec(),
+        span_id: span.span.to_bytes().to_vec(),
+        parent_span_id: parent.map(|parent| parent.to_bytes().to_vec()).unwrap_or_default(),
+        start_time_unix_nano: span.start_unix_nanos,
+        // An end before the start comes as a length below zero, read without its sign.
+        end_time_unix_nano: span.start_unix_nanos.wrapping_add(span.duration_nanos),
+        status: Some(Status { code, ..Status::default() }),
+        attributes: span.attributes.iter().filter(|(key, _)| !is_ours(key)).map(key_value).collect(),
+        name: span.name,
+        ..Span::default()
+    }
+}
+
+/// What was selected beside the keys that the fold reads.
+fn is_ours(key: &str) -> bool {
+    matches!(key, "status" | "name" | SERVICE_NAME | PARENT | SCOPE_NAME) || key.starts_with("sessionfold.") || key.starts_with("by(")
+}
+
+fn key_value((key, value): &(String, Attribute)) -> KeyValue {
+    let value = match value {
+        Attribute::Text(words) => text(words),
+        Attribute::Int(number) => AnyValue { value: Some(any_value::Value::IntValue(*number)) },
+        Attribute::Double(number) => AnyValue { value: Some(any_value::Value::DoubleValue(*number)) },
+        Attribute::Bool(is) => AnyValue { value: Some(any_value::Value::BoolValue(*is)) },
+    };
+    KeyValue { key: key.clone(), value: Some(value), ..KeyValue::default() }
+}
+
+fn text(words: &str) -> AnyValue {
+    AnyValue { value: Some(any_value::Value::StringValue(words.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conventions::Strings;
+    use crate::model::facts::SpanFact;
+    use crate::model::time::UnixNanos;
+    use crate::wire::otlp;
+
+    fn facts(request: &[u8]) -> Vec<(TraceId, SpanFact)> {
+        let mut facts = Vec::new();
+        for resource in otlp::resource_spans(request).map(Result::unwrap) {
+            let said: Vec<_> = resource.attributes().map(Result::unwrap).collect();
+            for scope in resource.scope_spans().map(Result::unwrap) {
+                for span in scope.spans().map(Result::unwrap) {
+                    let (now, strings) = (UnixNanos(1 << 62), &mut Strings::default());
+                    let extracted = conventions::extract(&span, scope.scope_name, &said, now, strings).unwrap();
+                    facts.push((extracted.trace, extracted.fact));
+                }
+            }
+        }
+        facts.sort_by_key(|(trace, fact)| (*trace, fact.span));
+        facts
+    }
+
+    /// What search answers of a span, with the attributes that are selected.
+    fn found(span: Span, scope: &str) -> (TraceId, FoundSpan) {
+        let status = ["unset", "ok", "error"][span.status.map_or(0, |status| status.code) as usize];
+        let parent = SpanId::from_bytes(&span.parent_span_id).map_or(0, SpanId::to_u64);
+        let mut attributes = vec![
+            ("status".to_owned(), Attribute::Text(status.to_owned())),
+            (PARENT.to_owned(), Attribute::Text(format!("{parent:016x}"))),
+            (SCOPE_NAME.to_owned(), Attribute::Text(scope.to_owned())),
+        ];
+        for KeyValue { key, value, .. } in span.attributes {
+            if !conventions::span_keys().any(|known| known == key) {
+                continue;
+            }
+            let value = match value.unwrap().value.unwrap() {
+                any_value::Value::StringValue(text) => Attribute::Text(text),
+                any_value::Value::IntValue(number) => Attribute::Int(number),
+                any_value::Value::DoubleValue(number) => Attribute::Double(number),
+                any_value::Value::BoolValue(is) => Attribute::Bool(is),
+                other => panic!("{key}: {other:?}"),
+            };
+            attributes.push((key, value));
+        }
+        let found = FoundSpan {
+            span: SpanId::from_bytes(&span.span_id).unwrap(),
+            name: span.name,
+            start_unix_nanos: span.start_time_unix_nano,
+            duration_nanos: span.end_time_unix_nano.wrapping_sub(span.start_time_unix_nano),
+            attributes,
+        };
+        (TraceId::from_bytes(&span.trace_id).unwrap(), found)
+    }
+
+    fn given_back(request: &[u8], resources: &Resources) -> Vec<u8> {
+        let request = ExportTraceServiceRequest::decode(request).unwrap();
+        let mut traces: BTreeMap<TraceId, Vec<FoundSpan>> = BTreeMap::new();
+        for scope in request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans) {
+            let name = scope.scope.map(|scope| scope.name).unwrap_or_default();
+            for span in scope.spans {
+                let (trace, span) = found(span, &name);
+                traces.entry(trace).or_default().push(span);
+            }
+        }
+        let traces = traces.into_iter().map(|(trace, spans)| FoundTrace { trace, matched: spans.len() as u64, spans });
+        traces.flat_map(|found| trace_spans(found, resources).request).collect()
+    }
+
+    #[test]
+    fn the_fold_reads_of_spans_that_came_back_what_it_read_of_the_spans_themselves() {
+        const RECORDED: [&[u8]; 3] = [
+            include_bytes!("../../tests/forward/recorded/nested_agents_1.pb"),
+            include_bytes!("../../tests/forward/recorded/nested_agents_2.pb"),
+            include_bytes!("../../tests/forward/recorded/one_session.pb"),
+        ];
+        for request in RECORDED {
+            let before = facts(request);
+            assert!(!before.is_empty());
+            assert_eq!(facts(&given_back(request, &Resources::new())), before);
+        }
+    }
+
+    #[test]
+    fn an_end_before_the_start_and_a_session_of_the_resource_come_back() {
+        let span = Span {
+            trace_id: vec![7; 16],
+            span_id: vec![1; 8],
+            name: "x".into(),
+            start_time_unix_nano: 20,
+            end_time_unix_nano: 5,
+            ..Span::default()
+        };
+        let attributes = vec![KeyValue { key: "session.id".into(), value: Some(text("of the resource")), ..KeyValue::default() }];
+        let resource = Some(Resource { attributes, ..Resource::default() });
+        let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
+        let request =
+            ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }] };
+        let request = request.encode_to_vec();
+        let before = facts(&request);
+        assert_eq!(before[0].1.session().map(|id| id.as_str()), Some("of the resource"));
+        let said = vec![("session.id".to_owned(), Attribute::Text("of the resource".into()))];
+        let resources = Resources::from([((before[0].0, before[0].1.span), said)]);
+        assert_eq!(facts(&given_back(&request, &resources)), before);
+    }
+}
