@@ -33,9 +33,9 @@ use reading::{Said, cut};
 /// How far ahead of its arrival a span may start or end before it counts as of the far future: a day, which covers every mistaken zone.
 const FUTURE_SLACK: Nanos = Nanos::from_secs(24 * 60 * 60);
 
-/// The scope and the name of spans that tell Tempo what changed after it was sent (`docs/tempo.md`).
+/// The scope and the names of spans that tell Tempo what changed after it was sent, and of runs without a span (`docs/tempo.md`).
 const OWN_SCOPE: &str = "sessionfold";
-const CORRECTION: &str = "sessionfold.correction";
+const OWN_NAMES: [&str; 2] = ["sessionfold.correction", "sessionfold.run"];
 
 /// Every key that is read of a span: a copy that holds these, and what is no attribute, is read as the span itself.
 pub fn span_keys() -> impl Iterator<Item = &'static str> {
@@ -110,8 +110,8 @@ fn extract_with<'a>(
     received_at: UnixNanos,
     strings: &mut Strings,
 ) -> Option<Extracted> {
-    // What we told Tempo of a difference is no span of anybody's, should it come back to us.
-    if scope_name == OWN_SCOPE && span.name == CORRECTION {
+    // What we told Tempo by ourselves is no span of anybody's, should it come back to us.
+    if scope_name == OWN_SCOPE && OWN_NAMES.contains(&span.name) {
         return None;
     }
     let trace = TraceId::from_bytes(span.trace_id)?;

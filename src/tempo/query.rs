@@ -64,6 +64,8 @@ pub enum QueryError {
     Refused { status: u16, words: String },
     #[error("tempo's answer is not what was expected: {0}")]
     Answer(String),
+    #[error("tempo wants to know the tenant: name it with --tenant, or as X-Scope-OrgID in forward.headers")]
+    NoTenant,
     /// Fewer traces have to be asked for at a time.
     #[error("tempo's answer would be too large: {0}")]
     TooLarge(String),
@@ -123,6 +125,11 @@ impl QueryClient {
         let body = Limited::new(response.into_body(), max_bytes).collect().await;
         Ok((status, body.map_err(|error| QueryError::Request(error.to_string()))?.to_bytes()))
     }
+}
+
+/// How Tempo asks for a tenant: with 401 over HTTP, and over gRPC with a code that says nothing.
+fn is_tenant_missing(words: &str) -> bool {
+    words.contains("no org id")
 }
 
 /// Whether Tempo says of its own answer that it cannot send it: "response larger than the max", "received message larger than max".

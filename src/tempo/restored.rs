@@ -3,12 +3,14 @@
 //! - Search tells which attributes a span has, not whether they are its own or of its resource. So resources are asked about in a second
 //!   search of the same window, and only where there is a resource that says something the fold reads.
 //! - A long trace is in every window that it reaches into; where it is there just as it was in the one before, it is left out.
+//! - A trace of many spans is read by its id, whole.
 //! - Not given back: events, links, and of every attribute what lies beyond the length that Tempo keeps.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -21,6 +23,7 @@ use super::scan::{Question, Scan};
 use super::stamped::{self, Stamped};
 use crate::conventions;
 use crate::model::ids::{SpanId, Tenant, TraceId};
+use crate::wire::otlp;
 
 /// Reads a range of time.
 pub struct Restoring<'a> {
@@ -56,6 +59,8 @@ pub struct TraceSpans {
 /// Attributes of the resources of spans.
 type Resources = HashMap<(TraceId, SpanId), Vec<(String, Attribute)>>;
 
+/// Traces that are read by their ids at one time.
+const TRACES_AT_ONCE: usize = 4;
 const SERVICE_NAME: &str = "service.name";
 const PARENT: &str = "span:parentID";
 const SCOPE_NAME: &str = "instrumentation:name";
@@ -88,6 +93,20 @@ impl<'a> Restoring<'a> {
                 given.traces.push(trace_spans(found, &resources));
             }
         }
+        let (client, tenant) = (self.client, self.tenant);
+        let mut whole = stream::iter(read.large)
+            .map(|trace| async move { Ok::<_, QueryError>((trace, client.trace(tenant, trace).await?)) })
+            .buffer_unordered(TRACES_AT_ONCE);
+        while let Some((trace, request)) = whole.try_next().await? {
+            let Some(request) = request else { continue };
+            let stamped = stamped::of_bytes(&request)?;
+            let n_spans = count_spans(&request);
+            given.present.push(trace);
+            self.last.insert(trace, n_spans as u64);
+            if last.get(&trace) != Some(&(n_spans as u64)) {
+                given.traces.push(TraceSpans { trace, n_spans, stamped, request });
+            }
+        }
         Ok(Some(given))
     }
 
@@ -111,6 +130,12 @@ impl<'a> Restoring<'a> {
         }
         Ok(resources)
     }
+}
+
+fn count_spans(request: &[u8]) -> usize {
+    let resources = otlp::resource_spans(request).filter_map(Result::ok);
+    let scopes = resources.flat_map(|resource| resource.scope_spans().filter_map(Result::ok));
+    scopes.map(|scope| scope.spans().filter_map(Result::ok).count()).sum()
 }
 
 /// Two equal numbers, equal contents, whatever their order.

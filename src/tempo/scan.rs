@@ -3,19 +3,25 @@
 //! - A window is halved where it holds too many traces, and the next ones are widened where there is little.
 //! - Spans are grouped by their id (`by(span:id)`). Tempo combines what it finds of a trace in several blocks by keeping the larger group of
 //!   spans and forgetting the other; groups of one span each are all kept. It also returns no more than 100 spans of a group.
+//! - To combine groups Tempo compares each with all others: of a trace with thousands it never comes to an end. So traces with many matching
+//!   spans are only named, and the caller reads them by their ids.
 //! - A trace is in every window that it reaches into, whole or in parts; the caller puts them together.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::query::search::{FoundTrace, Window};
 use super::query::text::QueryText;
 use super::query::{QueryClient, QueryError};
-use crate::model::ids::Tenant;
+use crate::model::ids::{Tenant, TraceId};
 
 /// What is searched for.
 #[derive(Clone, Debug)]
 pub struct Question {
-    query: QueryText,
+    /// Spans of traces that have few.
+    few: QueryText,
+    /// Traces that have many.
+    many: QueryText,
 }
 
 /// A reading under way.
@@ -37,7 +43,12 @@ pub struct Scan<'a> {
 pub struct Read {
     pub window: Window,
     pub traces: Vec<FoundTrace>,
+    /// Traces with more than [`SPANS_MAX`] spans that match; they are not among the others.
+    pub large: Vec<TraceId>,
 }
+
+/// Above it, reading a trace by its id is faster: that takes 60 ms, and combining so many groups 26 ms (measured; it grows by the square).
+pub const SPANS_MAX: usize = 100;
 
 /// Traces that one search may return; Tempo's answers grow too large with many more.
 const TRACES_MAX: usize = 4_000;
@@ -57,11 +68,14 @@ const FAILURES_MAX: u32 = 5;
 impl Question {
     /// The spans that `filter` (what stands between the braces) matches, with these attributes of them.
     pub fn new<T: AsRef<str>>(filter: impl FnOnce(&mut QueryText), selected: impl IntoIterator<Item = T>) -> Self {
-        let mut query = QueryText::default();
-        query.push("{ ");
-        filter(&mut query);
-        query.push(" } | by(span:id) | select(").list(selected, ", ").push(")");
-        Self { query }
+        let mut few = QueryText::default();
+        few.push("{ ");
+        filter(&mut few);
+        few.push(" }");
+        let mut many = few.clone();
+        many.push(&format!(" | count() > {SPANS_MAX}"));
+        few.push(&format!(" | count() <= {SPANS_MAX}")).push(" | by(span:id) | select(").list(selected, ", ").push(")");
+        Self { few, many }
     }
 }
 
@@ -84,8 +98,8 @@ impl<'a> Scan<'a> {
             let window = Window { start: self.at, end: self.end.min(self.at + self.seconds) };
             let is_shortest = window.end - window.start <= SHORTEST_SECONDS;
             let limit = if is_shortest { TRACES_IN_SHORTEST } else { TRACES_MAX };
-            let traces = match self.search(window, limit).await {
-                Ok(traces) if traces.len() < limit => traces,
+            let (traces, large) = match self.search(window, limit).await {
+                Ok((traces, large)) if traces.len().max(large.len()) < limit => (traces, large),
                 Ok(_) | Err(QueryError::TooLarge(_) | QueryError::Timeout(_)) if !is_shortest => {
                     self.seconds = ((window.end - window.start) / 2).max(SHORTEST_SECONDS);
                     continue;
@@ -102,6 +116,8 @@ impl<'a> Scan<'a> {
                 }
                 Err(error) if is_passing(&error) && self.n_failures < FAILURES_MAX => {
                     self.n_failures += 1;
+                    // It may have given up on so much at once.
+                    self.seconds = ((window.end - window.start) / 2).max(SHORTEST_SECONDS);
                     tokio::time::sleep(Duration::from_secs(1 << self.n_failures)).await;
                     continue;
                 }
@@ -112,17 +128,25 @@ impl<'a> Scan<'a> {
             if traces.len() < TRACES_MAX / 4 {
                 self.seconds = (self.seconds * 2).min(LONGEST_SECONDS);
             }
-            return Ok(Some(Read { window, traces }));
+            return Ok(Some(Read { window, traces, large }));
         }
         Ok(None)
     }
 
-    async fn search(&self, window: Window, limit: usize) -> Result<Vec<FoundTrace>, QueryError> {
-        let query = self.question.query.as_str();
+    async fn search(&self, window: Window, limit: usize) -> Result<(Vec<FoundTrace>, Vec<TraceId>), QueryError> {
+        let many = self.ask(&self.question.many, window, limit, 1).await?;
+        let large: HashSet<TraceId> = many.into_iter().map(|found| found.trace).collect();
+        let mut traces = self.ask(&self.question.few, window, limit, COPIES_MAX).await?;
+        // In one block it has few, in another it has many.
+        traces.retain(|found| !large.contains(&found.trace));
+        Ok((traces, large.into_iter().collect()))
+    }
+
+    async fn ask(&self, query: &QueryText, window: Window, limit: usize, spans: usize) -> Result<Vec<FoundTrace>, QueryError> {
         if self.is_streaming {
-            self.client.search_stream(self.tenant, query, window, limit, COPIES_MAX).await
+            self.client.search_stream(self.tenant, query.as_str(), window, limit, spans).await
         } else {
-            self.client.search(self.tenant, query, window, limit, COPIES_MAX).await
+            self.client.search(self.tenant, query.as_str(), window, limit, spans).await
         }
     }
 }
@@ -130,7 +154,7 @@ impl<'a> Scan<'a> {
 /// Whether it may be otherwise in some seconds.
 fn is_passing(error: &QueryError) -> bool {
     match error {
-        QueryError::Refused { status, words } => matches!(status, 429 | 502..=504) && !words.contains("no org id"),
+        QueryError::Refused { status, .. } => matches!(status, 429 | 502..=504),
         QueryError::Request(_) | QueryError::Timeout(_) => true,
         _ => false,
     }

@@ -75,21 +75,30 @@ pub async fn read(
     let mut held: HashMap<(TraceId, SpanId), Vec<Stamped>> = HashMap::new();
     while let Some(read) = scan.next().await? {
         for found in &read.traces {
-            let mut copies: HashMap<SpanId, Vec<Stamped>> = HashMap::new();
-            for stamped in found.spans.iter().filter_map(|span| Stamped::of_found(found.trace, span)) {
-                copies.entry(stamped.span).or_default().push(stamped);
-            }
-            // A trace that reaches over several windows is in each of them.
-            for (span, copies) in copies {
-                let known = held.entry((found.trace, span)).or_default();
-                if copies.len() > known.len() {
-                    *known = copies;
-                }
+            keep_most(&mut held, found.spans.iter().filter_map(|span| Stamped::of_found(found.trace, span)));
+        }
+        for trace in read.large {
+            if let Some(whole) = client.trace(tenant, trace).await? {
+                keep_most(&mut held, of_bytes(&whole)?.into_iter());
             }
         }
         progress(read.window.end - range.start);
     }
     Ok(held.into_values().flatten().filter(|span| session.is_none() || span.session.as_deref() == session).collect())
+}
+
+/// A trace that reaches over several windows is in each of them, and some of its spans are perhaps held twice.
+fn keep_most(held: &mut HashMap<(TraceId, SpanId), Vec<Stamped>>, stamped: impl Iterator<Item = Stamped>) {
+    let mut copies: HashMap<(TraceId, SpanId), Vec<Stamped>> = HashMap::new();
+    for stamped in stamped {
+        copies.entry((stamped.trace, stamped.span)).or_default().push(stamped);
+    }
+    for (span, copies) in copies {
+        let known = held.entry(span).or_default();
+        if copies.len() > known.len() {
+            *known = copies;
+        }
+    }
 }
 
 /// The stamped spans of a trace as it was read by its id.

@@ -355,6 +355,48 @@ async fn a_rebuild_that_is_killed_goes_on_and_a_damaged_index_keeps_its_deletion
 }
 
 #[tokio::test]
+async fn a_tenant_gets_back_its_own_runs() {
+    let Some(mut tempo) = Tempo::prepare("rebuilding one tenant", &[("TEMPO_MULTITENANCY", "true")]) else { return };
+    tempo.start().await;
+    let keys = "[auth]\nkeys = [{ key = \"wax_sk_first_0123456789\", tenant = \"acme\" }, { key = \"wax_sk_second_0123456789\", tenant = \"globex\" }]\n";
+    let place = Place::new().argument("--tempo").argument(&tempo.otlp_endpoint()).set("forward.hold", "500ms").config(keys);
+    let server = place.start().await;
+    let start = nanos_now() - 30 * SECOND;
+    for (key, trace) in [("wax_sk_first_0123456789", 1_u128 << 64 | 7), ("wax_sk_second_0123456789", 2 << 64 | 7)] {
+        let spans = [agent(trace, 1, 0, "planner").session("s"), chat(trace, 2, 1, (1, 1), 5)];
+        let spans = spans.into_iter().map(|span| span.between(start, start + SECOND));
+        server.client().with_key(key).send(request(spans)).await.unwrap();
+    }
+    until("both are with tempo", async || {
+        let metrics = server.client().with_key("wax_sk_first_0123456789").call(http::Method::GET, "/metrics").await.text;
+        metrics.contains("\nsessionfold_forward_stamped_spans_total 4\n") && metrics.contains("\nsessionfold_forward_lag_bytes 0\n")
+    })
+    .await;
+    assert_eq!(server.terminate().await.code, Some(0));
+
+    let mut nobody = command(&place, &tempo, &["--since", "1h"]);
+    let refused = tokio::task::spawn_blocking(move || nobody.output().unwrap()).await.unwrap();
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && words.contains("name it with --tenant"), "{words}");
+    let began = Instant::now();
+    loop {
+        std::fs::remove_dir_all(place.data()).unwrap();
+        let (said, _) = rebuild(&place, &tempo, &["--since", "1h", "--tenant", "acme"]).await;
+        assert!(said["runs"].as_u64() <= Some(1), "{said}");
+        if said["traces"] == 1 {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{said}");
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    let server = place.start().await;
+    for (key, n) in [("wax_sk_first_0123456789", 1), ("wax_sk_second_0123456789", 0)] {
+        let list = server.client().with_key(key).json(SESSIONS).await;
+        assert_eq!(list["count"], n, "{key}");
+    }
+}
+
+#[tokio::test]
 async fn a_rebuild_says_what_is_in_its_way() {
     let place = Place::new();
     let run = async |arguments: &[&str]| {

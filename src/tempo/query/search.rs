@@ -97,6 +97,9 @@ impl QueryClient {
             if super::is_too_large(&words) {
                 return Err(QueryError::TooLarge(words));
             }
+            if super::is_tenant_missing(&words) {
+                return Err(QueryError::NoTenant);
+            }
             return Err(QueryError::Refused { status: status.as_u16(), words });
         }
         serde_json::from_slice(&body).map_err(|error| QueryError::Answer(error.to_string()))

@@ -138,6 +138,7 @@ impl QueryClient {
 fn refusal(status: &Status) -> QueryError {
     let words = status.message().to_owned();
     match status.code() {
+        _ if super::is_tenant_missing(&words) => QueryError::NoTenant,
         _ if super::is_too_large(&words) => QueryError::TooLarge(words),
         Code::Unimplemented => QueryError::NoStreaming(words),
         // Whoever is not spoken to in gRPC answers in another protocol.
