@@ -8,7 +8,6 @@
 
 mod agents;
 mod dto;
-mod elsewhere;
 mod guard;
 mod head;
 mod health;
@@ -39,7 +38,7 @@ pub use metrics::ApiMetrics;
 pub use routes::{ROUTES, Route};
 pub use stream::StreamLimits;
 
-pub use elsewhere::Grafana;
+pub use crate::params::explore::Grafana;
 use refusal::Refusal;
 
 /// What the handlers share.

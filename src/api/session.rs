@@ -11,7 +11,6 @@ use http::{HeaderMap, StatusCode, Uri};
 
 use super::dto::links::Links;
 use super::dto::{self, Aggregates, Deleted, Errors, RunLine};
-use super::elsewhere::{Elsewhere, Grafana};
 use super::guard::Reader;
 use super::refusal::Refusal;
 use super::stream::{self, Cut, Sink};
@@ -19,6 +18,7 @@ use super::totals::Totals;
 use super::{Api, head, path};
 use crate::model::session::SessionSummary;
 use crate::params::base::Base;
+use crate::params::explore::{Elsewhere, Grafana};
 use crate::params::include::{Include, Includes};
 use crate::params::links::Place;
 use crate::params::pairs::Pairs;

@@ -10,11 +10,12 @@ use super::wiring::{now, public_url};
 use crate::auth::Authenticator;
 use crate::config::{self, Config};
 use crate::model::ids::{Tenant, TraceId};
+use crate::params::explore::Grafana;
 use crate::store::Store;
 use crate::store::local::LocalStore;
 use crate::tempo::forwarder::Status;
 use crate::tempo::query::{QueryClient, QueryOptions};
-use crate::ui::{self, Grafana, TraceSource, Ui};
+use crate::ui::{self, TraceSource, Ui};
 
 /// How long a page waits for Tempo; it then shows what there is without it.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -34,7 +35,7 @@ pub(super) fn pages(
         authenticator,
         public_url: public_url(config),
         tempo,
-        grafana: grafana(config).map(|(url, datasource_uid)| Grafana { url, datasource_uid }),
+        grafana: grafana(config),
         otlp_http_port,
         version: Arc::new(move || store.folded().0),
         clock: Arc::new(now),
@@ -44,10 +45,10 @@ pub(super) fn pages(
 }
 
 /// Grafana's address and the uid of Tempo in it; one without the other leads nowhere.
-pub(super) fn grafana(config: &Config) -> Option<(String, String)> {
+pub(super) fn grafana(config: &Config) -> Option<Grafana> {
     let config::Ui { grafana_url, grafana_datasource_uid } = &config.ui;
     let is_known = !grafana_url.is_empty() && !grafana_datasource_uid.is_empty();
-    is_known.then(|| (grafana_url.trim_end_matches('/').to_owned(), grafana_datasource_uid.clone()))
+    is_known.then(|| Grafana { url: grafana_url.trim_end_matches('/').to_owned(), datasource_uid: grafana_datasource_uid.clone() })
 }
 
 /// The Tempo that pages ask for whole spans.

@@ -102,7 +102,7 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
         metrics,
         public_url: public_url.clone(),
         streams: StreamLimits { slots: Arc::new(Semaphore::new(STREAM_SLOTS)), chunk_bytes: 64 << 10, stall: Duration::from_secs(30) },
-        grafana: pages::grafana(config).map(|(url, datasource_uid)| api::Grafana { url, datasource_uid }),
+        grafana: pages::grafana(config),
     });
     let no_more_requests = CancellationToken::new();
     let tempo =

@@ -8,6 +8,7 @@
 //! - No I/O, no clock, and nothing here panics, whatever the bytes.
 
 pub mod base;
+pub mod explore;
 pub mod format;
 pub mod include;
 pub mod instant;

@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
 use crate::model::time::UnixNanos;
+use crate::params::explore::Grafana;
 use crate::store::{Store, StoreError};
 
 pub use routes::ROUTES;
@@ -59,14 +60,6 @@ pub struct Ui {
     /// Ends the event streams, so that a stop need not wait for them.
     pub shutdown: CancellationToken,
     pub limits: Limits,
-}
-
-/// A Grafana that has Tempo as a data source.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Grafana {
-    /// Without a slash at its end.
-    pub url: String,
-    pub datasource_uid: String,
 }
 
 /// What all visitors together may take.

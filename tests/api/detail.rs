@@ -191,10 +191,21 @@ async fn include_links_leads_to_tempo_and_to_grafana_where_there_is_one() {
         assert_eq!(session["traceql"], "{ span.sessionfold.session_id = \"s\" }", "{path}");
         let link = session["grafana"][0].as_str().unwrap();
         assert!(link.starts_with("https://grafana.example.org/explore?"), "{link}");
+        assert!(
+            session["cost"]["traceql"]
+                .as_str()
+                .unwrap()
+                .ends_with("| sum_over_time(span.sessionfold.cost) by (span.sessionfold.agent_name)")
+        );
+        assert_eq!(session["cost"]["grafana"].as_array().unwrap().len(), 1);
         assert!(session["end"].as_u64().unwrap() > session["start"].as_u64().unwrap());
     }
     let body = get(&router(runs()), &format!("{LIST}s/?include=links")).await.json();
     let of_run = &body["runs"][0]["links"];
     assert_eq!(of_run["traceql"], format!("{{ span.sessionfold.run_id = \"{}\" }}", body["runs"][0]["id"]));
-    assert_eq!(of_run["grafana"], serde_json::json!([]), "no Grafana is configured");
+    assert_eq!(
+        (&of_run["grafana"], &of_run["cost"]["grafana"]),
+        (&serde_json::json!([]), &serde_json::json!([])),
+        "no Grafana is configured"
+    );
 }

@@ -4,6 +4,7 @@
 
 mod commands;
 mod cookbook;
+mod panels;
 mod proof;
 mod rebuild;
 mod stamps;

@@ -61,8 +61,8 @@ async fn the_same_session_is_there_for_grafana_for_spreadsheets_and_for_programs
     let explore = page.links().into_iter().find(|link| link.starts_with("https://grafana.example.org/explore?")).unwrap();
     let panes = explore.split("panes=").nth(1).unwrap();
     let panes: serde_json::Value = serde_json::from_str(&percent_encoding::percent_decode_str(panes).decode_utf8().unwrap()).unwrap();
-    assert_eq!(panes["s"]["datasource"], "tempo-1");
-    assert_eq!(panes["s"]["range"], serde_json::json!({"from": "1770458400000", "to": "1770459421000"}));
+    assert_eq!(panes["ses"]["datasource"], "tempo-1");
+    assert_eq!(panes["ses"]["range"], serde_json::json!({"from": "1770458400000", "to": "1770459421000"}));
     let csv = visitor.get("/sessions/conv?format=csv").await;
     assert_eq!(
         (csv.header("content-type"), csv.header("content-disposition")),
@@ -73,6 +73,26 @@ async fn the_same_session_is_there_for_grafana_for_spreadsheets_and_for_programs
     assert!(lines[2].contains(",helper,") && lines[2].contains(",success,0.004,0,120,100,20,"), "{}", lines[2]);
     assert_eq!(visitor.get("/sessions/conv?format=xls").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(visitor.get("/sessions/none").await.status, StatusCode::NOT_FOUND);
+}
+
+/// Tempo refuses a search over more than a week, and a sum over more than a day.
+#[tokio::test]
+async fn a_session_of_ten_days_leads_to_grafana_in_parts_and_a_run_of_it_at_once() {
+    let place = place().set("ui.grafana_url", "https://grafana.example.org").set("ui.grafana_datasource_uid", "tempo-1");
+    let server = place.start().await;
+    let runs = [0, 10 * 24 * 3600].into_iter().zip(1_u128..).flat_map(|(at, trace)| run(trace, "long", "worker", at));
+    send(&server, runs).await;
+    let visitor = Visitor::of(&server);
+    until("both runs are there", async || server.json("/api/v1/observability/sessions/").await["results"][0]["run_count"] == 2).await;
+    let in_grafana = |links: Vec<String>| links.into_iter().filter(|link| link.starts_with("https://grafana.example.org/explore?")).count();
+    let page = visitor.get("/sessions/long").await;
+    page.says("Grafana Explore, 2 parts");
+    page.says("Cost in Grafana, 11 parts");
+    assert_eq!(in_grafana(page.links()), 13);
+    let id = server.json("/api/v1/observability/sessions/long/").await["runs"][0]["id"].to_string();
+    let page = visitor.get(&format!("/runs/{id}")).await;
+    assert_eq!(in_grafana(page.links()), 2);
+    page.says(&format!("{{ span.sessionfold.run_id = &quot;{id}&quot; }}"));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::api::elsewhere::{Elsewhere, Grafana};
+use crate::params::explore::{Elsewhere, Grafana, Link};
 
 #[derive(Serialize)]
 pub(in crate::api) struct Links {
@@ -12,14 +12,24 @@ pub(in crate::api) struct Links {
     end: u64,
     /// Empty where no Grafana is configured.
     grafana: Vec<String>,
+    cost: Cost,
+}
+
+#[derive(Serialize)]
+struct Cost {
+    traceql: String,
+    grafana: Vec<String>,
 }
 
 // === impl Links ===
 
 impl Links {
     pub(in crate::api) fn new(elsewhere: Elsewhere, grafana: Option<&Grafana>) -> Self {
-        let links = grafana.map(|grafana| elsewhere.explore(grafana)).unwrap_or_default();
-        let Elsewhere { traceql, start, end } = elsewhere;
-        Self { traceql, start, end, grafana: links }
+        let urls = |links: fn(&Elsewhere, &Grafana) -> Vec<Link>| {
+            grafana.map(|grafana| links(&elsewhere, grafana).into_iter().map(|link| link.url).collect()).unwrap_or_default()
+        };
+        let (searches, costs) = (urls(Elsewhere::searches), urls(Elsewhere::costs));
+        let Elsewhere { traceql, cost, start, end } = elsewhere;
+        Self { traceql, start, end, grafana: searches, cost: Cost { traceql: cost, grafana: costs } }
     }
 }

@@ -19,12 +19,12 @@ use serde_json::value::RawValue;
 
 use self::links::Links;
 use self::score::ScoreLine;
-use super::elsewhere::{Elsewhere, Grafana};
 use crate::model::Str;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::Nanos;
 use crate::model::usage::{ModelUsage, NanoUsd, UsageTotal};
+use crate::params::explore::{Elsewhere, Grafana};
 use crate::params::format;
 use crate::params::include::{Include, Includes};
 

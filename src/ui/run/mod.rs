@@ -10,17 +10,19 @@ use maud::{Markup, html};
 
 use super::frame::Frame;
 use super::refusal::Refusal;
+use super::session::{copyable, in_grafana};
 use super::visitor::{Place, Visitor};
 use super::{Ui, icons, list, live, messages, words};
 use crate::model::ids::{RunId, Tenant};
 use crate::model::run::Run;
+use crate::params::explore::Elsewhere;
 use crate::store::view::{RunBrief, RunView};
 
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(id): Path<String>) -> Result<Response, Refusal> {
     let id = id.parse().ok().and_then(RunId::new).ok_or(Refusal::NotFound("run"))?;
     let (tenant, place) = (visitor.tenant, visitor.place);
     if visitor.wants_events {
-        let make = move |ui: &Ui| Ok(part(&place, &find(ui, &tenant, id)?));
+        let make = move |ui: &Ui| Ok(part(ui, &place, &find(ui, &tenant, id)?));
         return live::respond(&ui, visitor.headers, Arc::new(make));
     }
     let view = ui.read(move |ui| find(ui, &tenant, id)).await?;
@@ -32,7 +34,7 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(id): 
             @if let Some(session) = &view.run.session { " › " a href=(place.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) } }
         }
         h1 { span.kind { "Run of" } " " bdi { (title) } }
-        (part(&place, &view))
+        (part(&ui, &place, &view))
     };
     Ok(Frame { place: &place, title: &format!("Run of {title}"), is_live: true }.around(&content).into_response())
 }
@@ -41,14 +43,17 @@ fn find(ui: &Ui, tenant: &Tenant, id: RunId) -> Result<RunView, Refusal> {
     ui.store.run(tenant, id)?.ok_or(Refusal::NotFound("run"))
 }
 
-fn part(place: &Place, view: &RunView) -> Markup {
+fn part(ui: &Ui, place: &Place, view: &RunView) -> Markup {
     let run = &view.run;
+    let elsewhere = Elsewhere::run(run);
     html! {
         div #run data-part {
             (cards(run))
             nav.elsewhere aria-label="This run elsewhere" {
                 @if let Some(trace) = run.trace_id() { a href=(place.to(&format!("/traces/{trace}?run={}", run.id.get()))) { "Its trace" } }
                 @else { span.quiet { "No trace is known of this run: it was told of over HTTP only." } }
+                (in_grafana(ui, &elsewhere))
+                (copyable("traceql", "TraceQL", &elsewhere.traceql))
             }
             (relatives(place, view))
             @if let Some(error) = &view.error { p.problem { (words::visible_lines(error)) } }

@@ -4,23 +4,48 @@ use maud::{Markup, html};
 
 use super::PATH;
 use crate::model::session::SessionSummary;
+use crate::model::time::UnixNanos;
+use crate::params::explore::{Elsewhere, Link};
 use crate::params::pairs;
 use crate::ui::visitor::Place;
-use crate::ui::{Grafana, Ui};
+use crate::ui::{Ui, words};
 
 const SECOND: u64 = 1_000_000_000;
 
 pub(super) fn links(ui: &Ui, place: &Place, summary: &SessionSummary) -> Markup {
     let id = pairs::encode(summary.id.as_str());
     let api = format!("/api/v1/observability/sessions/{id}/");
-    let traceql = traceql(summary.id.as_str());
+    let elsewhere = Elsewhere { traceql: traceql(summary.id.as_str()), ..Elsewhere::session(summary) };
     html! {
         nav.elsewhere aria-label="This session elsewhere" {
-            @if let Some(grafana) = &ui.grafana { a href=(explore(grafana, summary, &traceql)) rel="noreferrer" { "Grafana Explore" } }
+            (in_grafana(ui, &elsewhere))
             a href=(place.to(&format!("{api}?include=usage,users,models,errors"))) { "JSON" }
             a href=(place.to(&format!("{PATH}{id}?format=csv"))) download { "CSV" }
-            (copyable("traceql", "TraceQL", &traceql))
+            (copyable("traceql", "TraceQL", &elsewhere.traceql))
             (copyable("curl", "Copy as curl", &curl(place, &api)))
+        }
+    }
+}
+
+/// Explore with the traces, and with the cost over time; nothing where no Grafana is known.
+pub(in crate::ui) fn in_grafana(ui: &Ui, elsewhere: &Elsewhere) -> Markup {
+    let Some(grafana) = &ui.grafana else { return html! {} };
+    html! {
+        (explore("Grafana Explore", &elsewhere.searches(grafana)))
+        (explore("Cost in Grafana", &elsewhere.costs(grafana)))
+    }
+}
+
+/// One link, or a list of them where the time is longer than Tempo looks at once.
+fn explore(title: &str, links: &[Link]) -> Markup {
+    let moment = |seconds: u64| words::moment(UnixNanos(seconds.saturating_mul(SECOND)));
+    html! {
+        @if let [link] = links { a href=(link.url) rel="noreferrer" { (title) } }
+        @else {
+            details.copyable {
+                summary { (title) ", " (links.len()) " parts" }
+                ul { @for link in links { li { a href=(link.url) rel="noreferrer" { (moment(link.start)) " to " (moment(link.end)) } } } }
+            }
         }
     }
 }
@@ -66,24 +91,6 @@ fn quote(text: &str) -> String {
         }
     }
     quoted + "\""
-}
-
-/// Explore with this query, from the second of the first run to the one after the last activity.
-fn explore(grafana: &Grafana, summary: &SessionSummary, traceql: &str) -> String {
-    let from = summary.first_run.0 / SECOND * 1_000;
-    let to = (summary.last_activity.0 / SECOND + 1) * 1_000;
-    let uid = json(&grafana.datasource_uid);
-    let panes = format!(
-        "{{\"s\":{{\"datasource\":{uid},\"queries\":[{{\"refId\":\"A\",\"datasource\":{{\"type\":\"tempo\",\"uid\":{uid}}},\
-         \"queryType\":\"traceql\",\"limit\":1000,\"tableType\":\"spans\",\"query\":{}}}],\"range\":{{\"from\":\"{from}\",\"to\":\"{to}\"}}}}}}",
-        json(traceql)
-    );
-    format!("{}/explore?schemaVersion=1&orgId=1&panes={}", grafana.url, pairs::encode(&panes))
-}
-
-/// A string of JSON; what it holds is text of ours or of a session id.
-fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]
