@@ -4,6 +4,16 @@ use super::otlp::Value;
 
 /// Appends one `Span.attributes` field.
 pub fn append_attribute(out: &mut Vec<u8>, key: &str, value: Value<'_>) {
+    if let Some(value_bytes) = encoded_len(&value).filter(|value_bytes| *value_bytes < 0x80) {
+        // The lengths are known before, as they are for nearly all that is appended.
+        let key_bytes = 1 + varint_len(key.len() as u64) + key.len();
+        put_key(out, 9, 2);
+        put_varint(out, (key_bytes + 2 + value_bytes) as u64);
+        put_bytes(out, 1, key.as_bytes());
+        put_key(out, 2, 2);
+        out.push(value_bytes as u8);
+        return put_value(out, value);
+    }
     let attribute = Message::begin(out, 9);
     put_bytes(out, 1, key.as_bytes());
     let any_value = Message::begin(out, 2);
@@ -78,12 +88,30 @@ fn put_value(out: &mut Vec<u8>, value: Value<'_>) {
     }
 }
 
+/// How long [`put_value`] makes a value; `None` where only writing it tells.
+fn encoded_len(value: &Value<'_>) -> Option<usize> {
+    let delimited = |bytes: usize| 1 + varint_len(bytes as u64) + bytes;
+    Some(match value {
+        Value::Empty => 0,
+        Value::Str(text) => delimited(text.len()),
+        Value::Bool(_) => 2,
+        Value::Int(number) => 1 + varint_len(*number as u64),
+        Value::Double(_) => 9,
+        Value::Bytes(bytes) => delimited(bytes.len()),
+        Value::Array(_) | Value::Map(_) => return None,
+    })
+}
+
 fn put_elements<'a>(out: &mut Vec<u8>, number: u32, elements: impl Iterator<Item = &'a [u8]>) {
     let list = Message::begin(out, number);
     for element in elements {
         put_bytes(out, 1, element);
     }
     list.end(out);
+}
+
+pub(super) fn varint_len(value: u64) -> usize {
+    (u64::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
 }
 
 fn varint(mut value: u64) -> ([u8; 10], usize) {

@@ -125,6 +125,30 @@ fn lengths_grow_across_the_width_of_their_number() {
     }
 }
 
+#[test]
+fn an_attribute_of_any_length_is_what_prost_makes_of_it() {
+    let of_prost = |key: &str, value: any_value::Value| {
+        let attribute = KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..Default::default() };
+        proto::Span { attributes: vec![attribute], ..Default::default() }.encode_to_vec()
+    };
+    for n in (0..300).chain([16_360, 16_384, 20_000]) {
+        let (key, text) = ("k".repeat(n.max(1)), "t".repeat(n));
+        let expected = of_prost("sessionfold.session_id", any_value::Value::StringValue(text.clone()));
+        assert_eq!(encoded(|stamps| stamps.string("sessionfold.session_id", &text)), expected, "{n}");
+        let expected = of_prost(&key, any_value::Value::StringValue(text.clone()));
+        assert_eq!(encoded(|stamps| stamps.string(&key, &text)), expected, "{n}");
+    }
+    for number in [0, 1, 127, 128, 300_000, i64::MAX, -1, i64::MIN] {
+        assert_eq!(encoded(|stamps| stamps.int("tokens", number)), of_prost("tokens", any_value::Value::IntValue(number)));
+    }
+    for number in [0.0, -0.0015, f64::MAX] {
+        assert_eq!(encoded(|stamps| stamps.double("cost", number)), of_prost("cost", any_value::Value::DoubleValue(number)));
+    }
+    for flag in [false, true] {
+        assert_eq!(encoded(|stamps| stamps.bool("is", flag)), of_prost("is", any_value::Value::BoolValue(flag)));
+    }
+}
+
 proptest! {
     /// Lengths change their width around pieces that are not copied, and spans of every size are dropped beside them.
     #[test]
