@@ -7,13 +7,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use super::halt::Halt;
 use super::ledger::Ticket;
 use super::options::BatchOptions;
+use super::parts::Parts;
 use super::split;
 use crate::journal::Position;
 
@@ -27,10 +27,6 @@ pub(super) struct Piece {
     /// Present in the last part of an entry only. Parts are delivered in order, so the entry is done with when this one is.
     pub(super) last: Option<Last>,
 }
-
-/// Encoded bytes in parts that are shared with others, one after the other.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Parts(Vec<Bytes>);
 
 /// What is given back when an entry is done with.
 #[derive(Debug)]
@@ -69,43 +65,6 @@ pub(super) struct Batcher {
 /// A batch limit learned from refusals never gets smaller.
 const MIN_BATCH_BYTES: usize = 64 << 10;
 
-// === impl Parts ===
-
-impl Parts {
-    pub(super) fn len(&self) -> usize {
-        self.0.iter().map(Bytes::len).sum()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// In one piece; copied only if there are several.
-    pub(super) fn whole(&self) -> Bytes {
-        match &self.0[..] {
-            [one] => one.clone(),
-            parts => parts.concat().into(),
-        }
-    }
-
-    pub(super) fn push(&mut self, bytes: Bytes) {
-        self.0.push(bytes);
-    }
-}
-
-impl From<Bytes> for Parts {
-    fn from(bytes: Bytes) -> Self {
-        Self(vec![bytes])
-    }
-}
-
-impl From<Vec<Bytes>> for Parts {
-    fn from(mut parts: Vec<Bytes>) -> Self {
-        parts.retain(|part| !part.is_empty());
-        Self(parts)
-    }
-}
-
 // === impl Batch ===
 
 impl Batch {
@@ -113,9 +72,11 @@ impl Batch {
         self.pieces.iter().map(|piece| piece.bytes.len()).sum()
     }
 
-    /// The parts of the request; shared, not copied.
-    pub(super) fn payload(&self) -> Vec<Bytes> {
-        self.pieces.iter().flat_map(|piece| piece.bytes.0.iter().cloned()).collect()
+    /// The request; shared, not copied.
+    pub(super) fn payload(&self) -> Parts {
+        let mut payload = Parts::default();
+        self.pieces.iter().for_each(|piece| payload.append(&piece.bytes));
+        payload
     }
 
     /// Where the last of its entries ends in the journal.
@@ -242,6 +203,7 @@ impl Batcher {
 mod tests {
     use std::sync::Arc;
 
+    use bytes::Bytes;
     use tokio::sync::Semaphore;
 
     use super::super::ledger::Ledger;
@@ -273,8 +235,8 @@ mod tests {
                 .unwrap();
         }
 
-        async fn take(&mut self) -> Vec<u8> {
-            self.batcher.next().await.unwrap().payload().concat()
+        async fn take(&mut self) -> Bytes {
+            self.batcher.next().await.unwrap().payload().whole()
         }
     }
 
@@ -285,7 +247,7 @@ mod tests {
         bench.put(b"a").await;
         tokio::time::advance(Duration::from_millis(150)).await;
         bench.put(b"b").await;
-        assert_eq!(bench.take().await, b"ab");
+        assert_eq!(&bench.take().await[..], b"ab");
         // The timer counts whole milliseconds.
         assert!((200..=201).contains(&began.elapsed().as_millis()));
     }
@@ -297,7 +259,7 @@ mod tests {
         bench.put(b"b").await;
         tokio::time::advance(Duration::from_secs(5)).await;
         let began = Instant::now();
-        assert_eq!(bench.take().await, b"ab");
+        assert_eq!(&bench.take().await[..], b"ab");
         assert_eq!(began.elapsed(), Duration::ZERO);
     }
 
@@ -309,12 +271,12 @@ mod tests {
             bench.put(bytes).await;
         }
         bench.put(b"e").await;
-        assert_eq!(bench.take().await, b"aabb");
-        assert_eq!(bench.take().await, b"ccdd");
+        assert_eq!(&bench.take().await[..], b"aabb");
+        assert_eq!(&bench.take().await[..], b"ccdd");
         assert_eq!(began.elapsed(), Duration::ZERO);
         bench.put(b"ffff").await;
-        assert_eq!(bench.take().await, b"e");
-        assert_eq!(bench.take().await, b"ffff");
+        assert_eq!(&bench.take().await[..], b"e");
+        assert_eq!(&bench.take().await[..], b"ffff");
     }
 
     #[tokio::test(start_paused = true)]
@@ -323,7 +285,7 @@ mod tests {
         bench.halt.drain_until(Instant::now() + Duration::from_secs(1));
         let began = Instant::now();
         bench.put(b"a").await;
-        assert_eq!(bench.take().await, b"a");
+        assert_eq!(&bench.take().await[..], b"a");
         assert_eq!(began.elapsed(), Duration::ZERO);
     }
 

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, BufMut};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -17,6 +17,7 @@ use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
 use super::options::Options;
+use super::parts::Parts;
 use super::target::{self, InvalidTarget, Target};
 use crate::model::ids::Tenant;
 
@@ -96,9 +97,9 @@ impl Client {
         Ok(Self { channel, metadata, tenant_header, gzip: options.gzip, request_timeout: options.retry.request_timeout })
     }
 
-    /// Sends encoded requests as one; an empty list asks only whether anybody answers.
-    pub async fn export(&self, pieces: Vec<Bytes>, tenant: &Tenant) -> Result<Accepted, CallError> {
-        let mut request = Request::new(pieces);
+    /// Sends encoded requests as one; none at all asks only whether anybody answers.
+    pub async fn export(&self, request: Parts, tenant: &Tenant) -> Result<Accepted, CallError> {
+        let mut request = Request::new(request);
         *request.metadata_mut() = self.metadata.clone();
         if let Some(header) = self.tenant_header.as_ref().filter(|_| tenant.as_str() != Tenant::DEFAULT) {
             let name: MetadataValue<Ascii> = tenant.as_str().parse().expect("a tenant's name has only letters, digits and `_.-`");
@@ -143,7 +144,7 @@ fn endpoint(target: &Target, options: &Options) -> Result<Endpoint, tonic::trans
 struct RawCodec;
 
 impl Codec for RawCodec {
-    type Encode = Vec<Bytes>;
+    type Encode = Parts;
     type Decode = ExportTraceServiceResponse;
     type Encoder = Self;
     type Decoder = Self;
@@ -158,14 +159,12 @@ impl Codec for RawCodec {
 }
 
 impl Encoder for RawCodec {
-    type Item = Vec<Bytes>;
+    type Item = Parts;
     type Error = Status;
 
-    fn encode(&mut self, pieces: Vec<Bytes>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.reserve(pieces.iter().map(Bytes::len).sum());
-        for piece in pieces {
-            buffer.put(piece);
-        }
+    fn encode(&mut self, request: Parts, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.reserve(request.len());
+        request.each(|stretch| buffer.put_slice(stretch));
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::batch::{Batcher, Last, Parts, Piece};
+use super::batch::{Batcher, Last, Piece};
 use super::client::{BuildError, Client};
 use super::guard::{self, OwnAddress};
 use super::halt::{Halt, Pause};
@@ -28,6 +28,7 @@ use super::ledger::Ledger;
 use super::marks::{Mark, Marks};
 use super::metrics::{Doubt, ForwardMetrics};
 use super::options::Options;
+use super::parts::Parts;
 use super::report::Report;
 use super::source::{Source, SourceError, Sourced};
 use super::split;

@@ -24,6 +24,7 @@ mod ledger;
 mod marks;
 pub mod metrics;
 pub mod options;
+mod parts;
 pub mod probe;
 pub mod query;
 mod report;

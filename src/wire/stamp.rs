@@ -2,14 +2,19 @@
 //!
 //! - Nothing is decoded and encoded again: what was sent stays byte for byte and in order, an attribute follows the span's own bytes, and
 //!   only the lengths of the messages around it are written anew.
+//! - What was sent is not copied either, except for a few bytes around it: that is left to who sends it, who has to copy anyway.
 //! - Right for any nesting, for unknown fields and for unusual encodings; prost is the judge in the tests.
 //! - A resource or scope whose spans are all left out is left out with them, as in [`super::rewrite`].
 //! - It never decides what is appended.
 
+mod stamped;
+
 use bytes::Bytes;
 
-use super::encode::{append_attribute, mend_length_with};
-use super::otlp::{Malformed, Span, Value};
+pub use self::stamped::Stamped;
+use self::stamped::{Shared, piece};
+use super::encode::{append_attribute, mend_length_with, put_varint, varint_len};
+use super::otlp::{Malformed, Value};
 use super::reader::{Field, Reader};
 
 /// Where everything of an encoded `ExportTraceServiceRequest` is that has to be copied, in the order of the bytes.
@@ -17,8 +22,17 @@ use super::reader::{Field, Reader};
 pub struct Layout {
     parts: Vec<Part>,
     n_spans: usize,
-    /// Of everything but large spans.
-    copied_bytes: usize,
+}
+
+/// A span as the walk meets it.
+#[derive(Clone, Copy, Debug)]
+pub struct Met<'a> {
+    /// The encoded `Span` message.
+    pub bytes: &'a [u8],
+    /// Of these bytes: CRC-32.
+    pub checksum: u32,
+    pub trace_id: &'a [u8],
+    pub span_id: &'a [u8],
 }
 
 /// What becomes of a span.
@@ -47,7 +61,8 @@ enum Part {
         end: u32,
     },
     Close,
-    /// A span: its head is `start..body`, its content `body..end`.
+    /// A span: its head is `start..body`, its content `body..end`. One with the usual head has `start == body`: it can be written without
+    /// a look at the request, which left the cache meanwhile.
     Span {
         start: u32,
         body: u32,
@@ -56,7 +71,6 @@ enum Part {
 }
 
 /// A request that is being written.
-#[derive(Default)]
 struct Writer {
     /// All but the shared pieces.
     out: Vec<u8>,
@@ -64,14 +78,6 @@ struct Writer {
     /// Of all shared pieces.
     shared_bytes: usize,
     around: Vec<Container>,
-}
-
-/// A piece of the request that is not copied.
-struct Shared {
-    /// Where in the output it belongs.
-    at: usize,
-    start: u32,
-    end: u32,
 }
 
 /// A resource or scope that is being written.
@@ -94,8 +100,17 @@ struct Head {
     body: usize,
 }
 
-/// Copying a smaller span costs no more than sharing it.
-const SHARED_BYTES_MIN: usize = 2 << 10;
+/// Copying less at once costs no more than copying it later.
+const SHARED_BYTES_MIN: usize = 128;
+
+/// Most spans are longer; room for more of them is made when they come.
+const SPAN_BYTES_USUAL: usize = 512;
+
+/// `ScopeSpans.spans`, a message.
+const SPAN_KEY: u8 = 2 << 3 | 2;
+
+/// Keys and lengths around a span, and now and then around a scope.
+const HEAD_BYTES: usize = 8;
 
 const TOO_LARGE: Malformed = Malformed { offset: 0, what: "longer than 4 GiB" };
 
@@ -103,11 +118,11 @@ const TOO_LARGE: Malformed = Malformed { offset: 0, what: "longer than 4 GiB" };
 
 impl Layout {
     /// Walks a request; `meet` sees each span in the order of the walk.
-    pub fn of<'a>(request: &'a [u8], mut meet: impl FnMut(&Span<'a>)) -> Result<Self, Malformed> {
+    pub fn of<'a>(request: &'a [u8], mut meet: impl FnMut(&Met<'a>)) -> Result<Self, Malformed> {
         if u32::try_from(request.len()).is_err() {
             return Err(TOO_LARGE);
         }
-        let mut layout = Self { copied_bytes: request.len(), ..Self::default() };
+        let mut layout = Self { parts: Vec::with_capacity(request.len() / SPAN_BYTES_USUAL + 8), n_spans: 0 };
         let mut message = Reader::new(request);
         while let Some(field) = message.field()? {
             if field.number == 1 {
@@ -123,25 +138,17 @@ impl Layout {
         self.n_spans
     }
 
-    /// Copies `request`, of which this is the layout, asking `stamp` about each span by ordinal: it appends what follows the span, or drops it.
-    /// `room` is how much that may be. The copy comes in parts, one after the other: large spans are shared with the request, not copied.
-    pub fn write(&self, request: &Bytes, room: usize, stamp: impl FnMut(usize, &mut Stamps<'_>) -> Fate) -> Vec<Bytes> {
-        let mut writer = Writer { out: Vec::with_capacity(self.copied_bytes + room), ..Writer::default() };
+    /// Writes `request`, of which this is the layout, anew, asking `stamp` about each span by ordinal: it appends what follows the span, or
+    /// drops it. `room` is how much that may be.
+    pub fn write(&self, request: &Bytes, room: usize, stamp: impl FnMut(usize, &mut Stamps<'_>) -> Fate) -> Stamped {
+        let out = Vec::with_capacity(HEAD_BYTES * self.parts.len() + room);
+        let mut writer = Writer { out, shared: Vec::with_capacity(self.n_spans), shared_bytes: 0, around: Vec::new() };
         writer.write(self, request, stamp);
-        let Writer { out, shared, .. } = writer;
-        let out = Bytes::from(out);
-        let mut parts = Vec::with_capacity(2 * shared.len() + 1);
-        let mut written = 0;
-        for piece in shared {
-            parts.push(out.slice(written..piece.at));
-            parts.push(request.slice(piece.start as usize..piece.end as usize));
-            written = piece.at;
-        }
-        parts.push(out.slice(written..));
-        parts
+        let Writer { out: written, shared, shared_bytes, .. } = writer;
+        Stamped { request: request.clone(), written, shared, shared_bytes }
     }
 
-    fn resource<'a>(&mut self, field: &Field<'a>, around: &Reader<'a>, meet: &mut impl FnMut(&Span<'a>)) -> Result<(), Malformed> {
+    fn resource<'a>(&mut self, field: &Field<'a>, around: &Reader<'a>, meet: &mut impl FnMut(&Met<'a>)) -> Result<(), Malformed> {
         let mut message = field.message()?;
         self.open(field.offset, around.offset() - message.rest().len());
         while let Some(inner) = message.field()? {
@@ -155,7 +162,7 @@ impl Layout {
         Ok(())
     }
 
-    fn scope<'a>(&mut self, field: &Field<'a>, around: &Reader<'a>, meet: &mut impl FnMut(&Span<'a>)) -> Result<(), Malformed> {
+    fn scope<'a>(&mut self, field: &Field<'a>, around: &Reader<'a>, meet: &mut impl FnMut(&Met<'a>)) -> Result<(), Malformed> {
         let mut message = field.message()?;
         self.open(field.offset, around.offset() - message.rest().len());
         while let Some(inner) = message.field()? {
@@ -163,13 +170,13 @@ impl Layout {
                 self.bytes(inner.offset, message.offset());
                 continue;
             }
-            let content = inner.message()?;
-            let span = Span::read(content)?;
+            let span = Met::read(inner.message()?)?;
             let end = message.offset();
-            if span.bytes.len() >= SHARED_BYTES_MIN {
-                self.copied_bytes = self.copied_bytes.saturating_sub(span.bytes.len());
-            }
-            self.parts.push(Part::Span { start: inner.offset as u32, body: (end - span.bytes.len()) as u32, end: end as u32 });
+            let body = end - span.bytes.len();
+            let field = message.since(inner.offset);
+            let head = field.get(..field.len() - span.bytes.len()).unwrap_or_default();
+            let start = if is_usual_head(head, span.bytes.len()) { body } else { inner.offset };
+            self.parts.push(Part::Span { start: start as u32, body: body as u32, end: end as u32 });
             self.n_spans += 1;
             meet(&span);
         }
@@ -200,7 +207,7 @@ impl Writer {
         let mut ordinal = 0;
         for part in &layout.parts {
             match *part {
-                Part::Bytes { start, end } => self.out.extend_from_slice(piece(request, start, end)),
+                Part::Bytes { start, end } => self.put(request, start, end),
                 Part::Open { start, end } => {
                     let (at, n_shared, shared_bytes) = (self.out.len(), self.shared.len(), self.shared_bytes);
                     let head = copy_head(&mut self.out, piece(request, start, end));
@@ -217,27 +224,17 @@ impl Writer {
 
     fn span(&mut self, request: &[u8], (start, body, end): (u32, u32, u32), stamp: impl FnOnce(&mut Stamps<'_>) -> Fate) {
         let at = self.out.len();
-        let head = copy_head(&mut self.out, piece(request, start, body));
-        let is_shared = (end - body) as usize >= SHARED_BYTES_MIN;
-        if is_shared {
-            self.shared.push(Shared { at: self.out.len(), start: body, end });
-            self.shared_bytes += (end - body) as usize;
-        } else {
-            self.out.extend_from_slice(piece(request, body, end));
-        }
+        let head =
+            if start == body { usual_head(&mut self.out, end - body) } else { copy_head(&mut self.out, piece(request, start, body)) };
+        let (n_shared, shared_bytes) = (self.shared.len(), self.shared_bytes);
+        self.put(request, body, end);
         let before = self.out.len();
         let is_kept = stamp(&mut Stamps { out: &mut self.out }) == Fate::Keep;
         let is_stamped = is_kept && self.out.len() > before;
         if !is_kept {
-            self.out.truncate(at);
-            if is_shared {
-                self.shared.pop();
-                self.shared_bytes -= (end - body) as usize;
-            }
+            self.truncate(at, n_shared, shared_bytes);
         } else if is_stamped {
-            let more = if is_shared { (end - body) as usize } else { 0 };
-            let n_shared = self.shared.len() - usize::from(is_shared);
-            self.mend(head, more, n_shared);
+            self.mend(head, self.shared_bytes - shared_bytes, n_shared);
         }
         if let Some(container) = self.around.last_mut() {
             container.is_changed |= !is_kept || is_stamped;
@@ -246,13 +243,27 @@ impl Writer {
         }
     }
 
+    /// A stretch of the request.
+    fn put(&mut self, request: &[u8], start: u32, end: u32) {
+        let bytes = piece(request, start, end);
+        if bytes.len() < SHARED_BYTES_MIN {
+            return self.out.extend_from_slice(bytes);
+        }
+        self.shared.push(Shared { at: self.out.len(), start, end });
+        self.shared_bytes += bytes.len();
+    }
+
+    fn truncate(&mut self, at: usize, n_shared: usize, shared_bytes: usize) {
+        self.out.truncate(at);
+        self.shared.truncate(n_shared);
+        self.shared_bytes = shared_bytes;
+    }
+
     /// Ends the innermost container, and tells the one around it.
     fn close(&mut self) {
         let Some(done) = self.around.pop() else { return };
         if done.n_kept == 0 && done.n_seen > 0 {
-            self.out.truncate(done.at);
-            self.shared.truncate(done.n_shared);
-            self.shared_bytes = done.shared_bytes;
+            self.truncate(done.at, done.n_shared, done.shared_bytes);
         } else if done.is_changed {
             self.mend(done.head, self.shared_bytes - done.shared_bytes, done.n_shared);
         }
@@ -274,8 +285,17 @@ impl Writer {
     }
 }
 
-fn piece(request: &[u8], start: u32, end: u32) -> &[u8] {
-    request.get(start as usize..end as usize).unwrap_or_default()
+/// The key of a span and its length in as few bytes as it can be.
+fn usual_head(out: &mut Vec<u8>, length: u32) -> Head {
+    out.push(SPAN_KEY);
+    let length_at = out.len();
+    put_varint(out, u64::from(length));
+    Head { length_at, body: out.len() }
+}
+
+/// Whether [`usual_head`] would write the same.
+fn is_usual_head(head: &[u8], length: usize) -> bool {
+    head.first() == Some(&SPAN_KEY) && head.len() == 1 + varint_len(length as u64)
 }
 
 /// Copies the key and the length of a message.
@@ -286,9 +306,32 @@ fn copy_head(out: &mut Vec<u8>, head: &[u8]) -> Head {
     Head { length_at, body: out.len() }
 }
 
+// === impl Met ===
+
+impl<'a> Met<'a> {
+    fn read(mut message: Reader<'a>) -> Result<Self, Malformed> {
+        let bytes = message.rest();
+        // First, since it reads straight on: the walk, which jumps, then finds everything in the cache.
+        let mut met = Self { bytes, checksum: crc32fast::hash(bytes), trace_id: &[], span_id: &[] };
+        while let Some(field) = message.field()? {
+            match field.number {
+                1 => met.trace_id = field.bytes()?,
+                2 => met.span_id = field.bytes()?,
+                _ => {}
+            }
+        }
+        Ok(met)
+    }
+}
+
 // === impl Stamps ===
 
-impl Stamps<'_> {
+impl<'a> Stamps<'a> {
+    /// Appends to `out`, for [`Stamps::encoded`].
+    pub fn to(out: &'a mut Vec<u8>) -> Self {
+        Self { out }
+    }
+
     pub fn string(&mut self, key: &str, value: &str) {
         append_attribute(self.out, key, Value::Str(value));
     }
@@ -305,7 +348,7 @@ impl Stamps<'_> {
         append_attribute(self.out, key, Value::Bool(value));
     }
 
-    /// Attributes that [`encoded`] made before.
+    /// Attributes that were written before.
     pub fn encoded(&mut self, attributes: &[u8]) {
         self.out.extend_from_slice(attributes);
     }
@@ -314,7 +357,7 @@ impl Stamps<'_> {
 /// Attributes encoded once, to be appended to many spans; also the fields of a span of its own.
 pub fn encoded(write: impl FnOnce(&mut Stamps<'_>)) -> Vec<u8> {
     let mut out = Vec::new();
-    write(&mut Stamps { out: &mut out });
+    write(&mut Stamps::to(&mut out));
     out
 }
 

@@ -117,7 +117,7 @@ async fn verify_agrees_and_then_finds_a_doubled_span_a_lost_trace_and_a_span_tha
     let call = SpanId::from_u64(2).unwrap();
     let again = layout.write(&bytes, 0, |n, _| if ids[n] == call { Fate::Keep } else { Fate::Drop });
     let direct = Client::new(&Options::new(&tempo.otlp_endpoint(), "a test")).unwrap();
-    direct.export(again, &Tenant::default()).await.unwrap();
+    direct.export(again.into(), &Tenant::default()).await.unwrap();
     let twice = ("doubled_in_tempo", Some(doubled.to_string()), vec![call.to_string()]);
     verdict(against(&server, &tempo), std::slice::from_ref(&twice)).await;
 

@@ -16,10 +16,11 @@ use super::StampOptions;
 use super::intake::{Held, RunEvent};
 use super::stamper::Stamper;
 use crate::journal::Position;
-use crate::tempo::batch::{Last, Parts, Piece};
+use crate::tempo::batch::{Last, Piece};
 use crate::tempo::forwarder::LogEnd;
 use crate::tempo::halt::Halt;
 use crate::tempo::metrics::ForwardMetrics;
+use crate::tempo::parts::Parts;
 
 /// How often the head of the queue is looked at while nothing comes.
 const TICK: Duration = Duration::from_millis(25);

@@ -39,10 +39,12 @@ pub(in crate::tempo) struct RunEvent {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HeldSpan {
-    /// Index into the traces.
-    pub(super) trace: u32,
     /// `None`: not a span that could be stamped.
     pub(super) id: Option<SpanId>,
+    /// Index into the traces.
+    pub(super) trace: u32,
+    /// Of its bytes.
+    checksum: u32,
     pub(super) seen: Seen,
 }
 
@@ -54,11 +56,10 @@ impl Held {
         let mut traces: Vec<TraceId> = Vec::new();
         let mut index: FxHashMap<TraceId, u32> = FxHashMap::default();
         let mut spans: Vec<HeldSpan> = Vec::new();
-        let mut checksums: Vec<u32> = Vec::new();
         let layout = Layout::of(&bytes, |span| {
-            checksums.push(crc32fast::hash(span.bytes));
+            let checksum = span.checksum;
             let (Some(trace), Some(id)) = (TraceId::from_bytes(span.trace_id), SpanId::from_bytes(span.span_id)) else {
-                spans.push(HeldSpan { trace: 0, id: None, seen: Seen::Never });
+                spans.push(HeldSpan { id: None, trace: 0, checksum, seen: Seen::Never });
                 return;
             };
             // Spans of one trace mostly come together.
@@ -69,9 +70,9 @@ impl Held {
                     traces.len() as u32 - 1
                 }),
             };
-            spans.push(HeldSpan { trace: at, id: Some(id), seen: Seen::Never });
+            spans.push(HeldSpan { id: Some(id), trace: at, checksum, seen: Seen::Never });
         });
-        let n_duplicates = meet(&traces, &mut spans, &checksums, told);
+        let n_duplicates = meet(&traces, &mut spans, told);
         let layout = layout.ok();
         (Self { bytes, read_at, end, last, event: None, layout, spans, traces, n_settled: 0 }, n_duplicates)
     }
@@ -84,21 +85,13 @@ impl Held {
 }
 
 /// Compares the spans with those that came by, a stretch of one trace at a time; gives how many are repetitions.
-fn meet(traces: &[TraceId], spans: &mut [HeldSpan], checksums: &[u32], told: &mut Told) -> u64 {
+fn meet(traces: &[TraceId], spans: &mut [HeldSpan], told: &mut Told) -> u64 {
     let mut n_duplicates = 0;
-    let mut checksums = checksums;
     for stretch in spans.chunk_by_mut(|a, b| a.trace == b.trace && a.id.is_some() && b.id.is_some()) {
-        let (sums, rest) = checksums.split_at(stretch.len().min(checksums.len()));
-        checksums = rest;
-        let Some(first) = stretch.first() else { continue };
-        let (Some(_), Some(trace)) = (first.id, traces.get(first.trace as usize)) else { continue };
-        let mut seen = Vec::with_capacity(stretch.len());
-        let ids = stretch.iter().zip(sums).filter_map(|(span, sum)| Some((span.id?, *sum)));
-        told.meet(*trace, ids, |found| seen.push(found));
-        for (span, found) in stretch.iter_mut().zip(seen) {
-            n_duplicates += u64::from(found == Seen::Already);
-            span.seen = found;
-        }
+        let Some(HeldSpan { id: Some(_), trace, .. }) = stretch.first() else { continue };
+        let Some(trace) = traces.get(*trace as usize) else { continue };
+        told.meet(*trace, stretch.iter_mut().filter_map(|span| Some((span.id?, span.checksum, &mut span.seen))));
+        n_duplicates += stretch.iter().filter(|span| span.seen == Seen::Already).count() as u64;
     }
     told.forget_oldest();
     n_duplicates

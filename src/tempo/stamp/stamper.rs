@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::account::{Amounts, Owner, Subject, is_over, own_span};
 use super::correction::{self, Correction, Synthetic};
 use super::intake::{Held, RunEvent};
@@ -13,8 +15,8 @@ use crate::fold::{Decided, Verdict};
 use crate::model::Str;
 use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::model::time::UnixNanos;
-use crate::tempo::batch::Parts;
 use crate::tempo::metrics::ForwardMetrics;
+use crate::tempo::parts::Parts;
 use crate::wire::stamp::{Fate, Stamps, encoded};
 
 /// The stamps of a span in the usual lengths.
@@ -75,7 +77,7 @@ impl Stamper {
         }
         let mut n_kept = 0;
         let mut n_stamped = 0;
-        let parts = layout.write(&held.bytes, held.spans.len() * STAMP_BYTES, |ordinal, stamps| {
+        let stamped = layout.write(&held.bytes, held.spans.len() * STAMP_BYTES, |ordinal, stamps| {
             let Some(span) = held.spans.get(ordinal) else { return Fate::Keep };
             if span.seen == Seen::Already {
                 return Fate::Drop;
@@ -91,7 +93,7 @@ impl Stamper {
             self.told.put_back(*trace, std::mem::take(&mut shared.told));
         }
         self.metrics.stamped_spans.inc_by(n_stamped);
-        let mut out = if n_kept == 0 { Parts::default() } else { Parts::from(parts) };
+        let mut out = if n_kept == 0 { Parts::default() } else { Parts::from(stamped) };
         if self.options.corrections {
             let mut due = Due::default();
             for (trace, shared) in held.traces.iter().zip(&shared) {
@@ -158,7 +160,7 @@ impl Stamper {
         }
         self.metrics.corrections.inc_by(due.corrections.len() as u64);
         self.metrics.synthetic_spans.inc_by(due.synthetics.len() as u64);
-        out.push(correction::request(&due.corrections, &due.synthetics).into());
+        out.append(&Bytes::from(correction::request(&due.corrections, &due.synthetics)).into());
     }
 
     /// What the trace's stamps must still be changed by.

@@ -107,14 +107,13 @@ impl Told {
         }
     }
 
-    /// Notes that spans of one trace came by and wait to be sent; `seen` is told of each how it compares.
-    pub(super) fn meet(&mut self, trace: TraceId, spans: impl Iterator<Item = (SpanId, u32)>, mut seen: impl FnMut(Seen)) {
+    /// Notes that spans of one trace came by and wait to be sent; says of each how it compares.
+    pub(super) fn meet<'a>(&mut self, trace: TraceId, spans: impl Iterator<Item = (SpanId, u32, &'a mut Seen)>) {
         let mut n_new = 0;
         let told = self.trace(trace);
-        for (id, checksum) in spans {
-            let found = told.spans.meet(id, checksum);
-            n_new += usize::from(found == Seen::Never);
-            seen(found);
+        for (id, checksum, seen) in spans {
+            *seen = told.spans.meet(id, checksum);
+            n_new += usize::from(*seen == Seen::Never);
         }
         self.young_bytes += n_new * SPAN_BYTES;
     }
@@ -244,7 +243,7 @@ mod tests {
 
     fn meet(told: &mut Told, n: u128, span: u64, checksum: u32) -> Seen {
         let mut seen = Seen::Never;
-        told.meet(trace(n), std::iter::once((SpanId::from_u64(span).unwrap(), checksum)), |found| seen = found);
+        told.meet(trace(n), std::iter::once((SpanId::from_u64(span).unwrap(), checksum, &mut seen)));
         told.forget_oldest();
         seen
     }
