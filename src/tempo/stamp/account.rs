@@ -25,9 +25,12 @@ pub(super) struct Amounts {
     pub(super) run_calls: i64,
 }
 
-/// Accounts of one trace; few, so they are looked through.
+/// Accounts of one trace; mostly one, and few, so they are looked through.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Accounts(Vec<Account>);
+pub(super) struct Accounts {
+    first: Option<Account>,
+    more: Vec<Account>,
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct Account {
@@ -99,31 +102,45 @@ impl Amounts {
 
 impl Accounts {
     pub(super) fn add(&mut self, owner: &Owner, amounts: Amounts) {
-        match self.0.iter_mut().find(|account| account.owner == *owner) {
+        let known = self.iter_mut().find(|account| account.owner == *owner);
+        match known {
             Some(account) => account.amounts = account.amounts.plus(amounts),
-            None => self.0.push(Account { owner: owner.clone(), amounts }),
+            None => self.open(Account { owner: owner.clone(), amounts }),
         }
     }
 
     /// The same for a run, which mostly has an account already.
     pub(super) fn add_of(&mut self, run: &Run, amounts: Amounts) {
         let is_of_run = |owner: &Owner| owner.run == own_span(run) && owner.session == run.session;
-        match self.0.iter_mut().find(|account| is_of_run(&account.owner)) {
+        let known = self.iter_mut().find(|account| is_of_run(&account.owner));
+        match known {
             Some(account) => account.amounts = account.amounts.plus(amounts),
-            None => self.0.push(Account { owner: Owner::of(run), amounts }),
+            None => self.open(Account { owner: Owner::of(run), amounts }),
         }
     }
 
     pub(super) fn of(&self, owner: &Owner) -> Amounts {
-        self.0.iter().find(|account| account.owner == *owner).map(|account| account.amounts).unwrap_or_default()
+        self.iter().find(|account| account.owner == *owner).map(|account| account.amounts).unwrap_or_default()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Account> {
-        self.0.iter()
+        self.first.iter().chain(&self.more)
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Account> {
+        self.first.iter_mut().chain(&mut self.more)
+    }
+
+    fn open(&mut self, account: Account) {
+        if self.first.is_none() {
+            self.first = Some(account);
+        } else {
+            self.more.push(account);
+        }
     }
 
     pub(super) fn weight(&self) -> usize {
-        self.0.capacity() * size_of::<Account>()
+        self.more.capacity() * size_of::<Account>()
     }
 }
 

@@ -1,7 +1,7 @@
 //! An entry that waits: where its spans are, and whose traces they belong to.
 
 use bytes::Bytes;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use tokio::time::Instant;
 
 use super::told::{Seen, Told};
@@ -9,6 +9,10 @@ use crate::journal::Position;
 use crate::model::ids::{RunId, SpanId, TraceId};
 use crate::tempo::batch::Last;
 use crate::wire::stamp::Layout;
+
+/// More traces and smaller spans only make room when they come.
+const TRACES_USUAL: usize = 48;
+const SPAN_BYTES_USUAL: usize = 512;
 
 /// One entry of the journal on its way.
 pub(super) struct Held {
@@ -54,8 +58,8 @@ impl Held {
     /// Walks an entry and notes its spans. Gives also how many of them came before, byte for byte.
     pub(super) fn of(bytes: Bytes, read_at: Instant, end: Position, last: Last, told: &mut Told) -> (Self, u64) {
         let mut traces: Vec<TraceId> = Vec::new();
-        let mut index: FxHashMap<TraceId, u32> = FxHashMap::default();
-        let mut spans: Vec<HeldSpan> = Vec::new();
+        let mut index: FxHashMap<TraceId, u32> = FxHashMap::with_capacity_and_hasher(TRACES_USUAL, FxBuildHasher);
+        let mut spans: Vec<HeldSpan> = Vec::with_capacity(bytes.len() / SPAN_BYTES_USUAL);
         let layout = Layout::of(&bytes, |span| {
             let checksum = span.checksum;
             let (Some(trace), Some(id)) = (TraceId::from_bytes(span.trace_id), SpanId::from_bytes(span.span_id)) else {

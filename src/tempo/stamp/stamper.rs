@@ -1,6 +1,7 @@
 //! Writes the stamps of one entry, and what has to be corrected beside it.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::model::time::UnixNanos;
 use crate::tempo::metrics::ForwardMetrics;
 use crate::tempo::parts::Parts;
-use crate::wire::stamp::{Fate, Stamps, encoded};
+use crate::wire::stamp::{Fate, Stamps};
 
 /// The stamps of a span in the usual lengths.
 const STAMP_BYTES: usize = 208;
@@ -36,11 +37,12 @@ pub(in crate::tempo) struct Stamper {
     unsure: VecDeque<TraceId>,
 }
 
-/// A run of which spans are being stamped: the attributes that all its spans share.
+/// A trace of which spans are being stamped.
 struct Shared {
     decided: Option<Arc<Decided>>,
-    labels: Vec<Option<Vec<u8>>>,
-    told: TraceTold,
+    told: Box<TraceTold>,
+    /// The run that the last span belonged to, and where its labels are.
+    labelled: Option<(usize, Range<usize>)>,
 }
 
 /// Spans of our own that have to be sent.
@@ -72,9 +74,10 @@ impl Stamper {
         let mut shared: Vec<Shared> = Vec::with_capacity(held.traces.len());
         for trace in &held.traces {
             let decided = self.verdicts.decided(&self.tenant, *trace);
-            let n_runs = decided.as_ref().map_or(0, |decided| decided.runs.len());
-            shared.push(Shared { decided, labels: vec![None; n_runs], told: self.told.take(*trace) });
+            shared.push(Shared { decided, told: self.told.take(*trace), labelled: None });
         }
+        // The attributes that all spans of a run share, of one run after the other.
+        let mut labels = Vec::with_capacity(held.traces.len() * STAMP_BYTES);
         let mut n_kept = 0;
         let mut n_stamped = 0;
         let stamped = layout.write(&held.bytes, held.spans.len() * STAMP_BYTES, |ordinal, stamps| {
@@ -85,19 +88,21 @@ impl Stamper {
             n_kept += 1;
             if let (Some(id), Some(shared)) = (span.id, shared.get_mut(span.trace as usize)) {
                 shared.told.send(id);
-                n_stamped += u64::from(shared.put(stamps, id, span.seen));
+                n_stamped += u64::from(shared.put(stamps, &mut labels, id, span.seen));
             }
             Fate::Keep
         });
-        for (trace, shared) in held.traces.iter().zip(&mut shared) {
-            self.told.put_back(*trace, std::mem::take(&mut shared.told));
+        let mut all_decided = Vec::with_capacity(shared.len());
+        for (trace, Shared { decided, told, .. }) in held.traces.iter().zip(shared) {
+            self.told.put_back(*trace, told);
+            all_decided.push(decided);
         }
         self.metrics.stamped_spans.inc_by(n_stamped);
         let mut out = if n_kept == 0 { Parts::default() } else { Parts::from(stamped) };
         if self.options.corrections {
             let mut due = Due::default();
-            for (trace, shared) in held.traces.iter().zip(&shared) {
-                let Some(decided) = &shared.decided else { continue };
+            for (trace, decided) in held.traces.iter().zip(&all_decided) {
+                let Some(decided) = decided else { continue };
                 self.correct(*trace, decided, Cause::Spans, is_all_read, &mut due);
                 // What was told of a run before its trace was known is taken back.
                 for run in decided.runs.iter().flatten().filter(|run| run.is_reported && run.key.trace == *trace) {
@@ -227,12 +232,20 @@ impl Stamper {
 
 impl Shared {
     /// Appends the stamps of one span and notes them; `false` if it belongs to no run.
-    fn put(&mut self, stamps: &mut Stamps<'_>, id: SpanId, seen: Seen) -> bool {
+    fn put(&mut self, stamps: &mut Stamps<'_>, labels: &mut Vec<u8>, id: SpanId, seen: Seen) -> bool {
         let Some(decided) = self.decided.as_deref() else { return false };
         let Some(Verdict { run: Some(at), counted, .. }) = decided.verdict(id) else { return false };
         let Some(run) = decided.run(*at) else { return false };
-        let Some(labels) = self.labels.get_mut(*at) else { return false };
-        stamps.encoded(labels.get_or_insert_with(|| encoded(|stamps| put_run(stamps, run))));
+        let of_run = match self.labelled.take() {
+            Some((run, range)) if run == *at => range,
+            _ => {
+                let start = labels.len();
+                put_run(&mut Stamps::to(labels), run);
+                start..labels.len()
+            }
+        };
+        stamps.encoded(labels.get(of_run.clone()).unwrap_or_default());
+        self.labelled = Some((*at, of_run));
         // Of two different copies of a span only the first is believed by Tempo's sums; a correction says what the second one changed.
         if seen == Seen::Differently {
             return true;

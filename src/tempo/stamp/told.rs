@@ -18,11 +18,14 @@ const SPAN_BYTES: usize = 2 * size_of::<SpanTold>();
 /// Up to so many spans are looked through one by one.
 const FEW_MAX: usize = 24;
 
+/// Room for so many is made at once.
+const FEW_USUAL: usize = 8;
+
 /// Two generations: when the young one is full, it becomes the old one, and what was in the old one and not touched since is forgotten.
 #[derive(Debug)]
 pub(super) struct Told {
-    young: FxHashMap<TraceId, TraceTold>,
-    old: FxHashMap<TraceId, TraceTold>,
+    young: FxHashMap<TraceId, Box<TraceTold>>,
+    old: FxHashMap<TraceId, Box<TraceTold>>,
     young_bytes: usize,
     generation_bytes: usize,
 }
@@ -88,13 +91,13 @@ impl Told {
     }
 
     /// Takes what is known of a trace out, to be put back soon.
-    pub(super) fn take(&mut self, trace: TraceId) -> TraceTold {
+    pub(super) fn take(&mut self, trace: TraceId) -> Box<TraceTold> {
         let told = self.young.remove(&trace).or_else(|| self.old.remove(&trace)).unwrap_or_default();
         self.young_bytes = self.young_bytes.saturating_sub(told.weight());
         told
     }
 
-    pub(super) fn put_back(&mut self, trace: TraceId, told: TraceTold) {
+    pub(super) fn put_back(&mut self, trace: TraceId, told: Box<TraceTold>) {
         self.young_bytes += told.weight();
         self.young.insert(trace, told);
     }
@@ -136,7 +139,12 @@ impl Spans {
         }
         let span = SpanTold { id, checksum, is_sent: false };
         match self {
-            Self::Few(spans) if spans.len() < FEW_MAX => spans.push(span),
+            Self::Few(spans) if spans.len() < FEW_MAX => {
+                if spans.capacity() == 0 {
+                    spans.reserve_exact(FEW_USUAL);
+                }
+                spans.push(span);
+            }
             Self::Few(spans) => {
                 let many = spans.drain(..).chain([span]).map(|span| (span.id, span)).collect();
                 *self = Self::Many(many);
