@@ -16,7 +16,7 @@ use super::stamp::{
 use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::wire::otlp::{self, Value};
 
-/// One span that carries amounts. Money in nano-dollars.
+/// One span with stamps. Money in nano-dollars.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stamped {
     pub trace: TraceId,
@@ -31,6 +31,8 @@ pub struct Stamped {
     pub run_cost: i64,
     pub run_tokens: i64,
     pub run_calls: i64,
+    /// It says more than whose it is.
+    pub has_amounts: bool,
     /// It stands for the run: its own span, or ours in its place.
     pub is_run: bool,
     pub is_error: bool,
@@ -90,7 +92,7 @@ pub async fn read(
 /// A trace that reaches over several windows is in each of them, and some of its spans are perhaps held twice.
 fn keep_most(held: &mut HashMap<(TraceId, SpanId), Vec<Stamped>>, stamped: impl Iterator<Item = Stamped>) {
     let mut copies: HashMap<(TraceId, SpanId), Vec<Stamped>> = HashMap::new();
-    for stamped in stamped {
+    for stamped in stamped.filter(|stamped| stamped.has_amounts) {
         copies.entry((stamped.trace, stamped.span)).or_default().push(stamped);
     }
     for (span, copies) in copies {
@@ -118,32 +120,32 @@ pub fn of_bytes(trace: &Bytes) -> Result<Vec<Stamped>, QueryError> {
 // === impl Stamped ===
 
 impl Stamped {
-    /// `None` without amounts.
+    /// `None` without stamps.
     pub fn of_found(trace: TraceId, span: &FoundSpan) -> Option<Self> {
         let end = span.start_unix_nanos.wrapping_add(span.duration_nanos);
         let mut stamped = Self::bare(trace, span.span, &span.name, (span.start_unix_nanos, end));
         stamped.is_error = span.text("status") == Some("error");
-        let mut has_amounts = false;
+        let mut is_stamped = false;
         for (key, value) in &span.attributes {
-            has_amounts |= match value {
+            is_stamped |= match value {
                 Attribute::Text(text) => stamped.note(key, Value::Str(text)),
                 Attribute::Int(number) => stamped.note(key, Value::Int(*number)),
                 Attribute::Double(number) => stamped.note(key, Value::Double(*number)),
                 Attribute::Bool(is) => stamped.note(key, Value::Bool(*is)),
             };
         }
-        has_amounts.then_some(stamped)
+        is_stamped.then_some(stamped)
     }
 
     fn of_span(span: &otlp::Span<'_>) -> Option<Self> {
         let (trace, id) = (TraceId::from_bytes(span.trace_id)?, SpanId::from_bytes(span.span_id)?);
         let mut stamped = Self::bare(trace, id, span.name, (span.start_time_unix_nano, span.end_time_unix_nano));
         stamped.is_error = span.status_code == 2;
-        let mut has_amounts = false;
+        let mut is_stamped = false;
         for attribute in span.attributes().map_while(Result::ok) {
-            has_amounts |= stamped.note(attribute.key, attribute.value);
+            is_stamped |= stamped.note(attribute.key, attribute.value);
         }
-        has_amounts.then_some(stamped)
+        is_stamped.then_some(stamped)
     }
 
     fn bare(trace: TraceId, span: SpanId, name: &str, (start_unix_nanos, end_unix_nanos): (u64, u64)) -> Self {
@@ -154,7 +156,7 @@ impl Stamped {
         };
         let (session, run_id, agent) = (None, None, None);
         let (cost, tokens, run_cost, run_tokens, run_calls) = (0, None, 0, 0, 0);
-        let (is_run, is_error) = (false, false);
+        let (has_amounts, is_run, is_error) = (false, false, false);
         Self {
             trace,
             span,
@@ -167,6 +169,7 @@ impl Stamped {
             run_cost,
             run_tokens,
             run_calls,
+            has_amounts,
             is_run,
             is_error,
             start_unix_nanos,
@@ -174,7 +177,7 @@ impl Stamped {
         }
     }
 
-    /// Takes note of one attribute; whether it is an amount.
+    /// Takes note of one attribute; whether it is a stamp.
     fn note(&mut self, key: &str, value: Value<'_>) -> bool {
         match (key, value) {
             (SESSION_ID, Value::Str(text)) => self.session = Some(text.to_owned()),
@@ -190,7 +193,8 @@ impl Stamped {
             (RUN_LLM_CALLS, Value::Int(calls)) => self.run_calls = calls,
             _ => return false,
         }
-        !matches!(key, SESSION_ID | RUN_ID | AGENT_NAME)
+        self.has_amounts |= !matches!(key, SESSION_ID | RUN_ID | AGENT_NAME);
+        true
     }
 }
 

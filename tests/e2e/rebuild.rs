@@ -267,7 +267,7 @@ async fn runs_that_the_sdk_told_of_over_http_come_back_with_their_numbers_and_th
     assert_eq!(server.terminate().await.code, Some(0));
     let said = comes_back(&place, &tempo, &before, "users,errors").await;
     assert_eq!(
-        (&said["streaming"], &said["reported_runs"], &said["runs_with_calls_too_many"]),
+        (&said["streaming"], &said["reported_runs"], &said["runs_with_other_sums"]),
         (&json!(false), &json!(6), &json!(0)),
         "{said}"
     );

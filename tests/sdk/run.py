@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import crash, run_one, wax
+from harness import crash, run_one, tempo, wax
 from harness.models import FakeModels
 from scenarios import SCENARIOS
 
@@ -47,6 +47,7 @@ def arguments():
         for scenario in SCENARIOS:
             print("%s: %s" % (scenario.name, ", ".join(scenario.modes)))
         print("crash_acked, crash_lost, wax: both")
+        print("tempo: where TEMPO_BIN names a Tempo 3")
         sys.exit(0)
     if not os.access(options.binary, os.X_OK):
         parser.error("%s is no program: build it with `cargo build`" % options.binary)
@@ -57,6 +58,12 @@ def all_jobs(options, models):
     """What gives one `Result` each; the long ones first."""
     binary = options.binary.resolve()
     jobs = []
+    if not wanted("tempo", options) or options.mode:
+        pass
+    elif os.environ.get("TEMPO_BIN"):
+        jobs.append(partial(tempo.run, binary, models, SCENARIOS))
+    else:
+        print("SKIPPED tempo: set TEMPO_BIN to the binary of a Tempo 3 to run it")
     if options.mode in (None, "both"):
         others = [("crash_acked", partial(crash.run, "acked")), ("crash_lost", partial(crash.run, "lost")), ("wax", wax.run)]
         jobs += [partial(check, binary, models) for name, check in others if wanted(name, options)]

@@ -165,7 +165,7 @@ async fn read(
 ) -> Result<Outcome, RebuildError> {
     let mut restoring = Restoring::begin(client, tenant, range).await?;
     let mut outcome = Outcome::default();
-    let mut runs = Runs::default();
+    let mut runs = Runs::new(place.store.price());
     let mut traces: HashSet<TraceId> = HashSet::new();
     let bar = bar("reading tempo", range.end - range.start);
     let mut told = Instant::now();

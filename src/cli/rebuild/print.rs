@@ -35,7 +35,7 @@ pub(super) fn json(url: &str, outcome: &Outcome) {
         "reported_runs": n_reported_runs,
         "runs_without_their_span": n_provisional,
         "runs_without_an_end": n_running,
-        "runs_with_calls_too_many": n_unexplained,
+        "runs_with_other_sums": n_unexplained,
         "not_given_back": lacks(outcome),
     });
     print_line(&answer.to_string());
@@ -53,7 +53,9 @@ fn lacks(outcome: &Outcome) -> Vec<String> {
         ));
     }
     if *n_unexplained > 0 {
-        lacks.push(format!("which calls of {n_unexplained} runs were taken back after they had been told: these runs may cost too much"));
+        lacks.push(format!(
+            "which calls of {n_unexplained} runs were taken back after they had been told: their sums are not what they were"
+        ));
     }
     if *n_provisional > 0 {
         lacks.push(format!("the own spans of {n_provisional} runs: they are shown as running, or timed out"));

@@ -135,7 +135,7 @@ async fn missing(client: &QueryClient, tenant: &Tenant, run: &IndexedRun) -> Res
         None => Cause::TraceDropped,
         Some(bytes) => {
             let id = run.id.to_string();
-            let is_there = stamped::of_bytes(&bytes)?.iter().any(|span| span.run_id.as_ref() == Some(&id));
+            let is_there = stamped::of_bytes(&bytes)?.iter().any(|span| span.has_amounts && span.run_id.as_ref() == Some(&id));
             if is_there { Cause::NotSearchable } else { Cause::NotStamped }
         }
     };

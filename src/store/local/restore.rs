@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::LocalStore;
 use super::rows::signed;
 use super::schema::{SchemaError, open_writer};
+use super::{LocalStore, Price};
 use crate::journal::{Class, Position};
 use crate::model::ids::{RunId, Tenant};
 use crate::model::report::EventKind;
@@ -32,6 +32,11 @@ impl LocalStore {
     pub async fn restore_run(&self, tenant: &Tenant, run: RunId, body: Bytes) -> Result<(), AcceptError> {
         let event = Event::Run { kind: EventKind::Restored, run: Some(run), body };
         self.append(tenant, event, Class::Events).await.map(|_| ())
+    }
+
+    /// What a call costs that states no cost.
+    pub fn price(&self) -> Price {
+        self.shared.price.clone()
     }
 
     /// Waits until everything that was accepted is folded; `false` if the fold has stopped.
