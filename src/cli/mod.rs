@@ -6,6 +6,7 @@ mod health;
 mod progress;
 mod rebuild;
 mod serve;
+mod since;
 mod verify;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

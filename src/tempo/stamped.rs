@@ -11,7 +11,8 @@ use super::query::text::QueryText;
 use super::query::{QueryClient, QueryError};
 use super::scan::{Question, Scan};
 use super::stamp::{
-    AGENT_NAME, CORRECTION_NAME, COST, RUN_COST, RUN_ID, RUN_LLM_CALLS, RUN_TOKENS, SESSION_ID, SYNTHETIC_KEY, SYNTHETIC_NAME, TOKENS,
+    AGENT_NAME, CORRECTION_NAME, COST, RUN_COST, RUN_ID, RUN_LLM_CALLS, RUN_TOKENS, SESSION_ID, STATUS, SYNTHETIC_NAME, TOKENS, USER_GROUP,
+    USER_ID, WORKFLOW_NAME,
 };
 use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::wire::otlp::{self, Value};
@@ -25,6 +26,11 @@ pub struct Stamped {
     pub session: Option<String>,
     pub run_id: Option<String>,
     pub agent: Option<String>,
+    /// These four on a span of ours only.
+    pub workflow: Option<String>,
+    pub user: Option<String>,
+    pub user_group: Option<String>,
+    pub status: Option<String>,
     pub cost: i64,
     /// `None`: the span is no call that counts.
     pub tokens: Option<i64>,
@@ -50,11 +56,14 @@ pub enum Role {
     Synthetic,
 }
 
+const LABELS: [&str; 7] = [SESSION_ID, RUN_ID, AGENT_NAME, WORKFLOW_NAME, USER_ID, USER_GROUP, STATUS];
+const AMOUNTS: [&str; 5] = [COST, TOKENS, RUN_COST, RUN_TOKENS, RUN_LLM_CALLS];
+
 /// What search has to give of a span for [`Stamped::of_found`].
 pub fn selected() -> impl Iterator<Item = String> {
-    let keys = [SESSION_ID, RUN_ID, AGENT_NAME, COST, TOKENS, RUN_COST, RUN_TOKENS, RUN_LLM_CALLS, SYNTHETIC_KEY];
+    let keys = LABELS.into_iter().chain(AMOUNTS);
     // Tempo gives the name only where it is asked for.
-    ["name", "status"].into_iter().map(str::to_owned).chain(keys.into_iter().map(|key| format!("span.{key}")))
+    ["name", "status"].into_iter().map(str::to_owned).chain(keys.map(|key| format!("span.{key}")))
 }
 
 /// Every span with amounts of one session, or of all, of traces in the range. `progress` is told how many seconds are read.
@@ -70,8 +79,7 @@ pub async fn read(
             Some(session) => query.push(&format!("span.{SESSION_ID} = ")).literal(session),
             None => query.push(&format!("span.{SESSION_ID} != nil")),
         };
-        let amounts = [COST, TOKENS, RUN_COST, RUN_TOKENS, RUN_LLM_CALLS];
-        query.push(" && (").list(amounts.iter().map(|key| format!("span.{key} != nil")), " || ").push(")");
+        query.push(" && (").list(AMOUNTS.iter().map(|key| format!("span.{key} != nil")), " || ").push(")");
     };
     let mut scan = Scan::new(client, tenant, Question::new(filter, selected()), range);
     let mut held: HashMap<(TraceId, SpanId), Vec<Stamped>> = HashMap::new();
@@ -154,7 +162,7 @@ impl Stamped {
             SYNTHETIC_NAME => Role::Synthetic,
             _ => Role::OfSender,
         };
-        let (session, run_id, agent) = (None, None, None);
+        let (session, run_id, agent, workflow, user, user_group, status) = (None, None, None, None, None, None, None);
         let (cost, tokens, run_cost, run_tokens, run_calls) = (0, None, 0, 0, 0);
         let (has_amounts, is_run, is_error) = (false, false, false);
         Self {
@@ -164,6 +172,10 @@ impl Stamped {
             session,
             run_id,
             agent,
+            workflow,
+            user,
+            user_group,
+            status,
             cost,
             tokens,
             run_cost,
@@ -183,6 +195,10 @@ impl Stamped {
             (SESSION_ID, Value::Str(text)) => self.session = Some(text.to_owned()),
             (RUN_ID, Value::Str(text)) => self.run_id = Some(text.to_owned()),
             (AGENT_NAME, Value::Str(text)) => self.agent = Some(text.to_owned()),
+            (WORKFLOW_NAME, Value::Str(text)) => self.workflow = Some(text.to_owned()),
+            (USER_ID, Value::Str(text)) => self.user = Some(text.to_owned()),
+            (USER_GROUP, Value::Str(text)) => self.user_group = Some(text.to_owned()),
+            (STATUS, Value::Str(text)) => self.status = Some(text.to_owned()),
             (COST, Value::Double(dollars)) => self.cost = nanos(dollars),
             (TOKENS, Value::Int(tokens)) => self.tokens = Some(tokens),
             (RUN_COST, Value::Double(dollars)) => {
@@ -193,7 +209,7 @@ impl Stamped {
             (RUN_LLM_CALLS, Value::Int(calls)) => self.run_calls = calls,
             _ => return false,
         }
-        self.has_amounts |= !matches!(key, SESSION_ID | RUN_ID | AGENT_NAME);
+        self.has_amounts |= !LABELS.contains(&key);
         true
     }
 }

@@ -188,7 +188,8 @@ async fn report(server: &Server, session: &str, calls: &[Value], complete: Value
         assert!(answer.status.is_success(), "{path}: {} {}", answer.status, answer.text);
         answer.json()
     };
-    let started = post("runs/start/", json!({ "agent_name": "caller", "workflow_name": "default", "session_id": session })).await;
+    let started =
+        post("runs/start/", json!({ "agent_name": "caller", "workflow_name": "calling", "user_id": "u/1", "session_id": session })).await;
     let run = started["run_id"].as_str().unwrap().to_owned();
     if !calls.is_empty() {
         post(&format!("runs/{run}/llm-calls/"), json!({ "calls": calls })).await;
@@ -249,6 +250,7 @@ async fn runs_that_the_sdk_told_of_over_http_come_back_with_their_numbers_and_th
     report(&server, "http", &[call((70, 7), 0.0125), call((1, 1), 0.5)], json!({ "status": "success" })).await;
     report(&server, "http", &[call((9, 9), 0.25)], named(0xbb << 64 | 1, "success")).await;
     report(&server, "http", &[], json!({ "status": "error", "error": "killed" })).await;
+    report(&server, "http", &[], json!({ "status": "blocked" })).await;
     // Both paths: the same calls; one that only HTTP tells of; one that the spans tell of twice, as echoes do.
     for (n, calls, spans) in [
         (1, vec![call((100, 20), 0.0003)], vec![(100, 20, 300)]),
@@ -257,7 +259,11 @@ async fn runs_that_the_sdk_told_of_over_http_come_back_with_their_numbers_and_th
     ] {
         let trace = (0xcc_u128 + n) << 64 | 1;
         let number = report(&server, "both", &calls, named(trace, if n == 2 { "error" } else { "success" })).await;
-        let own = agent(trace, 1, 0, "caller").with("waxell.session_id", "both").with("waxell.run_id", &*number);
+        let own = agent(trace, 1, 0, "caller")
+            .with("waxell.session_id", "both")
+            .with("waxell.workflow_name", "calling")
+            .with("waxell.user_id", "u/1")
+            .with("waxell.run_id", &*number);
         let own = if n == 2 { own.failed() } else { own };
         let chats = spans.iter().zip(2..).map(|((input, output, micro), n)| chat(trace, n, 1, (*input, *output), *micro));
         server.send(request(timed(chats.chain([own]).collect()))).await.unwrap();
@@ -268,10 +274,10 @@ async fn runs_that_the_sdk_told_of_over_http_come_back_with_their_numbers_and_th
     let said = comes_back(&place, &tempo, &before, "users,errors").await;
     assert_eq!(
         (&said["streaming"], &said["reported_runs"], &said["runs_with_other_sums"]),
-        (&json!(false), &json!(6), &json!(0)),
+        (&json!(false), &json!(7), &json!(0)),
         "{said}"
     );
-    assert!(said["not_given_back"][0].as_str().unwrap().contains("of 6 runs that the SDK told of over HTTP"), "{said}");
+    assert!(said["not_given_back"][0].as_str().unwrap().contains("of 7 runs that the SDK told of over HTTP"), "{said}");
 
     // Into the index that still has them: nothing is told twice.
     rebuild(&place, &tempo, &["--since", "1h"]).await;

@@ -21,6 +21,7 @@ use self::bookmark::Bookmark;
 use self::place::Place;
 use self::runs::Runs;
 use super::progress::bar;
+use super::since::{self, Since};
 use super::{EXIT_UNKNOWN, Settings, fail, query_client, refuse};
 use crate::app::StartError;
 use crate::config::Config;
@@ -37,9 +38,9 @@ pub(super) struct RebuildArgs {
     /// Tempo's HTTP API [default: --tempo-query]
     #[arg(long, value_name = "URL")]
     from_tempo: Option<String>,
-    /// How far back to read, for instance 7d; Tempo itself keeps 14 days unless it is told otherwise
-    #[arg(long, value_name = "TIME", default_value = "14d", value_parser = humantime::parse_duration)]
-    since: Duration,
+    /// How far back to read, for instance 7d, or since a date, or `all`; Tempo itself keeps 14 days unless it is told otherwise
+    #[arg(long, value_name = "TIME", default_value = "14d", value_parser = since::parse)]
+    since: Since,
     /// Put the index aside although it is sound, and begin an empty one
     #[arg(long)]
     fresh: bool,
@@ -94,6 +95,9 @@ enum RebuildError {
 /// Requests are put together up to this, so that one fsync serves many traces.
 const REQUEST_BYTES: usize = 4 << 20;
 
+/// Further back nothing is looked for: more than a year of empty days would be asked for in vain.
+const ALL_SECONDS: u64 = 400 * 24 * 3600;
+
 /// How often a log, which has no bar, is told how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
@@ -134,7 +138,7 @@ pub(super) fn run(args: &RebuildArgs, config: &Config) -> ExitCode {
 async fn rebuild(args: &RebuildArgs, config: &Config, url: &str, tenant: &Tenant, client: &QueryClient) -> Result<Outcome, RebuildError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut bookmark = Bookmark::open(&config.server.data_dir, url, tenant, args.fresh);
-    let since = now.saturating_sub(args.since.as_secs());
+    let since = args.since.start(now * 1_000_000_000).map_or(now.saturating_sub(ALL_SECONDS), |start| start / 1_000_000_000).min(now);
     // Nothing is put aside for a Tempo that does not answer.
     client.resource_tags(tenant, Window { start: now.saturating_sub(60), end: now }).await?;
     let place = Place::open(config, args.fresh && bookmark.is_new()).await?;

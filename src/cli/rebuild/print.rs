@@ -48,8 +48,8 @@ fn lacks(outcome: &Outcome) -> Vec<String> {
     let mut lacks = Vec::new();
     if *n_reported_runs > 0 {
         lacks.push(format!(
-            "of {n_reported_runs} runs that the SDK told of over HTTP: steps, scores, inputs and results, the parent run, the models \
-             of calls and the users that no span names, and whether a run that did not fail was blocked or interrupted"
+            "of {n_reported_runs} runs that the SDK told of over HTTP: steps, scores, inputs and results, parent runs in other \
+             traces, and what no span says: models of calls, users, and whether a run was blocked or interrupted"
         ));
     }
     if *n_unexplained > 0 {

@@ -16,6 +16,7 @@ use crate::model::Str;
 use crate::model::facts::SpanKind;
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
 use crate::model::report::{CALLS_MAX, EventKind, Report};
+use crate::model::run::RunStatus;
 use crate::model::time::UnixNanos;
 use crate::model::usage::{NanoUsd, Usage};
 use crate::store::local::Price;
@@ -211,15 +212,18 @@ impl<'a> Told<'a> {
             _ => self.own(run, facts),
         };
         let labels = span.and_then(|span| facts.get(span)?.labels.as_deref());
+        let told = |text: &Option<String>| text.as_deref().map(Str::from);
+        let of_span = if stands.is_error { RunStatus::Error } else { RunStatus::Success };
+        let status = stands.status.as_ref().map_or(of_span, |status| RunStatus::from_report(status, stands.is_error));
         Some(Restored {
             session: stands.session.as_deref().and_then(SessionId::new),
             agent: stands.agent.as_deref().unwrap_or_default().into(),
-            workflow: labels.and_then(|labels| labels.workflow.clone()),
-            user: labels.and_then(|labels| labels.user.clone()),
-            user_group: labels.and_then(|labels| labels.user_group.clone()),
+            workflow: told(&stands.workflow).or_else(|| labels?.workflow.clone()),
+            user: told(&stands.user).or_else(|| labels?.user.clone()),
+            user_group: told(&stands.user_group).or_else(|| labels?.user_group.clone()),
             started_at: UnixNanos(stands.start_unix_nanos),
             completed_at: UnixNanos(stands.end_unix_nanos),
-            is_error: stands.is_error,
+            status,
             trace: Some(stands.trace).filter(|trace| !trace.is_reserved()),
             span,
             calls: Vec::new(),

@@ -16,6 +16,7 @@ use clap::Args;
 use self::compare::{Asked, Comparison, compare};
 use self::index::Index;
 use super::progress::bar;
+use super::since::{self, Since};
 use super::{EXIT_UNKNOWN, Settings, fail, query_client, refuse};
 use crate::config::Config;
 use crate::model::ids::Tenant;
@@ -30,8 +31,8 @@ pub(super) struct VerifyArgs {
     /// Only this session, over all time
     #[arg(long, value_name = "ID")]
     session: Option<String>,
-    /// Only runs that were active in this time before now, for instance 2h or 7d; `all` for everything the index has
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = since)]
+    /// Only runs that were active in this time before now, for instance 2h or 7d, or since a date; `all` for everything the index has
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = since::parse)]
     since: Since,
     /// Leave out runs that ended less than this ago: Tempo shows a span some seconds after it took it
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
@@ -45,12 +46,6 @@ pub(super) struct VerifyArgs {
     /// The tenant towards Tempo, and in the data directory
     #[arg(long, value_name = "NAME", default_value = Tenant::DEFAULT)]
     tenant: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Since {
-    All,
-    Last(Duration),
 }
 
 /// What is compared.
@@ -104,11 +99,7 @@ pub(super) fn run(args: &VerifyArgs, config: &Config) -> ExitCode {
 async fn verify(args: &VerifyArgs, config: &Config, tenant: &Tenant, client: &QueryClient) -> Result<Comparison, VerifyError> {
     let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()).unwrap_or(u64::MAX);
     let back = |by: Duration| now.saturating_sub(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX));
-    let start = match args.since {
-        _ if args.session.is_some() => None,
-        Since::All => None,
-        Since::Last(time) => Some(back(time)),
-    };
+    let start = args.since.start(now).filter(|_| args.session.is_none());
     let scope = Scope { session: args.session.clone(), start, young: back(args.grace) };
     let index = Index::find(config, args.key.as_deref(), tenant).await?;
     let (runs, sessions) = index.runs(&scope).await?;
@@ -120,11 +111,4 @@ async fn verify(args: &VerifyArgs, config: &Config, tenant: &Tenant, client: &Qu
     bar.finish_and_clear();
     let asked = Asked { index: &index, client, tenant, scope: &scope };
     compare(&asked, &runs, &sessions, held).await
-}
-
-fn since(text: &str) -> Result<Since, String> {
-    if text == "all" {
-        return Ok(Since::All);
-    }
-    humantime::parse_duration(text).map(Since::Last).map_err(|error| format!("expected a time such as 24h, or all: {error}"))
 }

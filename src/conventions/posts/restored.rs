@@ -10,6 +10,7 @@ use crate::conventions::Oddities;
 use crate::model::Str;
 use crate::model::ids::{SessionId, SpanId, TraceId};
 use crate::model::report::Report;
+use crate::model::run::RunStatus;
 use crate::model::time::UnixNanos;
 use crate::model::usage::Usage;
 
@@ -24,7 +25,8 @@ pub struct Restored {
     pub user_group: Option<Str>,
     pub started_at: UnixNanos,
     pub completed_at: UnixNanos,
-    pub is_error: bool,
+    /// Not `Running`.
+    pub status: RunStatus,
     /// Where it stands: its trace, and its own span.
     pub trace: Option<TraceId>,
     pub span: Option<SpanId>,
@@ -40,7 +42,7 @@ const TASK: &str = "restored";
 impl Restored {
     /// The body of an event of the journal.
     pub fn encode(&self) -> Vec<u8> {
-        let Self { session, agent, workflow, user, user_group, started_at, completed_at, is_error, trace, span, calls } = self;
+        let Self { session, agent, workflow, user, user_group, started_at, completed_at, status, trace, span, calls } = self;
         let text = |text: &Option<Str>| text.as_deref().map(str::to_owned);
         let calls: Vec<Value> = calls
             .iter()
@@ -54,7 +56,7 @@ impl Restored {
         let body = json!({
             "agent_name": &**agent, "workflow_name": text(workflow), "user_id": text(user), "user_group": text(user_group),
             "session_id": session.as_ref().map(SessionId::as_str), "started_at_ns": started_at.0, "completed_at_ns": completed_at.0,
-            "status": if *is_error { "error" } else { "success" }, "trace_id": trace.map(|trace| trace.to_string()),
+            "status": status.as_str(), "trace_id": trace.map(|trace| trace.to_string()),
             "root_span_id": span.map(|span| span.to_string()), "calls": calls,
         });
         body.to_string().into_bytes()
@@ -78,7 +80,6 @@ mod tests {
     use crate::conventions::posts::{Post, apply as apply_post};
     use crate::model::ids::RunId;
     use crate::model::report::EventKind;
-    use crate::model::run::RunStatus;
     use crate::model::usage::NanoUsd;
 
     fn restored() -> Restored {
@@ -91,7 +92,7 @@ mod tests {
             user_group: None,
             started_at: UnixNanos(1_795_701_910_816_238_607),
             completed_at: UnixNanos(1_795_701_911_816_238_608),
-            is_error: true,
+            status: RunStatus::Blocked,
             trace: TraceId::from_bytes(&[7; 16]),
             span: SpanId::from_u64(9),
             calls: vec![("gpt-4o".into(), usage), ("".into(), Usage::default())],
@@ -111,7 +112,7 @@ mod tests {
         let start = report.start.clone().unwrap();
         assert_eq!((start.session.as_ref().unwrap().as_str(), &*start.agent, start.at), ("a \"b\"", "planner", restored().started_at));
         assert_eq!(report.place().map(|place| (place.trace, place.span)), restored().trace.zip(restored().span));
-        assert_eq!(report.completion.as_ref().map(|it| (it.status, it.at)), Some((RunStatus::Error, restored().completed_at)));
+        assert_eq!(report.completion.as_ref().map(|it| (it.status, it.at)), Some((RunStatus::Blocked, restored().completed_at)));
         let calls: Vec<_> = report.calls.iter().map(|call| (call.model.clone(), call.usage)).collect();
         assert_eq!(calls, restored().calls);
         assert!(report.calls.iter().all(|call| !call.is_framework));

@@ -13,7 +13,7 @@ use prost::Message;
 
 use super::account::{Amounts, Owner, Subject};
 use super::labels::{put_labels, put_run, put_totals};
-use super::{COST, RUN_COST, RUN_LLM_CALLS, RUN_TOKENS, TOKENS, dollars};
+use super::{COST, RUN_COST, RUN_LLM_CALLS, RUN_TOKENS, STATUS, TOKENS, USER_GROUP, USER_ID, WORKFLOW_NAME, dollars};
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
@@ -138,6 +138,13 @@ impl Synthetic {
                 stamps.double(COST, dollars(self.untold.cost));
                 stamps.int(TOKENS, self.untold.tokens);
             }
+            stamps.string(WORKFLOW_NAME, &run.workflow);
+            for (key, value) in [(USER_ID, &run.user), (USER_GROUP, &run.user_group)] {
+                if let Some(value) = value {
+                    stamps.string(key, value);
+                }
+            }
+            stamps.string(STATUS, run.status.as_str());
             stamps.bool(SYNTHETIC_KEY, true);
         });
         span.merge(&attributes[..]).expect("our own encoding is well formed");

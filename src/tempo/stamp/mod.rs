@@ -80,6 +80,13 @@ pub const RUN_COST: &str = "sessionfold.run.cost";
 pub const RUN_TOKENS: &str = "sessionfold.run.tokens";
 pub const RUN_LLM_CALLS: &str = "sessionfold.run.llm_calls";
 
+/// On a span of ours that stands for a run: what no other span says of it.
+pub const WORKFLOW_NAME: &str = "sessionfold.workflow_name";
+pub const USER_ID: &str = "sessionfold.user_id";
+pub const USER_GROUP: &str = "sessionfold.user_group";
+/// In the words of the API: `success`, `error`, `blocked`, `interrupted`, `timeout`.
+pub const STATUS: &str = "sessionfold.status";
+
 /// Nano-dollars as the double that is nearest to them.
 fn dollars(nanos: i64) -> f64 {
     nanos as f64 / 1e9

@@ -23,6 +23,10 @@ fn stamped(n: u8, span: u64, run: RunId) -> Stamped {
         session: Some("s".into()),
         run_id: Some(run.to_string()),
         agent: Some("planner".into()),
+        workflow: None,
+        user: None,
+        user_group: None,
+        status: None,
         cost: 0,
         tokens: None,
         run_cost: 0,
@@ -175,14 +179,21 @@ fn a_run_of_which_nothing_but_children_is_left_is_not_made_up() {
 fn a_run_without_spans_stands_in_the_trace_that_it_named_or_in_none() {
     let (named, alone) = (RunId::mint(7), RunId::mint(8));
     let mut runs = runs();
-    let synthetic = |run, trace| Stamped { trace, is_error: true, ..ours(Role::Synthetic, stands(1, 9, run, (5, 6, 2))) };
+    let synthetic = |run, trace| Stamped {
+        trace,
+        status: Some("blocked".into()),
+        workflow: Some("planning".into()),
+        user: Some("u".into()),
+        ..ours(Role::Synthetic, stands(1, 9, run, (5, 6, 2)))
+    };
     runs.take(&window(1, vec![synthetic(named, trace(1))], Bytes::new()), 10);
     let reserved = TraceId::of_report(alone);
     let of_nobody = TraceSpans { trace: reserved, n_spans: 1, stamped: vec![synthetic(alone, reserved)], request: Bytes::new() };
     runs.take(&of_nobody, 10);
     let finished: HashMap<_, _> = runs.finished(&HashSet::new()).into_iter().collect();
     assert_eq!((finished[&named].trace, finished[&named].span), (Some(trace(1)), None));
-    assert_eq!((finished[&alone].trace, finished[&alone].is_error), (None, true));
+    assert_eq!((finished[&alone].trace, finished[&alone].status), (None, RunStatus::Blocked));
+    assert_eq!((finished[&alone].workflow.as_deref(), finished[&alone].user.as_deref()), (Some("planning"), Some("u")));
     let rest = Usage { input_tokens: Some(6), cost: Some(NanoUsd(5)), ..Usage::default() };
     assert_eq!(finished[&alone].calls, [("".into(), rest), ("".into(), Usage::default())]);
 }
