@@ -378,6 +378,10 @@ async fn a_tenant_gets_back_its_own_runs() {
         metrics.contains("\nsessionfold_forward_stamped_spans_total 4\n") && metrics.contains("\nsessionfold_forward_lag_bytes 0\n")
     })
     .await;
+    let mut beside = command(&place, &tempo, &["--tenant", "acme"]);
+    let refused = tokio::task::spawn_blocking(move || beside.output().unwrap()).await.unwrap();
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && words.contains("stop it first"), "{words}");
     assert_eq!(server.terminate().await.code, Some(0));
 
     let mut nobody = command(&place, &tempo, &["--since", "1h"]);

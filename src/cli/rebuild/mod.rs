@@ -23,8 +23,9 @@ use self::runs::Runs;
 use super::progress::bar;
 use super::since::{self, Since};
 use super::{EXIT_UNKNOWN, Settings, fail, query_client, refuse};
-use crate::app::StartError;
+use crate::app::{self, StartError};
 use crate::config::Config;
+use crate::journal::Journal;
 use crate::model::ids::{Tenant, TraceId};
 use crate::store::{AcceptError, StoreError};
 use crate::tempo::query::search::Window;
@@ -127,7 +128,11 @@ pub(super) fn run(args: &RebuildArgs, config: &Config) -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Err(error @ RebuildError::Place(_)) => fail(&error.to_string()),
+        Err(error @ RebuildError::Place(_)) => {
+            let is_in_use = Journal::is_in_use(&app::journal_dir(config));
+            let hint = if is_in_use { "; a rebuild is made while no server runs: stop it first" } else { "" };
+            fail(&format!("{error}{hint}"))
+        }
         Err(error) => {
             eprintln!("sessionfold: {error}\nWhat was read so far is kept: the same command goes on from there.");
             ExitCode::from(EXIT_UNKNOWN)
