@@ -6,7 +6,7 @@
 //! - A trace of many spans is read by its id, whole.
 //! - Not given back: events, links, and of every attribute what lies beyond the length that Tempo keeps.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
@@ -59,6 +59,8 @@ pub struct TraceSpans {
 /// Attributes of the resources of spans.
 type Resources = HashMap<(TraceId, SpanId), Vec<(String, Attribute)>>;
 
+/// Tempo refuses to say which tags there are in more than 168 hours.
+const TAGS_SECONDS: u64 = 24 * 3600 * 6;
 /// Traces that are read by their ids at one time.
 const TRACES_AT_ONCE: usize = 4;
 const SERVICE_NAME: &str = "service.name";
@@ -69,7 +71,11 @@ const SCOPE_NAME: &str = "instrumentation:name";
 
 impl<'a> Restoring<'a> {
     pub async fn begin(client: &'a QueryClient, tenant: &'a Tenant, range: Window) -> Result<Self, QueryError> {
-        let known = client.resource_tags(tenant, range).await?;
+        let mut known = HashSet::new();
+        for start in (range.start..range.end).step_by(TAGS_SECONDS as usize) {
+            let window = Window { start, end: range.end.min(start + TAGS_SECONDS) };
+            known.extend(client.resource_tags(tenant, window).await?);
+        }
         let resource_keys = conventions::resource_keys().map(str::to_owned).filter(|key| known.contains(key)).collect();
         // Of a resource only what no row of the tables reads, so that it cannot be taken for the span's own.
         let others = [PARENT, SCOPE_NAME].map(str::to_owned).into_iter().chain([format!("resource.{SERVICE_NAME}")]);

@@ -224,8 +224,8 @@ async fn an_index_that_was_lost_comes_back_as_it_was() {
     assert_eq!(server.terminate().await.code, Some(0));
     let said = comes_back(&place, &tempo, &before, ALL).await;
     assert_eq!((&said["streaming"], &said["reported_runs"]), (&json!(true), &json!(0)), "{said}");
-    // A second time adds nothing.
-    rebuild(&place, &tempo, &["--since", "22h"]).await;
+    // A second time adds nothing; as far back as it goes by itself, which is longer than Tempo answers at once.
+    rebuild(&place, &tempo, &[]).await;
     let server = place.start().await;
     assert_eq!(shown(&server, ALL).await, before);
     // What comes after it counts once, also a repetition.
