@@ -62,8 +62,9 @@ fn run_with_prefix(reader: &Reader, cell: &TenantCell, prefix: &str) -> rusqlite
         let scale = 10_u64.pow(n_missing);
         let (from, to) = (number.saturating_mul(scale), number.saturating_add(1).saturating_mul(scale));
         let mut ids: Vec<RunId> = {
-            let mut select =
-                reader.prepare_cached("SELECT run_id FROM runs WHERE tenant_no = ?1 AND run_id >= ?2 AND run_id < ?3 LIMIT 100")?;
+            let mut select = reader.prepare_cached(
+                "SELECT run_id FROM runs INDEXED BY runs_by_id WHERE tenant_no = ?1 AND run_id >= ?2 AND run_id < ?3 LIMIT 100",
+            )?;
             let rows = select.query_map(params![cell.no.0, signed(from), signed(to)], |row| row.get::<_, i64>(0))?;
             rows.filter_map(|id| id.ok().and_then(|id| RunId::new(unsigned(id)))).collect()
         };

@@ -105,7 +105,7 @@ impl Reader {
         }
         let mut select = self.prepare_cached(
             "SELECT started_at_ns, run_id, trace_id, span_id FROM runs \
-             WHERE tenant_no = ?1 AND session_no = ?2 AND started_at_ns <= ?3 AND last_activity_ns >= ?4",
+             WHERE tenant_no = ?1 AND session_no = ?2 AND started_at_ns <= ?3 AND +last_activity_ns >= ?4 ORDER BY started_at_ns DESC",
         )?;
         let mut rows = select.query(params![tenant.0, session.0, signed(end.0), signed(start.0)])?;
         while let Some(row) = rows.next()? {
@@ -125,8 +125,9 @@ impl Reader {
         if let Some(run) = state.recent.find(id) {
             return Ok(Some(Run::clone(run)));
         }
-        let mut select =
-            self.prepare_cached(&format!("SELECT {RUN_COLUMNS}, session_no FROM runs WHERE tenant_no = ?1 AND run_id = ?2 LIMIT 2"))?;
+        let mut select = self.prepare_cached(&format!(
+            "SELECT {RUN_COLUMNS}, session_no FROM runs INDEXED BY runs_by_id WHERE tenant_no = ?1 AND run_id = ?2 LIMIT 2"
+        ))?;
         let mut rows = select.query(params![cell.no.0, signed(id.get())])?;
         while let Some(row) = rows.next()? {
             let session_no = SessionNo(row.get("session_no")?);
