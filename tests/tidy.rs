@@ -74,6 +74,31 @@ fn only_the_dto_module_of_the_api_is_serialized() {
     }
 }
 
+/// So that a test can read the query plan of every statement (`src/store/local/disk/plans.rs`).
+#[test]
+fn sql_stands_in_one_place() {
+    let database = Path::new("src/store/local/disk");
+    let words = ["SELECT ", "INSERT ", "UPDATE ", "DELETE FROM", "PRAGMA ", ".prepare(", ".prepare_cached(", "query_row("];
+    let statements = ["statements.rs", "schema.rs"].map(|file| database.join(file));
+    for (path, text) in sources("src") {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let is_allowed = |word: &str| {
+            statements.contains(&path)
+                || path.ends_with("plans.rs")
+                || path.starts_with(database) && !word.ends_with(' ') && word != "DELETE FROM"
+        };
+        for word in words.into_iter().filter(|word| !is_allowed(word)) {
+            assert!(
+                !code.iter().any(|line| line.contains(word)),
+                "{} holds {word:?}: statements stand in {}",
+                path.display(),
+                database.display()
+            );
+        }
+    }
+}
+
 // === the tree ===
 
 fn root() -> &'static Path {

@@ -109,7 +109,7 @@ impl From<AcceptError> for Refusal {
         tracing::warn!(%error, "a deletion was refused");
         match error {
             AcceptError::Full(_) => Self::Full,
-            AcceptError::Unavailable(_) => Self::Unavailable,
+            AcceptError::Behind { .. } | AcceptError::Unavailable(_) => Self::Unavailable,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! Stop: not ready, no new connections, requests in flight finished, journal closed, last fold and checkpoint, forward what time allows.
 //! What Tempo does not have then stays in the journal.
 
+mod lag;
 mod pages;
 mod retention;
 mod verdicts;

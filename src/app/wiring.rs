@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::lag;
 use super::pages;
 use super::retention::Keeper;
 use super::{App, Forwarding, StartError};
@@ -28,14 +29,14 @@ use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::SessionQuery;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
-use crate::model::time::UnixNanos;
+use crate::model::time::{Nanos, UnixNanos};
 use crate::prices::Prices;
 use crate::server;
 use crate::store::local::{self, LocalStore};
 use crate::store::overview::Overview;
 use crate::store::raw::RawSpans;
 use crate::store::view::{RunQuery, RunView, TraceView};
-use crate::store::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
+use crate::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
 use crate::tempo;
 use crate::tempo::forwarder::Forwarder;
 use crate::tempo::metrics::ForwardMetrics;
@@ -95,6 +96,7 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     let metrics = ApiMetrics::default();
     metrics.register(&mut registry);
     crate::telemetry::register_journal(&journal, &mut registry);
+    lag::register(store.clone(), &mut registry);
     let api = Arc::new(Api {
         store: doored.clone(),
         guard: authenticator.clone(),
@@ -107,12 +109,14 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     let no_more_requests = CancellationToken::new();
     let tempo =
         pages::trace_source(config, forwarding.as_ref().map(|forwarding| forwarding.forwarder.status())).map_err(StartError::Config)?;
+    let shown: Arc<dyn Store> = doored.clone();
     let pages = Arc::new(pages::pages(config, tempo, doored, store.clone(), authenticator, addresses[1].port(), no_more_requests.clone()));
     let http_router = api::router(api)
         .merge(ingest::router(receiver.clone()))
         .merge(ingest::observe::router(receiver.clone(), public_url))
         .merge(ui::router(pages))
         .fallback(ingest::unknown);
+    let http_router = lag::announce(http_router, shown);
     let otlp_router = ingest::otlp_router(receiver);
 
     Ok(App {
@@ -200,6 +204,10 @@ impl Store for Doored {
 
     fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError> {
         self.store.raw_spans(tenant, traces)
+    }
+
+    fn lag(&self) -> FoldLag {
+        self.store.lag()
     }
 
     fn not_ready(&self) -> Option<String> {
@@ -331,6 +339,8 @@ fn store_options(config: &Config, prices: Prices) -> local::Options {
     local::Options {
         database: super::index_database(config),
         clock: Arc::new(now),
+        steady: Arc::new(steady),
+        max_lag: config.fold.max_lag.0,
         price: Arc::new(move |call, start| prices.cost(call, start)),
         checkpoint_interval: config.fold.checkpoint_interval.0,
         checkpoint_changes: CHECKPOINT_CHANGES,
@@ -415,6 +425,16 @@ async fn forwarder(config: &Config, journal: &Journal, addresses: &[SocketAddr],
 pub(super) fn now() -> UnixNanos {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixNanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Time since some moment, counting on while the machine is suspended.
+fn steady() -> Nanos {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+    let time = rustix::time::clock_gettime(CLOCK);
+    Nanos(time.tv_sec.cast_unsigned().saturating_mul(1_000_000_000).saturating_add(time.tv_nsec.cast_unsigned()))
 }
 
 #[cfg(test)]

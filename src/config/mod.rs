@@ -88,6 +88,8 @@ pub struct Fold {
     pub open_trace_bytes: Size,
     /// A checkpoint of the index is written this often while anything changes.
     pub checkpoint_interval: Age,
+    /// Spans are refused that would stay invisible for longer than this.
+    pub max_lag: Age,
 }
 
 /// What calls cost that state no cost.
@@ -224,6 +226,7 @@ impl Default for Fold {
             open_trace_idle: Age::secs(60),
             open_trace_bytes: Size::mib(256),
             checkpoint_interval: Age::secs(15),
+            max_lag: Age::secs(60),
         }
     }
 }

@@ -65,6 +65,11 @@ impl Interval {
     pub(super) fn of(run: &Run) -> Self {
         Self { start: run.started_at.0, end: run.last_activity.max(run.started_at).0 }
     }
+
+    /// The smallest that holds both.
+    pub(super) fn with(self, other: Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
 }
 
 // === impl Figures ===
@@ -177,9 +182,9 @@ fn duration(run: &Run) -> u64 {
     run.duration().map_or(0, |length| length.0)
 }
 
-fn widen(bounds: &mut Option<Interval>, interval: Interval) {
+pub(super) fn widen(bounds: &mut Option<Interval>, interval: Interval) {
     *bounds = Some(match bounds {
-        Some(old) => Interval { start: old.start.min(interval.start), end: old.end.max(interval.end) },
+        Some(old) => old.with(interval),
         None => interval,
     });
 }

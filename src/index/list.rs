@@ -58,6 +58,20 @@ impl SessionIndex {
         Page { items: rows.into_iter().filter_map(|row| self.summary(row)).collect(), count: count as u64 }
     }
 
+    /// The sessions that [`Self::list`] would ask about.
+    pub fn straddling(&self, query: &SessionQuery) -> Vec<SessionNo> {
+        let mut asked = Vec::new();
+        let mut ask = |session, _, _| {
+            asked.push(session);
+            false
+        };
+        match &query.session_id {
+            Some(id) => _ = self.directory.row_of_id(id).map(|row| self.fits(row, query, &mut ask)),
+            None => _ = self.fitting(query, &mut ask),
+        }
+        asked
+    }
+
     /// At most one session can fit.
     fn list_one(&self, query: &SessionQuery, has_run_in: &mut HasRunIn) -> Page<SessionSummary> {
         let row = query.session_id.as_ref().and_then(|id| self.directory.row_of_id(id)).filter(|row| self.fits(*row, query, has_run_in));

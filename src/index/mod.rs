@@ -15,6 +15,7 @@ mod order;
 mod restore;
 mod rowset;
 mod text;
+mod times;
 
 #[cfg(test)]
 mod laws;
@@ -31,6 +32,7 @@ use self::figures::{Figures, Fit, Interval, Share};
 use self::order::{Direction, Order};
 use self::rowset::RowSet;
 use self::text::Text;
+pub use self::times::SessionTimes;
 use crate::model::ids::SessionId;
 use crate::model::query::SortField;
 use crate::model::run::Run;

@@ -158,7 +158,7 @@ impl Receiver {
         };
         self.shared.metrics.requests.get_or_create(&RequestLabels { signal: signal.as_str(), transport, outcome }).inc();
         let Err(refusal) = answer else { return };
-        if matches!(refusal, Refusal::JournalFull | Refusal::Unavailable) {
+        if matches!(refusal, Refusal::JournalFull | Refusal::IndexBehind(_) | Refusal::Unavailable) {
             return; // Written about in the store's own words.
         }
         if let Some(n_requests) = self.shared.notices.due(outcome, 1, Instant::now()) {

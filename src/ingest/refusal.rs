@@ -53,7 +53,9 @@ pub enum Refusal {
     Overloaded,
     #[error("the journal is full, because Tempo does not take data or the disk has no room: send it again later")]
     JournalFull,
-    #[error("sessionfold does not take data now: send it again later")]
+    #[error("the index is too far behind to show soon what came now: send it again in {} s", .0.as_secs())]
+    IndexBehind(Duration),
+    #[error("the service is unavailable: send it again later")]
     Unavailable,
     #[error("sessionfold failed to process this request")]
     Internal,
@@ -98,6 +100,7 @@ impl Refusal {
             Self::TooLarge { .. } => row("too_large",       413, Code::InvalidArgument,    None),
             Self::Overloaded      => row("overloaded",      503, Code::Unavailable,        Some(OVERLOADED_RETRY)),
             Self::JournalFull     => row("journal_full",    503, Code::Unavailable,        Some(FULL_RETRY)),
+            Self::IndexBehind(at) => row("index_behind",    503, Code::Unavailable,        Some(*at)),
             Self::Unavailable     => row("unavailable",     503, Code::Unavailable,        Some(UNAVAILABLE_RETRY)),
             Self::Internal        => row("internal",        500, Code::Internal,           None),
         }
@@ -168,6 +171,8 @@ impl From<AcceptError> for Refusal {
     /// The store's own words are for the log.
     fn from(error: AcceptError) -> Self {
         match error {
+            // In whole seconds, as `Retry-After` is.
+            AcceptError::Behind { retry_after } => Self::IndexBehind(Duration::from_secs(retry_after.as_secs().max(1))),
             AcceptError::Full(_) => Self::JournalFull,
             AcceptError::Unavailable(_) => Self::Unavailable,
         }
@@ -195,6 +200,7 @@ mod tests {
             Refusal::TooLarge { limit_bytes: 5, decompressed: true },
             Refusal::Overloaded,
             Refusal::JournalFull,
+            Refusal::IndexBehind(Duration::from_secs(7)),
             Refusal::Unavailable,
             Refusal::Internal,
         ]

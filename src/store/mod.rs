@@ -5,6 +5,8 @@ pub mod overview;
 pub mod raw;
 pub mod view;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
@@ -62,6 +64,9 @@ pub trait Store: Send + Sync + 'static {
     /// The raw requests that hold spans of these traces, as far as they are still kept. Blocks on disk for at most some seconds.
     fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError>;
 
+    /// How far what is shown is behind what was acknowledged.
+    fn lag(&self) -> FoldLag;
+
     /// Why the store cannot take or answer now, in words for an operator; `None` when it is ready.
     fn not_ready(&self) -> Option<String>;
 }
@@ -90,9 +95,23 @@ pub struct SessionDetail {
     pub runs: Box<dyn Iterator<Item = Result<Run, StoreError>> + Send>,
 }
 
+/// How far the fold is behind what was acknowledged: that much is durable and not visible yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FoldLag {
+    /// Journal bytes that are not folded.
+    pub bytes: u64,
+    /// How long the oldest of them has waited, to a tenth of a second.
+    pub age: Duration,
+    /// How long folding them will take at the rate of the last seconds.
+    pub catch_up: Duration,
+}
+
 /// Why something was not taken. Nothing of it was kept.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AcceptError {
+    /// Worth retrying after this time: the fold is so far behind that what came now would stay invisible for too long.
+    #[error("the index is too far behind; retry after {} s", retry_after.as_secs())]
+    Behind { retry_after: Duration },
     /// Worth retrying later: the journal has reached its cap.
     #[error("the journal is full: {0}")]
     Full(String),

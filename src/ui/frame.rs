@@ -46,6 +46,11 @@ impl Frame<'_> {
                             form method="post" action=(place.to("/logout")) { button.quiet type="submit" { "Log out" } }
                         }
                     }
+                    @if place.behind_seconds > 0 {
+                        p.behind role="status" {
+                            "What arrived in the last " (place.behind_seconds) " s is stored and does not show here yet: the index is catching up."
+                        }
+                    }
                     main #content tabindex="-1" data-live[self.is_live] { (content) }
                     footer {
                         p { "Times are UTC. " a href=(place.to("/api/openapi.yaml")) { "API" } }

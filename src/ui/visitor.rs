@@ -36,6 +36,8 @@ pub(super) struct Place {
     pub(super) here: String,
     /// Whether there is somebody to log out.
     pub(super) has_login: bool,
+    /// Whole seconds that what is shown is behind what was acknowledged.
+    pub(super) behind_seconds: u64,
 }
 
 // === impl Visitor ===
@@ -70,7 +72,14 @@ impl Place {
         let base = Base::of(ui.public_url.as_deref(), headers, uri).as_str().to_owned();
         let here = uri.path_and_query().map_or("/", |here| here.as_str()).to_owned();
         let prefix = ui.public_url.as_deref().map(path_of).unwrap_or_default();
-        Self { theme: Theme::of(headers), prefix, base, here, has_login: ui.authenticator.is_on() }
+        Self {
+            theme: Theme::of(headers),
+            prefix,
+            base,
+            here,
+            has_login: ui.authenticator.is_on(),
+            behind_seconds: ui.store.lag().age.as_secs(),
+        }
     }
 
     /// The address of one of our paths, which begins with a slash.

@@ -15,7 +15,7 @@ use sessionfold::model::usage::{ModelUsage, NanoUsd, UsageTotal};
 use sessionfold::store::overview::Overview;
 use sessionfold::store::raw::RawSpans;
 use sessionfold::store::view::{RunQuery, RunView, TraceView};
-use sessionfold::store::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
+use sessionfold::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
 use tokio::sync::mpsc;
 
 /// 2026-02-07T10:00:00Z
@@ -171,6 +171,10 @@ impl Double {
 }
 
 impl Store for Double {
+    fn lag(&self) -> FoldLag {
+        FoldLag::default()
+    }
+
     fn accept_spans(&self, _: &Tenant, _: Bytes) -> BoxFuture<'_, Result<(), AcceptError>> {
         Box::pin(ready(Ok(())))
     }

@@ -25,3 +25,43 @@ async fn an_acknowledged_run_is_in_the_list_within_a_tenth_of_a_second() {
     assert!(median < Duration::from_millis(100), "median {median:?}");
     assert!(worst < Duration::from_secs(2), "worst {worst:?}");
 }
+
+/// Flat out, the journal takes more than the fold can: what was acknowledged was once invisible for six minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn senders_are_slowed_before_what_they_send_stays_invisible_for_long() {
+    let server = Place::new().set("fold.max_lag", "2s").start().await;
+    let at = now().0 - 60 * SECOND;
+    let (mut n_acked, mut n_refused, mut seen_lag) = (0_u64, 0_u64, false);
+    let began = Instant::now();
+    let mut trace = 0_u128;
+    while n_refused == 0 && began.elapsed() < Duration::from_secs(60) {
+        let sent = futures_util::future::join_all((0..8).map(|_| {
+            let runs = (0..2_000).map(|_| {
+                trace += 1;
+                agent(trace, 1, 0, "a").session("busy").between(at, at + SECOND)
+            });
+            server.send(request(runs))
+        }));
+        for answer in sent.await {
+            match answer {
+                Ok(()) => n_acked += 2_000,
+                Err(refused) => {
+                    assert!(refused.contains("503") && refused.contains("too far behind"), "{refused}");
+                    n_refused += 1;
+                }
+            }
+        }
+        seen_lag |= server.get(SESSIONS).await.index_lag.is_some();
+    }
+    assert!(n_refused > 0, "the fold kept up with {n_acked} runs in {:?}", began.elapsed());
+    assert!(seen_lag, "no answer said that the index is behind");
+    let refused_at = Instant::now();
+    until("all that was acknowledged is visible", async || {
+        server.json(SESSIONS).await["results"][0]["run_count"].as_u64() == Some(n_acked)
+    })
+    .await;
+    eprintln!("{n_acked} runs acked, visible {:?} after the first refusal", refused_at.elapsed());
+    // And then it takes more.
+    server.send(request([agent(u128::MAX, 1, 0, "a").session("calm").between(at, at + SECOND)])).await.unwrap();
+    assert_eq!(server.get(SESSIONS).await.index_lag, None);
+}

@@ -26,7 +26,7 @@ use sessionfold::server::{self, Limits};
 use sessionfold::store::overview::Overview;
 use sessionfold::store::raw::RawSpans;
 use sessionfold::store::view::{RunQuery, RunView, TraceView};
-use sessionfold::store::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
+use sessionfold::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -99,6 +99,10 @@ impl Recorder {
 }
 
 impl Store for Recorder {
+    fn lag(&self) -> FoldLag {
+        FoldLag::default()
+    }
+
     fn accept_spans(&self, tenant: &Tenant, request: Bytes) -> BoxFuture<'_, Result<(), AcceptError>> {
         let tenant = tenant.clone();
         Box::pin(async move {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -44,7 +44,10 @@ pub struct Tuning {
 pub struct House {
     dir: TempDir,
     pub tuning: Tuning,
+    /// The time that has passed, as nanoseconds since the Unix epoch.
     clock: Arc<AtomicU64>,
+    /// How far the wall clock is ahead of it, because somebody set it.
+    ahead: Arc<AtomicI64>,
     runtime: Runtime,
     open: Option<Open>,
 }
@@ -99,7 +102,7 @@ impl House {
     pub fn closed(tuning: Tuning) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let clock = Arc::new(AtomicU64::new(TEN));
-        Self { dir: scratch(), tuning, clock, runtime, open: None }
+        Self { dir: scratch(), tuning, clock, ahead: Arc::default(), runtime, open: None }
     }
 
     pub fn now(&self) -> UnixNanos {
@@ -108,6 +111,11 @@ impl House {
 
     pub fn advance(&self, nanos: u64) {
         self.clock.fetch_add(nanos, Ordering::SeqCst);
+    }
+
+    /// Somebody sets the wall clock, that far ahead of the time that has passed.
+    pub fn set_clock_ahead(&self, nanos: i64) {
+        self.ahead.store(nanos, Ordering::SeqCst);
     }
 
     pub fn store(&self) -> &LocalStore {
@@ -127,11 +135,13 @@ impl House {
     pub fn open(&mut self) -> Result<(), OpenError> {
         let options = journal::Options { segment_bytes: 1 << 16, ..journal::Options::default() };
         let journal = self.open_journal(&options);
-        let clock = self.clock.clone();
+        let (clock, steady, ahead) = (self.clock.clone(), self.clock.clone(), self.ahead.clone());
         let Tuning { checkpoint_interval, checkpoint_changes, sweep_interval, open_trace_idle, open_trace_bytes, .. } = self.tuning;
         let options = Options {
             database: self.database(),
-            clock: Arc::new(move || UnixNanos(clock.load(Ordering::SeqCst))),
+            clock: Arc::new(move || UnixNanos(clock.load(Ordering::SeqCst).saturating_add_signed(ahead.load(Ordering::SeqCst)))),
+            steady: Arc::new(move || Nanos(steady.load(Ordering::SeqCst))),
+            max_lag: NEVER,
             price: Arc::new(|_, _| None),
             checkpoint_interval,
             checkpoint_changes,

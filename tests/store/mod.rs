@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
+mod clock;
 mod deletion;
 pub mod house;
 mod laws;
+mod long_sessions;
 mod memory;
 mod opening;
 mod parents;
@@ -15,3 +17,4 @@ mod reports_kept;
 mod retention;
 mod tenants;
 pub mod truth;
+mod untraced;

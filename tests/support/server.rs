@@ -71,6 +71,8 @@ pub struct Ended {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
     pub status: StatusCode,
+    /// `X-Index-Lag`, in seconds.
+    pub index_lag: Option<u64>,
     pub text: String,
 }
 
@@ -303,8 +305,9 @@ impl RemoteServer {
         }
         let response = self.client.request(request.body(Full::new(body)).unwrap()).await.map_err(|error| error.to_string())?;
         let status = response.status();
+        let index_lag = response.headers().get("x-index-lag").and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
-        Ok(Answer { status, text: String::from_utf8_lossy(&body).into_owned() })
+        Ok(Answer { status, index_lag, text: String::from_utf8_lossy(&body).into_owned() })
     }
 }
 

@@ -3,21 +3,21 @@
 //! - A trace's runs are computed from all its facts; what leaves and what comes is the difference to what the index was told before.
 //! - Deleted and expired runs are left out here, so that no way leads around it.
 
-use std::sync::{Arc, RwLockWriteGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::disk::rows::{NO_SESSION, TenantNo};
 use super::folder::{FoldError, Folder};
 use super::pending::is_listed;
-use super::read::RunStream;
-use super::rows::{NO_SESSION, TenantNo};
 use super::strays::calls_of;
 use super::tenant::{TenantCell, TenantState};
 use super::traces::{AppliedRun, TraceKey};
+use super::untraced::UntracedChanges;
 use crate::fold::{Decided, Rules, fold};
 use crate::index::SessionNo;
-use crate::model::ids::{SessionId, SpanId};
+use crate::model::ids::SpanId;
 use crate::model::report::Report;
 use crate::model::run::{Run, RunStatus};
 
@@ -25,8 +25,6 @@ use crate::model::run::{Run, RunStatus};
 const LARGE_TRACE_SPANS: usize = 2_000;
 /// The share of time that folding one large trace may take: one part in this many.
 const LARGE_TRACE_SHARE: u32 = 20;
-/// A session of more runs than this is not read back under the lock: a few milliseconds.
-const LONG_SESSION_RUNS: u64 = 1_000;
 
 /// What one trace changes in the index.
 struct TraceChange {
@@ -55,6 +53,10 @@ impl Folder {
         }
         let mut changes: FxHashMap<TenantNo, Vec<TraceChange>> = FxHashMap::default();
         for key in std::mem::take(&mut self.dirty) {
+            // A trace that was forgotten and came again stands here twice.
+            if !self.shared.traces.map.get(&key).is_some_and(|open| open.is_dirty) {
+                continue;
+            }
             match self.fold_trace(key, all)? {
                 Some(change) => changes.entry(key.0).or_default().push(change),
                 None => self.dirty.push(key),
@@ -77,7 +79,7 @@ impl Folder {
         }
         let reports = self.reports_of(key)?;
         let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(Some(change)) };
-        let silent_since = (self.options.clock)().minus(self.options.run_timeout);
+        let silent_since = self.now.minus(self.options.run_timeout);
         let told: Vec<&Report> = reports.iter().map(|report| &**report).collect();
         let folded = fold(key.1, &open.facts, &told, &Rules { price: &*self.options.price, silent_since });
         open.is_dirty = false;
@@ -95,7 +97,7 @@ impl Folder {
         let mut decided = Decided { runs: Vec::with_capacity(folded.runs.len()), verdicts: folded.verdicts, has_deleted: false };
         for run in folded.runs {
             let is_deleted = self.is_deleted(key.0, &run);
-            if is_deleted || self.is_told_elsewhere(key.0, &run) {
+            if is_deleted || self.leave_out_if_told_elsewhere(key, &run) {
                 decided.runs.push(None);
                 decided.has_deleted |= is_deleted;
                 continue;
@@ -118,11 +120,13 @@ impl Folder {
     }
 
     /// Whether a report without a trace tells of the run that these spans without an agent are of: LangChain's callback handler makes both.
-    fn is_told_elsewhere(&self, tenant: TenantNo, run: &Run) -> bool {
+    fn leave_out_if_told_elsewhere(&mut self, key: TraceKey, run: &Run) -> bool {
         if !run.is_agentless || self.untraced.is_empty() {
             return false;
         }
-        run.session.as_ref().is_some_and(|session| self.untraced.contains(&(tenant, session.clone())))
+        let Some(session) = run.session.as_ref().filter(|session| self.untraced.contains(key.0, session)) else { return false };
+        self.untraced.leave_out(key.0, session, key.1, self.pending.generation);
+        true
     }
 
     /// Whether the run belongs to what a deleted session was. Times in the far future cannot be told apart from it.
@@ -137,7 +141,7 @@ impl Folder {
     /// Puts the differences of one tenant's traces into its index, under one hold of the lock.
     fn apply(&mut self, cell: &Arc<TenantCell>, changes: Vec<TraceChange>) -> Result<(), FoldError> {
         let mut recompute: FxHashSet<SessionNo> = FxHashSet::default();
-        let mut newly_untraced = Vec::new();
+        let mut untraced = UntracedChanges::default();
         let mut state = cell.write();
         for change in changes {
             let TraceChange { key, gone, mut come, same, decided } = change;
@@ -145,19 +149,21 @@ impl Folder {
             let (mut applied, unlisted): (Vec<_>, Vec<_>) = same.into_iter().partition(is_applied);
             come.extend(unlisted.into_iter().map(|applied| (Some(applied.clone()), applied.run)));
             for (before, run) in come {
-                if let Some(session) = run.session.as_ref().filter(|_| run.is_untraced)
-                    && self.untraced.insert((cell.no, session.clone()))
-                {
-                    newly_untraced.push(session.clone());
+                if let Some(before) = before.as_ref().filter(|before| is_listed(&state, before)) {
+                    untraced.left(cell.no, &before.run);
                 }
                 if self.has_expired(&state, before.as_ref(), &run) {
                     before.iter().for_each(|before| self.pending.leave(cell.no, &mut state, before, &mut recompute));
                     continue;
                 }
+                untraced.came(cell.no, &run);
                 applied.push(self.pending.come(cell.no, &mut state, before, run, &mut recompute));
             }
             // After what came: a provisional run mostly lies within the run that takes its place, so that no boundary shrinks.
             for before in gone {
+                if is_listed(&state, &before) {
+                    untraced.left(cell.no, &before.run);
+                }
                 self.pending.leave(cell.no, &mut state, &before, &mut recompute);
             }
             let running = applied.iter().filter(|applied| applied.run.status == RunStatus::Running);
@@ -170,52 +176,12 @@ impl Folder {
                 open.decided = decided;
             }
         }
-        self.recompute(cell, state, recompute)?;
-        newly_untraced.iter().try_for_each(|session| self.fold_agentless_again(cell, session))
-    }
-
-    /// A report without a trace came into this session: its runs of spans without an agent are perhaps the same.
-    fn fold_agentless_again(&mut self, cell: &Arc<TenantCell>, session: &SessionId) -> Result<(), FoldError> {
-        let no = cell.read().index.find(session);
-        let runs = no.map(|no| self.shared.session_runs(cell, no)).transpose()?.flatten();
-        for run in runs.unwrap_or_default().iter().filter(|run| run.is_agentless) {
-            if self.open_known(cell, run.key.trace)? {
-                self.touch((cell.no, run.key.trace));
-            }
-        }
-        Ok(())
+        self.settle_bounds(cell, state, recompute)?;
+        self.untraced_changed(cell, untraced)
     }
 
     /// Whether retention has removed this run with its session, or would have: a trace that is still used must not bring it back.
     fn has_expired(&self, state: &TenantState, before: Option<&AppliedRun>, run: &Run) -> bool {
         run.session.is_some() && run.last_activity < self.floor && !before.is_some_and(|before| is_listed(state, before))
-    }
-
-    /// Computes sessions from all their runs, because a boundary of them shrank. Nobody sees them before that is done, except for long
-    /// ones: they show their old boundaries for the moment, so that reading them back does not hold up every query.
-    fn recompute(
-        &self,
-        cell: &TenantCell,
-        mut state: RwLockWriteGuard<'_, TenantState>,
-        sessions: FxHashSet<SessionNo>,
-    ) -> Result<(), FoldError> {
-        let mut long = Vec::new();
-        for no in sessions {
-            self.shared.metrics.session_recomputed();
-            let Some(row) = state.index.row(no) else { continue };
-            if row.summary.run_count > LONG_SESSION_RUNS {
-                long.push(no);
-                continue;
-            }
-            let runs = RunStream::open(self.shared.reader()?, cell.no, no, row.summary.id, state.recent.overlay(no))?
-                .collect::<Result<Vec<_>, _>>()?;
-            state.index.recompute(no, runs.iter());
-        }
-        drop(state);
-        for no in long {
-            let Some(runs) = self.shared.session_runs(cell, no)? else { continue };
-            cell.write().index.recompute(no, runs.iter());
-        }
-        Ok(())
     }
 }

@@ -9,11 +9,12 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 
+use super::disk::rows::TenantNo;
+use super::disk::write::write;
 use super::recent::{Generation, RunOrder};
-use super::rows::{self, TenantNo, signed};
 use super::seen::Seen;
 use super::tenant::{TenantCell, Tenants};
 use super::{Shared, lock};
@@ -47,6 +48,13 @@ pub(super) struct Checkpoint {
     /// Traces that are kept although they are old, and until when at least.
     pub(super) kept: Vec<(TenantNo, TraceId, UnixNanos)>,
     pub(super) tombstones: Vec<(TenantNo, SessionId, Option<UnixNanos>)>,
+    /// Deletions that began, and (`None`) those that are finished, in the order that this happened.
+    pub(super) deletions: Vec<(TenantNo, SessionNo, Option<SessionId>)>,
+    /// Traces of which a run was left out of a session, and sessions of which nothing is left out any more because they are gone.
+    pub(super) left_out: Vec<(TenantNo, SessionId, TraceId)>,
+    pub(super) forgotten_left_out: Vec<(TenantNo, SessionId)>,
+    /// The time that was believed when it was sealed.
+    pub(super) clock: UnixNanos,
     /// Runs without a session that started before this are forgotten.
     pub(super) sessionless_floor: UnixNanos,
     /// Where in the journal the process began that accepted what lies just before `position`.
@@ -94,97 +102,6 @@ fn wait_to_retry(shared: &Shared) -> bool {
         std::thread::sleep(RETRY_STEP);
     }
     true
-}
-
-/// Writes one checkpoint; on an error nothing of it is there.
-pub(super) fn write(db: &mut Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
-    let transaction = db.transaction()?;
-    write_tenants(&transaction, checkpoint)?;
-    write_sessions(&transaction, checkpoint)?;
-    write_runs(&transaction, checkpoint)?;
-    write_traces(&transaction, checkpoint)?;
-    for (tenant, session, deleted_at) in &checkpoint.tombstones {
-        match deleted_at {
-            Some(at) => transaction
-                .prepare_cached("INSERT OR REPLACE INTO tombstones (tenant_no, session_id, deleted_at_ns) VALUES (?1, ?2, ?3)")?
-                .execute(params![tenant.0, session.as_str(), signed(at.0)])?,
-            None => transaction
-                .prepare_cached("DELETE FROM tombstones WHERE tenant_no = ?1 AND session_id = ?2")?
-                .execute(params![tenant.0, session.as_str()])?,
-        };
-    }
-    for (key, value) in [("journal_position", checkpoint.position), ("opened_at", checkpoint.opened_at)] {
-        transaction.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", params![key, signed(value.0)])?;
-    }
-    transaction.commit()
-}
-
-fn write_tenants(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
-    let mut upsert = db.prepare_cached("INSERT OR REPLACE INTO tenants (tenant_no, name, next_session_no) VALUES (?1, ?2, ?3)")?;
-    for (cell, next_session, seen) in &checkpoint.tenants {
-        upsert.execute(params![cell.no.0, cell.name.as_str(), next_session.0])?;
-        seen.write(db, cell.no)?;
-    }
-    Ok(())
-}
-
-fn write_sessions(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
-    let mut clear = db.prepare_cached("DELETE FROM runs WHERE tenant_no = ?1 AND session_no = ?2")?;
-    for (tenant, session) in &checkpoint.cleared {
-        clear.execute(params![tenant.0, session.0])?;
-    }
-    if checkpoint.sessionless_floor > UnixNanos::ZERO {
-        let mut expire = db.prepare_cached("DELETE FROM runs WHERE tenant_no = ?1 AND session_no = 0 AND started_at_ns < ?2")?;
-        for (cell, ..) in &checkpoint.tenants {
-            expire.execute(params![cell.no.0, signed(checkpoint.sessionless_floor.0)])?;
-        }
-    }
-    let mut upsert = db.prepare_cached(rows::UPSERT_SESSION)?;
-    let mut delete = db.prepare_cached("DELETE FROM sessions WHERE tenant_no = ?1 AND session_no = ?2")?;
-    for (tenant, no, row) in &checkpoint.sessions {
-        match row {
-            Some(row) => rows::write_session(&mut upsert, *tenant, row)?,
-            None => _ = delete.execute(params![tenant.0, no.0])?,
-        }
-    }
-    Ok(())
-}
-
-fn write_runs(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
-    let mut upsert = db.prepare_cached(rows::UPSERT_RUN)?;
-    let mut delete = db.prepare_cached(rows::DELETE_RUN)?;
-    let mut sessions: Vec<_> = checkpoint.runs.iter().collect();
-    sessions.sort_unstable_by_key(|(session, _)| **session);
-    for ((tenant, session), runs) in sessions {
-        let mut runs: Vec<_> = runs.iter().collect();
-        runs.sort_unstable_by_key(|(order, _)| **order);
-        for (order, run) in runs {
-            match run {
-                Some(run) => rows::write_run(&mut upsert, *tenant, *session, run)?,
-                None => rows::delete_run(&mut delete, *tenant, *session, order)?,
-            }
-        }
-    }
-    Ok(())
-}
-
-fn write_traces(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
-    let mut upsert = db.prepare_cached(
-        "INSERT INTO traces (tenant_no, trace_id, last_ns, facts) VALUES (?1, ?2, ?3, ?4) \
-         ON CONFLICT (trace_id, tenant_no) DO UPDATE SET last_ns = excluded.last_ns, facts = excluded.facts",
-    )?;
-    let mut delete = db.prepare_cached("DELETE FROM traces WHERE tenant_no = ?1 AND trace_id = ?2")?;
-    for (tenant, trace, row) in &checkpoint.traces {
-        match row {
-            Some(row) => upsert.execute(params![tenant.0, trace.as_bytes(), signed(row.last.0), row.facts])?,
-            None => delete.execute(params![tenant.0, trace.as_bytes()])?,
-        };
-    }
-    let mut keep = db.prepare_cached("UPDATE traces SET last_ns = max(last_ns, ?3) WHERE tenant_no = ?1 AND trace_id = ?2")?;
-    for (tenant, trace, until) in &checkpoint.kept {
-        keep.execute(params![tenant.0, trace.as_bytes(), signed(until.0)])?;
-    }
-    Ok(())
 }
 
 /// What is on disk now need not be laid over it any more. In slices, so that no query waits long for the lock.

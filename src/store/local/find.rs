@@ -2,10 +2,7 @@
 //!
 //! The beginnings are what the `wax` command shows of ids: their first twelve characters.
 
-use rusqlite::{OptionalExtension, params};
-
-use super::read::Reader;
-use super::rows::{signed, unsigned};
+use super::disk::read::Reader;
 use super::tenant::TenantCell;
 use super::{LocalStore, store_error};
 use crate::conventions::posts;
@@ -61,13 +58,7 @@ fn run_with_prefix(reader: &Reader, cell: &TenantCell, prefix: &str) -> rusqlite
     for n_missing in 1..=RUN_ID_MAX_DIGITS.saturating_sub(n_digits) {
         let scale = 10_u64.pow(n_missing);
         let (from, to) = (number.saturating_mul(scale), number.saturating_add(1).saturating_mul(scale));
-        let mut ids: Vec<RunId> = {
-            let mut select = reader.prepare_cached(
-                "SELECT run_id FROM runs INDEXED BY runs_by_id WHERE tenant_no = ?1 AND run_id >= ?2 AND run_id < ?3 LIMIT 100",
-            )?;
-            let rows = select.query_map(params![cell.no.0, signed(from), signed(to)], |row| row.get::<_, i64>(0))?;
-            rows.filter_map(|id| id.ok().and_then(|id| RunId::new(unsigned(id)))).collect()
-        };
+        let mut ids = reader.run_ids_between(cell.no, from, to)?;
         ids.extend(
             cell.read().recent.all().filter_map(|(_, order, run)| run.map(|_| order.id)).filter(|id| (from..to).contains(&id.get())),
         );
@@ -79,7 +70,6 @@ fn run_with_prefix(reader: &Reader, cell: &TenantCell, prefix: &str) -> rusqlite
     Ok(best.map(|run| run.id))
 }
 
-/// Any of several: twelve hexadecimal digits of random ids are met once.
 fn trace_with_prefix(store: &LocalStore, reader: &Reader, cell: &TenantCell, hex: &str) -> rusqlite::Result<Option<TraceId>> {
     if hex.len() > 32 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Ok(None);
@@ -91,7 +81,5 @@ fn trace_with_prefix(store: &LocalStore, reader: &Reader, cell: &TenantCell, hex
     let (Some(from), Some(to)) = (TraceId::from_hex(&format!("{hex:0<32}")), TraceId::from_hex(&format!("{hex:f<32}"))) else {
         return Ok(None);
     };
-    let mut select = reader.prepare_cached("SELECT trace_id FROM traces WHERE trace_id BETWEEN ?1 AND ?2 AND tenant_no = ?3 LIMIT 1")?;
-    let found: Option<[u8; 16]> = select.query_row(params![from.as_bytes(), to.as_bytes(), cell.no.0], |row| row.get(0)).optional()?;
-    Ok(found.and_then(|trace| TraceId::from_bytes(&trace)))
+    reader.trace_between(cell.no, from, to)
 }

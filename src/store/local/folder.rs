@@ -4,23 +4,28 @@
 //! - Works in rounds: take what is there, fold each changed trace once, apply the differences under one lock per tenant.
 //! - Hands a checkpoint to its writer every few seconds; waits for that writer rather than let memory grow.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
+use super::bounds::WideBounds;
 use super::checkpoint::Checkpoint;
+use super::disk::read::Reader;
+use super::disk::rows::TenantNo;
+use super::forgetting::Deletion;
+use super::known::{KnownTraces, Renewal};
 use super::notices::Notices;
 use super::pending::Pending;
-use super::read::Reader;
 use super::recent::Generation;
 use super::reports::{RecentStart, claimed_run};
-use super::rows::TenantNo;
 use super::strays::RecentCalls;
 use super::tenant::TenantCell;
-use super::traces::{KnownTraces, OpenTrace, TraceKey, load};
+use super::traces::{OpenTrace, TraceKey, load};
+use super::untraced::UntracedSessions;
 use super::{Options, Shared, lock, seen};
 use crate::conventions::posts::Post;
 use crate::conventions::{self, Strings};
@@ -51,11 +56,19 @@ pub(super) struct Folder {
     pub(super) disk: Reader,
     pub(super) strings: Strings,
     pub(super) known: KnownTraces,
+    /// The next filter, while it is being made.
+    pub(super) renewal: Option<Renewal>,
+    /// How many traces are on disk or in memory.
+    pub(super) n_traces: u64,
     pub(super) tenants: FxHashMap<TenantNo, Arc<TenantCell>>,
     /// Deleted sessions: their runs that started before stay gone.
     pub(super) tombstones: FxHashMap<(TenantNo, SessionId), UnixNanos>,
     /// Sessions with a run that was reported and named no trace.
-    pub(super) untraced: FxHashSet<(TenantNo, SessionId)>,
+    pub(super) untraced: UntracedSessions,
+    /// Long sessions whose bounds may be too wide.
+    pub(super) wide_bounds: WideBounds,
+    /// Deletions under way, oldest first.
+    pub(super) deletions: VecDeque<Deletion>,
     /// Calls of the last minutes of runs that were reported.
     pub(super) recent_calls: RecentCalls,
     /// Starts of the last minute, by tenant and digest.
@@ -78,8 +91,12 @@ pub(super) struct Folder {
     pub(super) in_flight: bool,
     pub(super) last_checkpoint: Instant,
     pub(super) last_sweep: Instant,
-    /// Sessions idle since before this are gone; raised by age and by the cap on disk use.
+    /// The time that decides what is old, as of the last round.
+    pub(super) now: UnixNanos,
+    /// Sessions idle since before this are gone: by their age, as of the last sweep or of what came since, or because of the cap.
     pub(super) floor: UnixNanos,
+    /// The part of `floor` that the cap on disk use has raised.
+    pub(super) cap_floor: UnixNanos,
     /// The generation in which retention last removed anything: the disk shows the room only when its checkpoint is done.
     pub(super) removed_in: Generation,
 }
@@ -100,8 +117,11 @@ impl Folder {
     /// Folds until the journal is closed and read, then writes a last checkpoint.
     pub(super) fn run(&mut self) -> Result<(), FoldError> {
         while !self.shared.is_stopping() {
-            let first = self.journal.next_timeout(TICK)?;
+            let patience = if self.deletions.is_empty() { TICK } else { Duration::ZERO };
+            let first = self.journal.next_timeout(patience)?;
             self.round(first)?;
+            self.delete_further()?;
+            self.settle_wide_bounds(false)?;
             self.checkpoint_if_due()?;
             self.sweep_if_due()?;
         }
@@ -138,6 +158,8 @@ impl Folder {
     }
 
     fn round(&mut self, first: Option<Item>) -> Result<(), FoldError> {
+        let began = Instant::now();
+        self.now = self.shared.clock.now();
         let mut next = first;
         let mut bytes = 0;
         while let Some(item) = next {
@@ -146,6 +168,7 @@ impl Folder {
             next = if bytes < ROUND_BYTES { self.journal.try_next()? } else { None };
         }
         self.fold_dirty(false)?;
+        self.shared.lag.folded(bytes as u64, began.elapsed());
         let position = self.journal.position();
         self.folded.send_if_modified(|folded| std::mem::replace(folded, position) != position);
         Ok(())
@@ -161,8 +184,8 @@ impl Folder {
             }
         };
         if let Some(age) = self.options.max_age {
-            // By the time of arrival, so that a replay decides as it was decided then.
-            self.floor = self.floor.max(entry.received_at.minus(age));
+            // By the time of arrival, so that a replay decides as it was decided then; but never by a clock that is not believed.
+            self.floor = self.floor.max(entry.received_at.min(self.now).minus(age));
         }
         let cell = self.shared.tenants.get_or_add(&entry.tenant);
         self.tenants.entry(cell.no).or_insert_with(|| cell.clone());
@@ -182,7 +205,8 @@ impl Folder {
     }
 
     fn take_spans(&mut self, cell: &TenantCell, request: &[u8], received_at: UnixNanos) -> Result<(), FoldError> {
-        let oldest = self.options.max_age.map_or(UnixNanos::ZERO, |age| received_at.minus(age));
+        // A clock that is far ahead must not make everything old that its agents send.
+        let oldest = self.options.max_age.map_or(UnixNanos::ZERO, |age| received_at.min(self.now).minus(age));
         for resource_spans in otlp::resource_spans(request) {
             let Ok(resource_spans) = resource_spans else { return self.skip_rest(received_at) };
             let resource: Vec<_> = resource_spans.attributes().filter_map(Result::ok).collect();
@@ -269,8 +293,12 @@ impl Folder {
     /// Brings a trace into memory: a new one, or what is stored of it.
     pub(super) fn open(&mut self, cell: &TenantCell, trace: TraceId) -> Result<(), FoldError> {
         let was_known = self.known.insert(cell.no, trace);
+        if let Some(renewal) = &mut self.renewal {
+            renewal.add([(cell.no, trace)]);
+        }
         let is_on_disk = was_known && !self.forgotten.contains_key(&(cell.no, trace));
         let stored = if is_on_disk { load(&self.disk, cell, trace)? } else { None };
+        self.n_traces += u64::from(stored.is_none());
         self.insert_open((cell.no, trace), stored.unwrap_or_else(|| OpenTrace::new(TraceFacts::default(), Vec::new())));
         Ok(())
     }
@@ -281,8 +309,7 @@ impl Folder {
             self.open_bytes = self.open_bytes.saturating_sub(open.weight());
         }
         self.unfinished.remove(&key);
-        // It may be opened anew and change again, and must not be folded twice then.
-        self.dirty.retain(|dirty| *dirty != key);
+        self.n_traces = self.n_traces.saturating_sub(1);
         self.forgotten.insert(key, self.pending.generation);
         self.pending.trace_changed(key);
     }
@@ -317,6 +344,7 @@ impl Folder {
         self.in_flight = false;
         self.committed = generation;
         self.forgotten.retain(|_, forgotten_in| *forgotten_in > generation);
+        self.untraced.written(generation);
         if self.is_crowded() {
             self.evict_idle();
         }
@@ -328,9 +356,12 @@ impl Folder {
 
     pub(super) fn start_checkpoint(&mut self) -> Result<(), FoldError> {
         self.fold_dirty(true)?;
+        // What is written is exact, and what only memory knows of a deletion is dealt with.
+        self.settle_wide_bounds(true)?;
+        self.finish_recent_deletions()?;
         self.last_checkpoint = Instant::now();
-        let now = (self.options.clock)();
-        let checkpoint = self.pending.seal(self.journal.position(), &self.tenants, &self.shared.traces, now);
+        self.pending.left_out(self.untraced.left_out_in(self.pending.generation));
+        let checkpoint = self.pending.seal(self.journal.position(), &self.tenants, &self.shared.traces, self.now);
         self.checkpoints.send(checkpoint).map_err(|_| FoldError::Checkpointer)?;
         self.in_flight = true;
         Ok(())

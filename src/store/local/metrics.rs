@@ -28,6 +28,8 @@ pub struct Metrics {
     checkpoints: Counter,
     checkpoint_seconds: Counter<f64, AtomicU64>,
     checkpoint_position: Gauge,
+    clock_distrusted: Gauge,
+    known_traces: Gauge,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -52,7 +54,7 @@ impl Metrics {
         );
         registry.register(
             "recomputed_sessions",
-            "Sessions computed from all their runs because a boundary shrank",
+            "Sessions whose bounds were read from all their runs because one shrank",
             self.recomputed_sessions.clone(),
         );
         registry.register("expired_sessions", "Sessions removed by retention", self.expired_sessions.clone());
@@ -63,6 +65,12 @@ impl Metrics {
         registry.register("checkpoints", "Checkpoints written to the index database", self.checkpoints.clone());
         registry.register_with_unit("checkpoint_duration", "Time spent in checkpoints", Unit::Seconds, self.checkpoint_seconds.clone());
         registry.register("checkpoint_position", "Journal position the index database covers", self.checkpoint_position.clone());
+        registry.register(
+            "clock_distrusted",
+            "1 while the system's clock has jumped ahead and nothing expires by it",
+            self.clock_distrusted.clone(),
+        );
+        registry.register("known_traces", "Trace ids in the filter that tells new traces from known ones", self.known_traces.clone());
     }
 
     pub(super) fn joined(&self, joined: Joined) {
@@ -104,6 +112,14 @@ impl Metrics {
 
     pub(super) fn sessions(&self, n_sessions: usize) {
         self.sessions.set(n_sessions as i64);
+    }
+
+    pub(super) fn clock(&self, is_distrusted: bool) {
+        self.clock_distrusted.set(i64::from(is_distrusted));
+    }
+
+    pub(super) fn known_traces(&self, n_traces: u64) {
+        self.known_traces.set(n_traces.cast_signed());
     }
 
     pub(super) fn open_traces(&self, n_traces: usize, bytes: usize) {

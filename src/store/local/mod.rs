@@ -11,50 +11,58 @@
 //! - It never talks to Tempo and never learns of it.
 
 mod apply;
+mod bounds;
 mod checkpoint;
+mod clock;
+mod disk;
 mod find;
 mod folder;
+mod forgetting;
+mod known;
+mod lag;
 mod metrics;
 mod notices;
 mod open;
 mod pending;
 mod raw;
-mod read;
 mod recent;
 mod reports;
 mod restore;
 mod retention;
-mod rows;
-mod schema;
 mod seen;
 mod sessionless;
 mod strays;
 mod tenant;
 mod traces;
+mod untraced;
 mod verdicts;
 mod view;
+mod window;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
+use self::clock::TrustedClock;
+pub use self::clock::{Clock, SteadyClock};
+use self::disk::read::{Reader, Readers, RunStream};
+pub use self::disk::renew::{PutAside, begin_anew, damage};
+pub use self::disk::schema::SchemaError;
 pub use self::folder::FoldError;
+use self::lag::LagMeter;
 pub use self::metrics::Metrics;
 pub use self::open::{OpenError, Running};
-use self::read::{Reader, Readers, RunStream};
-pub use self::restore::{PutAside, begin_anew, damage};
-pub use self::schema::SchemaError;
 use self::tenant::{TenantCell, Tenants};
 use self::traces::OpenTraces;
 use super::overview::Overview;
 use super::raw::RawSpans;
 use super::view::{RunQuery, RunView, TraceView};
-use super::{AcceptError, RunPage, RunPost, SessionDetail, Store, StoreError};
+use super::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
 use crate::conventions::posts;
 use crate::fold::TraceLimit;
 use crate::index::SessionNo;
@@ -71,14 +79,13 @@ use crate::wire::entry::{Entry, Event};
 /// The price of a call that states none, by model, provider and start.
 pub type Price = Arc<dyn Fn(&Call, UnixNanos) -> Option<Cost> + Send + Sync>;
 
-/// The time now; an argument, so that tests can choose it.
-pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
-
 #[derive(Clone)]
 pub struct Options {
     /// The index database's file.
     pub database: PathBuf,
     pub clock: Clock,
+    /// Goes on evenly, also while the machine is suspended: tells a jump of `clock` from time that passed.
+    pub steady: SteadyClock,
     pub price: Price,
     /// A checkpoint is written this often while anything changes.
     pub checkpoint_interval: Duration,
@@ -98,6 +105,8 @@ pub struct Options {
     pub max_age: Option<Nanos>,
     /// The oldest sessions are removed while the database holds more. `None`: no cap.
     pub max_index_bytes: Option<u64>,
+    /// Spans are refused that would wait longer than this until they are visible.
+    pub max_lag: Duration,
 }
 
 /// A handle to the store; clones share it.
@@ -113,7 +122,9 @@ struct Shared {
     traces: OpenTraces,
     readers: Arc<Readers>,
     metrics: Metrics,
-    clock: Clock,
+    clock: TrustedClock,
+    lag: LagMeter,
+    max_lag: Duration,
     price: Price,
     run_timeout: Nanos,
     /// How far the fold has come; a deletion waits for its own position. Closed when the fold thread ends.
@@ -163,9 +174,25 @@ impl LocalStore {
     }
 
     async fn append(&self, tenant: &Tenant, event: Event, class: Class) -> Result<Position, AcceptError> {
-        let entry = Entry { tenant: tenant.clone(), received_at: (self.shared.clock)(), event };
+        let (folded, end) = (self.folded(), self.journal.end());
+        let max_lag = match class {
+            Class::Spans => self.shared.max_lag,
+            // Their senders do not come again as readily, and they are few.
+            Class::Events => self.shared.max_lag * 2,
+        };
+        if let Some(retry_after) = self.shared.lag.refusal(folded, end, max_lag, Instant::now()) {
+            return Err(AcceptError::Behind { retry_after });
+        }
+        let entry = Entry { tenant: tenant.clone(), received_at: self.shared.clock.wall(), event };
         let (head, body) = entry.encode();
-        self.journal.append(journal::Record { head, body }, class).await.map_err(accept_error)
+        let position = self.journal.append(journal::Record { head, body }, class).await.map_err(accept_error)?;
+        self.shared.lag.accepted(self.journal.end(), Instant::now());
+        Ok(position)
+    }
+
+    /// How far the fold is behind what was acknowledged.
+    pub fn lag(&self) -> FoldLag {
+        self.shared.lag.lag(self.folded(), self.journal.end(), Instant::now())
     }
 
     async fn delete(&self, tenant: &Tenant, id: &SessionId) -> Result<Option<u64>, AcceptError> {
@@ -216,18 +243,12 @@ impl Store for LocalStore {
 
     fn sessions(&self, tenant: &Tenant, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Page { items: Vec::new(), count: 0 }) };
-        let mut reader = None;
-        let mut failure = None;
-        let state = cell.read();
-        let page = state.index.list(query, &mut |session, start, end| {
-            let found = self.shared.has_run_in(&mut reader, &cell, &state.recent, session, start, end);
-            found.unwrap_or_else(|error| {
-                failure.get_or_insert(error);
-                false
-            })
-        });
-        drop(state);
-        failure.map_or(Ok(page), Err)
+        if query.start.is_some() && query.end.is_some() {
+            return self.sessions_in_window(&cell, query);
+        }
+        // Without both ends of a window no session's runs need to be asked.
+        let page = cell.read().index.list(query, &mut |_, _, _| true);
+        Ok(page)
     }
 
     fn session(&self, tenant: &Tenant, id: &SessionId, page: RunPage) -> Result<Option<SessionDetail>, StoreError> {
@@ -279,6 +300,10 @@ impl Store for LocalStore {
         Ok(self.find_raw(tenant, traces))
     }
 
+    fn lag(&self) -> FoldLag {
+        LocalStore::lag(self)
+    }
+
     fn not_ready(&self) -> Option<String> {
         if self.journal.is_poisoned() {
             return Some("the journal stopped after a failed write; restart once the disk is well".into());
@@ -313,22 +338,6 @@ impl Shared {
 
     fn reader(&self) -> Result<Reader, StoreError> {
         self.readers.take().map_err(|error| store_error("open the index database", error))
-    }
-
-    fn has_run_in(
-        &self,
-        reader: &mut Option<Reader>,
-        cell: &TenantCell,
-        recent: &recent::RecentRuns,
-        session: SessionNo,
-        start: UnixNanos,
-        end: UnixNanos,
-    ) -> Result<bool, StoreError> {
-        let reader = match reader {
-            Some(reader) => reader,
-            none => none.insert(self.reader()?),
-        };
-        reader.has_run_in(recent, cell.no, session, start, end).map_err(|error| store_error("look for runs in a time range", error))
     }
 }
 

@@ -1,35 +1,41 @@
 //! Starting the store from what is on disk, and stopping it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use rusqlite::{Connection, OptionalExtension};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rusqlite::Connection;
+use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
+use super::bounds::WideBounds;
 use super::checkpoint;
+use super::clock::TrustedClock;
+use super::disk::load as disk;
+use super::disk::read::Readers;
+use super::disk::rows::TenantNo;
+use super::disk::schema::{SchemaError, open_writer};
+use super::disk::write::put_position;
 use super::folder::{FoldError, Folder};
+use super::forgetting::Deletion;
+use super::known::KnownTraces;
+use super::lag::LagMeter;
 use super::notices::Notices;
 use super::pending::Pending;
-use super::read::Readers;
 use super::recent::Generation;
 use super::reports::{RecentStart, STARTS_MAX};
-use super::rows::{self, TenantNo, signed, unreadable, unsigned};
-use super::schema::{SchemaError, open_writer};
-use super::seen;
 use super::strays::RecentCalls;
 use super::tenant::{TenantCell, Tenants};
-use super::traces::{KnownTraces, OpenTraces, TraceKey};
+use super::traces::{OpenTraces, TraceKey};
+use super::untraced::UntracedSessions;
 use super::{LocalStore, Metrics, Options, Shared, lock};
 use crate::conventions::Strings;
-use crate::index::{SessionNo, SessionRow};
 use crate::journal::{Journal, Position};
-use crate::model::ids::{SessionId, Tenant, TraceId};
+use crate::model::ids::SessionId;
 use crate::model::time::UnixNanos;
-use crate::wire::stored;
 
 /// Why the store cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -61,14 +67,21 @@ pub struct Running {
 struct Loaded {
     position: Position,
     opened_at: Position,
-    untraced: FxHashSet<(TenantNo, SessionId)>,
+    /// The time that was believed at the last checkpoint.
+    clock: UnixNanos,
+    untraced: Vec<((TenantNo, SessionId), u32)>,
+    deletions: VecDeque<Deletion>,
     tenants: FxHashMap<TenantNo, Arc<TenantCell>>,
     tombstones: FxHashMap<(TenantNo, SessionId), UnixNanos>,
     unfinished: FxHashMap<TraceKey, UnixNanos>,
     starts: FxHashMap<(TenantNo, u64), RecentStart>,
     known: KnownTraces,
     n_sessions: usize,
+    n_traces: u64,
 }
+
+/// Keys of traces read at a time.
+pub(super) const KEYS_AT_ONCE: u32 = 50_000;
 
 impl LocalStore {
     /// Loads the index, catches up with the journal, and starts the threads. When it returns, every acknowledged run is visible.
@@ -87,7 +100,7 @@ impl LocalStore {
             loaded.position = journal.start();
             // Positions of the other journal say nothing about this one.
             loaded.opened_at = journal.start();
-            db.execute("UPDATE meta SET value = ?1 WHERE key = 'journal_position'", [signed(loaded.position.0)])?;
+            put_position(&db, "journal_position", loaded.position)?;
         }
         if loaded.position < journal.start() {
             return Err(OpenError::Gap { covered: loaded.position.0, start: journal.start().0 });
@@ -102,7 +115,9 @@ impl LocalStore {
             traces: OpenTraces::new(),
             readers,
             metrics: Metrics::default(),
-            clock: options.clock.clone(),
+            clock: TrustedClock::new(options.clock.clone(), options.steady.clone(), loaded.clock),
+            lag: LagMeter::default(),
+            max_lag: options.max_lag,
             price: options.price.clone(),
             run_timeout: options.run_timeout,
             folded: folded_seen,
@@ -126,10 +141,15 @@ impl LocalStore {
             disk,
             strings: Strings::default(),
             known: loaded.known,
+            renewal: None,
+            n_traces: loaded.n_traces,
+            now: shared.clock.now(),
+            wide_bounds: WideBounds::default(),
+            deletions: loaded.deletions,
             tenants: loaded.tenants,
             tombstones: loaded.tombstones,
             unfinished: loaded.unfinished,
-            untraced: loaded.untraced,
+            untraced: UntracedSessions::loaded(loaded.untraced),
             recent_calls: RecentCalls::default(),
             starts: loaded.starts,
             forgotten: FxHashMap::default(),
@@ -144,6 +164,7 @@ impl LocalStore {
             last_checkpoint: Instant::now(),
             last_sweep: Instant::now(),
             floor: UnixNanos::ZERO,
+            cap_floor: UnixNanos::ZERO,
             removed_in: Generation(0),
             options,
         };
@@ -184,119 +205,53 @@ fn supervise(mut folder: Folder) {
 }
 
 fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
-    let meta = |key: &str| -> rusqlite::Result<Position> {
-        let value: Option<i64> = db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()?;
-        Ok(Position(value.map_or(0, unsigned)))
-    };
-    let by_no = load_tenants(db, tenants)?;
-    for (tenant, seen) in seen::load(db)? {
-        if let Some(cell) = by_no.get(&tenant) {
-            *lock(&cell.seen) = seen;
+    let mut by_no = FxHashMap::default();
+    for (no, name, next_session) in disk::tenants(db)? {
+        by_no.insert(no, tenants.add(no, &name, next_session));
+    }
+    for sent in disk::sent(db)? {
+        if let Some(cell) = by_no.get(&sent.tenant) {
+            lock(&cell.seen).restore(sent.service, sent.n_spans);
         }
     }
-    let n_sessions = load_sessions(db, &by_no)?;
-    Ok(Loaded {
-        position: meta("journal_position")?,
-        opened_at: meta("opened_at")?,
-        untraced: load_untraced(db)?,
-        tenants: by_no,
-        tombstones: load_tombstones(db)?,
-        unfinished: load_unfinished(db)?,
-        starts: load_starts(db)?,
-        known: load_known(db)?,
-        n_sessions,
-    })
-}
-
-fn load_tenants(db: &Connection, tenants: &Tenants) -> Result<FxHashMap<TenantNo, Arc<TenantCell>>, OpenError> {
-    let mut by_no = FxHashMap::default();
-    let mut select = db.prepare("SELECT tenant_no, name, next_session_no FROM tenants")?;
-    let mut found = select.query([])?;
-    while let Some(row) = found.next()? {
-        let Some(name) = Tenant::new(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?) else { continue };
-        let no = TenantNo(row.get(0)?);
-        by_no.insert(no, tenants.add(no, &name, SessionNo(row.get(2)?)));
-    }
-    Ok(by_no)
-}
-
-fn load_sessions(db: &Connection, tenants: &FxHashMap<TenantNo, Arc<TenantCell>>) -> Result<usize, OpenError> {
-    let mut by_tenant: FxHashMap<TenantNo, Vec<SessionRow>> = FxHashMap::default();
-    let mut select = db.prepare(rows::SELECT_SESSIONS)?;
-    for found in select.query_map([], rows::read_session)? {
-        let (tenant, row) = found?;
-        by_tenant.entry(tenant).or_default().push(row);
-    }
-    let n_sessions = by_tenant.values().map(Vec::len).sum();
-    for (tenant, rows) in by_tenant {
-        if let Some(cell) = tenants.get(&tenant) {
+    let sessions = disk::sessions(db)?;
+    let n_sessions = sessions.values().map(Vec::len).sum();
+    for (tenant, rows) in sessions {
+        if let Some(cell) = by_no.get(&tenant) {
             cell.write().index.restore_all(rows);
         }
     }
-    Ok(n_sessions)
+    let n_traces = disk::count_traces(db)?;
+    Ok(Loaded {
+        position: disk::position(db, "journal_position")?,
+        opened_at: disk::position(db, "opened_at")?,
+        clock: UnixNanos(disk::number(db, "clock_ns")?),
+        untraced: disk::untraced(db)?,
+        deletions: disk::deletions(db)?.into_iter().map(|((tenant, id), no)| Deletion::unfinished(tenant, no, id)).collect(),
+        tenants: by_no,
+        tombstones: disk::tombstones(db)?.into_iter().collect(),
+        unfinished: disk::unfinished(db)?.into_iter().collect(),
+        starts: load_starts(db)?,
+        known: load_known(db, n_traces)?,
+        n_sessions,
+        n_traces,
+    })
 }
 
-fn load_tombstones(db: &Connection) -> Result<FxHashMap<(TenantNo, SessionId), UnixNanos>, OpenError> {
-    let mut tombstones = FxHashMap::default();
-    let mut select = db.prepare("SELECT tenant_no, session_id, deleted_at_ns FROM tombstones")?;
-    let mut found = select.query([])?;
-    while let Some(row) = found.next()? {
-        let Some(session) = SessionId::new(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?) else { continue };
-        tombstones.insert((TenantNo(row.get(0)?), session), UnixNanos(unsigned(row.get(2)?)));
-    }
-    Ok(tombstones)
-}
-
-fn load_untraced(db: &Connection) -> Result<FxHashSet<(TenantNo, SessionId)>, OpenError> {
-    let mut untraced = FxHashSet::default();
-    let mut select = db.prepare(
-        "SELECT DISTINCT runs.tenant_no, session_id FROM runs JOIN sessions USING (tenant_no, session_no) WHERE runs.is_untraced",
-    )?;
-    let mut found = select.query([])?;
-    while let Some(row) = found.next()? {
-        let Some(session) = SessionId::new(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?) else { continue };
-        untraced.insert((TenantNo(row.get(0)?), session));
-    }
-    Ok(untraced)
-}
-
-fn load_known(db: &Connection) -> Result<KnownTraces, OpenError> {
-    let n_traces: i64 = db.query_row("SELECT count(*) FROM traces", [], |row| row.get(0))?;
-    let mut known = KnownTraces::with_room_for(usize::try_from(n_traces).unwrap_or(0));
-    for (tenant, trace) in load_traces(db, "SELECT tenant_no, trace_id FROM traces")? {
-        known.insert(tenant, trace);
+fn load_known(db: &Connection, n_traces: u64) -> rusqlite::Result<KnownTraces> {
+    let mut known = KnownTraces::with_room_for(n_traces);
+    let mut after = 0;
+    while let Some((keys, last)) = disk::trace_keys(db, after, KEYS_AT_ONCE)? {
+        keys.into_iter().for_each(|(tenant, trace)| _ = known.insert(tenant, trace));
+        after = last;
     }
     Ok(known)
 }
 
-fn load_unfinished(db: &Connection) -> Result<FxHashMap<TraceKey, UnixNanos>, OpenError> {
-    let mut unfinished = FxHashMap::default();
-    let mut select =
-        db.prepare("SELECT tenant_no, trace_id, min(last_activity_ns) FROM runs WHERE status = 0 GROUP BY tenant_no, trace_id")?;
-    let mut found = select.query([])?;
-    while let Some(row) = found.next()? {
-        let trace: [u8; 16] = row.get(1)?;
-        if let Some(trace) = TraceId::from_bytes(&trace) {
-            unfinished.insert((TenantNo(row.get(0)?), trace), UnixNanos(unsigned(row.get(2)?)));
-        }
-    }
-    Ok(unfinished)
-}
-
 /// The newest runs that were only started: whether a start comes again must not depend on when the last checkpoint was.
-fn load_starts(db: &Connection) -> Result<FxHashMap<(TenantNo, u64), RecentStart>, OpenError> {
+fn load_starts(db: &Connection) -> rusqlite::Result<FxHashMap<(TenantNo, u64), RecentStart>> {
     let mut starts: FxHashMap<(TenantNo, u64), RecentStart> = FxHashMap::default();
-    let mut select = db.prepare(
-        "SELECT traces.tenant_no, facts FROM runs JOIN traces USING (tenant_no, trace_id) \
-         WHERE status = 0 AND trace_id BETWEEN ?1 AND ?2 ORDER BY started_at_ns DESC LIMIT ?3",
-    )?;
-    let (first, last) = TraceId::reports();
-    let mut found = select.query(rusqlite::params![first.as_bytes(), last.as_bytes(), (STARTS_MAX / 2) as u32])?;
-    while let Some(row) = found.next()? {
-        let tenant = TenantNo(row.get(0)?);
-        let stored =
-            stored::decode_trace(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?).map_err(|error| unreadable(1, error))?;
-        let Some(report) = stored.report.filter(|report| !report.tells_more()) else { continue };
+    for (tenant, report) in disk::started_only(db, (STARTS_MAX / 2) as u32)? {
         for seen in &report.seen {
             let start = RecentStart { run: report.id, at: seen.at, position: seen.position };
             let known = starts.entry((tenant, seen.digest)).or_insert(start);
@@ -306,17 +261,4 @@ fn load_starts(db: &Connection) -> Result<FxHashMap<(TenantNo, u64), RecentStart
         }
     }
     Ok(starts)
-}
-
-fn load_traces(db: &Connection, query: &str) -> Result<Vec<TraceKey>, OpenError> {
-    let mut keys = Vec::new();
-    let mut select = db.prepare(query)?;
-    let mut found = select.query([])?;
-    while let Some(row) = found.next()? {
-        let trace: [u8; 16] = row.get(1)?;
-        if let Some(trace) = TraceId::from_bytes(&trace) {
-            keys.push((TenantNo(row.get(0)?), trace));
-        }
-    }
-    Ok(keys)
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::checkpoint::{ChangedRuns, Checkpoint, TraceRow};
+use super::disk::rows::{NO_SESSION, TenantNo};
 use super::lock;
 use super::recent::{Generation, RunOrder};
-use super::rows::{NO_SESSION, TenantNo};
 use super::tenant::{TenantCell, TenantState};
 use super::traces::{AppliedRun, OpenTrace, OpenTraces, TraceKey};
 use crate::index::{Applied, SessionNo};
 use crate::journal::Position;
-use crate::model::ids::SessionId;
+use crate::model::ids::{SessionId, TraceId};
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
 use crate::wire::stored;
@@ -34,6 +34,9 @@ pub(super) struct Pending {
     traces: FxHashSet<TraceKey>,
     kept: FxHashMap<TraceKey, UnixNanos>,
     tombstones: Vec<(TenantNo, SessionId, Option<UnixNanos>)>,
+    deletions: Vec<(TenantNo, SessionNo, Option<SessionId>)>,
+    left_out: Vec<(TenantNo, SessionId, TraceId)>,
+    forgotten_left_out: Vec<(TenantNo, SessionId)>,
 }
 
 impl Pending {
@@ -43,7 +46,7 @@ impl Pending {
     }
 
     pub(super) fn n_changes(&self) -> usize {
-        self.n_runs + self.traces.len() + self.kept.len() + self.cleared.len() + self.tombstones.len()
+        self.n_runs + self.traces.len() + self.kept.len() + self.cleared.len() + self.tombstones.len() + self.deletions.len()
     }
 
     /// The trace will be written as it is when the checkpoint is sealed, or removed if it is not open then.
@@ -109,6 +112,33 @@ impl Pending {
         self.cleared.push((tenant, session));
     }
 
+    /// The session goes, for whoever asks from now on; its rows stay until what was kept of its traces is forgotten.
+    pub(super) fn hide_session(&mut self, tenant: TenantNo, state: &mut TenantState, session: SessionNo, id: SessionId) {
+        state.index.remove(session);
+        state.recent.forget_session(session);
+        self.n_runs -= self.runs.remove(&(tenant, session)).map_or(0, |runs| runs.len());
+        self.sessions.insert((tenant, session));
+        self.forget_left_out(tenant, id.clone());
+        self.deletions.push((tenant, session, Some(id)));
+    }
+
+    /// The rows of a hidden session go.
+    pub(super) fn clear_hidden_session(&mut self, tenant: TenantNo, session: SessionNo) {
+        self.n_runs -= self.runs.remove(&(tenant, session)).map_or(0, |runs| runs.len());
+        self.cleared.push((tenant, session));
+        self.deletions.push((tenant, session, None));
+    }
+
+    /// Nothing was left out of the session any more, because it is gone.
+    pub(super) fn forget_left_out(&mut self, tenant: TenantNo, session: SessionId) {
+        self.forgotten_left_out.push((tenant, session));
+    }
+
+    /// Traces of which a run was left out of a session in this generation.
+    pub(super) fn left_out(&mut self, traces: Vec<(TenantNo, SessionId, TraceId)>) {
+        self.left_out = traces;
+    }
+
     /// Takes everything as it is now; what changes from here on belongs to the next generation.
     pub(super) fn seal(
         &mut self,
@@ -136,6 +166,10 @@ impl Pending {
             traces: sealed.traces.into_iter().map(|key| (key.0, key.1, trace_row(&key))).collect(),
             kept: sealed.kept.into_iter().map(|((tenant, trace), until)| (tenant, trace, until)).collect(),
             tombstones: sealed.tombstones,
+            deletions: sealed.deletions,
+            left_out: sealed.left_out,
+            forgotten_left_out: sealed.forgotten_left_out,
+            clock: now,
             sessionless_floor: sealed.sessionless_floor,
             opened_at: sealed.opened_at,
         }

@@ -29,9 +29,23 @@ pub(super) type Overlay = BTreeMap<RunOrder, Option<Arc<Run>>>;
 #[derive(Default)]
 pub(super) struct RecentRuns {
     /// Written by the fold, trimmed when a checkpoint is done, read by every look at a session.
-    sessions: FxHashMap<SessionNo, BTreeMap<RunOrder, Change>>,
+    sessions: FxHashMap<SessionNo, RecentSession>,
     /// Where a run of `sessions` is, by the number it is shown by.
     places: FxHashMap<RunId, (SessionNo, RunOrder)>,
+    /// Counts the changes.
+    now: Moment,
+    /// When the sessions that were trimmed away last changed.
+    trimmed: Moment,
+}
+
+/// A point in the order of all changes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(super) struct Moment(u64);
+
+#[derive(Default)]
+struct RecentSession {
+    runs: BTreeMap<RunOrder, Change>,
+    changed: Moment,
 }
 
 /// A run that is different from disk, or gone, since a generation.
@@ -64,38 +78,58 @@ impl RecentRuns {
         } else if self.places.get(&order.id) == Some(&(session, order)) {
             self.places.remove(&order.id);
         }
-        self.sessions.entry(session).or_default().insert(order, (generation, run));
+        self.now.0 += 1;
+        let recent = self.sessions.entry(session).or_default();
+        recent.changed = self.now;
+        recent.runs.insert(order, (generation, run));
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        self.now
+    }
+
+    /// Whether a run of the session has changed since then; `true` also where that is not known any more.
+    pub(super) fn changed_since(&self, session: SessionNo, moment: Moment) -> bool {
+        self.sessions.get(&session).map_or(self.trimmed, |recent| recent.changed) > moment
     }
 
     /// A run that is newer than disk.
     pub(super) fn find(&self, id: RunId) -> Option<&Arc<Run>> {
         let (session, order) = self.places.get(&id)?;
-        self.sessions.get(session)?.get(order)?.1.as_ref()
+        self.sessions.get(session)?.runs.get(order)?.1.as_ref()
     }
 
     /// Everything that is newer than disk.
     pub(super) fn all(&self) -> impl Iterator<Item = (SessionNo, &RunOrder, Option<&Arc<Run>>)> {
-        self.sessions.iter().flat_map(|(session, runs)| runs.iter().map(|(order, (_, run))| (*session, order, run.as_ref())))
+        self.sessions.iter().flat_map(|(session, recent)| recent.runs.iter().map(|(order, (_, run))| (*session, order, run.as_ref())))
     }
 
     /// A copy of what is newer than disk in one session; the runs themselves are shared.
     pub(super) fn overlay(&self, session: SessionNo) -> Overlay {
-        let Some(runs) = self.sessions.get(&session) else { return Overlay::new() };
-        runs.iter().map(|(order, (_, run))| (*order, run.clone())).collect()
+        let Some(recent) = self.sessions.get(&session) else { return Overlay::new() };
+        recent.runs.iter().map(|(order, (_, run))| (*order, run.clone())).collect()
+    }
+
+    /// The part of it that started within [start, end].
+    pub(super) fn started_between(&self, session: SessionNo, (start, end): (UnixNanos, UnixNanos)) -> Overlay {
+        let Some(recent) = self.sessions.get(&session) else { return Overlay::new() };
+        let within = recent.runs.iter().skip_while(|(order, _)| order.started_at < start).take_while(|(order, _)| order.started_at <= end);
+        within.map(|(order, (_, run))| (*order, run.clone())).collect()
     }
 
     /// The same without a copy, for short looks.
     pub(super) fn iter(&self, session: SessionNo) -> impl Iterator<Item = (&RunOrder, Option<&Arc<Run>>)> {
-        self.sessions.get(&session).into_iter().flatten().map(|(order, (_, run))| (order, run.as_ref()))
+        self.sessions.get(&session).into_iter().flat_map(|recent| &recent.runs).map(|(order, (_, run))| (order, run.as_ref()))
     }
 
     pub(super) fn contains(&self, session: SessionNo, order: &RunOrder) -> bool {
-        self.sessions.get(&session).is_some_and(|runs| runs.contains_key(order))
+        self.sessions.get(&session).is_some_and(|recent| recent.runs.contains_key(order))
     }
 
     /// The checkpoint of `done` has put this on disk.
     pub(super) fn forget(&mut self, session: SessionNo, order: &RunOrder, done: Generation) {
-        let Some(runs) = self.sessions.get_mut(&session) else { return };
+        let Some(recent) = self.sessions.get_mut(&session) else { return };
+        let runs = &mut recent.runs;
         if runs.get(order).is_some_and(|(generation, _)| *generation <= done) {
             runs.remove(order);
             if self.places.get(&order.id) == Some(&(session, *order)) {
@@ -103,12 +137,13 @@ impl RecentRuns {
             }
         }
         if runs.is_empty() {
+            self.trimmed = self.trimmed.max(recent.changed);
             self.sessions.remove(&session);
         }
     }
 
     pub(super) fn forget_session(&mut self, session: SessionNo) {
-        for order in self.sessions.remove(&session).into_iter().flat_map(BTreeMap::into_keys) {
+        for order in self.sessions.remove(&session).into_iter().flat_map(|recent| recent.runs.into_keys()) {
             if self.places.get(&order.id) == Some(&(session, order)) {
                 self.places.remove(&order.id);
             }
@@ -120,7 +155,7 @@ impl RecentRuns {
 mod tests {
     use super::*;
     use crate::model::ids::{SpanId, TraceId};
-    use crate::store::local::rows::signed;
+    use crate::store::local::disk::rows::signed;
 
     #[test]
     fn runs_are_ordered_in_memory_as_the_database_orders_their_rows() {

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::disk::rows::TenantNo;
 use super::folder::{FoldError, Folder};
-use super::rows::TenantNo;
 use super::tenant::TenantCell;
 use super::traces::{OpenTrace, TraceKey, load};
 use crate::conventions::posts::{self, Post};
@@ -293,8 +293,7 @@ impl Folder {
             return Ok(false);
         }
         // What was known once is not forgotten by the filter, so the disk has the word.
-        let mut select = self.disk.prepare_cached("SELECT 1 FROM traces WHERE trace_id = ?1 AND tenant_no = ?2")?;
-        select.exists(rusqlite::params![place.trace.as_bytes(), tenant.0])
+        self.disk.has_trace(tenant, place.trace)
     }
 }
 

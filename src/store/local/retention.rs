@@ -1,27 +1,24 @@
-//! What leaves: runs that fall silent time out, sessions and traces age, deleted sessions go, idle traces leave memory.
+//! Expiry and eviction: runs that fall silent time out, sessions and traces age, idle traces leave memory.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rusqlite::params;
-use rustc_hash::FxHashMap;
-
+use super::disk::load;
+use super::disk::rows::TenantNo;
 use super::folder::{FoldError, Folder};
-use super::rows::{TenantNo, signed, unreadable};
+use super::known::Renewal;
+use super::open::KEYS_AT_ONCE;
 use super::tenant::TenantCell;
 use super::traces::TraceKey;
 use crate::index::SessionNo;
-use crate::model::ids::{SessionId, TraceId};
 use crate::model::report::Report;
-use crate::model::run::Run;
 use crate::model::time::{Nanos, UnixNanos};
-use crate::wire::stored;
+use crate::wire::stored::StoredTrace;
 
 /// Sessions removed under one hold of a tenant's lock, and in one sweep: a big clean-up is a trickle, not a pause.
 const SLICE_SESSIONS: usize = 500;
 const SWEEP_SESSIONS: usize = 10_000;
 /// Old stored traces looked at in one sweep.
-const SWEEP_TRACES: i64 = 10_000;
+const SWEEP_TRACES: u32 = 10_000;
 /// How far below its cap the database is brought, so that it is not over it again at once: a part in this many.
 const CAP_SLACK: u64 = 20;
 /// How far below their cap open traces are brought, so that not every second looks at all of them: a part in this many.
@@ -39,8 +36,11 @@ impl Folder {
             return Ok(());
         }
         self.last_sweep = Instant::now();
-        let now = (self.options.clock)();
+        let now = self.shared.clock.now();
+        self.now = now;
         self.time_out_silent_runs(now)?;
+        // Anew each time: what a clock that was wrong for a while made old is young again.
+        self.floor = self.cap_floor.min(now);
         if let Some(age) = self.options.max_age {
             self.floor = self.floor.max(now.minus(age));
             // What started before the floor is not folded any more, but a run of the same length as the retention time may still end.
@@ -53,6 +53,7 @@ impl Folder {
             self.pending.sessionless_floor = self.floor;
         }
         self.recent_calls.forget_before(now.minus(Nanos::from_secs(60)));
+        self.renew_known_traces()?;
         self.evict_idle();
         self.publish_gauges();
         Ok(())
@@ -85,8 +86,7 @@ impl Folder {
         if self.removed_in > self.committed {
             return Ok(());
         }
-        let pragma = |name: &str| self.disk.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
-        let used = ((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?).cast_unsigned();
+        let used = self.disk.used_bytes()?;
         if used <= cap {
             return Ok(());
         }
@@ -102,7 +102,8 @@ impl Folder {
             "the index has reached retention.max_index_bytes: its oldest sessions are removed"
         );
         // Never into the future: sessions with such times go one by one, and must not take everything else with them.
-        self.floor = self.floor.max(UnixNanos(newest_to_go.0.saturating_add(1)).min(now));
+        self.cap_floor = self.cap_floor.max(UnixNanos(newest_to_go.0.saturating_add(1)).min(now));
+        self.floor = self.floor.max(self.cap_floor);
         for (last_activity, tenant, session) in oldest {
             let Some(cell) = self.tenants.get(&tenant).cloned() else { continue };
             let ahead = if last_activity < self.floor { None } else { self.shared.session_runs(&cell, session)? };
@@ -143,8 +144,9 @@ impl Folder {
     fn remove_sessions(&mut self, cell: &TenantCell, sessions: &[SessionNo]) {
         let mut state = cell.write();
         for session in sessions {
-            if let Some(row) = state.index.row(*session).filter(|_| !self.untraced.is_empty()) {
-                self.untraced.remove(&(cell.no, row.summary.id));
+            if let Some(row) = state.index.row(*session) {
+                self.untraced.forget(cell.no, &row.summary.id);
+                self.pending.forget_left_out(cell.no, row.summary.id);
             }
             self.pending.clear_session(cell.no, &mut state, *session);
         }
@@ -179,18 +181,9 @@ impl Folder {
 
     /// Stored traces that ended before the floor, and the sessions that they had runs in.
     fn old_traces(&self, floor: UnixNanos) -> rusqlite::Result<Vec<OldTrace>> {
-        let mut select =
-            self.disk.prepare_cached("SELECT tenant_no, trace_id, facts FROM traces WHERE last_ns < ?1 ORDER BY last_ns LIMIT ?2")?;
-        let mut old = Vec::new();
-        let mut rows = select.query(params![signed(floor.0), SWEEP_TRACES])?;
-        while let Some(row) = rows.next()? {
-            let trace: [u8; 16] = row.get(1)?;
-            let Some(trace) = TraceId::from_bytes(&trace) else { continue };
-            let stored = stored::decode_trace(row.get_ref(2)?.as_blob()?).map_err(|error| unreadable(2, error))?;
-            let sessions = stored.runs.iter().map(|run| SessionNo(run.session_no)).collect();
-            old.push(((TenantNo(row.get(0)?), trace), sessions, stored.report));
-        }
-        Ok(old)
+        let old = self.disk.old_traces(floor, SWEEP_TRACES)?;
+        let sessions = |stored: &StoredTrace| stored.runs.iter().map(|run| SessionNo(run.session_no)).collect();
+        Ok(old.into_iter().map(|(key, stored)| (key, sessions(&stored), stored.report)).collect())
     }
 
     fn expire_tombstones(&mut self, before: UnixNanos) {
@@ -228,70 +221,35 @@ impl Folder {
         self.shared.metrics.open_traces(self.shared.traces.map.len(), total_bytes);
     }
 
+    /// A filter that holds mostly what is gone is made anew from what is on disk, a page of keys at a time.
+    fn renew_known_traces(&mut self) -> rusqlite::Result<()> {
+        let Some(renewal) = &mut self.renewal else {
+            if self.known.is_stale(self.n_traces) {
+                let mut renewal = Renewal::new(self.n_traces);
+                renewal.add(self.shared.traces.map.iter().map(|open| *open.key()));
+                self.renewal = Some(renewal);
+            }
+            return Ok(());
+        };
+        match load::trace_keys(&self.disk, renewal.after, KEYS_AT_ONCE)? {
+            Some((keys, last)) => {
+                renewal.add(keys);
+                renewal.after = last;
+            }
+            None => {
+                if let Some(renewal) = self.renewal.take() {
+                    self.known = renewal.finish();
+                    tracing::debug!(traces = self.known.len(), "the filter of known traces was made anew");
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn publish_gauges(&self) {
         let sessions = self.tenants.values().map(|cell| cell.read().index.len()).sum();
         self.shared.metrics.sessions(sessions);
-    }
-
-    // --- deletion ---
-
-    /// Removes what the session is now. Its runs that started before stay gone, whatever comes late or is replayed.
-    pub(super) fn delete_session(&mut self, cell: &Arc<TenantCell>, id: &SessionId, at: UnixNanos) -> Result<(), FoldError> {
-        self.fold_dirty(true)?;
-        let no = cell.read().index.find(id);
-        let runs = match no {
-            None => None,
-            Some(no) => self.shared.session_runs(cell, no)?,
-        };
-        let runs = runs.unwrap_or_default();
-        let newest = runs.iter().filter(|run| !run.is_future).map(|run| run.started_at).max();
-        let deleted_at = newest.map_or(at, |newest| newest.max(at));
-        let tombstone = self.tombstones.entry((cell.no, id.clone())).or_insert(deleted_at);
-        *tombstone = deleted_at.max(*tombstone);
-        self.pending.tombstone(cell.no, id.clone(), Some(*tombstone));
-
-        let Some(no) = no else { return Ok(()) };
-        let mut state = cell.write();
-        self.pending.clear_session(cell.no, &mut state, no);
-        drop(state);
-        self.untraced.remove(&(cell.no, id.clone()));
-        for run in runs.iter().filter(|run| run.is_reported) {
-            self.strip_report(cell, run.id, id)?;
-        }
-        self.forget_in_traces(cell, no, &runs)?;
-        self.shared.metrics.session_deleted();
-        Ok(())
-    }
-
-    fn forget_in_traces(&mut self, cell: &TenantCell, session: SessionNo, runs: &[Run]) -> Result<(), FoldError> {
-        let mut traces: FxHashMap<TraceId, bool> = FxHashMap::default();
-        for run in runs {
-            *traces.entry(run.key.trace).or_default() |= run.completed_at.is_none();
-        }
-        for (trace, is_going_on) in traces {
-            self.forget_in_trace(cell, trace, session, is_going_on)?;
-        }
-        Ok(())
-    }
-
-    /// Takes a session that is gone out of one trace. Facts of a trace that was all of that session go too, once it has ended: before, they
-    /// are what tells its late spans from a new run.
-    fn forget_in_trace(&mut self, cell: &TenantCell, trace: TraceId, session: SessionNo, is_going_on: bool) -> Result<(), FoldError> {
-        let key = (cell.no, trace);
-        if !self.shared.traces.map.contains_key(&key) {
-            self.open(cell, trace)?;
-        }
-        let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(()) };
-        open.applied.retain(|applied| applied.session_no != session);
-        open.changed = self.pending.generation;
-        // What is left of a report keeps late events from making a new run of it.
-        let is_over = open.applied.is_empty() && !is_going_on && open.report.is_none();
-        drop(open);
-        if is_over {
-            self.forget_trace(key);
-        } else {
-            self.pending.trace_changed(key);
-        }
-        Ok(())
+        self.shared.metrics.clock(self.shared.clock.is_distrusted());
+        self.shared.metrics.known_traces(self.known.len());
     }
 }

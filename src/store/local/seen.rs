@@ -5,9 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
-
-use super::rows::{TenantNo, signed, unsigned};
 use crate::model::Str;
 use crate::store::overview::SERVICES_MAX;
 use crate::wire::otlp::{Attribute, Value};
@@ -15,10 +12,6 @@ use crate::wire::otlp::{Attribute, Value};
 const SERVICE_NAME: &str = "service.name";
 /// Longer names are cut for counting.
 const NAME_MAX_CHARS: usize = 100;
-/// The keys in the table `meta`: `spans:<tenant>` and `service:<tenant>:<name>`.
-const SPANS_KEY: &str = "spans:";
-const SERVICE_KEY: &str = "service:";
-
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     n_spans: u64,
@@ -32,25 +25,6 @@ pub(super) fn service<'a>(resource: &[Attribute<'a>]) -> &'a str {
         Some(Value::Str(name)) => name,
         _ => "",
     }
-}
-
-/// What the database holds for every tenant.
-pub(super) fn load(db: &Connection) -> rusqlite::Result<Vec<(TenantNo, Seen)>> {
-    let mut by_tenant: BTreeMap<TenantNo, Seen> = BTreeMap::new();
-    let mut select = db.prepare("SELECT key, value FROM meta WHERE key LIKE 'spans:%' OR key LIKE 'service:%'")?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        let key = row.get_ref(0)?.as_str()?;
-        let n = unsigned(row.get(1)?);
-        if let Some(tenant) = key.strip_prefix(SPANS_KEY).and_then(|tenant| tenant.parse().ok()) {
-            by_tenant.entry(TenantNo(tenant)).or_default().n_spans = n;
-        } else if let Some((tenant, name)) = key.strip_prefix(SERVICE_KEY).and_then(|rest| rest.split_once(':'))
-            && let Ok(tenant) = tenant.parse()
-        {
-            by_tenant.entry(TenantNo(tenant)).or_default().services.insert(name.into(), n);
-        }
-    }
-    Ok(by_tenant.into_iter().collect())
 }
 
 // === impl Seen ===
@@ -81,34 +55,23 @@ impl Seen {
         services
     }
 
-    pub(super) fn write(&self, db: &Connection, tenant: TenantNo) -> rusqlite::Result<()> {
-        let mut upsert = db.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?;
-        upsert.execute(params![format!("{SPANS_KEY}{}", tenant.0), signed(self.n_spans)])?;
-        for (name, n) in &self.services {
-            upsert.execute(params![format!("{SERVICE_KEY}{}:{name}", tenant.0), signed(*n)])?;
+    /// What the database holds of it: the sum (`None`) and each service.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (Option<&str>, u64)> {
+        std::iter::once((None, self.n_spans)).chain(self.services.iter().map(|(name, n)| (Some(&**name), *n)))
+    }
+
+    /// Takes up one of [`Self::counts`] again.
+    pub(super) fn restore(&mut self, service: Option<Str>, n_spans: u64) {
+        match service {
+            None => self.n_spans = n_spans,
+            Some(name) => _ = self.services.insert(name, n_spans),
         }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_written_is_read_back_whatever_a_service_is_called() {
-        let db = Connection::open_in_memory().unwrap();
-        db.execute_batch("CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID").unwrap();
-        db.execute_batch("INSERT INTO meta VALUES ('journal_position', 7)").unwrap();
-        let mut seen = Seen::default();
-        seen.add("a:b/💬", 3);
-        seen.add("", 2);
-        seen.add("zz", 9);
-        seen.write(&db, TenantNo(4)).unwrap();
-        assert_eq!(load(&db).unwrap(), [(TenantNo(4), seen.clone())]);
-        assert_eq!(seen.n_spans(), 14);
-        assert_eq!(seen.services(), [("zz".into(), 9), ("a:b/💬".into(), 3)]);
-    }
 
     #[test]
     fn the_number_of_names_is_bounded_and_the_sum_stays_exact() {

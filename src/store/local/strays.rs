@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::disk::rows::TenantNo;
 use super::folder::{FoldError, Folder};
-use super::rows::TenantNo;
 use crate::fold::{Folded, TraceFacts};
 use crate::model::ids::{RunId, TraceId};
 use crate::model::report::Report;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rustc_hash::FxHashMap;
 
+use super::disk::rows::TenantNo;
 use super::recent::RecentRuns;
-use super::rows::TenantNo;
 use super::seen::Seen;
 use crate::index::{SessionIndex, SessionNo};
 use crate::model::ids::Tenant;

@@ -4,20 +4,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dashmap::DashMap;
-use fastbloom::BloomFilter;
-use rusqlite::{OptionalExtension, params};
 use rustc_hash::FxBuildHasher;
 
-use super::read::Reader;
+use super::disk::read::Reader;
+use super::disk::rows::{NO_SESSION, TenantNo};
 use super::recent::{Generation, RunOrder};
-use super::rows::{NO_SESSION, TenantNo, unreadable};
 use super::tenant::TenantCell;
 use crate::fold::{Decided, TraceFacts};
 use crate::index::SessionNo;
 use crate::model::ids::{RunId, RunKey, TraceId};
 use crate::model::report::Report;
 use crate::model::run::Run;
-use crate::wire::stored::{self, RunRef};
+use crate::wire::stored::RunRef;
 
 pub(super) type TraceKey = (TenantNo, TraceId);
 
@@ -55,11 +53,6 @@ pub(super) struct AppliedRun {
 /// All open traces: changed by the fold thread alone, in a map that others can look into without stopping it.
 pub(super) struct OpenTraces {
     pub(super) map: DashMap<TraceKey, OpenTrace, FxBuildHasher>,
-}
-
-/// Every trace id that was ever folded, give or take: saves the look on disk for nearly every new one.
-pub(super) struct KnownTraces {
-    filter: BloomFilter,
 }
 
 // === impl OpenTrace ===
@@ -110,10 +103,7 @@ impl OpenTraces {
 
 /// Reads a trace back from disk; `None` if it is not there. A run whose row is gone (its session was removed) is no longer applied.
 pub(super) fn load(reader: &Reader, cell: &TenantCell, trace: TraceId) -> rusqlite::Result<Option<OpenTrace>> {
-    let mut select = reader.prepare_cached("SELECT facts FROM traces WHERE trace_id = ?1 AND tenant_no = ?2")?;
-    let blob: Option<Vec<u8>> = select.query_row(params![trace.as_bytes(), cell.no.0], |row| row.get(0)).optional()?;
-    let Some(blob) = blob else { return Ok(None) };
-    let stored = stored::decode_trace(&blob).map_err(|error| unreadable(0, error))?;
+    let Some(stored) = reader.stored_trace(cell.no, trace)? else { return Ok(None) };
     let mut applied = Vec::with_capacity(stored.runs.len());
     for place in &stored.runs {
         if let Some(run) = load_run(reader, cell, trace, place)? {
@@ -139,24 +129,4 @@ fn load_run(reader: &Reader, cell: &TenantCell, trace: TraceId, place: &RunRef) 
     let order = RunOrder { started_at: place.started_at, id: place.id, key };
     let run = reader.run(cell.no, session_no, session.as_ref(), &order)?;
     Ok(run.map(|run| AppliedRun { session_no, run: Arc::new(run) }))
-}
-
-// === impl KnownTraces ===
-
-impl KnownTraces {
-    /// Sized for what is known and as much again, at least a million, at 1 % false positives: 1.2 bytes a trace.
-    pub(super) fn with_room_for(n_traces: usize) -> Self {
-        let expected = n_traces.saturating_mul(2).max(1_000_000);
-        Self { filter: BloomFilter::with_false_pos(0.01).expected_items(expected) }
-    }
-
-    /// `false` if it was certainly never seen.
-    pub(super) fn contains(&self, tenant: TenantNo, trace: TraceId) -> bool {
-        self.filter.contains(&(tenant, trace))
-    }
-
-    /// Remembers the trace; `false` if it was certainly never seen.
-    pub(super) fn insert(&mut self, tenant: TenantNo, trace: TraceId) -> bool {
-        self.filter.insert(&(tenant, trace))
-    }
 }

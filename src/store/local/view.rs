@@ -6,12 +6,10 @@
 
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, params};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::read::Reader;
+use super::disk::read::Reader;
 use super::recent::RunOrder;
-use super::rows::{NO_SESSION, RUN_COLUMNS, read_run, signed, unreadable};
 use super::tenant::TenantCell;
 use super::{LocalStore, store_error};
 use crate::fold::{Folded, Rules, TraceFacts, fold};
@@ -21,16 +19,20 @@ use crate::model::facts::SpanStatus;
 use crate::model::ids::{RunId, SessionId, SpanId, TraceId};
 use crate::model::report::Report;
 use crate::model::run::Run;
-use crate::model::time::UnixNanos;
+use crate::model::time::{Nanos, UnixNanos};
 use crate::store::StoreError;
 use crate::store::view::{CallView, RunBrief, RunQuery, RunView, SpanView, TraceView};
-use crate::wire::stored;
 
 /// A run of another trace is not what its start names as parent if that one's work had ended by then: what it told of its end can still be
 /// on its way while the SDK already names it as the parent of all that come later (`docs/sdk.md`).
 fn can_have_started(parent: &Run, child: &Run) -> bool {
     parent.key.trace == child.key.trace || parent.completed_at.is_none_or(|end| end >= child.started_at)
 }
+
+/// How far the clocks of a run and of one that it started may differ.
+const CLOCK_SKEW: Nanos = Nanos::from_secs(3600);
+/// Runs looked at for those that a run started.
+const RELATIVES_MAX: u32 = 10_000;
 
 /// A trace as far as it is kept, with the reports that belong to it.
 pub(super) struct Unit {
@@ -88,8 +90,7 @@ impl LocalStore {
         let failed = |error| store_error("read runs", error);
         // Under the lock: the overlay and the state of the database that it belongs to.
         let state = cell.read();
-        reader.execute_batch("BEGIN").map_err(failed)?;
-        reader.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0)).map_err(failed)?;
+        reader.begin_snapshot().map_err(failed)?;
         let newer: FxHashMap<(SessionNo, RunOrder), Option<Arc<Run>>> =
             state.recent.all().map(|(session, order, run)| ((session, *order), run.cloned())).collect();
         drop(state);
@@ -110,17 +111,40 @@ impl LocalStore {
             let is_there = reader.run_by_id(cell, &cell.read(), other.id).map_err(|error| store_error("read runs", error))?.is_some();
             relatives.extend(is_there.then(|| other.clone()));
         }
-        let no = run.session.as_ref().filter(|_| run.is_reported).and_then(|session| cell.read().index.find(session));
-        if let Some(no) = no {
+        let session = run.session.as_ref().filter(|_| run.is_reported);
+        let no = session.and_then(|session| cell.read().index.find(session));
+        if let (Some(session), Some(no)) = (session, no) {
             let known: FxHashSet<RunId> = relatives.iter().map(|run| run.id).chain([run.id]).collect();
-            let others = self.shared.session_runs(cell, no)?.unwrap_or_default();
+            let others = self.runs_beside(cell, reader, no, session, run)?;
             relatives.extend(others.into_iter().filter(|other| !known.contains(&other.id)));
         }
         Ok(relatives)
     }
 
+    /// The runs of a session that started while this one went on, as far as clocks can tell: what it started is among them.
+    fn runs_beside(
+        &self,
+        cell: &TenantCell,
+        reader: &Reader,
+        no: SessionNo,
+        session: &SessionId,
+        run: &Run,
+    ) -> Result<Vec<Run>, StoreError> {
+        let failed = |error| store_error("read the runs beside a run", error);
+        let span = (run.started_at.minus(CLOCK_SKEW), run.completed_at.map_or(UnixNanos::MAX, |end| end.plus(CLOCK_SKEW)));
+        let state = cell.read();
+        // Under the lock, so that disk and memory are of one moment.
+        reader.begin_snapshot().map_err(failed)?;
+        let newer = state.recent.started_between(no, span);
+        drop(state);
+        let stored = reader.runs_started_between(cell.no, no, session, span, RELATIVES_MAX).map_err(failed)?;
+        reader.end_snapshot().map_err(failed)?;
+        let stored = stored.into_iter().filter(|run| !newer.contains_key(&RunOrder::of(run)));
+        Ok(stored.chain(newer.values().flatten().map(|run| Run::clone(run))).collect())
+    }
+
     pub(super) fn fold_unit(&self, trace: TraceId, unit: &Unit) -> Folded {
-        let silent_since = (self.shared.clock)().minus(self.shared.run_timeout);
+        let silent_since = self.shared.clock.now().minus(self.shared.run_timeout);
         let reports: Vec<&Report> = unit.reports.iter().map(|report| &**report).collect();
         fold(trace, &unit.facts, &reports, &Rules { price: &*self.shared.price, silent_since })
     }
@@ -146,38 +170,15 @@ impl LocalStore {
         if let Some(open) = self.shared.traces.map.get(&(cell.no, trace)) {
             return Ok(Some((open.facts.clone(), open.report.clone(), open.joined.clone())));
         }
-        let mut select = reader.prepare_cached("SELECT facts FROM traces WHERE trace_id = ?1 AND tenant_no = ?2")?;
-        let blob: Option<Vec<u8>> = select.query_row(params![trace.as_bytes(), cell.no.0], |row| row.get(0)).optional()?;
-        let Some(blob) = blob else { return Ok(None) };
-        let stored = stored::decode_trace(&blob).map_err(|error| unreadable(0, error))?;
+        let Some(stored) = reader.stored_trace(cell.no, trace)? else { return Ok(None) };
         Ok(Some((TraceFacts::restore(stored.facts, stored.n_refused), stored.report.map(Arc::new), stored.joined)))
     }
 }
 
 fn read_rows(reader: &Reader, cell: &TenantCell, query: &RunQuery, each: &mut dyn FnMut(SessionNo, &Run)) -> rusqlite::Result<()> {
-    // Left to itself SQLite, which knows no statistics here, takes the range of time also for one user and reads everybody's runs.
-    let (index, by_user) = match query.user {
-        Some(_) => ("runs_by_user", "user_id = ?4"),
-        None => ("runs_by_activity", "?4 IS NULL"),
-    };
-    let mut select = reader.prepare_cached(&format!(
-        "SELECT {RUN_COLUMNS}, session_no FROM runs INDEXED BY {index} \
-         WHERE tenant_no = ?1 AND last_activity_ns >= ?2 AND started_at_ns <= ?3 AND {by_user}"
-    ))?;
-    let start = query.start.map_or(i64::MIN, |start| signed(start.0.min(i64::MAX as u64)));
-    let end = query.end.map_or(i64::MAX, |end| signed(end.0.min(i64::MAX as u64)));
-    let mut rows = select.query(params![cell.no.0, start, end, query.user.as_deref()])?;
     let mut sessions: FxHashMap<SessionNo, Option<SessionId>> = FxHashMap::default();
-    while let Some(row) = rows.next()? {
-        let no = SessionNo(row.get("session_no")?);
-        let session = sessions.entry(no).or_insert_with(|| cell.read().index.id_of(no));
-        if session.is_none() && no != NO_SESSION {
-            // Its session was removed, and the next checkpoint takes the row.
-            continue;
-        }
-        each(no, &read_run(row, session.as_ref())?);
-    }
-    Ok(())
+    let mut session_of = |no| sessions.entry(no).or_insert_with(|| cell.read().index.id_of(no)).clone();
+    reader.each_run(cell.no, query, &mut session_of, each)
 }
 
 fn view_of(row: &Run, unit: &Unit, folded: &Folded) -> RunView {

@@ -3,7 +3,7 @@
 use rusqlite::types::Type;
 use rusqlite::{Row, Statement, params};
 
-use super::recent::RunOrder;
+use super::super::recent::RunOrder;
 use crate::index::{AgentShare, SessionNo, SessionRow};
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
 use crate::model::run::{Run, RunStatus};
@@ -14,35 +14,12 @@ use crate::wire::stored::{self, StoredAgent};
 
 /// The number of a tenant in the database.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct TenantNo(pub(super) u32);
+pub struct TenantNo(pub u32);
 
 /// The session number of runs that have none.
-pub(super) const NO_SESSION: SessionNo = SessionNo(0);
+pub const NO_SESSION: SessionNo = SessionNo(0);
 
-/// Every column of `runs`, in the order that [`read_run`] expects; the session's id is not in the row.
-pub(super) const RUN_COLUMNS: &str = "started_at_ns, run_id, trace_id, span_id, agent_name, workflow_name, user_id, status, \
-     completed_at_ns, last_activity_ns, detail";
-
-pub(super) const UPSERT_RUN: &str = "INSERT INTO runs (tenant_no, session_no, started_at_ns, run_id, trace_id, span_id, agent_name, \
-     workflow_name, user_id, status, completed_at_ns, last_activity_ns, cost_nano_usd, tokens, detail, is_untraced) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
-     ON CONFLICT DO UPDATE SET agent_name = excluded.agent_name, workflow_name = excluded.workflow_name, user_id = excluded.user_id, \
-     status = excluded.status, completed_at_ns = excluded.completed_at_ns, last_activity_ns = excluded.last_activity_ns, \
-     cost_nano_usd = excluded.cost_nano_usd, tokens = excluded.tokens, detail = excluded.detail, \
-     is_untraced = excluded.is_untraced";
-
-pub(super) const DELETE_RUN: &str = "DELETE FROM runs WHERE tenant_no = ?1 AND session_no = ?2 AND started_at_ns = ?3 AND run_id = ?4 \
-     AND trace_id = ?5 AND span_id = ?6";
-
-pub(super) const UPSERT_SESSION: &str = "INSERT OR REPLACE INTO sessions (tenant_no, session_no, session_id, run_count, first_run_ns, \
-     last_activity_ns, total_duration_ns, total_cost_nano_usd, total_tokens, error_count, running_count, unpriced_calls, sort_activity_ns, \
-     sort_first_run_ns, agents) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
-
-pub(super) const SELECT_SESSIONS: &str = "SELECT tenant_no, session_no, session_id, run_count, first_run_ns, last_activity_ns, \
-     total_duration_ns, total_cost_nano_usd, total_tokens, error_count, running_count, unpriced_calls, sort_activity_ns, \
-     sort_first_run_ns, agents FROM sessions ORDER BY tenant_no, session_no";
-
-pub(super) fn write_run(upsert: &mut Statement<'_>, tenant: TenantNo, session: SessionNo, run: &Run) -> rusqlite::Result<()> {
+pub fn write_run(upsert: &mut Statement<'_>, tenant: TenantNo, session: SessionNo, run: &Run) -> rusqlite::Result<()> {
     upsert.execute(params![
         tenant.0,
         session.0,
@@ -64,19 +41,19 @@ pub(super) fn write_run(upsert: &mut Statement<'_>, tenant: TenantNo, session: S
     Ok(())
 }
 
-pub(super) fn delete_run(delete: &mut Statement<'_>, tenant: TenantNo, session: SessionNo, order: &RunOrder) -> rusqlite::Result<()> {
+pub fn delete_run(delete: &mut Statement<'_>, tenant: TenantNo, session: SessionNo, order: &RunOrder) -> rusqlite::Result<()> {
     let RunOrder { started_at, id, key } = order;
     let values = params![tenant.0, session.0, signed(started_at.0), signed(id.get()), key.trace.as_bytes(), signed(key.span.to_u64())];
     delete.execute(values)?;
     Ok(())
 }
 
-/// Reads a row of [`RUN_COLUMNS`].
-pub(super) fn read_run(row: &Row<'_>, session: Option<&SessionId>) -> rusqlite::Result<Run> {
+/// Reads the columns of a run, as the statements select them.
+pub fn read_run(row: &Row<'_>, session: Option<&SessionId>) -> rusqlite::Result<Run> {
     let trace: [u8; 16] = row.get(2)?;
     let trace = TraceId::from_bytes(&trace).ok_or_else(|| impossible(2, "trace id"))?;
     let span = SpanId::from_u64(unsigned(row.get(3)?)).ok_or_else(|| impossible(3, "span id"))?;
-    let detail = stored::decode_run_detail(row.get_ref(10)?.as_blob()?).map_err(|error| unreadable(10, error))?;
+    let detail = read_detail(row, 10)?;
     let text = |column| -> rusqlite::Result<crate::model::Str> { Ok(row.get_ref(column)?.as_str()?.into()) };
     Ok(Run {
         key: RunKey { trace, span },
@@ -105,7 +82,12 @@ pub(super) fn read_run(row: &Row<'_>, session: Option<&SessionId>) -> rusqlite::
     })
 }
 
-pub(super) fn write_session(upsert: &mut Statement<'_>, tenant: TenantNo, row: &SessionRow) -> rusqlite::Result<()> {
+/// What a run's row has no column for.
+pub fn read_detail(row: &Row<'_>, column: usize) -> rusqlite::Result<stored::RunDetail> {
+    stored::decode_run_detail(row.get_ref(column)?.as_blob()?).map_err(|error| unreadable(column, error))
+}
+
+pub fn write_session(upsert: &mut Statement<'_>, tenant: TenantNo, row: &SessionRow) -> rusqlite::Result<()> {
     let summary = &row.summary;
     let agents = summary.agents.iter().zip(&row.agents).map(|(name, share)| StoredAgent {
         name: name.clone(),
@@ -133,8 +115,8 @@ pub(super) fn write_session(upsert: &mut Statement<'_>, tenant: TenantNo, row: &
     Ok(())
 }
 
-/// Reads a row of [`SELECT_SESSIONS`].
-pub(super) fn read_session(row: &Row<'_>) -> rusqlite::Result<(TenantNo, SessionRow)> {
+/// Reads the columns of a session.
+pub fn read_session(row: &Row<'_>) -> rusqlite::Result<(TenantNo, SessionRow)> {
     let number = |column| -> rusqlite::Result<u64> { Ok(unsigned(row.get(column)?)) };
     let agents = stored::decode_agents(row.get_ref(14)?.as_blob()?).map_err(|error| unreadable(14, error))?;
     let share =
@@ -163,11 +145,11 @@ pub(super) fn read_session(row: &Row<'_>) -> rusqlite::Result<(TenantNo, Session
     Ok((tenant, row))
 }
 
-pub(super) fn signed(number: u64) -> i64 {
+pub fn signed(number: u64) -> i64 {
     number.cast_signed()
 }
 
-pub(super) fn unsigned(number: i64) -> u64 {
+pub fn unsigned(number: i64) -> u64 {
     number.cast_unsigned()
 }
 
@@ -175,6 +157,6 @@ fn impossible(column: usize, what: &'static str) -> rusqlite::Error {
     unreadable(column, stored::UnreadableBlob::Impossible(what))
 }
 
-pub(super) fn unreadable(column: usize, error: stored::UnreadableBlob) -> rusqlite::Error {
+pub fn unreadable(column: usize, error: stored::UnreadableBlob) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error))
 }

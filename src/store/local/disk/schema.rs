@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::statements::PREPARED_MAX;
+
 /// Written to `PRAGMA user_version`; raised whenever an older binary could misread the file.
-pub(super) const FORMAT_VERSION: i64 = 2;
+pub const FORMAT_VERSION: i64 = 2;
 /// `PRAGMA application_id`: the letters "SFLD".
 const APPLICATION_ID: i64 = 0x5346_4c44;
 
@@ -98,6 +100,25 @@ CREATE INDEX runs_by_user ON runs (tenant_no, user_id) WHERE user_id IS NOT NULL
 CREATE INDEX runs_untraced ON runs (tenant_no, session_no) WHERE is_untraced;
 ";
 
+/// Came later without a new format: who does not know of them loses nothing but their purpose.
+///
+/// `traces_left_out`: traces of which a run was left out of a session, because a report that names no trace tells of it too.
+/// `deletions`: sessions whose traces are still being forgotten.
+const ADDED_TABLES: &str = "
+CREATE TABLE IF NOT EXISTS traces_left_out (
+  tenant_no INTEGER NOT NULL,
+  session_id TEXT NOT NULL,
+  trace_id BLOB NOT NULL,
+  PRIMARY KEY (tenant_no, session_id, trace_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deletions (
+  tenant_no INTEGER NOT NULL,
+  session_no INTEGER NOT NULL,
+  session_id TEXT NOT NULL,
+  PRIMARY KEY (tenant_no, session_no)
+) WITHOUT ROWID;
+";
+
 /// From format 1, which knew nothing of reports.
 const FROM_VERSION_1: &str = "ALTER TABLE runs ADD COLUMN is_untraced INTEGER NOT NULL DEFAULT 0;";
 
@@ -115,7 +136,7 @@ pub enum SchemaError {
 }
 
 /// Opens the database for checkpoints, creating it if it is not there.
-pub(super) fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
+pub fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
     let mut db = Connection::open(path)?;
     let application_id: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -125,6 +146,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
         let create = db.transaction()?;
         create.execute_batch(TABLES)?;
         create.execute_batch(RUN_INDEXES)?;
+        create.execute_batch(ADDED_TABLES)?;
         create.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION};"))?;
         create.commit()?;
         return Ok(db);
@@ -140,6 +162,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
         }
         found => return Err(SchemaError::Version { found }),
     }
+    db.execute_batch(ADDED_TABLES)?;
     Ok(db)
 }
 
@@ -155,10 +178,11 @@ fn upgrade(db: &mut Connection) -> Result<(), SchemaError> {
 }
 
 /// Opens the database for reading beside the writer.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, SchemaError> {
+pub fn open_reader(path: &Path) -> Result<Connection, SchemaError> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(Duration::from_secs(10))?;
     db.pragma_update(None, "cache_size", -16_384)?;
+    db.set_prepared_statement_cache_capacity(PREPARED_MAX);
     Ok(db)
 }
 
@@ -168,5 +192,6 @@ fn configure(db: &Connection) -> Result<(), rusqlite::Error> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "cache_size", -65_536)?;
+    db.set_prepared_statement_cache_capacity(PREPARED_MAX);
     Ok(())
 }

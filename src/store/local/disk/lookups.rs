@@ -1,0 +1,260 @@
+//! Single looks into the database: a run by its number or place, a trace by its id.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::super::recent::{Overlay, RunOrder};
+use super::super::tenant::{TenantCell, TenantState};
+use super::read::Reader;
+use super::rows::{NO_SESSION, TenantNo, read_detail, read_run, signed, unreadable, unsigned};
+use super::statements::{self, Ready, Statement};
+use crate::index::{SessionNo, SessionTimes};
+use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
+use crate::model::run::Run;
+use crate::model::time::UnixNanos;
+use crate::store::view::RunQuery;
+use crate::wire::stored::{self, StoredTrace};
+
+impl Reader {
+    /// One run by the number it is shown by; `state` is the tenant's, of the same moment.
+    pub fn run_by_id(&self, cell: &TenantCell, state: &TenantState, id: RunId) -> rusqlite::Result<Option<Run>> {
+        if let Some(run) = state.recent.find(id) {
+            return Ok(Some(Run::clone(run)));
+        }
+        let mut select = self.ready(&statements::RUN_BY_ID)?;
+        let mut rows = select.query(params![cell.no.0, signed(id.get())])?;
+        while let Some(row) = rows.next()? {
+            let session_no = SessionNo(row.get("session_no")?);
+            let session = state.index.id_of(session_no);
+            if session.is_none() && session_no != NO_SESSION {
+                // Its session was removed, and the next checkpoint takes the row.
+                continue;
+            }
+            let run = read_run(row, session.as_ref())?;
+            if !state.recent.contains(session_no, &RunOrder::of(&run)) {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
+    }
+
+    /// One run by its place.
+    pub fn run(
+        &self,
+        tenant: TenantNo,
+        session_no: SessionNo,
+        session: Option<&SessionId>,
+        order: &RunOrder,
+    ) -> rusqlite::Result<Option<Run>> {
+        self.at_place(&statements::RUN_AT, tenant, session_no, order, |row| read_run(row, session))
+    }
+
+    pub fn has_run_at(&self, tenant: TenantNo, session_no: SessionNo, order: &RunOrder) -> rusqlite::Result<bool> {
+        Ok(self.at_place(&statements::RUN_EXISTS, tenant, session_no, order, |_| Ok(()))?.is_some())
+    }
+
+    fn at_place<T>(
+        &self,
+        statement: &Statement,
+        tenant: TenantNo,
+        session_no: SessionNo,
+        order: &RunOrder,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Option<T>> {
+        let RunOrder { started_at, id, key } = order;
+        let span = signed(key.span.to_u64());
+        let values = params![tenant.0, session_no.0, signed(started_at.0), signed(id.get()), key.trace.as_bytes(), span];
+        self.ready(statement)?.query_row(values, read).optional()
+    }
+
+    /// Run numbers within a range, at most 100.
+    pub fn run_ids_between(&self, tenant: TenantNo, from: u64, to: u64) -> rusqlite::Result<Vec<RunId>> {
+        let mut select = self.ready(&statements::RUN_IDS_BETWEEN)?;
+        let rows = select.query_map(params![tenant.0, signed(from), signed(to)], |row| row.get::<_, i64>(0))?;
+        Ok(rows.filter_map(|id| id.ok().and_then(|id| RunId::new(unsigned(id)))).collect())
+    }
+
+    /// Whether a run of the session overlaps [start, end]; those that `is_newer` knows are different or gone by now.
+    pub fn has_run_in(
+        &self,
+        tenant: TenantNo,
+        session: SessionNo,
+        (start, end): (UnixNanos, UnixNanos),
+        is_newer: impl Fn(&RunOrder) -> bool,
+    ) -> rusqlite::Result<bool> {
+        let mut select = self.ready(&statements::RUNS_IN_WINDOW)?;
+        let mut rows = select.query(params![tenant.0, session.0, signed(end.0), signed(start.0)])?;
+        while let Some(row) = rows.next()? {
+            let Some(order) = read_order(row)? else { continue };
+            if !is_newer(&order) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Up to `limit` runs of a session on disk that started within [start, end].
+    pub fn runs_started_between(
+        &self,
+        tenant: TenantNo,
+        session_no: SessionNo,
+        session: &SessionId,
+        (start, end): (UnixNanos, UnixNanos),
+        limit: u32,
+    ) -> rusqlite::Result<Vec<Run>> {
+        let mut select = self.ready(&statements::RUNS_STARTED_BETWEEN)?;
+        let values = params![tenant.0, session_no.0, signed(start.0), signed(end.0.min(i64::MAX as u64)), limit];
+        select.query_map(values, |row| read_run(row, Some(session)))?.collect()
+    }
+
+    /// Shows every run on disk that the query's user and times allow. `session_of` gives the id of a session that still is.
+    pub fn each_run(
+        &self,
+        tenant: TenantNo,
+        query: &RunQuery,
+        session_of: &mut dyn FnMut(SessionNo) -> Option<SessionId>,
+        each: &mut dyn FnMut(SessionNo, &Run),
+    ) -> rusqlite::Result<()> {
+        let start = query.start.map_or(i64::MIN, |start| signed(start.0.min(i64::MAX as u64)));
+        let end = query.end.map_or(i64::MAX, |end| signed(end.0.min(i64::MAX as u64)));
+        let mut select = self.ready(if query.user.is_some() { &statements::RUNS_OF_USER } else { &statements::RUNS_OF_TIME })?;
+        let mut rows = match &query.user {
+            Some(user) => select.query(params![tenant.0, start, end, &**user])?,
+            None => select.query(params![tenant.0, start, end])?,
+        };
+        while let Some(row) = rows.next()? {
+            let no = SessionNo(row.get("session_no")?);
+            let session = session_of(no);
+            // Without its session, that one was removed, and the next checkpoint takes the row.
+            if session.is_some() || no == NO_SESSION {
+                each(no, &read_run(row, session.as_ref())?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The times of every run of a session: those on disk that `newer` does not replace, and those of `newer`.
+    pub fn session_times(&self, tenant: TenantNo, session: SessionNo, newer: &Overlay) -> rusqlite::Result<SessionTimes> {
+        let mut times = SessionTimes::default();
+        for run in newer.values().flatten() {
+            times.add(&run.agent, run.started_at, run.last_activity, || Ok::<_, rusqlite::Error>(!run.is_future))?;
+        }
+        let mut select = self.ready(&statements::RUN_TIMES)?;
+        let mut rows = select.query(params![tenant.0, session.0])?;
+        while let Some(row) = rows.next()? {
+            let Some(order) = read_order(row)?.filter(|order| !newer.contains_key(order)) else { continue };
+            let last_activity = UnixNanos(unsigned(row.get(5)?));
+            let is_believable = || Ok::<_, rusqlite::Error>(!read_detail(row, 6)?.is_future);
+            times.add(row.get_ref(4)?.as_str()?, order.started_at, last_activity, is_believable)?;
+        }
+        Ok(times)
+    }
+
+    /// A page of a session's runs, in order, behind a place.
+    pub fn runs_after(
+        &self,
+        tenant: TenantNo,
+        session_no: SessionNo,
+        session: &SessionId,
+        after: Option<RunOrder>,
+        limit: usize,
+    ) -> rusqlite::Result<Vec<Run>> {
+        let mut select = self.ready(&statements::RUNS_AFTER)?;
+        let (started_at, id, trace, span) = match &after {
+            None => (i64::MIN, 0, &[0; 16], i64::MIN),
+            Some(RunOrder { started_at, id, key }) => {
+                (signed(started_at.0), signed(id.get()), key.trace.as_bytes(), signed(key.span.to_u64()))
+            }
+        };
+        let values = params![tenant.0, session_no.0, started_at, id, trace, span, limit as u32];
+        select.query_map(values, |row| read_run(row, Some(session)))?.collect()
+    }
+
+    /// The run on disk that started last of those whose times are believable; `is_newer` knows which rows are out of date.
+    pub fn newest_believable_run(
+        &self,
+        tenant: TenantNo,
+        session_no: SessionNo,
+        session: &SessionId,
+        is_newer: impl Fn(&RunOrder) -> bool,
+    ) -> rusqlite::Result<Option<Run>> {
+        let mut select = self.ready(&statements::RUNS_FROM_LAST)?;
+        let mut rows = select.query(params![tenant.0, session_no.0])?;
+        while let Some(row) = rows.next()? {
+            let run = read_run(row, Some(session))?;
+            if !run.is_future && !is_newer(&RunOrder::of(&run)) {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Traces of which a run was left out of a session.
+    pub fn traces_left_out(&self, tenant: TenantNo, session: &SessionId) -> rusqlite::Result<Vec<TraceId>> {
+        let mut select = self.ready(&statements::TRACES_LEFT_OUT)?;
+        let traces = select.query_map(params![tenant.0, session.as_str()], |row| row.get::<_, [u8; 16]>(0))?;
+        traces.filter_map(|trace| trace.map(|trace| TraceId::from_bytes(&trace)).transpose()).collect()
+    }
+
+    /// How many runs the session has on disk, exactly up to `limit`.
+    pub fn count_runs(&self, tenant: TenantNo, session: SessionNo, limit: u64) -> rusqlite::Result<u64> {
+        self.ready(&statements::COUNT_RUNS_UP_TO)?.query_row(params![tenant.0, session.0, signed(limit)], |row| Ok(unsigned(row.get(0)?)))
+    }
+
+    /// A trace as it is stored.
+    pub fn stored_trace(&self, tenant: TenantNo, trace: TraceId) -> rusqlite::Result<Option<StoredTrace>> {
+        let mut select = self.ready(&statements::TRACE_FACTS)?;
+        let mut rows = select.query(params![trace.as_bytes(), tenant.0])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        stored::decode_trace(row.get_ref(0)?.as_blob()?).map(Some).map_err(|error| unreadable(0, error))
+    }
+
+    pub fn has_trace(&self, tenant: TenantNo, trace: TraceId) -> rusqlite::Result<bool> {
+        self.ready(&statements::TRACE_EXISTS)?.exists(params![trace.as_bytes(), tenant.0])
+    }
+
+    /// Any trace whose id lies within [from, to].
+    pub fn trace_between(&self, tenant: TenantNo, from: TraceId, to: TraceId) -> rusqlite::Result<Option<TraceId>> {
+        let mut select = self.ready(&statements::TRACE_BETWEEN)?;
+        let found: Option<[u8; 16]> = select.query_row(params![from.as_bytes(), to.as_bytes(), tenant.0], |row| row.get(0)).optional()?;
+        Ok(found.and_then(|trace| TraceId::from_bytes(&trace)))
+    }
+
+    /// Up to `limit` traces that ended before a time, the oldest first.
+    pub fn old_traces(&self, before: UnixNanos, limit: u32) -> rusqlite::Result<Vec<((TenantNo, TraceId), StoredTrace)>> {
+        let mut select = self.ready(&statements::OLD_TRACES)?;
+        let mut old = Vec::new();
+        let mut rows = select.query(params![signed(before.0), limit])?;
+        while let Some(row) = rows.next()? {
+            let trace: [u8; 16] = row.get(1)?;
+            let Some(trace) = TraceId::from_bytes(&trace) else { continue };
+            let stored = stored::decode_trace(row.get_ref(2)?.as_blob()?).map_err(|error| unreadable(2, error))?;
+            old.push(((TenantNo(row.get(0)?), trace), stored));
+        }
+        Ok(old)
+    }
+
+    /// Bytes of the database that hold something.
+    pub fn used_bytes(&self) -> rusqlite::Result<u64> {
+        let number = |statement: &Statement| self.query_row(statement.sql, [], |row| row.get::<_, i64>(0));
+        let n_pages = number(&statements::PAGE_COUNT)? - number(&statements::FREE_PAGE_COUNT)?;
+        Ok((n_pages * number(&statements::PAGE_SIZE)?).cast_unsigned())
+    }
+
+    /// Reads from one state of the database from here on, until [`Self::end_snapshot`] or the drop.
+    pub fn begin_snapshot(&self) -> rusqlite::Result<()> {
+        self.execute_batch("BEGIN")?;
+        self.ready(&statements::FIX_SNAPSHOT)?.query_row([], |_| Ok(()))
+    }
+
+    pub fn end_snapshot(&self) -> rusqlite::Result<()> {
+        self.execute_batch("ROLLBACK")
+    }
+}
+
+/// The place of a run from its first four columns; `None` for ids that cannot be.
+pub fn read_order(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<RunOrder>> {
+    let trace: [u8; 16] = row.get(2)?;
+    let ids = (TraceId::from_bytes(&trace), SpanId::from_u64(unsigned(row.get(3)?)), RunId::new(unsigned(row.get(1)?)));
+    let (Some(trace), Some(span), Some(id)) = ids else { return Ok(None) };
+    Ok(Some(RunOrder { started_at: UnixNanos(unsigned(row.get(0)?)), id, key: RunKey { trace, span } }))
+}

@@ -1,0 +1,146 @@
+//! Reading the runs of a session: what lies on disk, with what is newer in memory laid over it.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use rusqlite::Connection;
+
+use super::super::recent::{Overlay, RunOrder};
+use super::super::store_error;
+use super::rows::TenantNo;
+use super::schema::{SchemaError, open_reader};
+use crate::index::SessionNo;
+use crate::model::ids::SessionId;
+use crate::model::run::Run;
+use crate::store::StoreError;
+
+/// Rows read at a time, so that a session of any size needs little memory.
+const PAGE_ROWS: usize = 512;
+/// Idle connections that are kept for the next reader.
+const IDLE_CONNECTIONS_MAX: usize = 8;
+
+/// Connections for readers. Each reader has one to itself, and gives it back.
+pub struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// A connection that goes back to [`Readers`] when dropped, outside any transaction.
+pub struct Reader {
+    db: Option<Connection>,
+    home: Arc<Readers>,
+}
+
+/// The runs of one session in chronological order, from one state: the database's of the moment it was opened, and the overlay's.
+pub struct RunStream {
+    reader: Reader,
+    tenant: TenantNo,
+    session_no: SessionNo,
+    session: SessionId,
+    /// What differs from disk and was not given yet.
+    overlay: std::iter::Peekable<std::collections::btree_map::IntoIter<RunOrder, Option<Arc<Run>>>>,
+    /// Rows read ahead.
+    rows: VecDeque<Run>,
+    /// Where the next page of rows begins; `None` once all are read.
+    after: Option<Option<RunOrder>>,
+    failed: bool,
+}
+
+// === impl Readers ===
+
+impl Readers {
+    pub fn new(path: &Path) -> Arc<Self> {
+        Arc::new(Self { path: path.to_owned(), idle: Mutex::default() })
+    }
+
+    pub fn take(self: &Arc<Self>) -> Result<Reader, SchemaError> {
+        let idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
+        let db = match idle {
+            Some(db) => db,
+            None => open_reader(&self.path)?,
+        };
+        Ok(Reader { db: Some(db), home: self.clone() })
+    }
+}
+
+// === impl Reader ===
+
+impl std::ops::Deref for Reader {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.db.as_ref().expect("the connection is there until the reader is dropped")
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let Some(db) = self.db.take() else { return };
+        if !db.is_autocommit() && db.execute_batch("ROLLBACK").is_err() {
+            return;
+        }
+        let mut idle = self.home.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if idle.len() < IDLE_CONNECTIONS_MAX {
+            idle.push(db);
+        }
+    }
+}
+
+// === impl RunStream ===
+
+impl RunStream {
+    /// Call it under the tenant's lock: it fixes the state of the database that the overlay belongs to.
+    pub fn open(reader: Reader, tenant: TenantNo, session_no: SessionNo, session: SessionId, overlay: Overlay) -> Result<Self, StoreError> {
+        reader.execute_batch("BEGIN").map_err(|error| store_error("begin reading runs", error))?;
+        let overlay = overlay.into_iter().peekable();
+        let mut stream = Self { reader, tenant, session_no, session, overlay, rows: VecDeque::new(), after: Some(None), failed: false };
+        stream.read_ahead().map_err(|error| store_error("read runs", error))?;
+        Ok(stream)
+    }
+
+    fn read_ahead(&mut self) -> rusqlite::Result<()> {
+        let Some(after) = self.after else { return Ok(()) };
+        self.rows.extend(self.reader.runs_after(self.tenant, self.session_no, &self.session, after, PAGE_ROWS)?);
+        self.after = if self.rows.len() < PAGE_ROWS { None } else { self.rows.back().map(|run| Some(RunOrder::of(run))) };
+        Ok(())
+    }
+
+    fn next_run(&mut self) -> rusqlite::Result<Option<Run>> {
+        loop {
+            if self.rows.is_empty() {
+                self.read_ahead()?;
+            }
+            let row = self.rows.front().map(RunOrder::of);
+            let newer = self.overlay.peek().map(|(order, _)| *order);
+            let takes_newer = match (row, newer) {
+                (None, None) => return Ok(None),
+                (Some(_), None) => false,
+                (None, Some(_)) => true,
+                (Some(row), Some(newer)) => newer <= row,
+            };
+            if !takes_newer {
+                return Ok(self.rows.pop_front());
+            }
+            if row == newer {
+                self.rows.pop_front();
+            }
+            if let Some((_, Some(run))) = self.overlay.next() {
+                return Ok(Some(Run::clone(&run)));
+            }
+        }
+    }
+}
+
+impl Iterator for RunStream {
+    type Item = Result<Run, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let next = self.next_run();
+        self.failed = next.is_err();
+        next.map_err(|error| store_error("read runs", error)).transpose()
+    }
+}

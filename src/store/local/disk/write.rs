@@ -1,0 +1,157 @@
+//! Writes one checkpoint. Rows are written in the order of their keys: what is new lies together.
+
+use rusqlite::{Connection, params};
+
+use super::super::checkpoint::Checkpoint;
+use super::super::seen::Seen;
+use super::load::sent_key;
+use super::rows::{self, TenantNo, signed};
+use super::statements::{self, Ready};
+use crate::journal::Position;
+use crate::model::time::UnixNanos;
+
+/// Writes one checkpoint; on an error nothing of it is there.
+pub fn write(db: &mut Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+    let transaction = db.transaction()?;
+    write_tenants(&transaction, checkpoint)?;
+    write_sessions(&transaction, checkpoint)?;
+    write_runs(&transaction, checkpoint)?;
+    write_traces(&transaction, checkpoint)?;
+    for (tenant, session, deleted_at) in &checkpoint.tombstones {
+        match deleted_at {
+            Some(at) => transaction.ready(&statements::PUT_TOMBSTONE)?.execute(params![tenant.0, session.as_str(), signed(at.0)])?,
+            None => transaction.ready(&statements::DELETE_TOMBSTONE)?.execute(params![tenant.0, session.as_str()])?,
+        };
+    }
+    write_deletions(&transaction, checkpoint)?;
+    put_number(&transaction, "clock_ns", checkpoint.clock.0)?;
+    for (key, value) in [("journal_position", checkpoint.position), ("opened_at", checkpoint.opened_at)] {
+        put_position(&transaction, key, value)?;
+    }
+    transaction.commit()
+}
+
+/// Notes a position in the journal.
+pub fn put_position(db: &Connection, key: &str, position: Position) -> rusqlite::Result<()> {
+    put_number(db, key, position.0)
+}
+
+fn put_number(db: &Connection, key: &str, number: u64) -> rusqlite::Result<()> {
+    db.ready(&statements::PUT_META)?.execute(params![key, signed(number)])?;
+    Ok(())
+}
+
+fn write_deletions(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+    for (tenant, session_no, began) in &checkpoint.deletions {
+        match began {
+            Some(id) => db.ready(&statements::PUT_DELETION)?.execute(params![tenant.0, session_no.0, id.as_str()])?,
+            None => db.ready(&statements::DELETE_DELETION)?.execute(params![tenant.0, session_no.0])?,
+        };
+    }
+    for (tenant, session) in &checkpoint.forgotten_left_out {
+        db.ready(&statements::DELETE_TRACES_LEFT_OUT)?.execute(params![tenant.0, session.as_str()])?;
+    }
+    for (tenant, session, trace) in &checkpoint.left_out {
+        db.ready(&statements::PUT_TRACE_LEFT_OUT)?.execute(params![tenant.0, session.as_str(), trace.as_bytes()])?;
+    }
+    Ok(())
+}
+
+fn write_tenants(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+    let mut upsert = db.ready(&statements::PUT_TENANT)?;
+    for (cell, next_session, seen) in &checkpoint.tenants {
+        upsert.execute(params![cell.no.0, cell.name.as_str(), next_session.0])?;
+        write_seen(db, cell.no, seen)?;
+    }
+    Ok(())
+}
+
+fn write_sessions(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+    let mut clear = db.ready(&statements::DELETE_RUNS_OF_SESSION)?;
+    for (tenant, session) in &checkpoint.cleared {
+        clear.execute(params![tenant.0, session.0])?;
+    }
+    if checkpoint.sessionless_floor > UnixNanos::ZERO {
+        let mut expire = db.ready(&statements::EXPIRE_SESSIONLESS_RUNS)?;
+        for (cell, ..) in &checkpoint.tenants {
+            expire.execute(params![cell.no.0, signed(checkpoint.sessionless_floor.0)])?;
+        }
+    }
+    let mut upsert = db.ready(&statements::PUT_SESSION)?;
+    let mut delete = db.ready(&statements::DELETE_SESSION)?;
+    for (tenant, no, row) in &checkpoint.sessions {
+        match row {
+            Some(row) => rows::write_session(&mut upsert, *tenant, row)?,
+            None => _ = delete.execute(params![tenant.0, no.0])?,
+        }
+    }
+    Ok(())
+}
+
+fn write_runs(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+    let mut upsert = db.ready(&statements::PUT_RUN)?;
+    let mut delete = db.ready(&statements::DELETE_RUN)?;
+    let mut sessions: Vec<_> = checkpoint.runs.iter().collect();
+    sessions.sort_unstable_by_key(|(session, _)| **session);
+    for ((tenant, session), runs) in sessions {
+        let mut runs: Vec<_> = runs.iter().collect();
+        runs.sort_unstable_by_key(|(order, _)| **order);
+        for (order, run) in runs {
+            match run {
+                Some(run) => rows::write_run(&mut upsert, *tenant, *session, run)?,
+                None => rows::delete_run(&mut delete, *tenant, *session, order)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_traces(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+    let mut upsert = db.ready(&statements::PUT_TRACE)?;
+    let mut delete = db.ready(&statements::DELETE_TRACE)?;
+    for (tenant, trace, row) in &checkpoint.traces {
+        match row {
+            Some(row) => upsert.execute(params![tenant.0, trace.as_bytes(), signed(row.last.0), row.facts])?,
+            None => delete.execute(params![tenant.0, trace.as_bytes()])?,
+        };
+    }
+    let mut keep = db.ready(&statements::KEEP_TRACE)?;
+    for (tenant, trace, until) in &checkpoint.kept {
+        keep.execute(params![tenant.0, trace.as_bytes(), signed(until.0)])?;
+    }
+    Ok(())
+}
+
+fn write_seen(db: &Connection, tenant: TenantNo, seen: &Seen) -> rusqlite::Result<()> {
+    let mut put = db.ready(&statements::PUT_META)?;
+    for (service, n_spans) in seen.counts() {
+        put.execute(params![sent_key(tenant, service), signed(n_spans)])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::load;
+    use super::*;
+
+    #[test]
+    fn what_a_tenant_sent_is_read_back_whatever_a_service_is_called() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID").unwrap();
+        db.execute_batch("INSERT INTO meta VALUES ('journal_position', 7)").unwrap();
+        let mut seen = Seen::default();
+        seen.add("a:b/💬", 3);
+        seen.add("", 2);
+        seen.add("zz", 9);
+        write_seen(&db, TenantNo(4), &seen).unwrap();
+        let mut restored = Seen::default();
+        for sent in load::sent(&db).unwrap() {
+            assert_eq!(sent.tenant, TenantNo(4));
+            restored.restore(sent.service, sent.n_spans);
+        }
+        assert_eq!(restored, seen);
+        assert_eq!(seen.n_spans(), 14);
+        assert_eq!(seen.services(), [("zz".into(), 9), ("a:b/💬".into(), 3)]);
+    }
+}
