@@ -29,6 +29,7 @@
 //! | 6 | [`ingest`], [`api`], [`ui`] | the doors |
 //! | 7 | [`config`], [`telemetry`], [`server`], [`app`], [`cli`] | the only modules that know everything |
 //! | 7 | [`demo`] | a client: readable traffic for a running server |
+//! | 7 | [`fuzz`](self) | what the fuzz targets run; in no ordinary build |
 
 pub mod api;
 pub mod app;
@@ -38,6 +39,8 @@ pub mod config;
 pub mod conventions;
 pub mod demo;
 pub mod fold;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod index;
 pub mod ingest;
 pub mod journal;

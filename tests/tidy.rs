@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 8] = [
     &["store"],
     &["auth", "params"],
     &["ingest", "api", "ui"],
-    &["config", "telemetry", "server", "app", "cli", "demo"],
+    &["config", "telemetry", "server", "app", "cli", "demo", "fuzz"],
 ];
 const MAX_LINES: usize = 500;
 

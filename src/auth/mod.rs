@@ -7,6 +7,8 @@
 //! - Never logs, prints or returns a key or a token.
 
 mod exposure;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod keys;
 mod sessions;
 #[cfg(test)]

@@ -84,7 +84,7 @@ async fn answer(receiver: &Receiver, signal: Signal, parts: &Parts, body: &mut B
 }
 
 /// Strips the prefix of the one message of a unary call. Returns whether the message is compressed.
-fn unframe(body: &mut Bytes) -> Result<bool, Refusal> {
+pub(super) fn unframe(body: &mut Bytes) -> Result<bool, Refusal> {
     let Some((&[flag, a, b, c, d], message)) = body.split_first_chunk::<PREFIX_BYTES>() else {
         return Err(Refusal::Framing("the request ends before its message begins"));
     };

@@ -11,6 +11,8 @@ mod admission;
 mod body;
 mod count;
 mod encoding;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod grpc;
 mod http;
 mod metrics;

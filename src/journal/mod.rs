@@ -18,6 +18,8 @@
 
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod line;
 mod positions;
 mod reader;

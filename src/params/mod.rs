@@ -10,6 +10,8 @@
 pub mod base;
 pub mod explore;
 pub mod format;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod include;
 pub mod instant;
 pub mod links;

@@ -6,6 +6,8 @@
 //! - What is not known is `None`, never zero: a self-hosted model is unknown, not free.
 //! - Pure but for reading the override file once: no clock, no network. The same call has the same price until the binary or the file changes.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod overrides;
 mod provider;
 mod remembered;

@@ -82,7 +82,7 @@ impl Overrides {
         Self::parse(&text, table).map_err(|message| OverridesError::File { path: path.to_owned(), message })
     }
 
-    fn parse(text: &str, table: &Table) -> Result<Self, String> {
+    pub(super) fn parse(text: &str, table: &Table) -> Result<Self, String> {
         let file: File = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
         let mut overrides = Self::default();
         let mut seen = HashSet::new();

@@ -17,6 +17,8 @@ mod backoff;
 mod batch;
 pub mod client;
 pub mod forwarder;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod guard;
 mod halt;
 mod lane;

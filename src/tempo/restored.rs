@@ -57,7 +57,7 @@ pub struct TraceSpans {
 }
 
 /// Attributes of the resources of spans.
-type Resources = HashMap<(TraceId, SpanId), Vec<(String, Attribute)>>;
+pub(super) type Resources = HashMap<(TraceId, SpanId), Vec<(String, Attribute)>>;
 
 /// Tempo refuses to say which tags there are in more than 168 hours.
 const TAGS_SECONDS: u64 = 24 * 3600 * 6;
@@ -154,7 +154,7 @@ fn digest(found: &FoundTrace) -> u64 {
     found.spans.iter().map(of_span).fold(found.spans.len() as u64, u64::wrapping_add)
 }
 
-fn trace_spans(found: FoundTrace, resources: &Resources) -> TraceSpans {
+pub(super) fn trace_spans(found: FoundTrace, resources: &Resources) -> TraceSpans {
     let FoundTrace { trace, spans, .. } = found;
     let stamped = spans.iter().filter_map(|span| Stamped::of_found(trace, span)).collect();
     let n_spans = spans.len();

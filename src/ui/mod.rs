@@ -10,6 +10,8 @@
 
 mod assets;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod icons;
 mod list;
 mod live;

@@ -13,6 +13,10 @@ use crate::wire::otlp::{self, Attribute, Span, Value, array_values, map_entries}
 const ATTRIBUTES_MAX: usize = 256;
 const EVENTS_MAX: usize = 64;
 
+/// Arrays and maps in one another that are shown. What we took is less deep (`limits.max_attribute_depth`), but others may have sent to Tempo
+/// what we did not look at, and each level takes stack.
+const DEPTH_MAX: u32 = 100;
+
 /// One span with all that was sent of it.
 pub(super) struct RawSpan {
     pub(super) scope: String,
@@ -118,21 +122,57 @@ fn read(resource: &[Attribute<'_>], scope: &str, span: &Span<'_>) -> RawSpan {
 }
 
 fn collect<'a>(attributes: impl Iterator<Item = Attribute<'a>>) -> BTreeMap<String, Json> {
-    attributes.take(ATTRIBUTES_MAX).map(|attribute| (attribute.key.to_owned(), json(attribute.value))).collect()
+    attributes.take(ATTRIBUTES_MAX).map(|attribute| (attribute.key.to_owned(), json(attribute.value, 0))).collect()
 }
 
-/// A value as JSON has it; bytes as their number, since nobody reads them.
-fn json(value: Value<'_>) -> Json {
+/// A value as JSON has it; bytes as their number, since nobody reads them. `depth` counts the arrays and maps around it.
+fn json(value: Value<'_>, depth: u32) -> Json {
     match value {
+        Value::Array(_) | Value::Map(_) if depth >= DEPTH_MAX => "…".into(),
         Value::Empty => Json::Null,
         Value::Str(text) => text.into(),
         Value::Bool(is) => is.into(),
         Value::Int(number) => number.into(),
         Value::Double(number) => Number::from_f64(number).map_or_else(|| number.to_string().into(), Json::Number),
         Value::Bytes(bytes) => format!("{} bytes", bytes.len()).into(),
-        Value::Array(array) => array_values(array).map_while(Result::ok).map(json).collect(),
+        Value::Array(array) => array_values(array).map_while(Result::ok).map(|value| json(value, depth + 1)).collect(),
         Value::Map(map) => Json::Object(
-            map_entries(map).map_while(Result::ok).map(|entry| (entry.key.to_owned(), json(entry.value))).collect::<Map<_, _>>(),
+            map_entries(map).map_while(Result::ok).map(|entry| (entry.key.to_owned(), json(entry.value, depth + 1))).collect::<Map<_, _>>(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message of one field that holds `content`.
+    fn field(number: u8, content: &[u8]) -> Vec<u8> {
+        let mut message = vec![number << 3 | 2];
+        let mut length = content.len();
+        while length >= 0x80 {
+            message.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        message.push(length as u8);
+        message.extend_from_slice(content);
+        message
+    }
+
+    /// Spans in Tempo need not have come through us: nested without end, they once took the stack, and the server with it.
+    #[test]
+    fn a_value_of_any_depth_is_shown_as_far_as_it_can_be_read() {
+        let mut value = Vec::new();
+        for _ in 0..20_000 {
+            // AnyValue.array_value, ArrayValue.values
+            value = field(5, &field(1, &value));
+        }
+        let attribute = [field(1, b"deep"), field(2, &value)].concat();
+        let span = [field(1, &[7; 16]), field(2, &[1; 8]), field(9, &attribute)].concat();
+        let requests = [Bytes::from(field(1, &field(2, &field(2, &span))))];
+        let (trace, id) = (TraceId::from_bytes(&[7; 16]).unwrap(), SpanId::from_bytes(&[1; 8]).unwrap());
+        let shown = whole(&requests, trace, id).unwrap().attributes["deep"].to_string();
+        assert_eq!(shown, format!("{}\"…\"{}", "[".repeat(100), "]".repeat(100)));
+        assert_eq!(outlines(&requests, trace).len(), 1);
     }
 }

@@ -2,11 +2,13 @@
 
 mod encode;
 pub mod entry;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod inspect;
 pub mod json;
 mod json_schema;
 mod json_text;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod oracle;
 pub mod otlp;
 mod proto;

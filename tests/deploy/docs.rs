@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::{files, read, root};
 
-/// README and everything below docs.
+/// README, CONTRIBUTING and everything below docs.
 fn pages() -> Vec<PathBuf> {
     let mut pages = files("docs", "md");
-    pages.push("README.md".into());
+    pages.extend(["README.md".into(), "CONTRIBUTING.md".into()]);
     pages
 }
 
@@ -58,6 +58,19 @@ fn every_page_that_the_source_names_exists() {
             let path: &str = text[at..].split(|c: char| !c.is_ascii_alphanumeric() && !"/._-".contains(c)).next().unwrap();
             assert!(!path.ends_with(".md") || root().join(path).exists(), "{} names {path}", file.display());
         }
+    }
+}
+
+#[test]
+fn every_step_of_ci_is_explained() {
+    let run = read(".ci/run");
+    let steps = run.split("STEPS = {").nth(1).unwrap().split("\n}").next().unwrap();
+    let steps: Vec<&str> = steps.lines().filter_map(|line| line.trim().strip_prefix('"')?.split('"').next()).collect();
+    assert!(steps.contains(&"tests") && steps.len() > 8, "{steps:?}");
+    let page = read("CONTRIBUTING.md");
+    let first_cells: String = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
+    for step in steps {
+        assert!(first_cells.contains(&format!("`{step}`")), "CONTRIBUTING does not explain {step}");
     }
 }
 

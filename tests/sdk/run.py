@@ -30,7 +30,8 @@ def main():
             report(result)
     models.stop()
     print("\n%.0f s" % (time.monotonic() - began))
-    print("%d passed, %d failed" % (len(jobs) - failed, failed))
+    skipped = ", 1 skipped (TEMPO_BIN does not name a Tempo 3)" if is_tempo_skipped(options) else ""
+    print("%d passed, %d failed%s" % (len(jobs) - failed, failed, skipped))
     return 1 if failed or not jobs else 0
 
 
@@ -58,12 +59,10 @@ def all_jobs(options, models):
     """What gives one `Result` each; the long ones first."""
     binary = options.binary.resolve()
     jobs = []
-    if not wanted("tempo", options) or options.mode:
-        pass
-    elif os.environ.get("TEMPO_BIN"):
-        jobs.append(partial(tempo.run, binary, models, SCENARIOS))
-    else:
+    if is_tempo_skipped(options):
         print("SKIPPED tempo: set TEMPO_BIN to the binary of a Tempo 3 to run it")
+    elif is_tempo_wanted(options):
+        jobs.append(partial(tempo.run, binary, models, SCENARIOS))
     if options.mode in (None, "both"):
         others = [("crash_acked", partial(crash.run, "acked")), ("crash_lost", partial(crash.run, "lost")), ("wax", wax.run)]
         jobs += [partial(check, binary, models) for name, check in others if wanted(name, options)]
@@ -73,6 +72,14 @@ def all_jobs(options, models):
                 keep = options.record / ("%s_%s" % (scenario.name, mode)) if options.record else None
                 jobs.append(partial(run_one.run, scenario, mode, binary, models, keep))
     return jobs
+
+
+def is_tempo_wanted(options):
+    return wanted("tempo", options) and not options.mode
+
+
+def is_tempo_skipped(options):
+    return is_tempo_wanted(options) and not os.environ.get("TEMPO_BIN")
 
 
 def wanted(name, options):

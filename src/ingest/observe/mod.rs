@@ -7,7 +7,7 @@
 //! - Every answer is a JSON object. The slash at the end of a path may be missing.
 
 mod answers;
-mod route;
+pub(super) mod route;
 
 use axum::Router;
 use axum::extract::{Request, State};

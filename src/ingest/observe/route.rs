@@ -9,7 +9,7 @@ use crate::model::report::EventKind;
 use crate::model::time::UnixNanos;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Route {
+pub(in crate::ingest) enum Route {
     Config,
     PolicyCheck,
     PolicyManifest,
@@ -32,7 +32,7 @@ const NAME_MAX_BYTES: usize = 256;
 // === impl Route ===
 
 impl Route {
-    pub(super) fn of(method: &Method, path: &str) -> Self {
+    pub(in crate::ingest) fn of(method: &Method, path: &str) -> Self {
         if path.starts_with("/api/v1/observability/runs/") {
             return if *method == Method::POST { Self::Tenant("memory") } else { Self::Unknown };
         }
@@ -59,7 +59,7 @@ impl Route {
     }
 
     /// The label `endpoint` in metrics.
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::ingest) fn name(self) -> &'static str {
         match self {
             Self::Config => "config",
             Self::PolicyCheck => "policy-check",
@@ -96,7 +96,7 @@ fn kind(what: &str) -> Option<EventKind> {
 }
 
 /// Who the daily run is of, and of which day: today in UTC where the body does not say.
-pub(super) fn agent_and_date(body: &Bytes, now: UnixNanos) -> (String, String) {
+pub(in crate::ingest) fn agent_and_date(body: &Bytes, now: UnixNanos) -> (String, String) {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |key: &str| body.get(key).and_then(serde_json::Value::as_str).filter(|text| (1..=NAME_MAX_BYTES).contains(&text.len()));
     let agent = text("agent_slug").or_else(|| text("agent_name")).unwrap_or_default().to_owned();

@@ -68,26 +68,21 @@ impl QueryClient {
     ) -> Result<Vec<FoundTrace>, QueryError> {
         let Window { start, end } = window;
         let path = format!("/api/search?q={}&start={start}&end={end}&limit={limit}&spss={spans}", encode(query));
-        let answer = self.json(tenant, &path).await?;
-        let traces = answer["traces"].as_array().map(Vec::as_slice).unwrap_or_default();
-        traces.iter().map(found_trace).collect()
+        found_traces(&self.json(tenant, &path).await?)
     }
 
     /// The series of an instant metric over the window, which Tempo allows to be 24 hours long.
     pub async fn metric(&self, tenant: &Tenant, query: &str, window: Window) -> Result<Vec<Series>, QueryError> {
         let Window { start, end } = window;
-        let answer = self.json(tenant, &format!("/api/metrics/query?q={}&start={start}&end={end}", encode(query))).await?;
-        let series = answer["series"].as_array().map(Vec::as_slice).unwrap_or_default();
-        Ok(series.iter().map(found_series).collect())
+        let path = format!("/api/metrics/query?q={}&start={start}&end={end}", encode(query));
+        Ok(all_series(&self.json(tenant, &path).await?))
     }
 
     /// The attributes of resources that Tempo knows of in the window.
     pub async fn resource_tags(&self, tenant: &Tenant, window: Window) -> Result<Vec<String>, QueryError> {
         let Window { start, end } = window;
-        let answer = self.json(tenant, &format!("/api/v2/search/tags?scope=resource&start={start}&end={end}")).await?;
-        let scopes = answer["scopes"].as_array().into_iter().flatten().filter(|scope| scope["name"] == "resource");
-        let tags = scopes.flat_map(|scope| scope["tags"].as_array().into_iter().flatten());
-        Ok(tags.filter_map(|tag| tag.as_str().map(str::to_owned)).collect())
+        let path = format!("/api/v2/search/tags?scope=resource&start={start}&end={end}");
+        Ok(tags_of_resources(&self.json(tenant, &path).await?))
     }
 
     async fn json(&self, tenant: &Tenant, path: &str) -> Result<Value, QueryError> {
@@ -133,6 +128,23 @@ impl FoundSpan {
     fn attribute(&self, key: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
+}
+
+/// Reads an answer of `/api/search`.
+pub(in crate::tempo) fn found_traces(answer: &Value) -> Result<Vec<FoundTrace>, QueryError> {
+    answer["traces"].as_array().into_iter().flatten().map(found_trace).collect()
+}
+
+/// Reads an answer of `/api/metrics/query`.
+pub(in crate::tempo) fn all_series(answer: &Value) -> Vec<Series> {
+    answer["series"].as_array().into_iter().flatten().map(found_series).collect()
+}
+
+/// Reads an answer of `/api/v2/search/tags`.
+pub(in crate::tempo) fn tags_of_resources(answer: &Value) -> Vec<String> {
+    let scopes = answer["scopes"].as_array().into_iter().flatten().filter(|scope| scope["name"] == "resource");
+    let tags = scopes.flat_map(|scope| scope["tags"].as_array().into_iter().flatten());
+    tags.filter_map(|tag| tag.as_str().map(str::to_owned)).collect()
 }
 
 fn found_trace(trace: &Value) -> Result<FoundTrace, QueryError> {

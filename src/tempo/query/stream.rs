@@ -39,14 +39,14 @@ struct SearchRequest {
 
 /// Of `tempopb.SearchResponse`.
 #[derive(Clone, PartialEq, prost::Message)]
-struct SearchResponse {
+pub(in crate::tempo) struct SearchResponse {
     #[prost(message, repeated, tag = "1")]
-    traces: Vec<Trace>,
+    pub(in crate::tempo) traces: Vec<Trace>,
 }
 
 /// Of `tempopb.TraceSearchMetadata`.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Trace {
+pub(in crate::tempo) struct Trace {
     #[prost(string, tag = "1")]
     trace_id: String,
     #[prost(message, repeated, tag = "7")]
@@ -156,7 +156,8 @@ fn is_of_transport(status: &Status) -> bool {
         || status.metadata().is_empty() && status.message().starts_with("grpc-status header missing")
 }
 
-fn found_trace(trace: Trace) -> Result<FoundTrace, QueryError> {
+/// Reads one trace of an answer.
+pub(in crate::tempo) fn found_trace(trace: Trace) -> Result<FoundTrace, QueryError> {
     let Trace { trace_id, span_sets } = trace;
     let mut found = FoundTrace { trace: super::search::trace_id(&trace_id)?, matched: 0, spans: Vec::new() };
     for set in span_sets {

@@ -1,0 +1,41 @@
+//! The body of a fuzz target: what must hold for any headers that may carry a credential.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Authenticator, KeyEntry, Keys, Right};
+use crate::model::ids::Tenant;
+
+const READER: &str = "reader-key";
+const WRITER: &str = "writer-key";
+
+/// Any headers: nobody is let in who does not present a key whole, and nobody does more than the key allows.
+///
+/// Each line is a header, `name: value`.
+pub fn check_credentials(bytes: &[u8]) {
+    let mut headers = HeaderMap::new();
+    for line in bytes.split(|byte| *byte == b'\n').take(64) {
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+        let value = line.get(colon + 1..).unwrap_or_default().trim_ascii();
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(&line[..colon]), HeaderValue::from_bytes(value)) {
+            headers.append(name, value);
+        }
+    }
+    let authenticator = authenticator();
+    for (right, key, tenant) in [(Right::Read, READER, "blue"), (Right::Ingest, WRITER, "red")] {
+        if let Ok(allowed) = authenticator.from_headers(&headers, right) {
+            let is_presented = |value: &HeaderValue| value.as_bytes().windows(key.len()).any(|bytes| bytes == key.as_bytes());
+            assert!(headers.values().any(is_presented), "let in without {key}");
+            assert_eq!(allowed.as_str(), tenant);
+        }
+    }
+}
+
+fn authenticator() -> Authenticator {
+    let entry = |key: &str, tenant: &str, right| KeyEntry {
+        key: key.to_owned(),
+        tenant: Tenant::new(tenant).expect("a name"),
+        rights: vec![right],
+    };
+    let entries = vec![entry(READER, "blue", Right::Read), entry(WRITER, "red", Right::Ingest)];
+    Authenticator::with_keys(Keys::new(entries).expect("two keys"))
+}

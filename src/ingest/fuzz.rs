@@ -1,0 +1,83 @@
+//! Bodies of fuzz targets: what must hold for any body of any request, and for any address below the SDK's path.
+
+use bytes::Bytes;
+use http::Method;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message as _;
+
+use super::admission::Admission;
+use super::body::Held;
+use super::encoding::Coding;
+use super::screen::{Format, decode, screen};
+use super::{count, grpc, observe};
+use crate::model::time::UnixNanos;
+use crate::wire::inspect::{Limits, inspect};
+
+/// Enough for what a fuzzer sends, and little enough that a bomb meets it.
+const MAX_BYTES: usize = 1 << 20;
+const INFLIGHT_MAX_BYTES: u64 = 4 << 20;
+const LIMITS: Limits = Limits { max_depth: 30 };
+
+/// Any body in any frame and coding: refused, or what is kept of it can be decoded by anyone, within the limits, and is paid for until
+/// it is dropped.
+///
+/// The first byte says how it came: two bits for the coding, one for JSON, one for a gRPC frame around it.
+pub fn check_body(bytes: &[u8]) {
+    let Some((how, body)) = bytes.split_first() else {
+        return;
+    };
+    let mut coding = [Coding::Identity, Coding::Gzip, Coding::Deflate, Coding::Zstd][usize::from(how & 3)];
+    let format = if how & 4 == 0 { Format::Protobuf } else { Format::Json };
+    let mut body = Bytes::copy_from_slice(body);
+    if how & 8 != 0 {
+        match grpc::unframe(&mut body) {
+            Ok(true) => {}
+            Ok(false) => coding = Coding::Identity,
+            Err(_) => return,
+        }
+    }
+    let admission = Admission::new(INFLIGHT_MAX_BYTES);
+    let Ok(permit) = admission.admit(body.len()) else {
+        return;
+    };
+    let held = decode(Held { bytes: body, permit }, coding, MAX_BYTES);
+    if let Ok(held) = held {
+        assert!(coding == Coding::Identity || held.bytes.len() <= MAX_BYTES);
+        if let Ok(screened) = screen(held, format, LIMITS) {
+            let kept = &screened.held.bytes;
+            ExportTraceServiceRequest::decode(kept.clone()).expect("what is kept can be decoded");
+            let again = inspect(kept, LIMITS).expect("what is kept is well formed");
+            assert!(again.faults.is_empty());
+            assert_eq!(again.n_spans as u64, screened.n_accepted);
+            assert_eq!(admission.inflight_bytes(), kept.len() as u64);
+        }
+    }
+    assert_eq!(admission.inflight_bytes(), 0);
+}
+
+/// Any logs or metrics: counted or refused.
+pub fn check_count(bytes: &[u8]) {
+    // A record takes two bytes at least: its key and its length.
+    for counted in [count::log_records(bytes), count::metric_points(bytes)].into_iter().flatten() {
+        assert!(counted <= bytes.len() as u64 / 2);
+    }
+    for counted in [count::log_records_json(bytes), count::metric_points_json(bytes)].into_iter().flatten() {
+        assert!(counted <= bytes.len() as u64);
+    }
+}
+
+/// Any address and body below the path of the Waxell SDK: it has a name among those of the metrics, and an agent's name is bounded.
+///
+/// The first line is the address, the rest is the body.
+pub fn check_observe(bytes: &[u8]) {
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let (address, body) = bytes.split_at(end);
+    let address = String::from_utf8_lossy(address);
+    for method in [Method::GET, Method::POST] {
+        let name = observe::route::Route::of(&method, &address).name();
+        assert!(!name.is_empty() && name.len() < 32);
+    }
+    let body = Bytes::copy_from_slice(body.get(1..).unwrap_or_default());
+    let (agent, date) = observe::route::agent_and_date(&body, UnixNanos(1_700_000_000_000_000_000));
+    assert!(agent.len() <= 256 && date.len() <= 256);
+}
