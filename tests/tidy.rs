@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The modules by layer, lowest first: a module uses strictly lower layers only (the table in `src/lib.rs`).
 const LAYERS: [&[&str]; 8] = [
     &["model"],
-    &["wire", "journal"],
+    &["wire", "journal", "bounds"],
     &["conventions", "fold", "prices"],
     &["index", "tempo"],
     &["store"],

@@ -87,7 +87,7 @@ class Server:
         """What the index itself takes, which grows with the sessions and is no part of the bound."""
         _, _, text = self.get("/metrics")
         for line in text.decode().splitlines():
-            if line.startswith("sessionfold_store_index_bytes "):
+            if line.startswith('sessionfold_memory_bytes{of="index"} '):
                 return int(float(line.split()[1]))
         return 0
 

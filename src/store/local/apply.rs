@@ -207,7 +207,7 @@ impl Folder {
                 long.push(no);
                 continue;
             }
-            let runs = RunStream::open(self.shared.reader()?, cell.no, no, row.summary.id, state.recent.overlay(no))?
+            let runs = RunStream::open(self.shared.own_reader()?, cell.no, no, row.summary.id, state.recent.overlay(no))?
                 .collect::<Result<Vec<_>, _>>()?;
             state.index.recompute(no, runs.iter());
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, params};
 
+use super::SqliteLimits;
 use super::rows::signed;
 use super::schema::{SchemaError, open_writer};
 use super::{LocalStore, Price};
@@ -62,7 +63,7 @@ pub fn damage(database: &Path) -> Option<String> {
 /// Puts the database aside and begins an empty one, which reads its journal from `start` and knows of the same deletions.
 pub fn begin_anew(database: &Path, start: Position) -> Result<Option<PutAside>, SchemaError> {
     let put_aside = put_aside(database)?;
-    let mut db = open_writer(database)?;
+    let mut db = open_writer(database, &SqliteLimits::default())?;
     let create = db.transaction()?;
     for key in ["journal_position", "opened_at"] {
         create.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", params![key, signed(start.0)])?;
