@@ -78,9 +78,9 @@ impl Budget {
             total,
             open_traces: or(config.fold.open_trace_bytes, defaults.fold.open_trace_bytes, part(8)),
             journal_tail: or(config.journal.tail_bytes, defaults.journal.tail_bytes, part(64)),
-            // One request of the largest size, as it comes and decompressed, has to fit.
+            // One request of the largest size has to fit, with what it was compressed to.
             inflight: or(config.limits.max_inflight_bytes, defaults.limits.max_inflight_bytes, part(8))
-                .max(2 * config.limits.max_request_bytes.0),
+                .max(config.limits.max_request_bytes.0 / 2 * 3),
             held_spans: or(config.forward.max_held_bytes, defaults.forward.max_held_bytes, part(32)),
             sent_spans: part(32),
             sqlite: SqliteLimits {

@@ -101,7 +101,7 @@ fn agree(summary: &SessionSummary, runs: &[Run]) {
 #[test]
 fn no_more_connections_are_lent_than_may_be_and_who_finds_none_is_told_to_come_again() {
     let house = House::new(Tuning::default());
-    house.send("acme", request([agent(1, 1, 0, "a").session("s0").between(TEN, TEN + SECOND)]));
+    house.fold("acme", request([agent(1, 1, 0, "a").session("s0").between(TEN, TEN + SECOND)]));
     let (store, tenant) = (house.store().clone(), Tenant::new("acme").unwrap());
     let id = SessionId::new("s0").unwrap();
     let look = || store.session(&tenant, &id, RunPage::default()).map(Option::unwrap);
