@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use sessionfold::index::{AgentShare, SessionIndex, SessionNo, SessionRow};
 use sessionfold::model::Str;
 use sessionfold::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
-use sessionfold::model::query::{SessionQuery, Sort, SortField, StatusFilter};
+use sessionfold::model::query::{AgentQuery, SessionQuery, Sort, SortField, StatusFilter};
 use sessionfold::model::run::{Run, RunStatus};
 use sessionfold::model::session::SessionSummary;
 use sessionfold::model::time::{Nanos, UnixNanos};
@@ -91,7 +91,7 @@ fn measure(n: usize, word: &str) {
         let plain = micros(plain[1]);
         println!("| {name} | {count} | {least:.1} | {p50:.1} | {p99:.1} | {max:.1} | {plain:.0} | {:.0} |", plain / p50);
     }
-    let mut times: Vec<Duration> = (0..21).map(|_| timed(|| index.agents())).collect();
+    let mut times: Vec<Duration> = (0..21).map(|_| timed(|| index.agents(&AgentQuery::default()))).collect();
     times.sort();
     println!("\n- agents(): p50 {:?}, max {:?}", times[10], times[20]);
     let idle = timed(|| index.idle_since(UnixNanos(EPOCH + DAY), 1_000));

@@ -19,6 +19,7 @@
 //! | 0 | [`model`] | ids, time, usage, facts, run, session, query: values only |
 //! | 1 | [`wire`] | OTLP bytes to borrowed views and back; our own stored messages |
 //! | 1 | [`journal`] | the append log; payloads are opaque to it |
+//! | 1 | [`bounds`] | what all requests together may take: memory, blocking work, streamed answers |
 //! | 2 | [`conventions`] | attributes of every dialect to one `SpanFact` |
 //! | 2 | [`fold`] | which run a span belongs to and what counts; pure |
 //! | 2 | [`prices`] | what a call cost that states no cost |
@@ -34,6 +35,7 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod bounds;
 pub mod cli;
 pub mod config;
 pub mod conventions;

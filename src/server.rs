@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::bounds::lanes::ConnectionReads;
 use crate::ingest::Notices;
 
 /// The limits of one listener.
@@ -51,6 +52,9 @@ pub struct Limits {
 /// has admitted yet, and still 20 MB/s over a line of 50 ms.
 const STREAM_WINDOW_BYTES: u32 = 512 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+
+/// Of an answer over HTTP/2, what is taken from us before the client has taken it. hyper's own default is 400 KiB.
+const SEND_BUFFER_BYTES: usize = 64 << 10;
 
 /// What an HTTP/2 client says first (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -154,7 +158,8 @@ async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, _p
         Some(Ok(false) | Err(_)) | None => return,
     }
     let router = server.router.clone();
-    let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request, peer));
+    let reads = ConnectionReads::default();
+    let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request, peer, reads.clone()));
     let builder = builder(&server);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
@@ -170,9 +175,15 @@ async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, _p
     }
 }
 
-async fn answer(router: Router, request: Request<Incoming>, peer: SocketAddr) -> Result<Response<Body>, Infallible> {
+async fn answer(
+    router: Router,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    reads: ConnectionReads,
+) -> Result<Response<Body>, Infallible> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(reads);
     router.oneshot(request).await
 }
 
@@ -194,7 +205,8 @@ fn builder(server: &Server) -> auto::Builder<Tracked> {
         .max_concurrent_streams(limits.max_streams)
         .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buf_size(SEND_BUFFER_BYTES);
     builder
 }
 

@@ -2,11 +2,13 @@
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 use tracing_subscriber::EnvFilter;
 
+use crate::bounds::memory::Memory;
 use crate::config::{Log, LogFormat};
 use crate::journal::Journal;
 
@@ -44,6 +46,53 @@ pub fn filter(log: &Log) -> Result<EnvFilter, String> {
 /// Shows the journal under `sessionfold_journal_`; its numbers are read when they are asked for.
 pub fn register_journal(journal: &Journal, registry: &mut Registry) {
     registry.register_collector(Box::new(JournalCollector { journal: journal.clone() }));
+}
+
+/// Puts what is taken of each share of the memory into `/metrics`; `others` are those that count for themselves: name, limit in bytes (0:
+/// none), and what they take now.
+pub fn register_memory(memory: &Memory, others: Vec<OtherUse>, registry: &mut Registry) {
+    registry.register_collector(Box::new(MemoryCollector { memory: memory.clone(), others }));
+}
+
+/// A use of memory that keeps its own count.
+pub struct OtherUse {
+    pub of: &'static str,
+    /// 0: none of its own.
+    pub limit_bytes: u64,
+    pub used_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
+}
+
+struct MemoryCollector {
+    memory: Memory,
+    others: Vec<OtherUse>,
+}
+
+impl std::fmt::Debug for MemoryCollector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryCollector").field("memory", &self.memory).finish_non_exhaustive()
+    }
+}
+
+impl Collector for MemoryCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let others = self.others.iter().map(|other| (other.of, (other.used_bytes)(), other.limit_bytes));
+        let taken: Vec<(&str, u64, u64)> = self.memory.standing().map(|it| (it.of, it.used_bytes, it.limit_bytes)).chain(others).collect();
+        let mut used = encoder.encode_descriptor("sessionfold_memory_bytes", "Memory taken, by what for", None, MetricType::Gauge)?;
+        for (of, used_bytes, _) in &taken {
+            ConstGauge::new(*used_bytes).encode(used.encode_family(&[("of", *of)])?)?;
+        }
+        let help = "Memory that may be taken, by what for";
+        let mut limit = encoder.encode_descriptor("sessionfold_memory_limit_bytes", help, None, MetricType::Gauge)?;
+        for (of, _, limit_bytes) in taken.iter().filter(|(_, _, limit_bytes)| *limit_bytes > 0) {
+            ConstGauge::new(*limit_bytes).encode(limit.encode_family(&[("of", *of)])?)?;
+        }
+        let help = "Requests refused because the memory for them was taken, by what for";
+        let mut refused = encoder.encode_descriptor("sessionfold_memory_refused", help, None, MetricType::Counter)?;
+        for it in self.memory.standing() {
+            ConstCounter::new(it.n_refused).encode(refused.encode_family(&[("of", it.of)])?)?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug)]

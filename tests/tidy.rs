@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The modules by layer, lowest first: a module uses strictly lower layers only (the table in `src/lib.rs`).
 const LAYERS: [&[&str]; 8] = [
     &["model"],
-    &["wire", "journal"],
+    &["wire", "journal", "bounds"],
     &["conventions", "fold", "prices"],
     &["index", "tempo"],
     &["store"],
@@ -147,7 +147,11 @@ fn uses(text: &str) -> Vec<String> {
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
             if end == 0 {
                 let names = rest.trim_start_matches('{').split(['{', '}', ',']).map(str::trim);
-                found.extend(names.filter(|name| !name.is_empty()).map(|name| name.split("::").next().unwrap_or(name).to_owned()));
+                found.extend(
+                    names
+                        .filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()))
+                        .map(|name| name.split("::").next().unwrap_or(name).to_owned()),
+                );
             } else {
                 found.push(rest[..end].to_owned());
             }

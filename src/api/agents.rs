@@ -1,19 +1,29 @@
-//! `GET /api/v1/observability/agents/`: every agent that has a run in a session, for choosing one.
+//! `GET /api/v1/observability/agents/`: the agents that have a run in a session, for choosing one.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::{StatusCode, Uri};
+use http::{HeaderMap, Uri};
 
-use super::dto::{self, AgentList};
+use super::dto::AgentList;
 use super::guard::Reader;
 use super::refusal::Refusal;
-use super::{Api, head};
-use crate::params::pairs::Pairs;
+use super::whole::Whole;
+use super::{Api, head, path};
+use crate::params::agents::AgentsParams;
+use crate::params::base::Base;
+use crate::params::links::Place;
 
-pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Response, Refusal> {
-    let pairs = Pairs::read(uri.query(), &[])?;
-    let agents = api.read(move |store| store.agents(&tenant)).await?;
-    Ok(dto::answer(StatusCode::OK, head::headers(&pairs, None), &AgentList::new(&agents)))
+pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Whole, Refusal> {
+    let AgentsParams { query, pairs } = AgentsParams::parse(uri.query())?;
+    let base = Base::of(api.public_url.as_deref(), &headers, &uri);
+    let make = move |store: &dyn crate::store::Store| {
+        let page = store.agents(&tenant, &query)?;
+        let place = Place { offset: query.offset as u64, limit: query.limit as u64, count: page.count };
+        let link = place.header(&base, path::AGENTS, &pairs);
+        let short = |offset| place.short(offset);
+        let list = AgentList::new(&page, place.next().map(short), place.previous().map(short));
+        Whole::json(head::headers(&pairs, link), &list)
+    };
+    api.answer(make).await
 }

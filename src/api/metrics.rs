@@ -16,6 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::Api;
 use super::guard::Reader;
 use super::refusal::Refusal;
+use crate::bounds::stream::Aborted;
 
 /// The counters of the API; a clone counts into the same ones.
 #[derive(Clone)]
@@ -24,17 +25,6 @@ pub struct ApiMetrics {
     /// From the arrival of a request's head to that of the answer's; a streamed body takes longer.
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
     aborted: Family<AbortLabels, Counter>,
-}
-
-/// Why a streamed answer ended early.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Abort {
-    /// Reading from the store failed.
-    Error,
-    /// The client took nothing for too long.
-    Stalled,
-    /// The client went away.
-    Gone,
 }
 
 /// Both labels have few values: the routes of the table, and the statuses we send.
@@ -94,11 +84,11 @@ impl ApiMetrics {
         registry.register("sessionfold_api_aborted_answers", help, self.aborted.clone());
     }
 
-    pub(super) fn aborted(&self, why: Abort) {
+    pub(super) fn aborted(&self, why: Aborted) {
         let reason = match why {
-            Abort::Error => "error",
-            Abort::Stalled => "stalled",
-            Abort::Gone => "gone",
+            Aborted::Error => "error",
+            Aborted::Stalled => "stalled",
+            Aborted::Gone => "gone",
         };
         self.aborted.get_or_create(&AbortLabels { reason }).inc();
     }

@@ -21,25 +21,28 @@ mod run;
 mod scores;
 mod session;
 mod sessions;
-mod stream;
 mod totals;
 mod user_totals;
 mod users;
+mod whole;
 
 use std::sync::Arc;
 
 use axum::Router;
 use prometheus_client::registry::Registry;
 
-use crate::store::{Store, StoreError};
+use crate::bounds::flights::Flights;
+use crate::bounds::memory::Memory;
+use crate::store::Store;
 
 pub use guard::Guard;
 pub use metrics::ApiMetrics;
 pub use routes::{ROUTES, Route};
-pub use stream::StreamLimits;
+pub use whole::{Question, Whole};
 
+pub use crate::bounds::stream::StreamLimits;
 pub use crate::params::explore::Grafana;
-use refusal::Refusal;
+pub use refusal::Refusal;
 
 /// What the handlers share.
 pub struct Api {
@@ -52,7 +55,10 @@ pub struct Api {
     /// Where users reach this server, such as `https://traces.example.org/sessions`. For links; without it the request's own
     /// headers tell.
     pub public_url: Option<String>,
+    /// What answers may take, lanes and memory too.
     pub streams: StreamLimits,
+    /// Questions about all runs of a window that wait for their turn: the same one is answered once.
+    pub asked: Flights<Question, Result<Whole, Refusal>>,
     /// For links; without it there are none to it.
     pub grafana: Option<Grafana>,
 }
@@ -65,20 +71,32 @@ pub fn router(api: Arc<Api>) -> Router {
 // === impl Api ===
 
 impl Api {
-    /// Reads from the store on a blocking thread.
-    async fn read<T, F>(&self, read: F) -> Result<T, Refusal>
+    /// Makes what takes some milliseconds out of the store, on a blocking thread. Answers are written there too: they may be long.
+    async fn answer<T, F>(&self, make: F) -> Result<T, Refusal>
     where
         T: Send + 'static,
-        F: FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&dyn Store) -> Result<T, Refusal> + Send + 'static,
     {
         let store = Arc::clone(&self.store);
-        match tokio::task::spawn_blocking(move || read(&*store)).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(Refusal::from(error)),
-            Err(error) => {
-                tracing::error!(%error, "reading from the store panicked");
-                Err(Refusal::Internal)
-            }
-        }
+        self.streams.lanes.short.run(move || make(&*store)).await?
+    }
+
+    /// The same for what looks into one trace.
+    async fn look<T, F>(&self, make: F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Store) -> Result<T, Refusal> + Send + 'static,
+    {
+        let store = Arc::clone(&self.store);
+        self.streams.lanes.traces.run(move || make(&*store)).await?
+    }
+
+    /// Answers a question about all runs of a window: few at a time, and all who wait with the same one get the same answer.
+    async fn sum<F>(&self, question: Question, make: F) -> Result<Whole, Refusal>
+    where
+        F: FnOnce(&dyn Store, &Memory) -> Result<Whole, Refusal> + Send + 'static,
+    {
+        let (store, memory) = (Arc::clone(&self.store), self.streams.memory.clone());
+        self.asked.ask(question, &self.streams.lanes.long, move || make(&*store, &memory)).await?
     }
 }

@@ -5,12 +5,15 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::dto::{self, Refused};
 use crate::auth::Denied;
+use crate::bounds::lanes::Undone;
+use crate::bounds::memory::{Spent, Use};
+use crate::bounds::stream::{Cut, Stop};
 use crate::params::BadParam;
 use crate::store::{AcceptError, StoreError};
 
 /// Why a request is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Refusal {
+pub enum Refusal {
     BadParam(BadParam),
     Unauthenticated,
     Forbidden,
@@ -19,8 +22,10 @@ pub(super) enum Refusal {
     NoSuchPath,
     /// Holds the methods that the path has, as `Allow` lists them.
     BadMethod(&'static str),
-    /// Too many streamed answers are under way.
+    /// Too much of this kind is going on: answers being sent, questions being answered, readers of the database.
     Busy,
+    /// The answer needs more memory than questions may take; a narrower one would not.
+    TooWide,
     /// The journal is full: nothing can be recorded until it has room.
     Full,
     /// Stopping, or stopped after a failed write.
@@ -43,7 +48,7 @@ impl Refusal {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::BadMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Busy | Self::Full | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::TooWide | Self::Full | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -56,7 +61,8 @@ impl Refusal {
             Self::NotFound => "Not found.",
             Self::NoSuchPath => "No such path; the API is described at /api/openapi.yaml.",
             Self::BadMethod(_) => "Method not allowed.",
-            Self::Busy => "Too many large answers are being sent; try again soon.",
+            Self::Busy => "Too much is being asked at this moment; try again soon.",
+            Self::TooWide => "More agents, users or sessions than can be summed up at once now; ask about a shorter time.",
             Self::Full => "The journal is full, so nothing can be deleted now; try again later.",
             Self::Unavailable => "The store takes no changes now; try again later.",
             Self::Internal => "Internal error; the server's log says more.",
@@ -68,7 +74,7 @@ impl Refusal {
         match self {
             Self::Unauthenticated => Some((header::WWW_AUTHENTICATE, "Bearer realm=\"sessionfold\"")),
             Self::BadMethod(allow) => Some((header::ALLOW, allow)),
-            Self::Busy => Some((header::RETRY_AFTER, RETRY_BUSY_SECONDS)),
+            Self::Busy | Self::TooWide => Some((header::RETRY_AFTER, RETRY_BUSY_SECONDS)),
             Self::Full | Self::Unavailable => Some((header::RETRY_AFTER, RETRY_STORE_SECONDS)),
             _ => None,
         }
@@ -114,8 +120,53 @@ impl From<AcceptError> for Refusal {
     }
 }
 
+impl From<Undone> for Refusal {
+    fn from(undone: Undone) -> Self {
+        match undone {
+            Undone::Busy => Self::Busy,
+            Undone::Panicked => Self::Internal,
+        }
+    }
+}
+
+impl From<Spent> for Refusal {
+    fn from(Spent(of): Spent) -> Self {
+        if of == Use::Sums { Self::TooWide } else { Self::Busy }
+    }
+}
+
+impl From<Stop> for Refusal {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Busy => Self::Busy,
+            // Of the other two nobody is left to hear.
+            Stop::Panicked | Stop::Stalled | Stop::Gone => {
+                if stop == Stop::Panicked {
+                    tracing::error!("writing an answer panicked");
+                }
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<Refusal> for Cut<Refusal> {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for Cut<Refusal> {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
+        if error.is_busy() {
+            return Self::Busy;
+        }
         tracing::error!(%error, "a read failed");
         Self::Internal
     }

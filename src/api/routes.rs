@@ -25,7 +25,7 @@ pub struct Route {
 pub const ROUTES: &[Route] = &[
     Route { path: path::SESSIONS, allow: "GET, HEAD", serve: || get(sessions::list) },
     Route { path: path::SESSION, allow: "GET, HEAD, DELETE", serve: || get(session::show).delete(session::delete) },
-    Route { path: "/api/v1/observability/agents/", allow: "GET, HEAD", serve: || get(agents::list) },
+    Route { path: path::AGENTS, allow: "GET, HEAD", serve: || get(agents::list) },
     Route { path: path::RUN, allow: "GET, HEAD", serve: || get(run::show) },
     Route { path: path::USERS, allow: "GET, HEAD", serve: || get(users::list) },
     Route { path: path::USER, allow: "GET, HEAD", serve: || get(users::show) },

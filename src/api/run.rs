@@ -5,23 +5,21 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::response::Response;
-use http::{StatusCode, Uri};
+use http::Uri;
 
-use super::dto::{self, run::RunDetail};
+use super::dto::run::RunDetail;
 use super::guard::Reader;
 use super::refusal::Refusal;
+use super::whole::Whole;
 use super::{Api, head};
 use crate::params::pairs::Pairs;
+use crate::store::Store;
 
-pub(super) async fn show(
-    State(api): State<Arc<Api>>,
-    Reader(tenant): Reader,
-    Path(id): Path<String>,
-    uri: Uri,
-) -> Result<Response, Refusal> {
+pub(super) async fn show(State(api): State<Arc<Api>>, Reader(tenant): Reader, Path(id): Path<String>, uri: Uri) -> Result<Whole, Refusal> {
     let pairs = Pairs::read(uri.query(), &[])?;
-    let view = api.read(move |store| store.find_run(&tenant, &id)?.map_or(Ok(None), |run| store.run(&tenant, run))).await?;
-    let view = view.ok_or(Refusal::NotFound)?;
-    Ok(dto::answer(StatusCode::OK, head::headers(&pairs, None), &RunDetail::new(&view)))
+    let make = move |store: &dyn Store| {
+        let view = store.find_run(&tenant, &id)?.map_or(Ok(None), |run| store.run(&tenant, run))?.ok_or(Refusal::NotFound)?;
+        Whole::json(head::headers(&pairs, None), &RunDetail::new(&view))
+    };
+    api.look(make).await
 }

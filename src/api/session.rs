@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use serde::Serialize;
 
 use super::dto::links::Links;
 use super::dto::{self, Aggregates, Deleted, Errors, RunLine};
 use super::guard::Reader;
 use super::refusal::Refusal;
-use super::stream::{self, Cut, Sink};
 use super::totals::Totals;
 use super::{Api, head, path};
+use crate::bounds::stream::{self, Sink};
 use crate::model::session::SessionSummary;
 use crate::params::base::Base;
 use crate::params::explore::{Elsewhere, Grafana};
@@ -39,9 +40,11 @@ pub(super) async fn show(State(api): State<Arc<Api>>, Reader(tenant): Reader, ur
         let (read, shown) = if totals.is_wanted() { (RunPage::default(), page) } else { (page, RunPage::default()) };
         let detail = store.session(&tenant, &id, read)?.ok_or(Refusal::NotFound)?;
         sink.headers = head::headers(&pairs, link(&base, &detail.summary, page, &pairs));
+        sink.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         write_session(sink, detail, shown, &Keys { include, grafana: grafana.as_ref() }, &mut totals)
     };
-    stream::respond(&api.streams, &api.metrics, write).await
+    let metrics = api.metrics.clone();
+    stream::respond(&api.streams, move |aborted| metrics.aborted(aborted), write).await
 }
 
 pub(super) async fn delete(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Response, Refusal> {
@@ -58,6 +61,17 @@ fn link(base: &Base, summary: &SessionSummary, page: RunPage, pairs: &Pairs) -> 
     place.header(base, &path::to_session(&summary.id), pairs)
 }
 
+type Cut = stream::Cut<Refusal>;
+
+fn json<T: Serialize>(sink: &mut Sink, dto: &T) -> Result<(), Cut> {
+    sink.bytes(|buffer| {
+        serde_json::to_writer(buffer, dto).map_err(|error| {
+            tracing::error!(%error, "cannot write an answer");
+            Refusal::Internal
+        })
+    })
+}
+
 /// Which keys are wanted beyond the documented ones, and what they need.
 struct Keys<'a> {
     include: Includes,
@@ -69,18 +83,19 @@ fn write_session(sink: &mut Sink, detail: SessionDetail, shown: RunPage, keys: &
     let Keys { include, grafana } = *keys;
     let SessionDetail { summary, runs } = detail;
     sink.text("{\"session_id\":")?;
-    sink.json(&summary.id.as_str())?;
+    json(sink, &summary.id.as_str())?;
     sink.text(",\"aggregates\":")?;
-    sink.json(&Aggregates::new(&summary))?;
+    json(sink, &Aggregates::new(&summary))?;
     sink.text(",\"runs\":[")?;
     let end = shown.limit.map_or(u64::MAX, |limit| shown.offset.saturating_add(limit));
     let mut separator = "";
     for (at, run) in (0..).zip(runs) {
         let run = run?;
+        sink.pace()?;
         totals.add(&run);
         if (shown.offset..end).contains(&at) {
             sink.text(separator)?;
-            sink.json(&RunLine::new(&run, include).linked(&run, include, grafana))?;
+            json(sink, &RunLine::new(&run, include).linked(&run, include, grafana))?;
             separator = ",";
         }
     }
@@ -88,35 +103,35 @@ fn write_session(sink: &mut Sink, detail: SessionDetail, shown: RunPage, keys: &
     write_totals(sink, &summary, include, totals)?;
     if include.has(Include::Links) {
         sink.text(",\"links\":")?;
-        sink.json(&Links::new(Elsewhere::session(&summary), grafana))?;
+        json(sink, &Links::new(Elsewhere::session(&summary), grafana))?;
     }
-    sink.text("}")
+    Ok(sink.text("}")?)
 }
 
 fn write_totals(sink: &mut Sink, summary: &SessionSummary, include: Includes, totals: &Totals) -> Result<(), Cut> {
     if include.has(Include::Usage) {
         sink.text(",\"usage\":")?;
-        sink.json(&totals.usage())?;
+        json(sink, &totals.usage())?;
     }
     if include.has(Include::Users) {
         sink.text(",\"users\":")?;
-        sink.json(&totals.users())?;
+        json(sink, &totals.users())?;
     }
     if include.has(Include::Models) {
         sink.text(",\"models\":")?;
-        sink.json(&totals.models())?;
+        json(sink, &totals.models())?;
     }
     if include.has(Include::Errors) {
         sink.text(",\"errors\":")?;
-        sink.json(&Errors::new(summary))?;
+        json(sink, &Errors::new(summary))?;
     }
     if include.has(Include::Scores) {
         sink.text(",\"scores\":")?;
-        sink.json(&totals.scores())?;
+        json(sink, &totals.scores())?;
     }
     if !totals.truncated().is_empty() {
         sink.text(",\"truncated\":")?;
-        sink.json(&totals.truncated())?;
+        json(sink, &totals.truncated())?;
     }
     Ok(())
 }

@@ -3,24 +3,30 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, Uri};
 
-use super::dto::{self, SessionList};
+use super::dto::SessionList;
 use super::guard::Reader;
 use super::refusal::Refusal;
+use super::whole::Whole;
 use super::{Api, head, path};
 use crate::params::base::Base;
 use crate::params::links::Place;
 use crate::params::sessions::ListParams;
+use crate::store::Store;
 
-pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Whole, Refusal> {
     let ListParams { query, include, pairs } = ListParams::parse(uri.query())?;
     let (offset, limit) = (query.offset as u64, query.limit as u64);
-    let page = api.read(move |store| store.sessions(&tenant, &query)).await?;
-    let place = Place { offset, limit, count: page.count };
-    let link = place.header(&Base::of(api.public_url.as_deref(), &headers, &uri), path::SESSIONS, &pairs);
-    let short = |offset| place.short(offset);
-    let list = SessionList::new(&page, include, api.grafana.as_ref(), place.next().map(short), place.previous().map(short));
-    Ok(dto::answer(StatusCode::OK, head::headers(&pairs, link), &list))
+    let base = Base::of(api.public_url.as_deref(), &headers, &uri);
+    let grafana = api.grafana.clone();
+    let make = move |store: &dyn Store| {
+        let page = store.sessions(&tenant, &query)?;
+        let place = Place { offset, limit, count: page.count };
+        let link = place.header(&base, path::SESSIONS, &pairs);
+        let short = |offset| place.short(offset);
+        let list = SessionList::new(&page, include, grafana.as_ref(), place.next().map(short), place.previous().map(short));
+        Whole::json(head::headers(&pairs, link), &list)
+    };
+    api.answer(make).await
 }

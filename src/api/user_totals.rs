@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::query::gather::ENTRY_BYTES;
+use crate::bounds::memory::{Permit, Spent};
 use crate::model::Str;
 use crate::model::ids::SessionId;
 use crate::model::run::Run;
@@ -26,7 +28,14 @@ pub(super) struct UserTotal {
 }
 
 impl UserTotal {
-    pub(super) fn add(&mut self, run: &Run) {
+    /// What there can be any number of is paid for: agents, models, sessions.
+    pub(super) fn add(&mut self, run: &Run, held: &mut Permit) -> Result<(), Spent> {
+        if run.session.as_ref().is_some_and(|session| !self.sessions.contains(session)) {
+            held.grow(ENTRY_BYTES)?;
+        }
+        if !self.agents.contains_key(&run.agent) {
+            held.grow(ENTRY_BYTES)?;
+        }
         self.run_count += 1;
         self.first_seen = self.first_seen.min(run.started_at);
         self.last_seen = self.last_seen.max(run.last_activity);
@@ -45,6 +54,7 @@ impl UserTotal {
             *cost = NanoUsd(cost.0.wrapping_add(usage.total.cost.0));
         }
         self.sessions.extend(run.session.clone());
+        Ok(())
     }
 
     /// In the order of each agent's first run, ties by name.

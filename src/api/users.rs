@@ -1,108 +1,211 @@
 //! `GET /api/v1/observability/users/` and `.../users/{user_id}/`: who used the agents, and what it cost.
 //!
-//! Computed from all runs when asked, those without a session too, from one state: exact, and as slow as there are runs.
+//! - Computed from all runs when asked, those without a session too: exact, and as slow as there are runs.
+//! - With many users only what they are ordered by is kept of all; the rest of what is said is then gathered of those on the page.
+//! - What is kept while it is added up is paid for ([`Use::Sums`]).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, Uri};
+use rustc_hash::FxHashMap;
 
-use super::dto::{self, user::UserDetail, user::UserList, user::UserSummary};
+use super::dto::user::{UserDetail, UserList, UserSummary};
 use super::guard::Reader;
+use super::query::gather::{Newest, RUN_BYTES};
 use super::refusal::Refusal;
 use super::user_totals::UserTotal;
+use super::whole::{Question, Whole};
 use super::{Api, head, path};
+use crate::bounds::memory::{Memory, Permit, Spent, Use};
 use crate::model::Str;
+use crate::model::ids::Tenant;
 use crate::model::run::Run;
 use crate::params::base::Base;
 use crate::params::links::Place;
 use crate::params::pairs;
 use crate::params::users::{UserSort, UsersParams};
+use crate::store::Store;
 use crate::store::view::RunQuery;
 
-pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Response, Refusal> {
+/// As long as there are no more users, all is gathered in one pass.
+const WHOLE_MAX: usize = 10_000;
+/// About what a user takes of whom only the figures are kept, beside the id.
+const FIGURES_BYTES: usize = 192;
+
+pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Whole, Refusal> {
     let params = UsersParams::parse(uri.query())?;
+    let base = Base::of(api.public_url.as_deref(), &headers, &uri);
+    let question = Question::new(&tenant, &uri, base.as_str());
+    api.sum(question, move |store, memory| users(store, memory, &tenant, &params, &base)).await
+}
+
+fn users(store: &dyn Store, memory: &Memory, tenant: &Tenant, params: &UsersParams, base: &Base) -> Result<Whole, Refusal> {
     let query = RunQuery { start: params.start, end: params.end, user: None };
-    let (search, agent) = (params.search.as_deref().map(str::to_ascii_lowercase), params.agent.clone());
-    let is_meant = move |run: &Run, user: &str| {
+    let search = params.search.as_deref().map(str::to_ascii_lowercase);
+    let is_meant = |run: &Run, user: &str| {
         search.as_ref().is_none_or(|search| user.to_ascii_lowercase().contains(search))
-            && agent.as_ref().is_none_or(|agent| *agent == *run.agent)
+            && params.agent.as_ref().is_none_or(|agent| *agent == *run.agent)
     };
-    let totals = api
-        .read(move |store| {
-            let mut totals: BTreeMap<Str, UserTotal> = BTreeMap::new();
-            store.runs(&tenant, &query, &mut |run| {
-                if let Some(user) = run.user.as_ref().filter(|user| is_meant(run, user)) {
-                    totals.entry(user.clone()).or_default().add(run);
-                }
-            })?;
-            Ok(totals)
-        })
-        .await?;
-    let ordered = ordered(&totals, params.sort, params.descending);
+    let mut gathered = Gathered::new(memory)?;
+    let mut fits = Ok(());
+    store.runs(tenant, &query, &mut |run| {
+        if let Some(user) = run.user.as_ref().filter(|user| fits.is_ok() && is_meant(run, user)) {
+            fits = gathered.add(user, run);
+        }
+    })?;
+    fits?;
+    let ordered = gathered.ordered(params.sort, params.descending);
     let place = Place { offset: params.offset, limit: params.limit, count: ordered.len() as u64 };
-    let link = place.header(&Base::of(api.public_url.as_deref(), &headers, &uri), path::USERS, &params.pairs);
     let (skip, take) = (usize::try_from(params.offset).unwrap_or(usize::MAX), usize::try_from(params.limit).unwrap_or(usize::MAX));
+    let shown: Vec<Str> = ordered.into_iter().skip(skip).take(take).collect();
+    let (mut totals, mut held) = gathered.into_totals();
+    if totals.is_empty() {
+        totals = shown.iter().map(|user| (user.clone(), UserTotal::default())).collect();
+        let mut fits = Ok(());
+        store.runs(tenant, &query, &mut |run| {
+            let Some(user) = run.user.as_ref().filter(|user| fits.is_ok() && is_meant(run, user)) else { return };
+            if let Some(total) = totals.get_mut(user) {
+                fits = total.add(run, &mut held);
+            }
+        })?;
+        fits?;
+    }
+    let link = place.header(base, path::USERS, &params.pairs);
     let short = |offset| place.short(offset);
     let list = UserList {
-        results: ordered.iter().skip(skip).take(take).map(|(user, total)| UserSummary::new(user, total)).collect(),
-        count: ordered.len(),
+        results: shown.iter().filter_map(|user| Some(UserSummary::new(user, totals.get(user)?))).collect(),
+        count: usize::try_from(place.count).unwrap_or(usize::MAX),
         next: place.next().map(short),
         previous: place.previous().map(short),
     };
-    Ok(dto::answer(StatusCode::OK, head::headers(&params.pairs, link), &list))
+    Whole::json(head::headers(&params.pairs, link), &list)
 }
 
-pub(super) async fn show(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn show(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Whole, Refusal> {
     let user = path::user_id(&uri)?;
     let params = UsersParams::parse(uri.query())?;
+    let base = Base::of(api.public_url.as_deref(), &headers, &uri);
+    let question = Question::new(&tenant, &uri, base.as_str());
+    api.sum(question, move |store, memory| one(store, memory, &tenant, &user, &params, &base)).await
+}
+
+fn one(store: &dyn Store, memory: &Memory, tenant: &Tenant, user: &Str, params: &UsersParams, base: &Base) -> Result<Whole, Refusal> {
     let query = RunQuery { start: params.start, end: params.end, user: Some(user.clone()) };
-    let (total, mut runs) = api
-        .read(move |store| {
-            let (mut total, mut runs) = (UserTotal::default(), Vec::new());
-            store.runs(&tenant, &query, &mut |run| {
-                total.add(run);
-                runs.push(run.clone());
-            })?;
-            Ok((total, runs))
-        })
-        .await?;
-    if runs.is_empty() {
+    let (from, limit) = (usize::try_from(params.offset).unwrap_or(usize::MAX), usize::try_from(params.limit).unwrap_or(usize::MAX));
+    let mut held = memory.take(Use::Sums, 0)?;
+    // The newest first: that is what one asks about a user.
+    let (mut total, mut newest) = (UserTotal::default(), Newest::new(from.saturating_add(limit)));
+    let mut fits = Ok(());
+    store.runs(tenant, &query, &mut |run| {
+        if fits.is_ok() {
+            fits = total.add(run, &mut held);
+        }
+        if fits.is_ok() && newest.add(run) {
+            fits = held.grow(RUN_BYTES);
+        }
+    })?;
+    fits?;
+    if total.run_count == 0 {
         return Err(Refusal::NotFound);
     }
-    // The newest first: that is what one asks about a user.
-    runs.sort_unstable_by_key(|run| std::cmp::Reverse((run.started_at, run.id)));
-    let place = Place { offset: params.offset, limit: params.limit, count: runs.len() as u64 };
-    let link = place.header(&Base::of(api.public_url.as_deref(), &headers, &uri), &path_of(&user), &params.pairs);
-    let from = usize::try_from(params.offset).unwrap_or(usize::MAX).min(runs.len());
-    let to = from.saturating_add(usize::try_from(params.limit).unwrap_or(usize::MAX)).min(runs.len());
+    let place = Place { offset: params.offset, limit: params.limit, count: total.run_count };
+    let link = place.header(base, &path_of(user), &params.pairs);
+    let runs = newest.into_vec();
+    let shown = &runs[from.min(runs.len())..];
     let short = |offset| place.short(offset);
-    let detail = UserDetail::new(&user, &total, &runs[from..to], place.next().map(short), place.previous().map(short));
-    Ok(dto::answer(StatusCode::OK, head::headers(&params.pairs, link), &detail))
+    let detail = UserDetail::new(user, &total, shown, place.next().map(short), place.previous().map(short));
+    Whole::json(head::headers(&params.pairs, link), &detail)
 }
 
 fn path_of(user: &str) -> String {
     format!("{}{}/", path::USERS, pairs::encode(user))
 }
 
-fn ordered(totals: &BTreeMap<Str, UserTotal>, sort: UserSort, descending: bool) -> Vec<(&Str, &UserTotal)> {
-    let mut ordered: Vec<(&Str, &UserTotal)> = totals.iter().collect();
-    let key = |total: &UserTotal| match sort {
-        UserSort::LastSeen => total.last_seen.0,
-        UserSort::FirstSeen => total.first_seen.0,
-        UserSort::RunCount => total.run_count,
-        UserSort::TotalCost => total.cost.0,
-        UserSort::TotalTokens => total.tokens,
-        UserSort::TotalDuration => total.duration.0,
-        UserSort::UserId => 0,
-    };
-    // Ties by user id ascending: the map has them so, and sorting is stable.
-    match (sort, descending) {
-        (UserSort::UserId, true) => ordered.reverse(),
-        (_, true) => ordered.sort_by_key(|(_, total)| std::cmp::Reverse(key(total))),
-        (_, false) => ordered.sort_by_key(|(_, total)| key(total)),
+/// What is known of every user: all of it while they are few, else what they can be ordered by.
+struct Gathered {
+    figures: FxHashMap<Str, Figures>,
+    /// Empty once there are too many.
+    totals: FxHashMap<Str, UserTotal>,
+    held: Permit,
+    held_by_totals: Permit,
+}
+
+#[derive(Clone, Copy)]
+struct Figures {
+    first_seen: u64,
+    last_seen: u64,
+    run_count: u64,
+    cost: u64,
+    tokens: u64,
+    duration: u64,
+}
+
+// === impl Gathered ===
+
+impl Gathered {
+    fn new(memory: &Memory) -> Result<Self, Spent> {
+        let (held, held_by_totals) = (memory.take(Use::Sums, 0)?, memory.take(Use::Sums, 0)?);
+        Ok(Self { figures: FxHashMap::default(), totals: FxHashMap::default(), held, held_by_totals })
     }
-    ordered
+
+    fn add(&mut self, user: &Str, run: &Run) -> Result<(), Spent> {
+        let is_whole = self.totals.len() == self.figures.len();
+        if !self.figures.contains_key(user) {
+            self.held.grow(FIGURES_BYTES + user.len())?;
+        }
+        self.figures.entry(user.clone()).or_insert(Figures::NONE).add(run);
+        if !is_whole {
+            return Ok(());
+        }
+        let fits = self.totals.entry(user.clone()).or_default().add(run, &mut self.held_by_totals);
+        if fits.is_err() || self.totals.len() > WHOLE_MAX {
+            self.totals = FxHashMap::default();
+            self.held_by_totals.shrink_to(0);
+        }
+        Ok(())
+    }
+
+    /// All users; ties by id ascending.
+    fn ordered(&self, sort: UserSort, descending: bool) -> Vec<Str> {
+        let mut ordered: Vec<(u64, &Str)> = self.figures.iter().map(|(user, figures)| (figures.key(sort), user)).collect();
+        match (sort, descending) {
+            (UserSort::UserId, true) => ordered.sort_unstable_by(|a, b| b.1.cmp(a.1)),
+            (_, true) => ordered.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1))),
+            (_, false) => ordered.sort_unstable(),
+        }
+        ordered.into_iter().map(|(_, user)| user.clone()).collect()
+    }
+
+    /// What was gathered of the users while they were few, if they stayed so, and what can be paid with for more.
+    fn into_totals(self) -> (FxHashMap<Str, UserTotal>, Permit) {
+        (self.totals, self.held_by_totals)
+    }
+}
+
+// === impl Figures ===
+
+impl Figures {
+    const NONE: Self = Self { first_seen: u64::MAX, last_seen: 0, run_count: 0, cost: 0, tokens: 0, duration: 0 };
+
+    fn add(&mut self, run: &Run) {
+        self.first_seen = self.first_seen.min(run.started_at.0);
+        self.last_seen = self.last_seen.max(run.last_activity.0);
+        self.run_count += 1;
+        self.cost = self.cost.wrapping_add(run.usage.cost.0);
+        self.tokens = self.tokens.wrapping_add(run.usage.tokens);
+        self.duration = self.duration.saturating_add(run.duration().map_or(0, |length| length.0));
+    }
+
+    fn key(&self, sort: UserSort) -> u64 {
+        match sort {
+            UserSort::LastSeen => self.last_seen,
+            UserSort::FirstSeen => self.first_seen,
+            UserSort::RunCount => self.run_count,
+            UserSort::TotalCost => self.cost,
+            UserSort::TotalTokens => self.tokens,
+            UserSort::TotalDuration => self.duration,
+            UserSort::UserId => 0,
+        }
+    }
 }

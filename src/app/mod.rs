@@ -6,6 +6,8 @@
 //! Stop: not ready, no new connections, requests in flight finished, journal closed, last fold and checkpoint, forward what time allows.
 //! What Tempo does not have then stays in the journal.
 
+mod answers;
+mod budget;
 mod lag;
 mod pages;
 mod retention;
@@ -87,6 +89,11 @@ pub fn check_settings(config: &Config) -> Result<(), String> {
 /// Where the journal of these settings is.
 pub fn journal_dir(config: &Config) -> PathBuf {
     config.server.data_dir.join("journal")
+}
+
+/// What to tell the operator where the settings ask for more memory than `limits.max_memory` has to give.
+pub fn memory_excess(config: &Config) -> Option<String> {
+    budget::Budget::of(config).excess()
 }
 
 /// Why a port cannot be had, and what to do.

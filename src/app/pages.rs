@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::wiring::{now, public_url};
 use crate::auth::Authenticator;
+use crate::bounds::stream::StreamLimits;
 use crate::config::{self, Config};
 use crate::model::ids::{Tenant, TraceId};
 use crate::params::explore::Grafana;
@@ -29,6 +30,7 @@ pub(super) fn pages(
     authenticator: Arc<Authenticator>,
     otlp_http_port: u16,
     shutdown: CancellationToken,
+    answers: StreamLimits,
 ) -> Ui {
     Ui {
         store: doored,
@@ -41,6 +43,8 @@ pub(super) fn pages(
         clock: Arc::new(now),
         shutdown,
         limits: ui::Limits::default(),
+        answers,
+        live: ui::Hub::default(),
     }
 }
 

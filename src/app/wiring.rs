@@ -14,19 +14,21 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::lag;
-use super::pages;
+use super::budget::Budget;
 use super::retention::Keeper;
 use super::{App, Forwarding, StartError};
+use super::{answers, lag, pages};
 use crate::api::{self, Api, ApiMetrics, StreamLimits};
 use crate::auth::{self, Authenticator, KeyEntry, Keys};
+use crate::bounds::flights::Flights;
+use crate::bounds::memory::Memory;
 use crate::config::{self, Config};
 use crate::fold::TraceLimit;
 use crate::ingest::{self, InstanceMark, Receiver};
 
 use crate::journal::{self, Journal, Position, PositionFile};
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
-use crate::model::query::SessionQuery;
+use crate::model::query::{AgentQuery, SessionQuery};
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::{Nanos, UnixNanos};
@@ -37,6 +39,7 @@ use crate::store::overview::Overview;
 use crate::store::raw::RawSpans;
 use crate::store::view::{RunQuery, RunView, TraceView};
 use crate::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
+use crate::telemetry::OtherUse;
 use crate::tempo;
 use crate::tempo::forwarder::Forwarder;
 use crate::tempo::metrics::ForwardMetrics;
@@ -48,17 +51,16 @@ use crate::ui;
 
 /// The cap of the journal where none is configured, unless the disk has less than twice that left.
 const AUTOMATIC_JOURNAL_BYTES: u64 = 8 << 30;
-/// Rows that may change before a checkpoint is written early: about 60 ms of the fold's time.
-const CHECKPOINT_CHANGES: usize = 200_000;
 /// How often silent runs, old sessions and idle traces are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
-/// What is remembered of forwarded spans, for each tenant: about a million of them.
-const STAMP_MEMORY_BYTES: usize = 64 << 20;
-/// Session details that may be streamed at one time; each holds a connection to the database.
-const STREAM_SLOTS: usize = 32;
 
 pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     let authenticator = Arc::new(check_settings(config).map_err(StartError::Config)?);
+    let budget = Budget::of(config);
+    tracing::info!(max_memory_mib = budget.total >> 20, "memory beside the index");
+    if let Some(excess) = budget.excess() {
+        tracing::warn!("{excess}");
+    }
     let wanted = listen_addresses(config);
     let [otlp_grpc, otlp_http, http] = bind(wanted).await?;
     let addresses = [local(&otlp_grpc)?, local(&otlp_http)?, local(&http)?];
@@ -90,40 +92,45 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     }
     let doored: Arc<dyn Store> = Arc::new(Doored { store: store.clone(), stopping: stopping.clone() });
     let mark = forwarding.is_some().then(|| instance_mark(&instance)).flatten();
-    let receiver = Receiver::new(doored.clone(), authenticator.clone(), ingest_options(config), mark);
+    let receiver = Receiver::new(doored.clone(), authenticator.clone(), ingest_options(config, &budget), mark);
     receiver.register_metrics(&mut registry);
     let public_url = public_url(config);
     let metrics = ApiMetrics::default();
     metrics.register(&mut registry);
     crate::telemetry::register_journal(&journal, &mut registry);
     lag::register(store.clone(), &mut registry);
+    let memory = Memory::new(&budget.requests);
+    let answers = StreamLimits { slots: Arc::new(Semaphore::new(budget.streams)), memory: memory.clone(), ..StreamLimits::default() };
+    register_memory(&budget, &memory, &store, &receiver, &mut registry);
     let api = Arc::new(Api {
         store: doored.clone(),
         guard: authenticator.clone(),
         registry: Arc::new(registry),
         metrics,
         public_url: public_url.clone(),
-        streams: StreamLimits { slots: Arc::new(Semaphore::new(STREAM_SLOTS)), chunk_bytes: 64 << 10, stall: Duration::from_secs(30) },
+        streams: answers.clone(),
+        asked: Flights::default(),
         grafana: pages::grafana(config),
     });
     let no_more_requests = CancellationToken::new();
     let tempo =
         pages::trace_source(config, forwarding.as_ref().map(|forwarding| forwarding.forwarder.status())).map_err(StartError::Config)?;
     let shown: Arc<dyn Store> = doored.clone();
-    let pages = Arc::new(pages::pages(config, tempo, doored, store.clone(), authenticator, addresses[1].port(), no_more_requests.clone()));
+    let pages =
+        Arc::new(pages::pages(config, tempo, doored, store.clone(), authenticator, addresses[1].port(), no_more_requests.clone(), answers));
     let http_router = api::router(api)
         .merge(ingest::router(receiver.clone()))
         .merge(ingest::observe::router(receiver.clone(), public_url))
         .merge(ui::router(pages))
         .fallback(ingest::unknown);
-    let http_router = lag::announce(http_router, shown);
-    let otlp_router = ingest::otlp_router(receiver);
+    let http_router = lag::announce(answers::bounded(http_router, memory.clone()), shown);
+    let otlp_router = answers::bounded(ingest::otlp_router(receiver), memory);
 
     Ok(App {
         addresses,
         doors: vec![(otlp_grpc, otlp_router.clone()), (otlp_http, otlp_router), (http, http_router)],
         limits: server::Limits {
-            max_connections: config.server.max_connections,
+            max_connections: budget.max_connections,
             drain: config.server.drain_timeout.0 / 2,
             ..server::Limits::default()
         },
@@ -178,8 +185,8 @@ impl Store for Doored {
         self.store.session(tenant, id, runs)
     }
 
-    fn agents(&self, tenant: &Tenant) -> Result<Vec<AgentSummary>, StoreError> {
-        self.store.agents(tenant)
+    fn agents(&self, tenant: &Tenant, query: &AgentQuery) -> Result<Page<AgentSummary>, StoreError> {
+        self.store.agents(tenant, query)
     }
 
     fn overview(&self, tenant: &Tenant) -> Result<Overview, StoreError> {
@@ -311,7 +318,7 @@ pub(super) fn open_journal(config: &Config, data_dir: &Path) -> Result<Journal, 
         bytes => bytes,
     };
     let options =
-        journal::Options { segment_bytes: config.journal.segment_bytes.0, max_bytes, tail_bytes: config.journal.tail_bytes.bytes() };
+        journal::Options { segment_bytes: config.journal.segment_bytes.0, max_bytes, tail_bytes: bytes(Budget::of(config).journal_tail) };
     let (journal, recovery) = Journal::open(&super::journal_dir(config), options)?;
     if recovery.torn_bytes > 0 {
         tracing::warn!(bytes = recovery.torn_bytes, "the last write was torn by a crash and is cut off; it was never acknowledged");
@@ -334,6 +341,7 @@ fn prices(prices: &config::Prices) -> Result<Prices, String> {
 }
 
 fn store_options(config: &Config, prices: Prices) -> local::Options {
+    let budget = Budget::of(config);
     let max_age = config.retention.max_age.nanos();
     let max_index_bytes = config.retention.max_index_bytes.0;
     local::Options {
@@ -343,22 +351,23 @@ fn store_options(config: &Config, prices: Prices) -> local::Options {
         max_lag: config.fold.max_lag.0,
         price: Arc::new(move |call, start| prices.cost(call, start)),
         checkpoint_interval: config.fold.checkpoint_interval.0,
-        checkpoint_changes: CHECKPOINT_CHANGES,
+        checkpoint_changes: budget.checkpoint_changes,
         sweep_interval: SWEEP_INTERVAL,
         open_trace_idle: config.fold.open_trace_idle.0,
-        open_trace_bytes: config.fold.open_trace_bytes.bytes(),
+        open_trace_bytes: bytes(budget.open_traces),
         trace_limit: TraceLimit { max_spans: config.limits.max_trace_spans },
         keep_verdicts: stamps(config),
         run_timeout: config.fold.run_timeout.nanos(),
         max_age: (max_age.0 > 0).then_some(max_age),
         max_index_bytes: (max_index_bytes > 0).then_some(max_index_bytes),
+        sqlite: budget.sqlite,
     }
 }
 
-fn ingest_options(config: &Config) -> ingest::Options {
+fn ingest_options(config: &Config, budget: &Budget) -> ingest::Options {
     ingest::Options {
         max_request_bytes: config.limits.max_request_bytes.bytes(),
-        max_inflight_bytes: config.limits.max_inflight_bytes.0,
+        max_inflight_bytes: budget.inflight,
         max_depth: config.limits.max_attribute_depth,
         ..ingest::Options::default()
     }
@@ -375,7 +384,7 @@ pub(super) fn forward_options(config: &Config) -> ForwardOptions {
     options.batch.max_bytes = forward.max_batch_bytes.bytes();
     options.retry.request_timeout = forward.timeout.0;
     if forward.stamp {
-        options.max_pending_bytes = forward.max_held_bytes.bytes();
+        options.max_pending_bytes = bytes(Budget::of(config).held_spans);
     }
     options
 }
@@ -391,7 +400,7 @@ fn stamp_options(config: &Config) -> StampOptions {
         linger: batch.linger,
         batch_bytes: batch.max_bytes,
         corrections: config.forward.corrections,
-        memory_bytes: STAMP_MEMORY_BYTES,
+        memory_bytes: bytes(Budget::of(config).sent_spans),
     }
 }
 
@@ -420,6 +429,21 @@ async fn forwarder(config: &Config, journal: &Journal, addresses: &[SocketAddr],
     let mark = Box::new(move |at| sent.note(at).map_err(std::io::Error::other));
     let forwarder = Forwarder::new(options, source, save, log_end, metrics.clone()).await?.marking(mark);
     Ok(Some(Forwarding { forwarder, metrics, position }))
+}
+
+fn bytes(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+/// What takes memory and counts for itself.
+fn register_memory(budget: &Budget, memory: &Memory, store: &LocalStore, receiver: &Receiver, registry: &mut Registry) {
+    let (index, traces, admission) = (store.clone(), store.metrics().clone(), receiver.admission().clone());
+    let others = vec![
+        OtherUse { of: "index", limit_bytes: 0, used_bytes: Box::new(move || index.index_bytes()) },
+        OtherUse { of: "open_traces", limit_bytes: budget.open_traces, used_bytes: Box::new(move || traces.open_trace_bytes()) },
+        OtherUse { of: "receiving", limit_bytes: budget.inflight, used_bytes: Box::new(move || admission.inflight_bytes()) },
+    ];
+    crate::telemetry::register_memory(memory, others, registry);
 }
 
 pub(super) fn now() -> UnixNanos {

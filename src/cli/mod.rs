@@ -135,6 +135,9 @@ pub fn main() -> ExitCode {
     };
     if settings.print_config {
         print_line(config.to_redacted_toml().trim_end());
+        if let Some(excess) = crate::app::memory_excess(&config) {
+            eprintln!("warning: {excess}");
+        }
         return ExitCode::SUCCESS;
     }
     run(config)

@@ -56,6 +56,8 @@ pub struct Server {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
+    /// All memory beside the index; 0: half of what the cgroup or the machine has, at most 2 GiB.
+    pub max_memory: Size,
     /// One OTLP request, decompressed.
     pub max_request_bytes: Size,
     /// All OTLP requests being received at one time.
@@ -209,7 +211,13 @@ impl Default for Server {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_request_bytes: Size::mib(32), max_inflight_bytes: Size::mib(256), max_attribute_depth: 64, max_trace_spans: 50_000 }
+        Self {
+            max_memory: Size::mib(0),
+            max_request_bytes: Size::mib(32),
+            max_inflight_bytes: Size::mib(256),
+            max_attribute_depth: 64,
+            max_trace_spans: 50_000,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! - The latest activity of an agent over all sessions is kept as an upper bound that is nearly always exact. Where the session that
 //!   held it shrank, the next reader looks through the agent's sessions.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::directory::push_tight;
 use super::figures::Share;
@@ -19,7 +19,8 @@ const DENSE_MIN: usize = 1_024;
 #[derive(Debug, Default)]
 pub(super) struct Agents {
     by_number: Vec<Agent>,
-    by_name: HashMap<Str, u32>,
+    /// In the order in which they are listed, so that a page of them touches no others.
+    by_name: BTreeMap<Str, u32>,
     free: Vec<u32>,
 }
 
@@ -112,11 +113,13 @@ impl Agents {
         }
     }
 
-    /// All agents by name; `last_activity(agent, row)` is asked only where the bound is loose.
-    pub(super) fn summaries(&self, last_activity: impl Fn(u32, u32) -> u64) -> Vec<AgentSummary> {
-        let mut summaries: Vec<_> = self.by_name.values().map(|number| self.summary(*number, &last_activity)).collect();
-        summaries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        summaries
+    pub(super) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Some agents by name; `last_activity(agent, row)` is asked only where the bound is loose.
+    pub(super) fn summaries(&self, from: usize, limit: usize, last_activity: impl Fn(u32, u32) -> u64) -> Vec<AgentSummary> {
+        self.by_name.values().skip(from).take(limit).map(|number| self.summary(*number, &last_activity)).collect()
     }
 
     fn summary(&self, number: u32, last_activity: impl Fn(u32, u32) -> u64) -> AgentSummary {
@@ -134,7 +137,8 @@ impl Agents {
         let of_agent = |agent: &Agent| agent.name.len() + agent.rows.memory_bytes();
         self.by_number.iter().map(of_agent).sum::<usize>()
             + self.by_number.capacity() * size_of::<Agent>()
-            + self.by_name.capacity() * size_of::<(Str, u32)>()
+            // Nodes of a B-tree are about two thirds full.
+            + self.by_name.len() * size_of::<(Str, u32)>() * 3 / 2
             + self.free.capacity() * size_of::<u32>()
     }
 }
@@ -225,7 +229,7 @@ mod tests {
         agents.replace(number, 7, None, Some(&share));
         agents.replace(number, 7, Some(&share), None);
         assert_eq!(agents.find("gone"), None);
-        assert_eq!(agents.summaries(|_, _| 0), []);
+        assert_eq!(agents.summaries(0, 10, |_, _| 0), []);
         assert_eq!(agents.intern(&"next".into()), number);
     }
 }

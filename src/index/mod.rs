@@ -34,9 +34,9 @@ use self::rowset::RowSet;
 use self::text::Text;
 pub use self::times::SessionTimes;
 use crate::model::ids::SessionId;
-use crate::model::query::SortField;
+use crate::model::query::{AgentQuery, SortField};
 use crate::model::run::Run;
-use crate::model::session::{AgentSummary, SessionSummary};
+use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::NanoUsd;
 
@@ -231,8 +231,9 @@ impl SessionIndex {
     }
 
     /// Every agent that has a run in a session, by name.
-    pub fn agents(&self) -> Vec<AgentSummary> {
-        self.agents.summaries(|agent, row| self.share(row, agent).map_or(0, |share| share.last_activity))
+    pub fn agents(&self, query: &AgentQuery) -> Page<AgentSummary> {
+        let last_activity = |agent, row| self.share(row, agent).map_or(0, |share| share.last_activity);
+        Page { items: self.agents.summaries(query.offset, query.limit, last_activity), count: self.agents.len() as u64 }
     }
 
     /// Sessions whose `last_activity` lies before `floor`, oldest first, at most `limit`; ties by session id.

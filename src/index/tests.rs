@@ -4,7 +4,6 @@ use super::oracle::run;
 use super::*;
 use crate::model::Str;
 use crate::model::query::{SessionQuery, Sort};
-use crate::model::session::Page;
 use crate::model::usage::UsageTotal;
 
 fn id(text: &str) -> SessionId {
@@ -17,6 +16,10 @@ fn sort(field: SortField, descending: bool) -> Sort {
 
 fn never(_: SessionNo, _: UnixNanos, _: UnixNanos) -> bool {
     panic!("no session of this test straddles the window")
+}
+
+fn all_agents(index: &SessionIndex) -> Vec<AgentSummary> {
+    index.agents(&AgentQuery::default()).items
 }
 
 /// One run per session, all alike but for what the test sets.
@@ -52,7 +55,7 @@ fn an_empty_index_answers_everything_with_nothing() {
         }
     }
     assert_eq!(index.list(&SessionQuery::default(), &mut never).count, 0);
-    assert_eq!(index.agents(), []);
+    assert_eq!(all_agents(&index), []);
     assert_eq!(index.idle_since(UnixNanos::MAX, 10), []);
     assert!(index.is_empty());
     assert_eq!(index.apply(SessionNo(3), None, Some(&run("a", 1, 2))), Applied::Removed);
@@ -290,9 +293,9 @@ fn only_a_bound_that_shrinks_asks_for_all_runs() {
     assert_eq!(row.summary.agents, ["b".into(), "a".into()]);
     assert_eq!(index.apply(no, Some(&late), None), Applied::Recompute);
     index.recompute(no, [renamed.clone()].iter());
-    assert_eq!(index.agents().len(), 1);
+    assert_eq!(all_agents(&index).len(), 1);
     assert_eq!(index.apply(no, Some(&renamed), None), Applied::Removed);
-    assert_eq!((index.len(), index.agents()), (0, vec![]));
+    assert_eq!((index.len(), all_agents(&index)), (0, vec![]));
 }
 
 #[test]
@@ -307,7 +310,7 @@ fn nonsense_from_the_caller_asks_for_all_runs_and_breaks_nothing() {
     let other = index.number(&id("t"));
     assert_eq!(index.apply(other, Some(&run("a", 50, 60)), None), Applied::Removed);
     index.recompute(no, std::iter::empty());
-    assert_eq!((index.len(), index.agents(), index.find(&id("s"))), (0, vec![], None));
+    assert_eq!((index.len(), all_agents(&index), index.find(&id("s"))), (0, vec![], None));
 }
 
 #[test]
@@ -329,14 +332,14 @@ fn restoring_an_id_or_a_number_that_is_taken_replaces_it() {
     let mut index = index_of(&[("a", run("x", 1, 2)), ("b", run("y", 3, 4))]);
     index.restore(SessionRow { no: SessionNo(1), ..row_of("a", &[run("z", 5, 6)]) });
     assert_eq!((index.len(), index.find(&id("a")), index.find(&id("b"))), (1, Some(SessionNo(1)), None));
-    assert_eq!(index.agents().len(), 1);
+    assert_eq!(all_agents(&index).len(), 1);
     let twice = [
         SessionRow { no: SessionNo(7), ..row_of("c", &[run("z", 5, 6)]) },
         SessionRow { no: SessionNo(7), ..row_of("d", &[run("z", 5, 6)]) },
     ];
     index.restore_all(twice);
     let page = index.list(&SessionQuery { sort: sort(SortField::SessionId, false), ..SessionQuery::default() }, &mut never);
-    assert_eq!((ids(&page).concat().as_str(), index.agents()[0].run_count), ("ad", 2));
+    assert_eq!((ids(&page).concat().as_str(), all_agents(&index)[0].run_count), ("ad", 2));
 }
 
 #[test]
@@ -367,4 +370,20 @@ fn a_session_takes_at_most_400_bytes_beyond_its_id_and_agents() {
     }
     let left = index.memory_bytes().lists / index.len();
     assert!(left < 2_000, "{left} bytes a session are left");
+}
+
+#[test]
+fn agents_are_listed_page_by_page_in_the_order_of_their_names() {
+    let names: Vec<String> = (0..25).map(|at| format!("agent-{:02}", at * 7 % 25)).collect();
+    let sessions: Vec<(&str, Run)> = names.iter().map(|name| (name.as_str(), run(name, 1, 10))).collect();
+    let index = index_of(&sessions);
+    let mut listed = Vec::new();
+    for offset in (0..40).step_by(10) {
+        let page = index.agents(&AgentQuery { offset, limit: 10 });
+        assert_eq!(page.count, 25);
+        listed.extend(page.items.into_iter().map(|agent| agent.name.to_string()));
+    }
+    let mut sorted = names.clone();
+    sorted.sort();
+    assert_eq!(listed, sorted);
 }

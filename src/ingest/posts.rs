@@ -32,14 +32,13 @@ impl Receiver {
     /// When a run started, if it is known.
     pub(super) async fn run_started_at(&self, tenant: &Tenant, run: RunId) -> Result<Option<UnixNanos>, Refusal> {
         let (store, tenant) = (self.store().clone(), tenant.clone());
-        let found = tokio::task::spawn_blocking(move || store.run(&tenant, run)).await;
-        match found {
-            Ok(Ok(view)) => Ok(view.map(|view| view.run.started_at)),
-            Ok(Err(error)) => {
+        match self.look_up(move || store.run(&tenant, run)).await? {
+            Ok(view) => Ok(view.map(|view| view.run.started_at)),
+            Err(error) if error.is_busy() => Err(Refusal::Overloaded),
+            Err(error) => {
                 tracing::error!(%error, "a run could not be looked up");
                 Err(Refusal::Internal)
             }
-            Err(_) => Err(Refusal::Internal),
         }
     }
 

@@ -19,6 +19,7 @@ use super::refusal::Refusal;
 use super::reply::Taken;
 use super::screen::{self, Format, Screened};
 use crate::auth::{Authenticator, Right};
+use crate::bounds::lanes::{Lane, Undone};
 use crate::model::ids::Tenant;
 use crate::store::Store;
 use crate::wire::inspect::Limits;
@@ -58,6 +59,10 @@ struct Shared {
     instance: Option<InstanceMark>,
     admission: Admission,
     metrics: Metrics,
+    /// Where large bodies are decompressed and screened: as many at a time as there are cores, so that bombs take turns.
+    screening: Lane,
+    /// Where runs are looked up that a post is about.
+    lookups: Lane,
     /// When which cause was last logged.
     notices: Notices,
     /// Whether the one WARN about each signal that is not stored was written.
@@ -89,6 +94,8 @@ impl Receiver {
             options,
             instance,
             admission: Admission::new(options.max_inflight_bytes),
+            screening: screening_lane(),
+            lookups: Lane::new(LOOKUPS_AT_ONCE, SCREENING_WAITING, SCREENING_PATIENCE),
             metrics: Metrics::default(),
             notices: Notices::default(),
             logs_warned: AtomicBool::new(false),
@@ -121,6 +128,17 @@ impl Receiver {
 
     pub(super) fn max_request_bytes(&self) -> usize {
         self.shared.options.max_request_bytes
+    }
+
+    /// Undoes the coding of a large body when its turn has come.
+    pub(super) async fn decode(&self, held: Held, coding: Coding) -> Result<Held, Refusal> {
+        let max_bytes = self.max_request_bytes();
+        compute(&self.shared.screening, coding, Format::Json, held, move |held| screen::decode(held, coding, max_bytes)).await
+    }
+
+    /// Looks something up in the store.
+    pub(super) async fn look_up<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+        self.shared.lookups.run(work).await.map_err(refused)
     }
 
     /// Who sends, if they may and are not ourselves.
@@ -169,7 +187,7 @@ impl Receiver {
 
     async fn take_spans(&self, tenant: &Tenant, held: Held, coding: Coding, format: Format) -> Result<Taken, Refusal> {
         let Options { max_request_bytes, max_depth, .. } = self.shared.options;
-        let screened = compute(coding, format, held, move |held| {
+        let screened = compute(&self.shared.screening, coding, format, held, move |held| {
             screen::screen(screen::decode(held, coding, max_request_bytes)?, format, Limits { max_depth })
         });
         let Screened { held, n_accepted, rejected } = screened.await?;
@@ -201,7 +219,7 @@ impl Receiver {
     /// Answers logs or metrics: all rejected, and no error that an SDK would repeat or shout about.
     async fn turn_away(&self, signal: Signal, held: Held, coding: Coding, format: Format) -> Result<Taken, Refusal> {
         let max_bytes = self.shared.options.max_request_bytes;
-        let n_records = compute(coding, format, held, move |held| {
+        let n_records = compute(&self.shared.screening, coding, format, held, move |held| {
             let bytes = screen::decode(held, coding, max_bytes)?.bytes;
             Ok(match (signal, format) {
                 (Signal::Metrics, Format::Protobuf) => count::metric_points(&bytes)?,
@@ -224,8 +242,22 @@ impl Receiver {
     }
 }
 
-/// Runs work on a body here if it is small, else on a blocking thread. The number of those is bounded by the bytes in flight.
+/// Large bodies wait here for a core no longer than exporters wait for their answer (10 s by default), less the time the rest may take.
+const SCREENING_PATIENCE: Duration = Duration::from_secs(5);
+/// Bodies that wait; how many bytes they have is bounded by `max_inflight_bytes`.
+const SCREENING_WAITING: usize = 4_096;
+
+/// Each has a connection to the database.
+const LOOKUPS_AT_ONCE: usize = 4;
+
+fn screening_lane() -> Lane {
+    let n_cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    Lane::new(n_cores.div_ceil(2), SCREENING_WAITING, SCREENING_PATIENCE)
+}
+
+/// Runs work on a body here if it is small, else on a blocking thread when its turn has come.
 async fn compute<T: Send + 'static>(
+    lane: &Lane,
     coding: Coding,
     format: Format,
     held: Held,
@@ -239,5 +271,12 @@ async fn compute<T: Send + 'static>(
     if held.bytes.len() <= inline_bytes {
         return work(held);
     }
-    tokio::task::spawn_blocking(move || work(held)).await.unwrap_or(Err(Refusal::Internal))
+    lane.run(move || work(held)).await.unwrap_or_else(|undone| Err(refused(undone)))
+}
+
+fn refused(undone: Undone) -> Refusal {
+    match undone {
+        Undone::Busy => Refusal::Overloaded,
+        Undone::Panicked => Refusal::Internal,
+    }
 }

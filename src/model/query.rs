@@ -66,6 +66,25 @@ impl SortField {
     }
 }
 
+/// Which part of the agents list is wanted, in the order of their names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AgentQuery {
+    pub offset: usize,
+    pub limit: usize,
+}
+
+impl Default for AgentQuery {
+    /// The first page as the documented endpoint gives it.
+    fn default() -> Self {
+        Self { offset: 0, limit: Self::LIMIT_MAX }
+    }
+}
+
+impl AgentQuery {
+    /// The largest page, and the usual one: few installations have more agents.
+    pub const LIMIT_MAX: usize = 1_000;
+}
+
 impl Default for SessionQuery {
     /// The first page as the documented endpoint gives it: 25 sessions, the most recently active first.
     fn default() -> Self {

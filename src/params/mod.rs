@@ -7,6 +7,7 @@
 //! - A bad value is never guessed at: [`BadParam`] names the parameter, the value and what is allowed.
 //! - No I/O, no clock, and nothing here panics, whatever the bytes.
 
+pub mod agents;
 pub mod base;
 pub mod explore;
 pub mod format;

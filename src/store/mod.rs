@@ -14,7 +14,7 @@ use self::overview::Overview;
 use self::raw::RawSpans;
 use self::view::{RunQuery, RunView, TraceView};
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
-use crate::model::query::SessionQuery;
+use crate::model::query::{AgentQuery, SessionQuery};
 use crate::model::report::EventKind;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
@@ -42,8 +42,8 @@ pub trait Store: Send + Sync + 'static {
     /// One session and its runs, from one state. Blocks on disk: call it, and drain `runs`, on a blocking thread.
     fn session(&self, tenant: &Tenant, id: &SessionId, runs: RunPage) -> Result<Option<SessionDetail>, StoreError>;
 
-    /// Every agent that has a run in a session, by name.
-    fn agents(&self, tenant: &Tenant) -> Result<Vec<AgentSummary>, StoreError>;
+    /// One page of the agents that have a run in a session, by name, and how many there are.
+    fn agents(&self, tenant: &Tenant, query: &AgentQuery) -> Result<Page<AgentSummary>, StoreError>;
 
     /// What the tenant has sent as a whole. Blocks on disk for at most some milliseconds.
     fn overview(&self, tenant: &Tenant) -> Result<Overview, StoreError>;
@@ -127,4 +127,30 @@ pub struct StoreError {
     pub doing: String,
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// As many readers as are allowed are reading, and none ended in time: worth retrying.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("all connections to the index database are in use")]
+pub struct ReadersBusy;
+
+/// Answering took longer than an answer may: worth retrying, better with a narrower question.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("more than {0:?}: too many sessions reach across this window of time")]
+pub struct TookTooLong(pub Duration);
+
+// === impl StoreError ===
+
+impl StoreError {
+    /// Whether it is worth trying again in a second.
+    pub fn is_busy(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*self.source);
+        while let Some(error) = cause {
+            if error.is::<ReadersBusy>() || error.is::<TookTooLong>() {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
 }

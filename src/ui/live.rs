@@ -1,15 +1,20 @@
 //! A page as an event stream: its parts, sent again whenever they differ from what was sent before.
 //!
-//! - Asks the store's version twice a second and makes the part only when that has moved, or when words such as "3 s ago" may be old.
-//! - A part that is dear to make is made less often: a stream takes at most a tenth of a core.
-//! - Ends with the server, when the visitor may not read any more, and when the page is gone; never holds up a stop.
-//! - No task of its own: the connection drives it, and it is gone with the connection.
+//! - All who look at the same page share its parts: they are made once, and the bytes that go out are the same ones.
+//! - The store's version is asked for twice a second, and the parts are made only when that has moved, or when words such as "3 s ago" may
+//!   be old.
+//! - A part that takes long to make is made less often: a page takes at most a tenth of a core, however many look at it.
+//! - A stream ends with the server, when the visitor may not read any more, and when the page is gone; it never holds up a stop.
+//! - A stream has no task: the connection drives it. The parts are made by a task that ends with them, so that no client that takes nothing
+//!   can hold up the others.
 
+use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -17,11 +22,14 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use maud::Markup;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::Ui;
 use super::refusal::Refusal;
+use super::visitor::Place;
+use super::{Effort, Ui};
 use crate::auth::Right;
+use crate::bounds::memory::{Permit, Use};
+use crate::model::ids::Tenant;
 
 /// How often the version is asked for.
 const STEP: Duration = Duration::from_millis(500);
@@ -29,37 +37,78 @@ const STEP: Duration = Duration::from_millis(500);
 const REFRESH: Duration = Duration::from_secs(10);
 /// A part that took this long to make is not made again before this many times as long.
 const REST_FACTOR: u32 = 10;
+/// About what a stream takes, beside the parts that it shares.
+const STREAM_BYTES: usize = 16 << 10;
+/// Pages that nobody looks at any more are looked for once there are so many.
+const SWEEP_AT: usize = 256;
 
 /// Makes the parts of a page as they are now.
 pub(super) type Make = Arc<dyn Fn(&Ui) -> Result<Markup, Refusal> + Send + Sync>;
 
+/// The pages that are looked at. An entry lives as long as a stream of it.
+#[derive(Default)]
+pub struct Hub {
+    pages: Mutex<HashMap<Key, Weak<Page>>>,
+}
+
+/// All that a page's parts depend on, beside the state of the store.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    tenant: Tenant,
+    /// Path and query.
+    here: String,
+    prefix: String,
+    base: String,
+}
+
+/// One page that somebody looks at.
+struct Page {
+    make: Make,
+    effort: Effort,
+    /// What was made last, for all streams.
+    made: watch::Sender<Option<Made>>,
+    is_being_made: AtomicBool,
+}
+
+#[derive(Clone)]
+struct Made {
+    /// The event as it is sent; `None` if the page is gone.
+    event: Option<Bytes>,
+    hash: u64,
+    version: u64,
+    at: Instant,
+    took: Duration,
+}
+
 struct Stream {
     ui: Arc<Ui>,
     headers: HeaderMap,
-    make: Make,
+    page: Arc<Page>,
+    made: watch::Receiver<Option<Made>>,
     /// Of what was sent last.
     sent: Option<u64>,
-    version: Option<u64>,
-    made_at: Instant,
-    took: Duration,
+    sent_at: Instant,
     is_over: bool,
     _permit: OwnedSemaphorePermit,
+    _held: Permit,
 }
 
 /// Answers with the stream of what `make` makes.
-pub(super) fn respond(ui: &Arc<Ui>, headers: HeaderMap, make: Make) -> Result<Response, Refusal> {
+pub(super) fn respond(
+    ui: &Arc<Ui>,
+    tenant: &Tenant,
+    place: &Place,
+    headers: HeaderMap,
+    effort: Effort,
+    make: Make,
+) -> Result<Response, Refusal> {
     let permit = Arc::clone(&ui.limits.streams).try_acquire_owned().map_err(|_| Refusal::Busy)?;
-    let stream = Stream {
-        ui: Arc::clone(ui),
-        headers,
-        make,
-        sent: None,
-        version: None,
-        made_at: Instant::now(),
-        took: Duration::ZERO,
-        is_over: false,
-        _permit: permit,
-    };
+    let held = ui.answers.memory.take(Use::Pages, STREAM_BYTES)?;
+    let Place { here, prefix, base, .. } = place.clone();
+    let page = ui.live.page(Key { tenant: tenant.clone(), here, prefix, base }, effort, make);
+    let made = page.made.subscribe();
+    let (ui, sent_at) = (Arc::clone(ui), Instant::now());
+    let stream = Stream { ui, headers, page, made, sent: None, sent_at, is_over: false, _permit: permit, _held: held };
     let events = futures_util::stream::unfold(stream, |mut stream| async move {
         let event = stream.next().await?;
         Some((Ok::<_, Infallible>(event), stream))
@@ -69,6 +118,69 @@ pub(super) fn respond(ui: &Arc<Ui>, headers: HeaderMap, make: Make) -> Result<Re
     Ok((head, Body::from_stream(events)).into_response())
 }
 
+// === impl Hub ===
+
+impl Hub {
+    fn page(&self, key: Key, effort: Effort, make: Make) -> Arc<Page> {
+        let mut pages = self.pages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(page) = pages.get(&key).and_then(Weak::upgrade) {
+            return page;
+        }
+        if pages.len() >= SWEEP_AT {
+            pages.retain(|_, page| page.strong_count() > 0);
+        }
+        let page = Arc::new(Page { make, effort, made: watch::Sender::new(None), is_being_made: AtomicBool::new(false) });
+        pages.insert(key, Arc::downgrade(&page));
+        page
+    }
+}
+
+// === impl Page ===
+
+impl Page {
+    fn is_due(&self, version: u64) -> bool {
+        let made = self.made.borrow();
+        let Some(made) = &*made else { return true };
+        let waited = made.at.elapsed();
+        made.version != version && waited >= made.took * REST_FACTOR || waited >= REFRESH
+    }
+
+    /// Has the parts made if they are due and nobody makes them.
+    fn refresh(self: &Arc<Self>, ui: &Arc<Ui>) {
+        let version = (ui.version)();
+        if !self.is_due(version) || self.is_being_made.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (page, ui) = (Arc::clone(self), Arc::clone(ui));
+        // Ends with the parts: waiting for its lane has a limit, and making them is of bounded size.
+        tokio::spawn(async move {
+            let made = page.make(&ui, version).await;
+            page.made.send_replace(Some(made));
+            page.is_being_made.store(false, Ordering::Release);
+        });
+    }
+
+    async fn make(&self, ui: &Arc<Ui>, version: u64) -> Made {
+        let make = Arc::clone(&self.make);
+        let work = move |ui: &Ui| {
+            let started = Instant::now();
+            let html = make(ui)?.into_string();
+            let event = ui.answers.memory.hold(Use::Pages, encode("parts", &html))?;
+            Ok((event, hash(&html), started.elapsed()))
+        };
+        let at = Instant::now();
+        match ui.read(self.effort, work).await {
+            Ok((event, hash, took)) => Made { event: Some(event), hash, version, at, took },
+            // What was there stays for now; it is tried again when that has rested.
+            Err(Refusal::Busy) => match self.made.borrow().clone() {
+                Some(last) => Made { at, took: last.took.max(STEP), ..last },
+                None => Made { event: Some(comment()), hash: 0, version: version.wrapping_sub(1), at, took: STEP },
+            },
+            Err(_) => Made { event: None, hash: 0, version, at, took: Duration::ZERO },
+        }
+    }
+}
+
 // === impl Stream ===
 
 impl Stream {
@@ -76,46 +188,43 @@ impl Stream {
     async fn next(&mut self) -> Option<Bytes> {
         let shutdown = self.ui.shutdown.clone();
         while !self.is_over {
-            if self.is_due() {
-                return shutdown.run_until_cancelled(self.event()).await;
+            self.page.refresh(&self.ui);
+            if let Some(event) = self.news() {
+                return Some(event);
             }
-            shutdown.run_until_cancelled(tokio::time::sleep(STEP)).await?;
+            let changed = tokio::time::timeout(STEP, self.made.changed());
+            // The sender is in the page, which this stream holds; what it says is looked at above.
+            let _ = shutdown.run_until_cancelled(changed).await?;
         }
         None
     }
 
-    fn is_due(&self) -> bool {
-        let waited = self.made_at.elapsed();
-        let has_moved = self.version != Some((self.ui.version)());
-        has_moved && (self.version.is_none() || waited >= self.took * REST_FACTOR) || waited >= REFRESH
-    }
-
-    async fn event(&mut self) -> Bytes {
-        self.version = Some((self.ui.version)());
-        self.made_at = Instant::now();
-        let made = match self.ui.authenticator.from_headers(&self.headers, Right::Read) {
-            Ok(_) => {
-                let make = Arc::clone(&self.make);
-                self.ui.read(move |ui| make(ui).map(Markup::into_string)).await
+    /// What this client has not heard.
+    fn news(&mut self) -> Option<Bytes> {
+        let made = self.made.borrow_and_update().clone()?;
+        let is_new = self.sent != Some(made.hash);
+        if !is_new && made.event.is_some() && self.sent_at.elapsed() < REFRESH {
+            return None;
+        }
+        self.sent_at = Instant::now();
+        let may_read = self.ui.authenticator.from_headers(&self.headers, Right::Read).is_ok();
+        match made.event.filter(|_| may_read) {
+            Some(event) if is_new => {
+                self.sent = Some(made.hash);
+                Some(event)
             }
-            Err(_) => Err(Refusal::Unauthenticated),
-        };
-        self.took = self.made_at.elapsed();
-        match made {
-            Ok(html) => {
-                let hash = hash(&html);
-                if self.sent.replace(hash) == Some(hash) {
-                    // A comment: nobody hears it, and it keeps the line open.
-                    return Bytes::from_static(b":\n\n");
-                }
-                encode("parts", &html)
-            }
-            Err(_) => {
+            Some(_) => Some(comment()),
+            None => {
                 self.is_over = true;
-                encode("gone", "")
+                Some(encode("gone", ""))
             }
         }
     }
+}
+
+/// Nobody hears it, and it keeps the line open.
+fn comment() -> Bytes {
+    Bytes::from_static(b":\n\n")
 }
 
 /// One event; a line end within the data begins a new line of data.

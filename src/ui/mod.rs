@@ -6,7 +6,7 @@
 //!   data is an SVG attribute.
 //! - A page that can change is also an event stream, at the same address: its parts are sent again when they differ (`live`).
 //! - Text of agents is hostile: it is escaped, set apart in `bdi`, and its control characters are shown, not obeyed (`words`).
-//! - Every read happens on a blocking thread and is of bounded size. Never writes to the store, never answers with JSON.
+//! - Every read happens on a blocking thread, in a lane ([`crate::bounds::lanes`]), and is of bounded size. Never writes to the store, never answers with JSON.
 
 mod assets;
 mod frame;
@@ -35,10 +35,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
+use crate::bounds::lanes::{Lane, Undone};
+use crate::bounds::memory::Spent;
+use crate::bounds::stream::{Cut, Stop, StreamLimits};
 use crate::model::time::UnixNanos;
 use crate::params::explore::Grafana;
 use crate::store::{Store, StoreError};
 
+pub use live::Hub;
 pub use routes::ROUTES;
 pub use source::TraceSource;
 
@@ -62,14 +66,27 @@ pub struct Ui {
     /// Ends the event streams, so that a stop need not wait for them.
     pub shutdown: CancellationToken,
     pub limits: Limits,
+    /// What answers may take, lanes and memory too; shared with the API.
+    pub answers: StreamLimits,
+    /// The parts of pages that are looked at now.
+    pub live: Hub,
+}
+
+/// How much work a page is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Effort {
+    /// Some milliseconds.
+    Short,
+    /// As much as one trace may be.
+    Trace,
+    /// All runs of a long session.
+    Long,
 }
 
 /// What all visitors together may take.
 pub struct Limits {
     /// One permit for each open event stream.
     pub streams: Arc<Semaphore>,
-    /// One permit for each export that is being made; each may hold some tens of megabytes.
-    pub exports: Arc<Semaphore>,
 }
 
 /// The pages as a router without a fallback, so that it can be merged with other doors.
@@ -80,19 +97,21 @@ pub fn router(ui: Arc<Ui>) -> Router {
 // === impl Ui ===
 
 impl Ui {
-    /// Reads from the store on a blocking thread.
-    async fn read<T, F>(self: &Arc<Self>, read: F) -> Result<T, Refusal>
+    /// Reads from the store on a blocking thread, and makes the page there, as large as it may be.
+    async fn read<T, F>(self: &Arc<Self>, effort: Effort, read: F) -> Result<T, Refusal>
     where
         T: Send + 'static,
         F: FnOnce(&Ui) -> Result<T, Refusal> + Send + 'static,
     {
         let ui = Arc::clone(self);
-        match tokio::task::spawn_blocking(move || read(&ui)).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::error!(%error, "making a page panicked");
-                Err(Refusal::Internal)
-            }
+        self.lane(effort).run(move || read(&ui)).await?
+    }
+
+    fn lane(&self, effort: Effort) -> &Lane {
+        match effort {
+            Effort::Short => &self.answers.lanes.short,
+            Effort::Trace => &self.answers.lanes.traces,
+            Effort::Long => &self.answers.lanes.long,
         }
     }
 
@@ -103,12 +122,49 @@ impl Ui {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { streams: Arc::new(Semaphore::new(256)), exports: Arc::new(Semaphore::new(4)) }
+        Self { streams: Arc::new(Semaphore::new(1_024)) }
+    }
+}
+
+impl From<Undone> for Refusal {
+    fn from(undone: Undone) -> Self {
+        match undone {
+            Undone::Busy => Self::Busy,
+            Undone::Panicked => Self::Internal,
+        }
+    }
+}
+
+impl From<Spent> for Refusal {
+    fn from(_: Spent) -> Self {
+        Self::Busy
+    }
+}
+
+impl From<Stop> for Refusal {
+    fn from(stop: Stop) -> Self {
+        // Of those who have stalled or left nobody hears it.
+        if stop == Stop::Busy { Self::Busy } else { Self::Internal }
+    }
+}
+
+impl From<Refusal> for Cut<Refusal> {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for Cut<Refusal> {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
     }
 }
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
+        if error.is_busy() {
+            return Self::Busy;
+        }
         tracing::error!(%error, "a read failed");
         Self::Internal
     }

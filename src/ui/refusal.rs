@@ -1,7 +1,7 @@
 //! Every answer that is not the page that was asked for.
 
 use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use maud::html;
 
 use super::frame::Frame;
@@ -64,7 +64,18 @@ impl Refusal {
                 p { a href=(place.to("/")) { "To all sessions" } }
             }
         };
-        (self.status(), Frame { place, title, is_live: false }.around(&content)).into_response()
+        let mut page = (self.status(), Frame { place, title, is_live: false }.around(&content)).into_response();
+        self.advise(&mut page);
+        page
+    }
+}
+
+impl Refusal {
+    /// Says when it is worth coming again.
+    fn advise(&self, response: &mut Response) {
+        if *self == Self::Busy {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
     }
 }
 
@@ -75,6 +86,7 @@ impl IntoResponse for Refusal {
             return Redirect::to(to).into_response();
         }
         let mut response = self.status().into_response();
+        self.advise(&mut response);
         response.extensions_mut().insert(self);
         response
     }

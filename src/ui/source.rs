@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use maud::{Markup, html};
 
-use super::Ui;
 use super::refusal::Refusal;
+use super::{Effort, Ui};
 use crate::model::ids::{Tenant, TraceId};
 
 /// A Tempo that can be asked for a trace.
@@ -58,7 +58,7 @@ pub(super) async fn find(ui: &Arc<Ui>, tenant: &Tenant, trace: TraceId) -> Resul
 /// Reads the journal for all of these; `otherwise` is what to say if there is nothing.
 pub(super) async fn find_in_journal(ui: &Arc<Ui>, tenant: &Tenant, traces: Vec<TraceId>, otherwise: Origin) -> Result<Found, Refusal> {
     let tenant = tenant.clone();
-    let raw = ui.read(move |ui| Ok(ui.store.raw_spans(&tenant, &traces)?)).await?;
+    let raw = ui.read(Effort::Trace, move |ui| Ok(ui.store.raw_spans(&tenant, &traces)?)).await?;
     let origin = match (raw.requests.is_empty(), raw.is_cut) {
         (false, _) => Origin::Journal,
         (true, true) if otherwise == Origin::Nowhere => Origin::JournalTooLong,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, ready};
 use sessionfold::model::Str;
 use sessionfold::model::ids::{RunId, RunKey, SessionId, SpanId, Tenant, TraceId};
-use sessionfold::model::query::{SessionQuery, SortField, StatusFilter};
+use sessionfold::model::query::{AgentQuery, SessionQuery, SortField, StatusFilter};
 use sessionfold::model::run::{Run, RunStatus};
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::{Nanos, UnixNanos};
@@ -255,7 +255,7 @@ impl Store for Double {
         Ok(Some(SessionDetail { summary, runs: Box::new(runs.skip(offset).take(limit)) }))
     }
 
-    fn agents(&self, tenant: &Tenant) -> Result<Vec<AgentSummary>, StoreError> {
+    fn agents(&self, tenant: &Tenant, query: &AgentQuery) -> Result<Page<AgentSummary>, StoreError> {
         self.check()?;
         let runs: Vec<Run> = self.all(tenant).into_iter().flat_map(|(_, runs)| runs).filter(|run| !run.agent.is_empty()).collect();
         let mut names: Vec<Str> = runs.iter().map(|run| run.agent.clone()).collect();
@@ -266,7 +266,8 @@ impl Store for Double {
             let last_activity = runs.iter().map(|run| run.last_activity).max().unwrap();
             AgentSummary { name, run_count: runs.len() as u64, last_activity }
         };
-        Ok(names.into_iter().map(summary).collect())
+        let count = names.len() as u64;
+        Ok(Page { items: names.into_iter().skip(query.offset).take(query.limit).map(summary).collect(), count })
     }
 
     fn overview(&self, _: &Tenant) -> Result<Overview, StoreError> {

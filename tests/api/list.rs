@@ -1,9 +1,14 @@
 //! `GET /api/v1/observability/sessions/` and `.../agents/`.
 
+use std::sync::Arc;
+
 use http::StatusCode;
+use sessionfold::api::{self, Api, StreamLimits};
+use sessionfold::bounds::memory::{Memory, Shares};
+use sessionfold::model::run::Run;
 
 use super::double::{Double, MILLI, SECOND, failed, lasting, run, running, using};
-use super::{LIST, get, router, send};
+use super::{LIST, get, open_api, router, send};
 
 /// The documented example: 42 sessions, of which one has five runs by two agents.
 fn documented() -> Double {
@@ -238,4 +243,34 @@ async fn agents_are_listed_with_their_runs() {
     assert_eq!(answer.text, expected);
     assert_eq!(answer.header("x-sessionfold-ignored"), Some("x"));
     assert_eq!(get(&router, "/api/v1/observability/agents").await.text, expected);
+}
+
+#[tokio::test]
+async fn agents_come_in_pages_that_lead_to_each_other() {
+    const AGENTS: &str = "/api/v1/observability/agents/";
+    let router = router(Double::new((0..5).map(|at| run("s", &format!("agent-{at}"), 0))));
+    let page = get(&router, &format!("{AGENTS}?limit=2&offset=2")).await;
+    let json: serde_json::Value = serde_json::from_str(&page.text).unwrap();
+    assert_eq!((&json["results"][0]["name"], &json["count"]), (&"agent-2".into(), &5.into()));
+    assert_eq!((&json["next"], &json["previous"]), (&"?offset=4&limit=2".into(), &"?offset=0&limit=2".into()));
+    let link = page.header("link").unwrap().to_owned();
+    assert!(link.contains("agents/?offset=4&limit=2>; rel=\"next\"") || link.contains("agents/?limit=2&offset=4>; rel=\"next\""), "{link}");
+    assert_eq!(get(&router, &format!("{AGENTS}?limit=0")).await.status, StatusCode::BAD_REQUEST);
+    let whole: serde_json::Value = serde_json::from_str(&get(&router, AGENTS).await.text).unwrap();
+    assert!(whole.get("next").is_none(), "a list of one page has no other");
+}
+
+#[tokio::test]
+async fn what_needs_more_memory_than_questions_may_take_is_refused_with_a_time_to_come_again() {
+    let store =
+        Double::new((0..50).map(|at| Run { user: Some(format!("user-{at}").as_str().into()), ..run("s", &format!("agent-{at}"), 0) }));
+    let shares = Shares { sums: 2_000, ..Shares::default() };
+    let streams = StreamLimits { memory: Memory::new(&shares), ..StreamLimits::default() };
+    let router = api::router(Arc::new(Api { streams, ..open_api(Arc::new(store)) }));
+    for path in ["/api/v1/observability/users/", "/api/v1/observe/query/agents/?hours=87600", "/api/v1/observe/query/users/?hours=87600"] {
+        let answer = get(&router, path).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, Some("1")), "{path}");
+        assert!(answer.text.contains("a shorter time"), "{}", answer.text);
+    }
+    assert_eq!(get(&router, LIST).await.status, StatusCode::OK);
 }

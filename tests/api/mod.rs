@@ -46,6 +46,7 @@ pub fn open_api(store: Arc<Double>) -> Api {
         metrics,
         public_url: None,
         streams: StreamLimits::default(),
+        asked: Default::default(),
         grafana: None,
     }
 }

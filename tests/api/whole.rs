@@ -103,6 +103,7 @@ fn shown() -> Shown {
         public_url: None,
         grafana: None,
         streams: StreamLimits::default(),
+        asked: Default::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     Shown { router: api::router(Arc::new(api)), house, runtime }

@@ -18,7 +18,7 @@ use prost::Message;
 use sessionfold::auth::Authenticator;
 use sessionfold::ingest::{self, InstanceMark, Options, Receiver};
 use sessionfold::model::ids::{RunId, SessionId, Tenant, TraceId};
-use sessionfold::model::query::SessionQuery;
+use sessionfold::model::query::{AgentQuery, SessionQuery};
 use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::UnixNanos;
@@ -162,7 +162,7 @@ impl Store for Recorder {
         Err(unreadable())
     }
 
-    fn agents(&self, _: &Tenant) -> Result<Vec<AgentSummary>, StoreError> {
+    fn agents(&self, _: &Tenant, _: &AgentQuery) -> Result<Page<AgentSummary>, StoreError> {
         Err(unreadable())
     }
 

@@ -10,11 +10,11 @@ use rusqlite::{Connection, OpenFlags};
 use sessionfold::fold::TraceLimit;
 use sessionfold::journal::{self, Journal};
 use sessionfold::model::ids::{RunId, SessionId, Tenant};
-use sessionfold::model::query::SessionQuery;
+use sessionfold::model::query::{AgentQuery, SessionQuery};
 use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::{Nanos, UnixNanos};
-use sessionfold::store::local::{LocalStore, OpenError, Options, Running};
+use sessionfold::store::local::{LocalStore, OpenError, Options, Running, SqliteLimits};
 use sessionfold::store::view::{RunQuery, RunView};
 use sessionfold::store::{AcceptError, RunPage, RunPost, Store};
 use tempfile::TempDir;
@@ -153,6 +153,7 @@ impl House {
             run_timeout: self.tuning.run_timeout,
             max_age: self.tuning.max_age,
             max_index_bytes: self.tuning.max_index_bytes,
+            sqlite: SqliteLimits::default(),
         };
         let (store, running) = LocalStore::open(journal.clone(), options)?;
         self.runtime.block_on(store.note_opened());
@@ -319,7 +320,7 @@ impl House {
     }
 
     pub fn agents(&self, tenant: &str) -> Vec<AgentSummary> {
-        self.store().agents(&self::tenant(tenant)).unwrap()
+        self.store().agents(&self::tenant(tenant), &AgentQuery::default()).unwrap().items
     }
 
     /// Looks into the database as an operator does.

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sessionfold::model::ids::{SessionId, Tenant};
-use sessionfold::model::query::SessionQuery;
+use sessionfold::model::query::{AgentQuery, SessionQuery};
 use sessionfold::model::run::{Run, RunStatus};
 use sessionfold::model::session::SessionSummary;
 use sessionfold::model::time::UnixNanos;
-use sessionfold::store::local::LocalStore;
+use sessionfold::store::local::{LocalStore, SqliteLimits};
 use sessionfold::store::{RunPage, Store};
 
 use super::house::{House, Tuning};
@@ -81,7 +81,7 @@ fn look(store: &LocalStore, session: &str) {
         assert_eq!(page.count, page.items.len() as u64);
         assert!(page.items.iter().all(|item| item.run_count > 0));
     }
-    store.agents(&tenant).unwrap();
+    store.agents(&tenant, &AgentQuery::default()).unwrap();
 }
 
 fn agree(summary: &SessionSummary, runs: &[Run]) {
@@ -95,4 +95,19 @@ fn agree(summary: &SessionSummary, runs: &[Run]) {
     assert_eq!(Some(summary.last_activity), runs.iter().map(|run| run.last_activity).max());
     assert!(runs.is_sorted_by_key(|run| (run.started_at, run.id)));
     assert!(runs.iter().all(|run| run.session.as_ref() == Some(&summary.id)));
+}
+
+/// A list of sessions opened 300 connections for 300 readers once, each with a cache of 16 MiB.
+#[test]
+fn no_more_connections_are_lent_than_may_be_and_who_finds_none_is_told_to_come_again() {
+    let house = House::new(Tuning::default());
+    house.fold("acme", request([agent(1, 1, 0, "a").session("s0").between(TEN, TEN + SECOND)]));
+    let (store, tenant) = (house.store().clone(), Tenant::new("acme").unwrap());
+    let id = SessionId::new("s0").unwrap();
+    let look = || store.session(&tenant, &id, RunPage::default()).map(Option::unwrap);
+    let lent: Vec<_> = (0..SqliteLimits::default().max_readers).map(|_| look().unwrap()).collect();
+    let error = look().err().expect("all connections are lent");
+    assert!(error.is_busy(), "{error}");
+    drop(lent);
+    assert_eq!(look().unwrap().runs.count(), 1);
 }

@@ -160,7 +160,12 @@ pub(super) struct UserLine<'a> {
 #[derive(Serialize)]
 pub(super) struct AgentList<'a> {
     results: Vec<AgentLine<'a>>,
-    count: usize,
+    count: u64,
+    /// Absent where there is no other page, as they were before there were pages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -348,13 +353,13 @@ impl<'a> ModelLine<'a> {
 // === impl AgentList ===
 
 impl<'a> AgentList<'a> {
-    pub(super) fn new(agents: &'a [AgentSummary]) -> Self {
+    pub(super) fn new(page: &'a Page<AgentSummary>, next: Option<String>, previous: Option<String>) -> Self {
         let line = |agent: &'a AgentSummary| AgentLine {
             name: &agent.name,
             run_count: agent.run_count,
             last_activity: format::timestamp(agent.last_activity),
         };
-        Self { results: agents.iter().map(line).collect(), count: agents.len() }
+        Self { results: page.items.iter().map(line).collect(), count: page.count, next, previous }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Number, cost_source, format, trace_id};
+use crate::api::query::GROUPS_MAX;
 use crate::api::query::gather::{AgentTotal, Gathered};
 use crate::api::query::users::QueryUser;
 use crate::model::Str;
@@ -74,6 +75,8 @@ pub(in crate::api) struct Runs<'a> {
 #[derive(Serialize)]
 pub(in crate::api) struct Agents<'a> {
     agents: Vec<AgentItem<'a>>,
+    /// How many there are in all.
+    total: usize,
 }
 
 #[derive(Serialize)]
@@ -264,7 +267,7 @@ impl<'a> Runs<'a> {
         Self {
             total_runs: gathered.n_runs,
             by_status: &gathered.by_status,
-            by_agent: gathered.agents.iter().map(|(name, agent)| (&**name, agent.n_runs)).collect(),
+            by_agent: busiest(gathered, |_| true, 0, GROUPS_MAX).map(|(name, agent)| (&**name, agent.n_runs)).collect(),
             recent_runs: gathered.newest.iter().map(RunItem::new).collect(),
             runs: gathered.newest.iter().map(RunItem::new).collect(),
             hours,
@@ -273,8 +276,9 @@ impl<'a> Runs<'a> {
 }
 
 impl<'a> Agents<'a> {
-    pub(in crate::api) fn new(gathered: &'a Gathered) -> Self {
-        Self { agents: agents(gathered) }
+    /// `limit` of them from `offset` on, the busiest first.
+    pub(in crate::api) fn new(gathered: &'a Gathered, offset: usize, limit: usize) -> Self {
+        Self { agents: agents(gathered, |_| true, offset, limit), total: gathered.agents.len() }
     }
 }
 
@@ -331,8 +335,8 @@ impl<'a> Costs<'a> {
             total_tokens: gathered.usage.tokens,
             models: models(gathered),
             by_model: models(gathered),
-            agents: agents(gathered),
-            by_agent: agents(gathered),
+            agents: agents(gathered, |_| true, 0, GROUPS_MAX),
+            by_agent: agents(gathered, |_| true, 0, GROUPS_MAX),
             hours,
         }
     }
@@ -341,8 +345,7 @@ impl<'a> Costs<'a> {
 impl<'a> Dashboard<'a> {
     pub(in crate::api) fn new(gathered: &'a Gathered, hours: u64) -> Self {
         let n_errors = gathered.n_of(RunStatus::Error);
-        let mut top_agents = agents(gathered);
-        top_agents.truncate(TOP_AGENTS);
+        let top_agents = agents(gathered, |_| true, 0, TOP_AGENTS);
         let n_runs = gathered.n_runs;
         Self {
             total_runs: n_runs,
@@ -372,7 +375,7 @@ impl<'a> Billing<'a> {
                 total_calls: gathered.usage.calls,
                 total_runs: gathered.n_runs,
                 total_cost: Number::dollars(gathered.usage.cost),
-                by_agent: gathered.agents.iter().map(|(name, agent)| (&**name, used(agent))).collect(),
+                by_agent: busiest(gathered, |_| true, 0, GROUPS_MAX).map(|(name, agent)| (&**name, used(agent))).collect(),
             },
             total_cost: Number::dollars(gathered.usage.cost),
             hours,
@@ -386,7 +389,7 @@ impl<'a> Errors<'a> {
         Self {
             total_errors: n_errors,
             error_rate: rate(n_errors, gathered.n_runs),
-            by_agent: agents(gathered).into_iter().filter(|agent| agent.errors > 0).collect(),
+            by_agent: agents(gathered, |agent| agent.n_errors > 0, 0, GROUPS_MAX),
             recent_errors: failed.map(|(run, error)| ErrorItem { run: RunItem::new(run), error: error.unwrap_or_default() }).collect(),
         }
     }
@@ -425,10 +428,19 @@ fn rate(part: u64, of: u64) -> f64 {
 }
 
 /// The busiest first.
-fn agents(gathered: &Gathered) -> Vec<AgentItem<'_>> {
-    let mut agents: Vec<AgentItem<'_>> = gathered.agents.iter().map(|(name, agent)| AgentItem::new(name, agent)).collect();
-    agents.sort_by_key(|agent| std::cmp::Reverse(agent.total_runs));
-    agents
+fn agents(gathered: &Gathered, is_meant: impl Fn(&AgentTotal) -> bool, offset: usize, limit: usize) -> Vec<AgentItem<'_>> {
+    busiest(gathered, is_meant, offset, limit).map(|(name, agent)| AgentItem::new(name, agent)).collect()
+}
+
+fn busiest(
+    gathered: &Gathered,
+    is_meant: impl Fn(&AgentTotal) -> bool,
+    offset: usize,
+    limit: usize,
+) -> impl Iterator<Item = (&Str, &AgentTotal)> {
+    let mut agents: Vec<(&Str, &AgentTotal)> = gathered.agents.iter().filter(|(_, agent)| is_meant(agent)).collect();
+    agents.sort_by_key(|(_, agent)| std::cmp::Reverse(agent.n_runs));
+    agents.into_iter().skip(offset).take(limit)
 }
 
 /// The dearest first.

@@ -1,18 +1,17 @@
 //! Sums over the runs of a window.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
-use std::sync::Arc;
-
 use super::window::Asked;
-use crate::api::Api;
 use crate::api::refusal::Refusal;
+use crate::bounds::memory::{Memory, Permit, Spent, Use};
 use crate::model::Str;
 use crate::model::ids::{RunId, Tenant};
 use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
 use crate::model::usage::{NanoUsd, UsageTotal};
+use crate::store::Store;
 use crate::store::view::RunQuery;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 /// What the runs of a window were together.
 #[derive(Default)]
@@ -38,48 +37,57 @@ pub(in crate::api) struct AgentTotal {
     pub(in crate::api) last_run: UnixNanos,
 }
 
+/// The newest runs of those that pass by, so many of them.
+pub(in crate::api) struct Newest {
+    runs: BinaryHeap<Reverse<ByStart>>,
+    n_max: usize,
+}
+
 /// A run in the order of its start.
 struct ByStart(Run);
+
+/// About what a name takes in a map of sums, beside its text.
+pub(in crate::api) const ENTRY_BYTES: usize = 256;
+/// About what a run takes that is kept.
+pub(in crate::api) const RUN_BYTES: usize = 1_024;
 
 // === impl Gathered ===
 
 impl Gathered {
-    /// Sums up the runs of the window that `is_meant`, and keeps the newest `n_newest` of them.
-    pub(super) async fn of(
-        api: &Arc<Api>,
-        tenant: Tenant,
+    /// Sums up the runs of the window that `is_meant`, and keeps the newest `n_newest` of them. Blocks on disk.
+    pub(super) fn of(
+        store: &dyn Store,
+        memory: &Memory,
+        tenant: &Tenant,
         asked: &Asked,
         n_newest: usize,
-        is_meant: impl Fn(&Run) -> bool + Send + 'static,
+        is_meant: impl Fn(&Run) -> bool,
     ) -> Result<Self, Refusal> {
         let query = RunQuery { start: Some(asked.start()), ..RunQuery::default() };
-        api.read(move |store| {
-            let mut gathered = Self::default();
-            let mut newest: BinaryHeap<Reverse<ByStart>> = BinaryHeap::new();
-            store.runs(&tenant, &query, &mut |run| {
-                if !is_meant(run) {
-                    return;
-                }
-                gathered.add(run);
-                let is_newer = newest.peek().is_none_or(|Reverse(oldest)| ByStart::rank(run) > ByStart::rank(&oldest.0));
-                if newest.len() < n_newest {
-                    newest.push(Reverse(ByStart(run.clone())));
-                } else if n_newest > 0 && is_newer {
-                    newest.pop();
-                    newest.push(Reverse(ByStart(run.clone())));
-                }
-            })?;
-            gathered.newest = newest.into_sorted_vec().into_iter().map(|Reverse(ByStart(run))| run).collect();
-            Ok(gathered)
-        })
-        .await
+        let mut held = memory.take(Use::Sums, n_newest * RUN_BYTES)?;
+        let mut gathered = Self::default();
+        let mut newest = Newest::new(n_newest);
+        let mut fits = Ok(());
+        store.runs(tenant, &query, &mut |run| {
+            if is_meant(run) && fits.is_ok() {
+                fits = gathered.add(run, &mut held);
+                newest.add(run);
+            }
+        })?;
+        fits?;
+        gathered.newest = newest.into_vec();
+        Ok(gathered)
     }
 
     pub(in crate::api) fn n_of(&self, status: RunStatus) -> u64 {
         self.by_status.get(status.as_str()).copied().unwrap_or(0)
     }
 
-    fn add(&mut self, run: &Run) {
+    /// Names are what there can be any number of: each is paid for.
+    fn add(&mut self, run: &Run, held: &mut Permit) -> Result<(), Spent> {
+        if !self.agents.contains_key(&run.agent) {
+            held.grow(ENTRY_BYTES + run.agent.len())?;
+        }
         self.n_runs += 1;
         *self.by_status.entry(run.status.as_str()).or_default() += 1;
         self.usage.add(&run.usage);
@@ -91,8 +99,40 @@ impl Gathered {
         agent.tokens = agent.tokens.wrapping_add(run.usage.tokens);
         agent.last_run = agent.last_run.max(run.started_at);
         for usage in &run.models {
-            self.models.entry((usage.model.clone(), usage.provider.clone())).or_default().add(&usage.total);
+            let key = (usage.model.clone(), usage.provider.clone());
+            if !self.models.contains_key(&key) {
+                held.grow(ENTRY_BYTES + key.0.len() + key.1.len())?;
+            }
+            self.models.entry(key).or_default().add(&usage.total);
         }
+        Ok(())
+    }
+}
+
+// === impl Newest ===
+
+impl Newest {
+    pub(in crate::api) fn new(n_max: usize) -> Self {
+        Self { runs: BinaryHeap::new(), n_max }
+    }
+
+    /// Whether it was among the newest when it came and none was pushed out for it.
+    pub(in crate::api) fn add(&mut self, run: &Run) -> bool {
+        if self.runs.len() < self.n_max {
+            self.runs.push(Reverse(ByStart(run.clone())));
+            return true;
+        }
+        let is_newer = self.runs.peek().is_some_and(|Reverse(oldest)| ByStart::rank(run) > ByStart::rank(&oldest.0));
+        if is_newer {
+            self.runs.pop();
+            self.runs.push(Reverse(ByStart(run.clone())));
+        }
+        false
+    }
+
+    /// The newest first.
+    pub(in crate::api) fn into_vec(self) -> Vec<Run> {
+        self.runs.into_sorted_vec().into_iter().map(|Reverse(ByStart(run))| run).collect()
     }
 }
 

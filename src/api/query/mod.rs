@@ -14,7 +14,17 @@ pub(super) mod traces;
 pub(super) mod users;
 mod window;
 
+use http::Uri;
+
+use super::whole::Question;
+use crate::model::ids::Tenant;
+
+/// What is asked: nothing here has links, so the address is all of it.
+fn question(tenant: &Tenant, uri: &Uri) -> Question {
+    Question::new(tenant, uri, "")
+}
+
 /// Runs that one answer lists at most.
 const RUNS_MAX: usize = 100;
-/// Sessions and users that one answer lists at most; `wax` takes the first ones it wants.
-const GROUPS_MAX: usize = 1_000;
+/// Sessions, agents and users that one answer lists at most; `wax` takes the first ones it wants.
+pub(super) const GROUPS_MAX: usize = 1_000;

@@ -3,22 +3,23 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, Uri};
 use serde::Serialize;
 
-use super::RUNS_MAX;
 use super::gather::Gathered;
 use super::window::Asked;
+use super::{GROUPS_MAX, RUNS_MAX, question};
 use crate::api::Api;
 use crate::api::dto::query::{Agents, Billing, Costs, Dashboard, Errors, Models, Runs};
-use crate::api::dto::{self};
 use crate::api::guard::Reader;
 use crate::api::refusal::Refusal;
+use crate::api::whole::Whole;
+use crate::bounds::memory::Memory;
 use crate::model::ids::Tenant;
 use crate::model::run::{Run, RunStatus};
+use crate::store::{Store, StoreError};
 
-type Answer = Result<Response, Refusal>;
+type Answer = Result<Whole, Refusal>;
 
 /// Failed runs that are listed with their errors.
 const ERRORS_MAX: usize = 20;
@@ -26,64 +27,75 @@ const ERRORS_MAX: usize = 20;
 /// `query/runs/`
 pub(in crate::api) async fn runs(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Answer {
     let asked = Asked::of(uri.query());
-    let agent = asked.get("agent").or(asked.get("agent_name")).map(str::to_ascii_lowercase);
-    let is_meant = move |run: &Run| agent.as_ref().is_none_or(|agent| run.agent.to_ascii_lowercase().contains(agent));
-    let gathered = Gathered::of(&api, tenant, &asked, RUNS_MAX, is_meant).await?;
-    Ok(answer(&Runs::new(&gathered, asked.hours)))
+    let make = move |store: &dyn Store, memory: &Memory, tenant: &Tenant| {
+        let agent = asked.get("agent").or(asked.get("agent_name")).map(str::to_ascii_lowercase);
+        let is_meant = |run: &Run| agent.as_ref().is_none_or(|agent| run.agent.to_ascii_lowercase().contains(agent));
+        let gathered = Gathered::of(store, memory, tenant, &asked, RUNS_MAX, is_meant)?;
+        json(&Runs::new(&gathered, asked.hours))
+    };
+    ask(&api, tenant, &uri, make).await
 }
 
 /// `query/agents/`
 pub(in crate::api) async fn agents(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Answer {
     let asked = Asked::of(uri.query());
-    let name = asked.get("name").map(str::to_owned);
-    let is_meant = move |run: &Run| name.as_ref().is_none_or(|name| *run.agent == **name);
-    let gathered = Gathered::of(&api, tenant, &asked, 0, is_meant).await?;
-    Ok(answer(&Agents::new(&gathered)))
+    let make = move |store: &dyn Store, memory: &Memory, tenant: &Tenant| {
+        let name = asked.get("name");
+        let gathered = Gathered::of(store, memory, tenant, &asked, 0, |run| name.is_none_or(|name| *run.agent == *name))?;
+        let (offset, limit) = (asked.offset(), asked.limit(GROUPS_MAX, GROUPS_MAX));
+        json(&Agents::new(&gathered, offset, limit))
+    };
+    ask(&api, tenant, &uri, make).await
 }
 
 /// `query/models/`
 pub(in crate::api) async fn models(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Answer {
-    let asked = Asked::of(uri.query());
-    Ok(answer(&Models::new(&everything(&api, tenant, &asked).await?, asked.hours)))
+    everything(&api, tenant, &uri, |gathered, hours| json(&Models::new(gathered, hours))).await
 }
 
 /// `query/costs/`
 pub(in crate::api) async fn costs(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Answer {
-    let asked = Asked::of(uri.query());
-    Ok(answer(&Costs::new(&everything(&api, tenant, &asked).await?, asked.hours)))
+    everything(&api, tenant, &uri, |gathered, hours| json(&Costs::new(gathered, hours))).await
 }
 
 /// `query/dashboard/`
 pub(in crate::api) async fn dashboard(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Answer {
-    let asked = Asked::of(uri.query());
-    Ok(answer(&Dashboard::new(&everything(&api, tenant, &asked).await?, asked.hours)))
+    everything(&api, tenant, &uri, |gathered, hours| json(&Dashboard::new(gathered, hours))).await
 }
 
 /// `query/billing/`
 pub(in crate::api) async fn billing(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Answer {
-    let asked = Asked::of(uri.query());
-    Ok(answer(&Billing::new(&everything(&api, tenant, &asked).await?, asked.hours)))
+    everything(&api, tenant, &uri, |gathered, hours| json(&Billing::new(gathered, hours))).await
 }
 
 /// `query/errors/`
 pub(in crate::api) async fn errors(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Answer {
     let asked = Asked::of(uri.query());
-    let all = everything(&api, tenant.clone(), &asked).await?;
-    let failed = Gathered::of(&api, tenant.clone(), &asked, ERRORS_MAX, |run| run.status == RunStatus::Error).await?;
-    let ids: Vec<_> = failed.newest.iter().map(|run| run.id).collect();
-    let reasons = api
-        .read(move |store| {
-            let reason = |id: &_| Ok(store.run(&tenant, *id)?.and_then(|view| view.error));
-            ids.iter().map(reason).collect::<Result<Vec<_>, _>>()
-        })
-        .await?;
-    Ok(answer(&Errors::new(&all, failed.newest.iter().zip(reasons.iter().map(Option::as_deref)))))
+    let make = move |store: &dyn Store, memory: &Memory, tenant: &Tenant| {
+        let all = Gathered::of(store, memory, tenant, &asked, 0, |_| true)?;
+        let failed = Gathered::of(store, memory, tenant, &asked, ERRORS_MAX, |run| run.status == RunStatus::Error)?;
+        let reason = |run: &Run| Ok(store.run(tenant, run.id)?.and_then(|view| view.error));
+        let reasons = failed.newest.iter().map(reason).collect::<Result<Vec<_>, StoreError>>()?;
+        json(&Errors::new(&all, failed.newest.iter().zip(reasons.iter().map(Option::as_deref))))
+    };
+    ask(&api, tenant, &uri, make).await
 }
 
-async fn everything(api: &Arc<Api>, tenant: Tenant, asked: &Asked) -> Result<Gathered, Refusal> {
-    Gathered::of(api, tenant, asked, 0, |_| true).await
+async fn everything(api: &Arc<Api>, tenant: Tenant, uri: &Uri, cut: fn(&Gathered, u64) -> Answer) -> Answer {
+    let asked = Asked::of(uri.query());
+    let make = move |store: &dyn Store, memory: &Memory, tenant: &Tenant| {
+        cut(&Gathered::of(store, memory, tenant, &asked, 0, |_| true)?, asked.hours)
+    };
+    ask(api, tenant, uri, make).await
 }
 
-fn answer<T: Serialize>(dto: &T) -> Response {
-    dto::answer(StatusCode::OK, HeaderMap::new(), dto)
+async fn ask<F>(api: &Arc<Api>, tenant: Tenant, uri: &Uri, make: F) -> Answer
+where
+    F: FnOnce(&dyn Store, &Memory, &Tenant) -> Answer + Send + 'static,
+{
+    api.sum(question(&tenant, uri), move |store, memory| make(store, memory, &tenant)).await
+}
+
+fn json<T: Serialize>(dto: &T) -> Answer {
+    Whole::json(HeaderMap::new(), dto)
 }

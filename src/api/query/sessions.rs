@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, Uri};
 
 use super::GROUPS_MAX;
 use super::window::Asked;
 use crate::api::Api;
-use crate::api::dto::{self, query::SessionItem, query::Sessions};
+use crate::api::dto::query::{SessionItem, Sessions};
 use crate::api::guard::Reader;
 use crate::api::refusal::Refusal;
+use crate::api::whole::Whole;
 use crate::model::ids::{SessionId, Tenant};
 use crate::model::query::SessionQuery;
 use crate::model::run::Run;
@@ -21,21 +21,19 @@ use crate::store::{RunPage, Store, StoreError};
 /// Runs of a session that are listed: what a terminal can show.
 const SESSION_RUNS_MAX: u64 = 1_000;
 
-pub(in crate::api) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Response, Refusal> {
+pub(in crate::api) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Whole, Refusal> {
     let asked = Asked::of(uri.query());
-    let wanted = asked.get("session_id").map(SessionId::new);
-    let found = match wanted {
-        // Asked for by name, it is shown however old it is.
-        Some(Some(id)) => api.read(move |store| one(store, &tenant, &id)).await?,
-        Some(None) => Vec::new(),
-        None => {
-            let start = asked.start();
-            let query = SessionQuery { start: Some(start), limit: 100, ..SessionQuery::default() };
-            api.read(move |store| all(store, &tenant, query)).await?
-        }
+    let make = move |store: &dyn Store| {
+        let found = match asked.get("session_id").map(SessionId::new) {
+            // Asked for by name, it is shown however old it is.
+            Some(Some(id)) => one(store, &tenant, &id)?,
+            Some(None) => Vec::new(),
+            None => all(store, &tenant, SessionQuery { start: Some(asked.start()), limit: 100, ..SessionQuery::default() })?,
+        };
+        let sessions = found.iter().map(|(summary, runs)| SessionItem::new(summary, runs)).collect();
+        Whole::json(HeaderMap::new(), &Sessions { sessions, hours: asked.hours })
     };
-    let sessions = Sessions { sessions: found.iter().map(|(summary, runs)| SessionItem::new(summary, runs)).collect(), hours: asked.hours };
-    Ok(dto::answer(StatusCode::OK, HeaderMap::new(), &sessions))
+    api.answer(make).await
 }
 
 type Found = Vec<(SessionSummary, Vec<Run>)>;

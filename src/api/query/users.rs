@@ -4,24 +4,30 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, Uri};
+use rustc_hash::FxHashMap;
 
-use super::GROUPS_MAX;
+use super::gather::{ENTRY_BYTES, RUN_BYTES};
 use super::window::Asked;
+use super::{GROUPS_MAX, question};
 use crate::api::Api;
-use crate::api::dto::{self, query::UserItem, query::Users};
+use crate::api::dto::query::{UserItem, Users};
 use crate::api::guard::Reader;
 use crate::api::refusal::Refusal;
+use crate::api::whole::Whole;
+use crate::bounds::memory::{Memory, Permit, Spent, Use};
 use crate::model::Str;
-use crate::model::ids::RunId;
+use crate::model::ids::{RunId, Tenant};
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
 use crate::model::usage::NanoUsd;
+use crate::store::Store;
 use crate::store::view::RunQuery;
 
 /// Runs that are listed of one user.
 const RECENT_MAX: usize = 10;
+/// About what a user takes while all are told apart, beside the id.
+const USER_BYTES: usize = 128;
 
 /// One user in a window.
 #[derive(Default)]
@@ -39,32 +45,54 @@ pub(in crate::api) struct QueryUser {
     pub(in crate::api) recent: Vec<Run>,
 }
 
-pub(in crate::api) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Response, Refusal> {
+pub(in crate::api) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Whole, Refusal> {
     let asked = Asked::of(uri.query());
-    let user = asked.get("user_id").map(Str::from);
-    let query = RunQuery { start: Some(asked.start()), end: None, user };
-    let users = api
-        .read(move |store| {
-            let mut users: BTreeMap<Str, QueryUser> = BTreeMap::new();
-            store.runs(&tenant, &query, &mut |run| {
-                if let Some(user) = &run.user {
-                    users.entry(user.clone()).or_default().add(run);
-                }
-            })?;
-            Ok(users)
-        })
-        .await?;
-    let mut ordered: Vec<(&Str, &QueryUser)> = users.iter().collect();
-    ordered.sort_by_key(|(_, user)| std::cmp::Reverse((user.cost, user.n_runs)));
+    api.sum(question(&tenant, &uri), move |store, memory| users(store, memory, &tenant, &asked)).await
+}
+
+/// Which users are listed is found first, then what is said of them: of all of them at once it would be too much.
+fn users(store: &dyn Store, memory: &Memory, tenant: &Tenant, asked: &Asked) -> Result<Whole, Refusal> {
+    let query = RunQuery { start: Some(asked.start()), end: None, user: asked.get("user_id").map(Str::from) };
+    let mut held = memory.take(Use::Sums, 0)?;
+    let mut spent: FxHashMap<Str, (NanoUsd, u64)> = FxHashMap::default();
+    let mut fits = Ok(());
+    store.runs(tenant, &query, &mut |run| {
+        let Some(user) = run.user.as_ref().filter(|_| fits.is_ok()) else { return };
+        if !spent.contains_key(user) {
+            fits = held.grow(USER_BYTES + user.len());
+        }
+        let (cost, n_runs) = spent.entry(user.clone()).or_default();
+        (*cost, *n_runs) = (NanoUsd(cost.0.wrapping_add(run.usage.cost.0)), *n_runs + 1);
+    })?;
+    fits?;
+    let mut ordered: Vec<(&Str, &(NanoUsd, u64))> = spent.iter().collect();
+    ordered.sort_unstable_by(|(a, spent_a), (b, spent_b)| spent_b.cmp(spent_a).then_with(|| a.cmp(b)));
     ordered.truncate(GROUPS_MAX);
-    let users = Users { users: ordered.iter().map(|(id, user)| UserItem::new(id, user)).collect(), hours: asked.hours };
-    Ok(dto::answer(StatusCode::OK, HeaderMap::new(), &users))
+    let ordered: Vec<Str> = ordered.into_iter().map(|(user, _)| user.clone()).collect();
+    drop(spent);
+    held.shrink_to(0);
+
+    let mut users: FxHashMap<Str, QueryUser> = ordered.iter().map(|user| (user.clone(), QueryUser::default())).collect();
+    let mut fits = Ok(());
+    store.runs(tenant, &query, &mut |run| {
+        let Some(user) = run.user.as_ref().and_then(|user| users.get_mut(user)).filter(|_| fits.is_ok()) else { return };
+        fits = user.add(run, &mut held);
+    })?;
+    fits?;
+    let items = ordered.iter().filter_map(|id| Some(UserItem::new(id, users.get(id).filter(|user| user.n_runs > 0)?)));
+    Whole::json(HeaderMap::new(), &Users { users: items.collect(), hours: asked.hours })
 }
 
 // === impl QueryUser ===
 
 impl QueryUser {
-    fn add(&mut self, run: &Run) {
+    fn add(&mut self, run: &Run, held: &mut Permit) -> Result<(), Spent> {
+        if !self.agents.contains_key(&run.agent) {
+            held.grow(ENTRY_BYTES + run.agent.len())?;
+        }
+        if self.recent.len() < RECENT_MAX {
+            held.grow(RUN_BYTES)?;
+        }
         self.n_runs += 1;
         self.cost = NanoUsd(self.cost.0.wrapping_add(run.usage.cost.0));
         self.tokens = self.tokens.wrapping_add(run.usage.tokens);
@@ -80,5 +108,6 @@ impl QueryUser {
             self.recent.insert(at, run.clone());
             self.recent.truncate(RECENT_MAX);
         }
+        Ok(())
     }
 }

@@ -5,7 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::params::pairs::Pairs;
 
-const KNOWN: &[&str] = &["hours", "period", "limit", "session_id", "trace_id", "user_id", "agent_name", "agent", "name", "status"];
+const KNOWN: &[&str] =
+    &["hours", "period", "limit", "offset", "session_id", "trace_id", "user_id", "agent_name", "agent", "name", "status"];
 const HOURS_DEFAULT: u64 = 24;
 /// Ten years: longer than anything is kept.
 const HOURS_MAX: u64 = 10 * 365 * 24;
@@ -36,6 +37,11 @@ impl Asked {
     pub(super) fn limit(&self, default: usize, max: usize) -> usize {
         let limit = self.get("limit").and_then(|limit| limit.parse::<i64>().ok());
         limit.map_or(default, |limit| usize::try_from(limit.max(1)).unwrap_or(max).min(max))
+    }
+
+    /// From zero.
+    pub(super) fn offset(&self) -> usize {
+        self.get("offset").and_then(|offset| offset.parse().ok()).unwrap_or(0)
     }
 
     pub(super) fn start(&self) -> UnixNanos {

@@ -118,8 +118,7 @@ impl Observe {
         if coding == Coding::Identity || held.bytes.len() <= INLINE_COMPRESSED_BYTES {
             return screen::decode(held, coding, max_bytes);
         }
-        let decoded = tokio::task::spawn_blocking(move || screen::decode(held, coding, max_bytes)).await;
-        decoded.unwrap_or(Err(Refusal::Internal))
+        self.receiver.decode(held, coding).await
     }
 }
 

@@ -77,7 +77,7 @@ impl Folder {
 
     fn read_times(&self, cell: &TenantCell, no: SessionNo) -> Result<SessionTimes, FoldError> {
         let failed = |error| store_error("read the times of a session", error);
-        let reader = self.shared.reader()?;
+        let reader = self.shared.own_reader()?;
         let state = cell.read();
         let newer = state.recent.overlay(no);
         // Under the lock, so that disk and memory are of one moment.

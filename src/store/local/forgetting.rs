@@ -73,7 +73,7 @@ impl Folder {
             tenant: cell.no,
             session_no: no,
             session: id.clone(),
-            replaced: newer.keys().copied().collect(),
+            replaced: newer.orders().copied().collect(),
             newer: newer.into_iter().collect(),
             after: None,
             is_read: false,
@@ -115,8 +115,8 @@ impl Folder {
 
     /// The start of the session's newest run whose time is believable.
     fn newest_start(&self, cell: &TenantCell, no: SessionNo, id: &SessionId, newer: &Overlay) -> Result<Option<UnixNanos>, FoldError> {
-        let in_memory = newer.values().flatten().filter(|run| !run.is_future).map(|run| run.started_at).max();
-        let on_disk = self.disk.newest_believable_run(cell.no, no, id, |order| newer.contains_key(order))?;
+        let in_memory = newer.runs().filter(|run| !run.is_future).map(|run| run.started_at).max();
+        let on_disk = self.disk.newest_believable_run(cell.no, no, id, |order| newer.contains(order))?;
         Ok(in_memory.max(on_disk.map(|run| run.started_at)))
     }
 

@@ -127,6 +127,11 @@ impl Metrics {
         self.open_trace_bytes.set(bytes as i64);
     }
 
+    /// What open traces take, as it was last looked at.
+    pub fn open_trace_bytes(&self) -> u64 {
+        self.open_trace_bytes.get().max(0).cast_unsigned()
+    }
+
     pub(super) fn checkpoint_done(&self, position: Position, took: Duration) {
         self.checkpoints.inc();
         self.checkpoint_seconds.inc_by(took.as_secs_f64());

@@ -68,7 +68,7 @@ use crate::fold::TraceLimit;
 use crate::index::SessionNo;
 use crate::journal::{self, Class, Journal, Position};
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
-use crate::model::query::SessionQuery;
+use crate::model::query::{AgentQuery, SessionQuery};
 use crate::model::report::EventKind;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
@@ -107,6 +107,26 @@ pub struct Options {
     pub max_index_bytes: Option<u64>,
     /// Spans are refused that would wait longer than this until they are visible.
     pub max_lag: Duration,
+    pub sqlite: SqliteLimits,
+}
+
+/// What SQLite may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SqliteLimits {
+    /// Connections for readers, each with a cache of its own; who finds none waits for 2 s and is then refused as busy.
+    pub max_readers: usize,
+    pub reader_cache_bytes: usize,
+    /// The cache of the connection that writes checkpoints.
+    pub writer_cache_bytes: usize,
+    /// All memory of SQLite in this process; it then gives pages back before it asks for more.
+    pub heap_bytes: usize,
+}
+
+impl Default for SqliteLimits {
+    /// The shares of a budget of 2 GiB.
+    fn default() -> Self {
+        Self { max_readers: 48, reader_cache_bytes: 2 << 20, writer_cache_bytes: 32 << 20, heap_bytes: 128 << 20 }
+    }
 }
 
 /// A handle to the store; clones share it.
@@ -148,6 +168,11 @@ struct Trouble {
 // === impl LocalStore ===
 
 impl LocalStore {
+    /// What the sessions of all tenants take in memory: the index, which grows with them.
+    pub fn index_bytes(&self) -> u64 {
+        self.shared.tenants.index_bytes()
+    }
+
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
     }
@@ -263,9 +288,9 @@ impl Store for LocalStore {
         Ok(Some(SessionDetail { summary: row.summary, runs: Box::new(runs.take(limit)) }))
     }
 
-    fn agents(&self, tenant: &Tenant) -> Result<Vec<AgentSummary>, StoreError> {
-        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Vec::new()) };
-        let agents = cell.read().index.agents();
+    fn agents(&self, tenant: &Tenant, query: &AgentQuery) -> Result<Page<AgentSummary>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Page { items: Vec::new(), count: 0 }) };
+        let agents = cell.read().index.agents(query);
         Ok(agents)
     }
 
@@ -328,12 +353,17 @@ impl Shared {
 
     /// All runs of a session, from one state; `None` if there is no such session.
     fn session_runs(&self, cell: &TenantCell, no: SessionNo) -> Result<Option<Vec<Run>>, StoreError> {
-        let reader = self.reader()?;
+        let reader = self.own_reader()?;
         let state = cell.read();
         let Some(row) = state.index.row(no) else { return Ok(None) };
         let stream = RunStream::open(reader, cell.no, no, row.summary.id, state.recent.overlay(no))?;
         drop(state);
         stream.collect::<Result<Vec<_>, _>>().map(Some)
+    }
+
+    /// A connection for the fold or the forwarder, which must not wait for those that readers have.
+    fn own_reader(&self) -> Result<Reader, StoreError> {
+        self.readers.take_own().map_err(|error| store_error("open the index database", error))
     }
 
     fn reader(&self) -> Result<Reader, StoreError> {

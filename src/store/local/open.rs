@@ -87,7 +87,7 @@ impl LocalStore {
     /// Loads the index, catches up with the journal, and starts the threads. When it returns, every acknowledged run is visible.
     pub fn open(journal: Journal, options: Options) -> Result<(Self, Running), OpenError> {
         let started = Instant::now();
-        let db = open_writer(&options.database)?;
+        let db = open_writer(&options.database, &options.sqlite)?;
         let tenants = Tenants::default();
         let mut loaded = load(&db, &tenants)?;
         if loaded.position > journal.end() {
@@ -107,8 +107,8 @@ impl LocalStore {
         }
         tracing::info!(sessions = loaded.n_sessions, millis = started.elapsed().as_millis() as u64, "index loaded");
 
-        let readers = Readers::new(&options.database);
-        let disk = readers.take()?;
+        let readers = Readers::new(&options.database, options.sqlite);
+        let disk = readers.take_own()?;
         let (folded, folded_seen) = watch::channel(loaded.position);
         let shared = Arc::new(Shared {
             tenants,

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -23,8 +24,30 @@ pub(super) struct RunOrder {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(super) struct Generation(pub(super) u64);
 
-/// What a session's runs are now where that differs from disk; `None` is "gone".
-pub(super) type Overlay = BTreeMap<RunOrder, Option<Arc<Run>>>;
+/// What a session's runs are where that differs from disk, as of one moment: shared with the fold, which copies a piece before it changes
+/// what a reader still looks at.
+#[derive(Default)]
+pub(super) struct Overlay {
+    pieces: Vec<Arc<Piece>>,
+}
+
+/// The runs of an [`Overlay`] in order; `None` is "gone".
+pub(super) struct OverlayRuns {
+    pieces: std::vec::IntoIter<Arc<Piece>>,
+    /// The piece that is read, and the last run read of it.
+    current: Option<(Arc<Piece>, Option<RunOrder>)>,
+}
+
+/// The changed runs of one session, in pieces by order; none is empty.
+#[derive(Default)]
+struct Changes {
+    pieces: Vec<Arc<Piece>>,
+}
+
+type Piece = BTreeMap<RunOrder, Change>;
+
+/// A larger piece is halved: what the fold copies at most, about 50 KiB, while a reader holds it.
+const PIECE_MAX: usize = 512;
 
 #[derive(Default)]
 pub(super) struct RecentRuns {
@@ -44,7 +67,7 @@ pub(super) struct Moment(u64);
 
 #[derive(Default)]
 struct RecentSession {
-    runs: BTreeMap<RunOrder, Change>,
+    runs: Changes,
     changed: Moment,
 }
 
@@ -81,7 +104,7 @@ impl RecentRuns {
         self.now.0 += 1;
         let recent = self.sessions.entry(session).or_default();
         recent.changed = self.now;
-        recent.runs.insert(order, (generation, run));
+        recent.runs.set(order, (generation, run));
     }
 
     pub(super) fn moment(&self) -> Moment {
@@ -104,26 +127,19 @@ impl RecentRuns {
         self.sessions.iter().flat_map(|(session, recent)| recent.runs.iter().map(|(order, (_, run))| (*session, order, run.as_ref())))
     }
 
-    /// A copy of what is newer than disk in one session; the runs themselves are shared.
+    /// What is newer than disk in one session, as it is now: no copy, however much it is.
     pub(super) fn overlay(&self, session: SessionNo) -> Overlay {
-        let Some(recent) = self.sessions.get(&session) else { return Overlay::new() };
-        recent.runs.iter().map(|(order, (_, run))| (*order, run.clone())).collect()
-    }
-
-    /// The part of it that started within [start, end].
-    pub(super) fn started_between(&self, session: SessionNo, (start, end): (UnixNanos, UnixNanos)) -> Overlay {
-        let Some(recent) = self.sessions.get(&session) else { return Overlay::new() };
-        let within = recent.runs.iter().skip_while(|(order, _)| order.started_at < start).take_while(|(order, _)| order.started_at <= end);
-        within.map(|(order, (_, run))| (*order, run.clone())).collect()
+        let pieces = self.sessions.get(&session).map(|recent| recent.runs.pieces.clone());
+        Overlay { pieces: pieces.unwrap_or_default() }
     }
 
     /// The same without a copy, for short looks.
     pub(super) fn iter(&self, session: SessionNo) -> impl Iterator<Item = (&RunOrder, Option<&Arc<Run>>)> {
-        self.sessions.get(&session).into_iter().flat_map(|recent| &recent.runs).map(|(order, (_, run))| (order, run.as_ref()))
+        self.sessions.get(&session).into_iter().flat_map(|recent| recent.runs.iter()).map(|(order, (_, run))| (order, run.as_ref()))
     }
 
     pub(super) fn contains(&self, session: SessionNo, order: &RunOrder) -> bool {
-        self.sessions.get(&session).is_some_and(|recent| recent.runs.contains_key(order))
+        self.sessions.get(&session).is_some_and(|recent| recent.runs.get(order).is_some())
     }
 
     /// The checkpoint of `done` has put this on disk.
@@ -136,17 +152,113 @@ impl RecentRuns {
                 self.places.remove(&order.id);
             }
         }
-        if runs.is_empty() {
+        if runs.pieces.is_empty() {
             self.trimmed = self.trimmed.max(recent.changed);
             self.sessions.remove(&session);
         }
     }
 
     pub(super) fn forget_session(&mut self, session: SessionNo) {
-        for order in self.sessions.remove(&session).into_iter().flat_map(|recent| recent.runs.into_keys()) {
-            if self.places.get(&order.id) == Some(&(session, order)) {
+        let recent = self.sessions.remove(&session).unwrap_or_default();
+        for (order, _) in recent.runs.iter() {
+            if self.places.get(&order.id) == Some(&(session, *order)) {
                 self.places.remove(&order.id);
             }
+        }
+    }
+}
+
+// === impl Changes ===
+
+impl Changes {
+    fn get(&self, order: &RunOrder) -> Option<&Change> {
+        self.pieces.get(self.at(order))?.get(order)
+    }
+
+    fn set(&mut self, order: RunOrder, change: Change) {
+        let at = self.at(&order);
+        let Some(piece) = self.pieces.get_mut(at) else {
+            // Most sessions have a few runs and one piece.
+            self.pieces.reserve_exact(1);
+            return self.pieces.push(Arc::new(BTreeMap::from([(order, change)])));
+        };
+        let piece = Arc::make_mut(piece);
+        piece.insert(order, change);
+        if piece.len() > PIECE_MAX
+            && let Some(middle) = piece.keys().nth(piece.len() / 2).copied()
+        {
+            let rest = piece.split_off(&middle);
+            self.pieces.insert(at + 1, Arc::new(rest));
+        }
+    }
+
+    fn remove(&mut self, order: &RunOrder) {
+        let at = self.at(order);
+        let Some(piece) = self.pieces.get_mut(at) else { return };
+        let piece = Arc::make_mut(piece);
+        piece.remove(order);
+        if piece.is_empty() {
+            self.pieces.remove(at);
+        }
+    }
+
+    /// Which piece the order belongs to: the last one that does not begin after it, else the first.
+    fn at(&self, order: &RunOrder) -> usize {
+        let begins_before = |piece: &Arc<Piece>| piece.keys().next().is_some_and(|first| first <= order);
+        self.pieces.partition_point(begins_before).saturating_sub(1)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&RunOrder, &Change)> {
+        self.pieces.iter().flat_map(|piece| piece.iter())
+    }
+}
+
+// === impl Overlay ===
+
+impl Overlay {
+    pub(super) fn len(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.len()).sum()
+    }
+
+    pub(super) fn orders(&self) -> impl Iterator<Item = &RunOrder> {
+        self.pieces.iter().flat_map(|piece| piece.keys())
+    }
+
+    /// The runs that are not gone.
+    pub(super) fn runs(&self) -> impl Iterator<Item = &Arc<Run>> {
+        self.pieces.iter().flat_map(|piece| piece.values()).filter_map(|(_, run)| run.as_ref())
+    }
+
+    /// Whether a row of this place on disk is out of date.
+    pub(super) fn contains(&self, order: &RunOrder) -> bool {
+        let begins_before = |piece: &Arc<Piece>| piece.keys().next().is_some_and(|first| first <= order);
+        let at = self.pieces.partition_point(begins_before).saturating_sub(1);
+        self.pieces.get(at).is_some_and(|piece| piece.contains_key(order))
+    }
+}
+
+impl IntoIterator for Overlay {
+    type Item = (RunOrder, Option<Arc<Run>>);
+    type IntoIter = OverlayRuns;
+
+    fn into_iter(self) -> OverlayRuns {
+        OverlayRuns { pieces: self.pieces.into_iter(), current: None }
+    }
+}
+
+impl Iterator for OverlayRuns {
+    type Item = (RunOrder, Option<Arc<Run>>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((piece, last)) = &mut self.current {
+                let after = last.map_or(Bound::Unbounded, Bound::Excluded);
+                if let Some((order, (_, run))) = piece.range((after, Bound::Unbounded)).next() {
+                    *last = Some(*order);
+                    return Some((*order, run.clone()));
+                }
+            }
+            self.current = Some((self.pieces.next()?, None));
         }
     }
 }
@@ -156,6 +268,40 @@ mod tests {
     use super::*;
     use crate::model::ids::{SpanId, TraceId};
     use crate::store::local::disk::rows::signed;
+
+    fn at(start: u64) -> RunOrder {
+        let key = RunKey { trace: TraceId::from_bytes(&[1; 16]).unwrap(), span: SpanId::from_u64(1).unwrap() };
+        RunOrder { started_at: UnixNanos(start), id: RunId::new(start + 1).unwrap(), key }
+    }
+
+    /// The pieces against one map, while what readers were given stays what it was.
+    #[test]
+    fn a_reader_keeps_the_moment_it_was_given_while_the_runs_change() {
+        let session = SessionNo(1);
+        let (mut recent, mut model) = (RecentRuns::default(), BTreeMap::new());
+        let mut given: Vec<(Overlay, Vec<RunOrder>)> = Vec::new();
+        for step in 0..6_000_u64 {
+            let order = at(step * 7_919 % 3_001);
+            if step % 5 == 4 {
+                recent.forget(session, &order, Generation(step));
+                model.remove(&order);
+            } else {
+                recent.set(session, order, None, Generation(step));
+                model.insert(order, ());
+            }
+            assert_eq!(recent.contains(session, &order), model.contains_key(&order));
+            if step % 1_000 == 999 {
+                let overlay = recent.overlay(session);
+                assert!(overlay.len() == model.len() && overlay.orders().eq(model.keys()));
+                given.push((overlay, model.keys().copied().collect()));
+            }
+        }
+        for (overlay, orders) in given {
+            assert!(overlay.into_iter().map(|(order, _)| order).eq(orders));
+        }
+        recent.forget_session(session);
+        assert_eq!(recent.overlay(session).len(), 0);
+    }
 
     #[test]
     fn runs_are_ordered_in_memory_as_the_database_orders_their_rows() {

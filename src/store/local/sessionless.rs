@@ -26,7 +26,7 @@ impl LocalStore {
             return Ok(SESSIONLESS_MAX);
         }
         let mut n_replaced = 0;
-        for order in newer.keys() {
+        for order in newer.orders() {
             n_replaced += u64::from(reader.has_run_at(cell.no, NO_SESSION, order).map_err(failed)?);
         }
         Ok((n_on_disk + n_newer - n_replaced).min(SESSIONLESS_MAX))

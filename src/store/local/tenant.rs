@@ -67,6 +67,11 @@ impl Tenants {
         cell
     }
 
+    /// What the indexes of all tenants take.
+    pub(super) fn index_bytes(&self) -> u64 {
+        self.all().iter().map(|cell| cell.read().index.memory_bytes().total() as u64).sum()
+    }
+
     pub(super) fn all(&self) -> Vec<Arc<TenantCell>> {
         self.cells.read().unwrap_or_else(std::sync::PoisonError::into_inner).values().cloned().collect()
     }

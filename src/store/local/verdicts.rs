@@ -58,7 +58,7 @@ impl LocalStore {
         if let Some(open) = self.shared.traces.map.get(&(cell.no, unit)) {
             return Ok(open.report.as_ref().map(|report| report.place().map_or(unit, |place| place.trace)));
         }
-        let reader = self.shared.reader()?;
+        let reader = self.shared.own_reader()?;
         let stored = load(&reader, &cell, unit).map_err(|error| store_error("read what was told of a run", error))?;
         let report = stored.and_then(|open| open.report);
         Ok(report.map(|report| report.place().map_or(unit, |place| place.trace)))
@@ -66,7 +66,7 @@ impl LocalStore {
 
     fn decide(&self, cell: &TenantCell, trace: TraceId, keep: impl Fn(SpanId) -> bool) -> Result<Option<Arc<Decided>>, StoreError> {
         let failed = |error| store_error("read a trace", error);
-        let reader = self.shared.reader()?;
+        let reader = self.shared.own_reader()?;
         let Some(mut unit) = self.unit(cell, &reader, trace).map_err(failed)? else { return Ok(None) };
         let kept: Vec<_> = unit.facts.iter().filter(|fact| keep(fact.span)).cloned().collect();
         let is_whole = kept.len() == unit.facts.len();

@@ -135,12 +135,13 @@ impl LocalStore {
         let state = cell.read();
         // Under the lock, so that disk and memory are of one moment.
         reader.begin_snapshot().map_err(failed)?;
-        let newer = state.recent.started_between(no, span);
+        let newer = state.recent.overlay(no);
         drop(state);
         let stored = reader.runs_started_between(cell.no, no, session, span, RELATIVES_MAX).map_err(failed)?;
         reader.end_snapshot().map_err(failed)?;
-        let stored = stored.into_iter().filter(|run| !newer.contains_key(&RunOrder::of(run)));
-        Ok(stored.chain(newer.values().flatten().map(|run| Run::clone(run))).collect())
+        let stored = stored.into_iter().filter(|run| !newer.contains(&RunOrder::of(run)));
+        let is_beside = |run: &&Arc<Run>| run.started_at >= span.0 && run.started_at <= span.1;
+        Ok(stored.chain(newer.runs().filter(is_beside).map(|run| Run::clone(run))).collect())
     }
 
     pub(super) fn fold_unit(&self, trace: TraceId, unit: &Unit) -> Folded {

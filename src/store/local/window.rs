@@ -15,7 +15,7 @@ use crate::model::query::SessionQuery;
 use crate::model::run::Run;
 use crate::model::session::{Page, SessionSummary};
 use crate::model::time::UnixNanos;
-use crate::store::StoreError;
+use crate::store::{StoreError, TookTooLong};
 
 /// How often sessions that changed meanwhile are asked again. After that the answers of a moment ago stand.
 const ROUNDS_MAX: usize = 3;
@@ -41,10 +41,6 @@ enum Newer {
     /// None does; rows of these on disk are out of date.
     Replaced(Vec<RunOrder>),
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("more than {} s: too many sessions reach across this window of time; ask for a longer one, or for fewer sessions", TIME_MAX.as_secs())]
-struct TooLong;
 
 impl LocalStore {
     /// `query` has both a start and an end.
@@ -80,7 +76,7 @@ impl LocalStore {
                 };
                 answers.insert(session, Answer { has_run, moment });
                 if began.elapsed() > TIME_MAX {
-                    return Err(store_error("list the sessions of a time range", TooLong));
+                    return Err(store_error("list the sessions of a time range", TookTooLong(TIME_MAX)));
                 }
             }
             reader.end_snapshot().map_err(failed)?;

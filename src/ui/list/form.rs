@@ -4,12 +4,14 @@ use maud::{Markup, html};
 
 use super::state::{ListState, RANGES};
 use crate::model::query::SortField;
-use crate::model::session::AgentSummary;
+use crate::model::session::{AgentSummary, Page};
 use crate::params::format;
 use crate::params::instant;
 use crate::ui::visitor::Place;
 use crate::ui::words;
 
+/// Agents that the page offers to choose from.
+pub(super) const AGENTS_OFFERED: usize = 200;
 /// The order of an address that names none.
 const DEFAULT_SORT: &str = "-last_activity";
 
@@ -26,7 +28,7 @@ pub(super) fn label(field: SortField) -> &'static str {
     }
 }
 
-pub(super) fn form(place: &Place, state: &ListState, agents: &[AgentSummary], problem: Option<&str>) -> Markup {
+pub(super) fn form(place: &Place, state: &ListState, agents: &Page<AgentSummary>, problem: Option<&str>) -> Markup {
     html! {
         form.filters method="get" action=(place.to("/")) role="search" data-instant {
             div.field.search {
@@ -48,8 +50,20 @@ pub(super) fn form(place: &Place, state: &ListState, agents: &[AgentSummary], pr
     }
 }
 
-fn agent_field(state: &ListState, agents: &[AgentSummary]) -> Markup {
+/// A list to choose from; where there are more agents than it may have, a field to type a name into, with some of them as suggestions.
+fn agent_field(state: &ListState, agents: &Page<AgentSummary>) -> Markup {
     let chosen = state.get("agent");
+    let Page { items: agents, count } = agents;
+    if *count > AGENTS_OFFERED as u64 {
+        return html! {
+            div.field {
+                label for="agent" { "Agent" }
+                input #agent type="text" name="agent" value=[chosen] list="agents" autocomplete="off" spellcheck="false"
+                    placeholder=(format!("the name of one of {} agents", words::count(*count)));
+                datalist #agents { @for agent in agents { option value=(agent.name) {} } }
+            }
+        };
+    }
     let is_unknown = chosen.is_some_and(|chosen| !agents.iter().any(|agent| *agent.name == *chosen));
     html! {
         div.field {

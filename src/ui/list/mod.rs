@@ -18,9 +18,9 @@ use self::state::ListState;
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
-use super::{Ui, live, words};
+use super::{Effort, Ui, live, words};
 use crate::model::ids::{RunId, Tenant, TraceId};
-use crate::model::query::SessionQuery;
+use crate::model::query::{AgentQuery, SessionQuery};
 use crate::model::session::{Page, SessionSummary};
 use crate::model::time::UnixNanos;
 use crate::store::overview::{Overview, SESSIONLESS_MAX};
@@ -41,25 +41,33 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
         Err(bad) => return Ok(refused(&visitor.place, &state, &bad.detail)),
     };
     let tenant = visitor.tenant.clone();
+    // A pasted id is looked up, and its trace may be large.
+    let effort = if query.search.as_deref().is_some_and(is_id) { Effort::Trace } else { Effort::Short };
     if visitor.wants_events {
-        let place = visitor.place;
+        let (of, place) = (tenant.clone(), visitor.place.clone());
         let make = move |ui: &Ui| {
             // Of the state, not of the query: "the last hour" moves on.
             let query = state.query(ui.now()).map_err(|bad| Refusal::BadParam(bad.detail))?;
-            Ok(part(ui, &place, &state, &find(ui, &tenant, &query)?))
+            Ok(part(ui, &place, &state, &find(ui, &of, &query)?))
         };
-        return live::respond(&ui, visitor.headers, Arc::new(make));
+        return live::respond(&ui, &tenant, &visitor.place, visitor.headers, effort, Arc::new(make));
     }
-    let (found, agents) = ui.read(move |ui| Ok((find(ui, &tenant, &query)?, ui.store.agents(&tenant)?))).await?;
+    let place = visitor.place;
+    ui.read(effort, move |ui| page(ui, &tenant, &place, &state, &query)).await
+}
+
+fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &ListState, query: &SessionQuery) -> Result<Response, Refusal> {
+    let found = find(ui, tenant, query)?;
     if let Some(landing) = found.landing.as_ref().filter(|_| found.page.count == 0) {
-        return Ok(Redirect::to(&visitor.place.to(landing)).into_response());
+        return Ok(Redirect::to(&place.to(landing)).into_response());
     }
+    let agents = ui.store.agents(tenant, &AgentQuery { offset: 0, limit: form::AGENTS_OFFERED })?;
     let content = html! {
         h1 { "Sessions" }
-        (form::form(&visitor.place, &state, &agents, None))
-        (part(&ui, &visitor.place, &state, &found))
+        (form::form(place, state, &agents, None))
+        (part(ui, place, state, &found))
     };
-    Ok(Frame { place: &visitor.place, title: "Sessions", is_live: true }.around(&content).into_response())
+    Ok(Frame { place, title: "Sessions", is_live: true }.around(&content).into_response())
 }
 
 /// `/sessions` is what people type.
@@ -70,7 +78,7 @@ pub(super) async fn move_here(place: Place) -> Redirect {
 fn refused(place: &Place, state: &ListState, detail: &str) -> Response {
     let content = html! {
         h1 { "Sessions" }
-        (form::form(place, state, &[], Some(detail)))
+        (form::form(place, state, &Page { items: Vec::new(), count: 0 }, Some(detail)))
     };
     (StatusCode::BAD_REQUEST, Frame { place, title: "Sessions", is_live: false }.around(&content)).into_response()
 }
@@ -78,6 +86,10 @@ fn refused(place: &Place, state: &ListState, detail: &str) -> Response {
 fn find(ui: &Ui, tenant: &Tenant, query: &SessionQuery) -> Result<Found, Refusal> {
     let landing = query.search.as_deref().map(|search| landing(ui, tenant, search)).transpose()?.flatten();
     Ok(Found { page: ui.store.sessions(tenant, query)?, overview: ui.store.overview(tenant)?, now: ui.now(), landing })
+}
+
+fn is_id(search: &str) -> bool {
+    TraceId::from_hex(search).is_some() || search.len() <= 16 && search.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Where a pasted trace or run id leads, if there is one of it.

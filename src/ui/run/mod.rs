@@ -12,7 +12,7 @@ use super::frame::Frame;
 use super::refusal::Refusal;
 use super::session::{copyable, in_grafana};
 use super::visitor::{Place, Visitor};
-use super::{Ui, icons, list, live, messages, words};
+use super::{Effort, Ui, icons, list, live, messages, words};
 use crate::model::ids::{RunId, Tenant};
 use crate::model::run::Run;
 use crate::params::explore::Elsewhere;
@@ -22,10 +22,15 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(id): 
     let id = id.parse().ok().and_then(RunId::new).ok_or(Refusal::NotFound("run"))?;
     let (tenant, place) = (visitor.tenant, visitor.place);
     if visitor.wants_events {
-        let make = move |ui: &Ui| Ok(part(ui, &place, &find(ui, &tenant, id)?));
-        return live::respond(&ui, visitor.headers, Arc::new(make));
+        let (of, at) = (tenant.clone(), place.clone());
+        let make = move |ui: &Ui| Ok(part(ui, &at, &find(ui, &of, id)?));
+        return live::respond(&ui, &tenant, &place, visitor.headers, Effort::Trace, Arc::new(make));
     }
-    let view = ui.read(move |ui| find(ui, &tenant, id)).await?;
+    let work = move |ui: &Ui| Ok(page(ui, &place, &find(ui, &tenant, id)?));
+    ui.read(Effort::Trace, work).await
+}
+
+fn page(ui: &Ui, place: &Place, view: &RunView) -> Response {
     let agent = if view.run.agent.is_empty() { "no name" } else { &*view.run.agent };
     let title = words::visible(agent);
     let content = html! {
@@ -34,9 +39,9 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(id): 
             @if let Some(session) = &view.run.session { " › " a href=(place.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) } }
         }
         h1 { span.kind { "Run of" } " " bdi { (title) } }
-        (part(&ui, &place, &view))
+        (part(ui, place, view))
     };
-    Ok(Frame { place: &place, title: &format!("Run of {title}"), is_live: true }.around(&content).into_response())
+    Frame { place, title: &format!("Run of {title}"), is_live: true }.around(&content).into_response()
 }
 
 fn find(ui: &Ui, tenant: &Tenant, id: RunId) -> Result<RunView, Refusal> {

@@ -1,13 +1,15 @@
 //! The runs of a session as CSV (RFC 4180), with the fields and the notation of the API.
 //!
+//! - Written as it is read: a few chunks of it are in memory, whatever its length.
 //! - One file holds at most so many runs; `limit` and `offset` page beyond.
 //! - A text that a spreadsheet would take for a formula has an apostrophe before it, which is how spreadsheets write such a text.
 
 use std::sync::Arc;
 
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{HeaderValue, header};
 
+use crate::bounds::stream::{self, Aborted, Cut, Sink};
 use crate::model::ids::{SessionId, Tenant};
 use crate::model::run::Run;
 use crate::params::format;
@@ -21,22 +23,23 @@ const RUNS_MAX: u64 = 100_000;
 const HEAD: &str = "id,agent_name,workflow_name,user_id,started_at,completed_at,duration,status,cost,unpriced_calls,tokens,input_tokens,output_tokens,trace_id\r\n";
 
 pub(super) async fn answer(ui: &Arc<Ui>, tenant: Tenant, id: SessionId, page: RunPage) -> Result<Response, Refusal> {
-    let _permit = Arc::clone(&ui.limits.exports).try_acquire_owned().map_err(|_| Refusal::Busy)?;
-    let name = file_name(&id);
+    let disposition = format!("attachment; filename=\"{}\"", file_name(&id));
+    let disposition = HeaderValue::from_str(&disposition).map_err(|_| Refusal::Internal)?;
     let page = RunPage { limit: Some(page.limit.unwrap_or(RUNS_MAX).min(RUNS_MAX)), offset: page.offset };
-    let text = ui
-        .read(move |ui| {
-            let detail = ui.store.session(&tenant, &id, page)?.ok_or(Refusal::NotFound("session"))?;
-            let mut text = HEAD.to_owned();
-            for run in detail.runs {
-                text.push_str(&line(&run?));
-            }
-            Ok(text)
-        })
-        .await?;
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(|_| Refusal::Internal)?;
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")), (header::CONTENT_DISPOSITION, disposition)], text)
-        .into_response())
+    let store = Arc::clone(&ui.store);
+    let write = move |sink: &mut Sink| -> Result<(), Cut<Refusal>> {
+        let detail = store.session(&tenant, &id, page)?.ok_or(Refusal::NotFound("session"))?;
+        sink.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+        sink.headers.insert(header::CONTENT_DISPOSITION, disposition);
+        sink.text(HEAD)?;
+        for run in detail.runs {
+            sink.pace()?;
+            sink.text(&line(&run?))?;
+        }
+        Ok(())
+    };
+    let broken = |how: Aborted| tracing::debug!(?how, "a CSV file was not sent whole");
+    stream::respond(&ui.answers, broken, write).await
 }
 
 /// What every file system takes.

@@ -20,7 +20,7 @@ pub(super) use self::elsewhere::{copyable, curl, in_grafana};
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
-use super::{Ui, live, words};
+use super::{Effort, Ui, live, words};
 use crate::model::ids::{SessionId, Tenant};
 use crate::params::pairs::{self, Pairs};
 use crate::params::path;
@@ -32,6 +32,8 @@ const PATH: &str = "/sessions/";
 /// Runs on one page of the timeline, and the most that can be asked for.
 const LIMIT: u64 = 200;
 const LIMIT_MAX: u64 = 500;
+/// A session with more runs is long.
+const SHORT_MAX: u64 = 1_000;
 /// Runs on one page of the conversation: each may need its trace.
 const TURNS: u64 = 50;
 
@@ -61,14 +63,16 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
     let page = RunPage { limit: Some(page.limit.unwrap_or(if is_talk { TURNS } else { LIMIT }).min(LIMIT_MAX)), offset: page.offset };
     let asked = Asked { tenant: visitor.tenant, id, page, place: visitor.place };
     if visitor.wants_events {
+        let effort = effort(&ui, &asked).await?;
+        let (tenant, place) = (asked.tenant.clone(), asked.place.clone());
         let make = move |ui: &Ui| make_part(ui, &asked);
-        return live::respond(&ui, visitor.headers, Arc::new(make));
+        return live::respond(&ui, &tenant, &place, visitor.headers, effort, Arc::new(make));
     }
     let (title, place) = (words::visible(asked.id.as_str()), asked.place.clone());
     let tabs = tabs(&asked, is_talk);
     let part = match is_talk {
         true => talk::part(&ui, asked).await?,
-        false => ui.read(move |ui| make_part(ui, &asked)).await?,
+        false => ui.read(effort(&ui, &asked).await?, move |ui| make_part(ui, &asked)).await?,
     };
     let content = html! {
         nav.way aria-label="Way back" { a href=(place.to("/")) { "Sessions" } }
@@ -88,6 +92,15 @@ fn tabs(asked: &Asked, is_talk: bool) -> Markup {
             a href=(format!("{path}?view=conversation")) aria-current=[current(is_talk)] { "Conversation" }
         }
     }
+}
+
+/// The sums of a session are over all its runs, however few are shown.
+async fn effort(ui: &Arc<Ui>, asked: &Asked) -> Result<Effort, Refusal> {
+    let (tenant, id) = (asked.tenant.clone(), asked.id.clone());
+    let none = RunPage { limit: Some(0), offset: 0 };
+    let count = move |ui: &Ui| Ok(ui.store.session(&tenant, &id, none)?.map_or(0, |detail| detail.summary.run_count));
+    let n_runs = ui.read(Effort::Short, count).await?;
+    Ok(if n_runs > SHORT_MAX { Effort::Long } else { Effort::Short })
 }
 
 fn digest(ui: &Ui, tenant: &Tenant, id: &SessionId, page: RunPage) -> Result<Digest, Refusal> {

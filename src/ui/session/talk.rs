@@ -23,7 +23,7 @@ use crate::ui::messages::{self, Message};
 use crate::ui::refusal::Refusal;
 use crate::ui::source::{self, Origin};
 use crate::ui::visitor::Place;
-use crate::ui::{Ui, icons, spans, words};
+use crate::ui::{Effort, Ui, icons, spans, words};
 
 /// Traces asked of Tempo at a time, and how long all of them may take.
 const AT_A_TIME: usize = 8;
@@ -43,7 +43,8 @@ type Requests = BTreeMap<TraceId, Vec<Bytes>>;
 /// The page's part: not live, since its texts come from elsewhere.
 pub(super) async fn part(ui: &Arc<Ui>, asked: Asked) -> Result<Markup, Refusal> {
     let (tenant, id, page) = (asked.tenant.clone(), asked.id.clone(), asked.page);
-    let digest = ui.read(move |ui| super::digest(ui, &tenant, &id, page)).await?;
+    let effort = super::effort(ui, &asked).await?;
+    let digest = ui.read(effort, move |ui| super::digest(ui, &tenant, &id, page)).await?;
     let runs: Vec<RunId> = digest.lines.iter().filter(|line| line.depth == 0).map(|line| line.run.id).collect();
     let traces: Vec<TraceId> = {
         let mut traces: Vec<_> = digest.lines.iter().filter(|line| line.depth == 0).filter_map(|line| line.run.trace_id()).collect();
@@ -53,7 +54,7 @@ pub(super) async fn part(ui: &Arc<Ui>, asked: Asked) -> Result<Markup, Refusal> 
     };
     let requests = requests(ui, &asked.tenant, traces).await?;
     let tenant = asked.tenant.clone();
-    let turns = ui.read(move |ui| turns(ui, &tenant, &runs, &requests)).await?;
+    let turns = ui.read(Effort::Trace, move |ui| turns(ui, &tenant, &runs, &requests)).await?;
     Ok(talk(&asked.place, &digest, asked.page, &turns))
 }
 

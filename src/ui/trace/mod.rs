@@ -15,11 +15,14 @@ use self::tree::Tree;
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
-use super::{Ui, icons, list, source, spans, words};
+use super::{Effort, Ui, icons, list, source, spans, words};
+use crate::bounds::memory::Use;
 use crate::model::ids::{RunId, SpanId, TraceId};
 use crate::model::run::Run;
 use crate::params::pairs::Pairs;
 
+/// About what a span takes while its trace is drawn: as the index has it, as a line, and as an outline.
+const SPAN_BYTES: usize = 768;
 /// Spans on one page.
 const LIMIT: usize = 500;
 
@@ -35,23 +38,25 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(trace
     let asked = Asked::read(&trace, uri.query())?;
     let (tenant, trace) = (visitor.tenant.clone(), asked.trace);
     // What the index does not have was deleted, has expired, or was never here: nobody else is asked for it then.
-    let view = ui.read(move |ui| ui.store.trace(&tenant, trace)?.ok_or(Refusal::NotFound("trace"))).await?;
+    let look = move |ui: &Ui| {
+        let view = ui.store.trace(&tenant, trace)?.ok_or(Refusal::NotFound("trace"))?;
+        let held = ui.answers.memory.take(Use::Sums, view.spans.len() * SPAN_BYTES)?;
+        Ok((view, held))
+    };
+    let (view, held) = ui.read(Effort::Trace, look).await?;
     let found = source::find(&ui, &visitor.tenant, trace).await?;
     let place = visitor.place;
-    let title = format!("Trace {trace}");
-    let content = ui
-        .read({
-            let place = place.clone();
-            move |_| {
-                let tree = Tree::new(view, &spans::outlines(&found.requests, trace));
-                if tree.rows.is_empty() {
-                    return Err(Refusal::NotFound("trace"));
-                }
-                Ok(page(&place, &asked, &tree, &found))
-            }
-        })
-        .await?;
-    Ok(Frame { place: &place, title: &title, is_live: false }.around(&content).into_response())
+    let draw = move |_: &Ui| {
+        let tree = Tree::new(view, &spans::outlines(&found.requests, trace));
+        if tree.rows.is_empty() {
+            return Err(Refusal::NotFound("trace"));
+        }
+        let content = page(&place, &asked, &tree, &found);
+        let page = Frame { place: &place, title: &format!("Trace {trace}"), is_live: false }.around(&content);
+        drop((tree, found, held));
+        Ok(page.into_response())
+    };
+    ui.read(Effort::Trace, draw).await
 }
 
 fn page(place: &Place, asked: &Asked, tree: &Tree, found: &source::Found) -> Markup {

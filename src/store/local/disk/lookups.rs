@@ -135,13 +135,13 @@ impl Reader {
     /// The times of every run of a session: those on disk that `newer` does not replace, and those of `newer`.
     pub fn session_times(&self, tenant: TenantNo, session: SessionNo, newer: &Overlay) -> rusqlite::Result<SessionTimes> {
         let mut times = SessionTimes::default();
-        for run in newer.values().flatten() {
+        for run in newer.runs() {
             times.add(&run.agent, run.started_at, run.last_activity, || Ok::<_, rusqlite::Error>(!run.is_future))?;
         }
         let mut select = self.ready(&statements::RUN_TIMES)?;
         let mut rows = select.query(params![tenant.0, session.0])?;
         while let Some(row) = rows.next()? {
-            let Some(order) = read_order(row)?.filter(|order| !newer.contains_key(order)) else { continue };
+            let Some(order) = read_order(row)?.filter(|order| !newer.contains(order)) else { continue };
             let last_activity = UnixNanos(unsigned(row.get(5)?));
             let is_believable = || Ok::<_, rusqlite::Error>(!read_detail(row, 6)?.is_future);
             times.add(row.get_ref(4)?.as_str()?, order.started_at, last_activity, is_believable)?;

@@ -5,12 +5,13 @@
 
 use rusqlite::Connection;
 
+use super::super::SqliteLimits;
 use super::schema;
 use super::statements::{ALL, Reads, Statement};
 
 fn database() -> (tempfile::TempDir, Connection) {
     let dir = tempfile::tempdir().unwrap();
-    let db = schema::open_writer(&dir.path().join("index.sqlite")).unwrap();
+    let db = schema::open_writer(&dir.path().join("index.sqlite"), &SqliteLimits::default()).unwrap();
     (dir, db)
 }
 

@@ -2,34 +2,42 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::super::recent::{Overlay, RunOrder};
-use super::super::store_error;
+use super::super::recent::{Overlay, OverlayRuns, RunOrder};
+use super::super::{SqliteLimits, lock, store_error};
 use super::rows::TenantNo;
 use super::schema::{SchemaError, open_reader};
 use crate::index::SessionNo;
 use crate::model::ids::SessionId;
 use crate::model::run::Run;
-use crate::store::StoreError;
+use crate::store::{ReadersBusy, StoreError};
 
 /// Rows read at a time, so that a session of any size needs little memory.
 const PAGE_ROWS: usize = 512;
 /// Idle connections that are kept for the next reader.
 const IDLE_CONNECTIONS_MAX: usize = 8;
+/// How long a reader waits for a connection when all are in use.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Connections for readers. Each reader has one to itself, and gives it back.
 pub struct Readers {
     path: PathBuf,
+    limits: SqliteLimits,
     idle: Mutex<Vec<Connection>>,
+    /// Connections that the doors have now; the fold's own and the forwarder's are not counted, since they never wait.
+    lent: Mutex<usize>,
+    returned: Condvar,
 }
 
 /// A connection that goes back to [`Readers`] when dropped, outside any transaction.
 pub struct Reader {
     db: Option<Connection>,
     home: Arc<Readers>,
+    is_lent: bool,
 }
 
 /// The runs of one session in chronological order, from one state: the database's of the moment it was opened, and the overlay's.
@@ -39,7 +47,7 @@ pub struct RunStream {
     session_no: SessionNo,
     session: SessionId,
     /// What differs from disk and was not given yet.
-    overlay: std::iter::Peekable<std::collections::btree_map::IntoIter<RunOrder, Option<Arc<Run>>>>,
+    overlay: std::iter::Peekable<OverlayRuns>,
     /// Rows read ahead.
     rows: VecDeque<Run>,
     /// Where the next page of rows begins; `None` once all are read.
@@ -50,17 +58,36 @@ pub struct RunStream {
 // === impl Readers ===
 
 impl Readers {
-    pub fn new(path: &Path) -> Arc<Self> {
-        Arc::new(Self { path: path.to_owned(), idle: Mutex::default() })
+    pub fn new(path: &Path, limits: SqliteLimits) -> Arc<Self> {
+        let (idle, lent, returned) = (Mutex::default(), Mutex::default(), Condvar::new());
+        Arc::new(Self { path: path.to_owned(), limits, idle, lent, returned })
     }
 
+    /// For a door: waits while as many are lent as may be, and gives up after a while.
     pub fn take(self: &Arc<Self>) -> Result<Reader, SchemaError> {
-        let idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
-        let db = match idle {
-            Some(db) => db,
-            None => open_reader(&self.path)?,
-        };
-        Ok(Reader { db: Some(db), home: self.clone() })
+        let lent = lock(&self.lent);
+        let is_full = |lent: &mut usize| *lent >= self.limits.max_readers;
+        let (mut lent, waited) =
+            self.returned.wait_timeout_while(lent, PATIENCE, is_full).unwrap_or_else(std::sync::PoisonError::into_inner);
+        if waited.timed_out() {
+            return Err(SchemaError::Busy(ReadersBusy));
+        }
+        *lent += 1;
+        drop(lent);
+        // From here on its drop gives it back, whatever fails.
+        let mut reader = Reader { db: None, home: self.clone(), is_lent: true };
+        reader.db = Some(self.connection()?);
+        Ok(reader)
+    }
+
+    /// For the fold and the forwarder, which are few: never waits.
+    pub fn take_own(self: &Arc<Self>) -> Result<Reader, SchemaError> {
+        Ok(Reader { db: Some(self.connection()?), home: self.clone(), is_lent: false })
+    }
+
+    fn connection(&self) -> Result<Connection, SchemaError> {
+        let idle = lock(&self.idle).pop();
+        idle.map_or_else(|| open_reader(&self.path, self.limits.reader_cache_bytes), Ok)
     }
 }
 
@@ -76,11 +103,15 @@ impl std::ops::Deref for Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
+        if self.is_lent {
+            *lock(&self.home.lent) -= 1;
+            self.home.returned.notify_one();
+        }
         let Some(db) = self.db.take() else { return };
         if !db.is_autocommit() && db.execute_batch("ROLLBACK").is_err() {
             return;
         }
-        let mut idle = self.home.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut idle = lock(&self.home.idle);
         if idle.len() < IDLE_CONNECTIONS_MAX {
             idle.push(db);
         }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, params};
 
+use super::super::SqliteLimits;
 use super::schema::{SchemaError, open_writer};
 use super::statements::{self, Ready};
 use super::write::put_position;
@@ -34,7 +35,7 @@ pub fn damage(database: &Path) -> Option<String> {
 /// Puts the database aside and begins an empty one, which reads its journal from `start` and knows of the same deletions.
 pub fn begin_anew(database: &Path, start: Position) -> Result<Option<PutAside>, SchemaError> {
     let put_aside = put_aside(database)?;
-    let mut db = open_writer(database)?;
+    let mut db = open_writer(database, &SqliteLimits::default())?;
     let create = db.transaction()?;
     for key in ["journal_position", "opened_at"] {
         put_position(&create, key, start)?;

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::super::SqliteLimits;
 use super::statements::PREPARED_MAX;
+use crate::store::ReadersBusy;
 
 /// Written to `PRAGMA user_version`; raised whenever an older binary could misread the file.
 pub const FORMAT_VERSION: i64 = 2;
@@ -131,18 +133,20 @@ pub enum SchemaError {
     Foreign(i64),
     #[error("the index database has format {found}, this version reads {FORMAT_VERSION}: use the version that wrote it, or a newer one")]
     Version { found: i64 },
+    #[error("cannot read the index database now")]
+    Busy(#[source] ReadersBusy),
     #[error("cannot put {} aside: {source}", .path.display())]
     PutAside { path: PathBuf, source: std::io::Error },
 }
 
 /// Opens the database for checkpoints, creating it if it is not there.
-pub fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
+pub fn open_writer(path: &Path, limits: &SqliteLimits) -> Result<Connection, SchemaError> {
     let mut db = Connection::open(path)?;
     let application_id: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let is_empty: bool = db.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
     if is_empty {
-        configure(&db)?;
+        configure(&db, limits)?;
         let create = db.transaction()?;
         create.execute_batch(TABLES)?;
         create.execute_batch(RUN_INDEXES)?;
@@ -155,9 +159,9 @@ pub fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
         return Err(SchemaError::Foreign(application_id));
     }
     match version {
-        FORMAT_VERSION => configure(&db)?,
+        FORMAT_VERSION => configure(&db, limits)?,
         1 => {
-            configure(&db)?;
+            configure(&db, limits)?;
             upgrade(&mut db)?;
         }
         found => return Err(SchemaError::Version { found }),
@@ -178,20 +182,27 @@ fn upgrade(db: &mut Connection) -> Result<(), SchemaError> {
 }
 
 /// Opens the database for reading beside the writer.
-pub fn open_reader(path: &Path) -> Result<Connection, SchemaError> {
+pub fn open_reader(path: &Path, cache_bytes: usize) -> Result<Connection, SchemaError> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(Duration::from_secs(10))?;
-    db.pragma_update(None, "cache_size", -16_384)?;
+    db.pragma_update(None, "cache_size", kib(cache_bytes))?;
     db.set_prepared_statement_cache_capacity(PREPARED_MAX);
     Ok(db)
 }
 
 /// WAL so that readers never wait for a checkpoint; FULL so that a committed one survives a power loss.
-fn configure(db: &Connection) -> Result<(), rusqlite::Error> {
+fn configure(db: &Connection, limits: &SqliteLimits) -> Result<(), rusqlite::Error> {
     db.busy_timeout(Duration::from_secs(10))?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
-    db.pragma_update(None, "cache_size", -65_536)?;
+    db.pragma_update(None, "cache_size", kib(limits.writer_cache_bytes))?;
+    // Of the whole process: beyond it SQLite gives pages back before it asks for more.
+    db.pragma_update(None, "soft_heap_limit", limits.heap_bytes as i64)?;
     db.set_prepared_statement_cache_capacity(PREPARED_MAX);
     Ok(())
+}
+
+/// The size of a page cache in the form of `PRAGMA cache_size`: negative numbers are KiB.
+fn kib(bytes: usize) -> i64 {
+    -((bytes >> 10).max(64) as i64)
 }
