@@ -16,6 +16,7 @@ mod tool;
 mod beside;
 mod cookbook;
 mod forwarding;
+mod newcomer;
 mod panels;
 mod proof;
 mod rebuild;
