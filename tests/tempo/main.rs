@@ -15,6 +15,7 @@ mod tool;
 
 mod beside;
 mod cookbook;
+mod dense;
 mod forwarding;
 mod newcomer;
 mod panels;
