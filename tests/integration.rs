@@ -1,6 +1,7 @@
 //! One integration target: one link step, many modules.
 
 mod api;
+mod asked;
 mod cli;
 mod conformance;
 mod crash;

@@ -10,9 +10,14 @@ use crate::demo::client::{Client, ClientError, Door};
 use crate::demo::traffic::{self, PREFIX, Plan, SESSIONS_MAX};
 use crate::demo::{clean, send};
 use crate::model::time::UnixNanos;
+use crate::tempo::probe;
 
 /// Long enough for a talk, short enough to be left running by mistake.
 const LIVE_MAX: Duration = Duration::from_secs(3600);
+/// A conversation takes some dozens of seconds.
+const SPREAD_MIN: Duration = Duration::from_secs(60);
+/// What is older is past the retention.
+const SPREAD_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct DemoArgs {
@@ -22,12 +27,18 @@ pub(super) struct DemoArgs {
     /// The server's API
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     http: String,
-    /// How many conversations of the last days to send
+    /// How many conversations of the last hours to send
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=SESSIONS_MAX))]
     sessions: u64,
     /// The same number gives the same conversations; what --clean removed stays removed, so take another then [default: a new one]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// How far back they go [default: 22h, or less where Tempo's search would not show it]
+    #[arg(long, value_name = "TIME", value_parser = parse_spread)]
+    spread: Option<Duration>,
+    /// Tempo's HTTP API: what it would not show is not sent
+    #[arg(long, value_name = "URL", env = "SESSIONFOLD_TEMPO_QUERY", default_value = "")]
+    tempo_query: String,
     /// Then go on for this long with conversations that happen now, for instance 30s
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_live)]
     live: Duration,
@@ -61,7 +72,11 @@ async fn show(args: &DemoArgs) -> Result<(), String> {
     };
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| format!("the clock stands before 1970: {error}"))?;
     let now = UnixNanos(u64::try_from(since_1970.as_nanos()).map_err(|error| format!("the clock stands beyond 2554: {error}"))?);
-    let traffic = traffic::make(&Plan { sessions: args.sessions, seed, now, live: args.live });
+    let spread = match args.spread {
+        Some(spread) => spread,
+        None => shown_by_tempo(&args.tempo_query).await,
+    };
+    let traffic = traffic::make(&Plan { sessions: args.sessions, seed, now, spread, live: args.live });
     let n_sessions = traffic.truth.len();
     let n_runs: usize = traffic.truth.values().map(|session| session.runs.len()).sum();
     // The one with most to see.
@@ -90,6 +105,38 @@ async fn show(args: &DemoArgs) -> Result<(), String> {
     Ok(())
 }
 
+/// How far back conversations may go so that Tempo's search shows them.
+async fn shown_by_tempo(tempo_query: &str) -> Duration {
+    if tempo_query.is_empty() {
+        return traffic::SPREAD;
+    }
+    match probe::settings(tempo_query).await {
+        Ok(settings) => {
+            let spread = settings.slack.map_or(traffic::SPREAD, within);
+            if spread < traffic::SPREAD {
+                let slack = settings.slack.unwrap_or_default();
+                eprintln!(
+                    "tempo's search misses spans that began more than {} before they arrive (ingestion_time_range_slack): the \
+                     conversations are of the last {}",
+                    humantime::format_duration(slack),
+                    humantime::format_duration(spread)
+                );
+            }
+            spread
+        }
+        Err(error) => {
+            eprintln!("what Tempo's search would show is not known: {error}");
+            traffic::SPREAD
+        }
+    }
+}
+
+/// How far back may be sent what must arrive within this long of its beginning: the rest is for its way.
+fn within(slack: Duration) -> Duration {
+    let rest = (slack / 2).min(Duration::from_secs(2 * 3600));
+    traffic::SPREAD.min(slack - rest).max(SPREAD_MIN)
+}
+
 async fn remove(args: &DemoArgs) -> Result<(), String> {
     let removed = async {
         let api = Client::new(&args.http, Door::Api, args.key.as_deref())?;
@@ -111,10 +158,30 @@ fn other_address(args: &DemoArgs) -> String {
     if args.http == "http://127.0.0.1:8080" { String::new() } else { format!(" --http {}", args.http) }
 }
 
+fn parse_spread(text: &str) -> Result<Duration, String> {
+    let spread = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if (SPREAD_MIN..=SPREAD_MAX).contains(&spread) { Ok(spread) } else { Err("from 1m to 30d".into()) }
+}
+
 fn parse_live(text: &str) -> Result<Duration, String> {
     let live = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if live > LIVE_MAX {
         return Err("at most 1h".into());
     }
     Ok(live)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conversations_go_back_as_far_as_tempo_shows_them() {
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        assert_eq!(within(minutes(24 * 60)), minutes(22 * 60));
+        assert_eq!(within(minutes(7 * 24 * 60)), minutes(22 * 60));
+        assert_eq!(within(minutes(60)), minutes(30));
+        assert_eq!(within(minutes(2)), minutes(1));
+        assert_eq!(within(minutes(0)), SPREAD_MIN);
+    }
 }

@@ -10,14 +10,14 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message;
 
 use super::client::{Client, ClientError, Door};
-use super::traffic::{self, Parcel, Plan, SESSIONS_MAX, Traffic};
+use super::traffic::{self, Parcel, Plan, SESSIONS_MAX, SPREAD, Traffic};
 use crate::model::time::UnixNanos;
 use crate::model::usage::NanoUsd;
 
 const NOW: u64 = 1_790_000_000_000_000_000;
 
 fn plan(sessions: u64, seed: u64) -> Plan {
-    Plan { sessions, seed, now: UnixNanos(NOW), live: Duration::ZERO }
+    Plan { sessions, seed, now: UnixNanos(NOW), spread: SPREAD, live: Duration::ZERO }
 }
 
 fn spans(parcel: &Parcel) -> Vec<Span> {
@@ -73,7 +73,7 @@ fn every_span_has_proper_ids_and_lies_within_its_parent_and_the_past() {
         assert_eq!((span.trace_id.len(), span.span_id.len()), (16, 8));
         assert!(span.trace_id.iter().any(|byte| *byte != 0) && span.span_id.iter().any(|byte| *byte != 0));
         assert!(span.start_time_unix_nano <= span.end_time_unix_nano && span.end_time_unix_nano <= NOW);
-        assert!(span.start_time_unix_nano > NOW - 8 * 86_400_000_000_000);
+        assert!(span.start_time_unix_nano >= NOW - SPREAD.as_nanos() as u64);
         if span.parent_span_id.is_empty() {
             assert!(is_run(span), "only a run has no parent: {}", span.name);
             continue;
@@ -85,6 +85,17 @@ fn every_span_has_proper_ids_and_lies_within_its_parent_and_the_past() {
         assert!(parent.start_time_unix_nano <= span.start_time_unix_nano && span.end_time_unix_nano <= parent.end_time_unix_nano);
     }
     assert!((1..spans.len() / 10).contains(&parents_that_never_come));
+}
+
+#[test]
+fn no_span_begins_earlier_than_was_asked_for_though_it_be_a_minute() {
+    for seconds in [60, 600, 86_400 * 6] {
+        let spread = Duration::from_secs(seconds);
+        let spans = all_spans(&traffic::make(&Plan { spread, ..plan(60, 12) }));
+        let first = spans.iter().map(|span| span.start_time_unix_nano).min().unwrap();
+        assert!(first >= NOW - seconds * 1_000_000_000, "{} s before what was asked for", (NOW - first) / 1_000_000_000 - seconds);
+        assert!(first < NOW - seconds * 500_000_000, "they are spread over it");
+    }
 }
 
 #[test]

@@ -25,9 +25,11 @@ pub const SESSIONS_MAX: u64 = 10_000;
 pub const PREFIX: &str = "demo-";
 
 const SECOND: u64 = 1_000_000_000;
-const DAY: u64 = 86_400 * SECOND;
-/// How far back the conversations go.
-const SPREAD: u64 = 6 * DAY;
+/// How far back the conversations go, as long as nothing else is asked for: what `config/tempo.yaml` lets Tempo's search see (24 h), and what its
+/// metrics look at, less two hours for what waits on its way.
+pub const SPREAD: Duration = Duration::from_secs(22 * 3600);
+/// In less time than this people think quickly, so that a conversation fits.
+const SHORT_SPREAD: Duration = Duration::from_secs(3600);
 /// The SDK exports this often, and at most so many spans at once.
 const EXPORT_EVERY: u64 = 2 * SECOND;
 const EXPORT_SPANS_MAX: usize = 256;
@@ -44,6 +46,8 @@ pub struct Plan {
     pub seed: u64,
     /// The present, of which all times are counted back.
     pub now: UnixNanos,
+    /// How far back the conversations go: no span begins earlier.
+    pub spread: Duration,
     /// How long to go on with conversations that happen while they are watched.
     pub live: Duration,
 }
@@ -87,16 +91,18 @@ pub fn make(plan: &Plan) -> Traffic {
 impl Maker {
     /// A conversation that is over, the newest ones some seconds ago.
     fn past(&mut self, plan: &Plan, n: u64) {
-        let played = self.play(n, THINKING_MS);
+        let played = self.play(n, if plan.spread < SHORT_SPREAD { QUICK_MS } else { THINKING_MS });
+        let spread = u64::try_from(plan.spread.as_nanos()).unwrap_or(u64::MAX);
         let age = match n {
             0..3 => self.dice.within(2 * SECOND..=50 * SECOND),
-            // Squared, so that most are of the last day or two.
+            // Squared, so that most are of the last hours.
             _ => {
                 let share = self.dice.within(20..=1_000);
-                SPREAD / 1_000_000 * share * share + self.dice.within(0..=600 * SECOND)
+                spread / 1_000_000 * share * share + self.dice.within(0..=spread / 100)
             }
         };
         let length = played.turns.last().map_or(0, |turn| turn.end);
+        let age = age.min(spread.saturating_sub(length));
         let base = plan.now.0.saturating_sub(age + length);
         let is_fresh = n < 3;
         let resource = self.resource(played.service);

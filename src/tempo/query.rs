@@ -3,6 +3,7 @@
 //! - Asks once, and gives up after the time that is given: a page waits for it.
 //! - Believes no more than so many bytes; a trace is handed on encoded, never decoded.
 
+mod refusal;
 pub mod search;
 pub mod stream;
 pub mod text;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -55,8 +56,6 @@ pub enum QueryError {
     Header(String),
     #[error("tempo did not answer within {0:?}")]
     Timeout(Duration),
-    #[error("tempo answered {0}")]
-    Status(u16),
     #[error("cannot ask tempo: {0}")]
     Request(String),
     /// With Tempo's own words.
@@ -66,11 +65,44 @@ pub enum QueryError {
     Answer(String),
     #[error("tempo wants to know the tenant: name it with --tenant, or as X-Scope-OrgID in forward.headers")]
     NoTenant,
-    /// Fewer traces have to be asked for at a time.
+    /// A smaller question may be answered.
     #[error("tempo's answer would be too large: {0}")]
     TooLarge(String),
+    /// The same of a range of time, whatever is in it (`max_duration`).
+    #[error("tempo does not look at so long a time at once: {0}")]
+    TooLong(String),
+    /// The same: it took Tempo longer than it allows itself.
+    #[error("tempo gave up on the question: {0}")]
+    GaveUp(String),
+    #[error("tempo returns at most {max} traces (max_result_limit)")]
+    TooManyTraces { max: usize },
+    #[error("tempo returns at most {max} spans of a trace (max_spans_per_span_set)")]
+    TooManySpans { max: usize },
     #[error("tempo does not stream answers here (stream_over_http_enabled): {0}")]
     NoStreaming(String),
+}
+
+// === impl QueryError ===
+
+impl QueryError {
+    /// Whether a smaller question may be answered.
+    pub fn is_too_much(&self) -> bool {
+        matches!(self, Self::TooLarge(_) | Self::TooLong(_) | Self::GaveUp(_) | Self::Timeout(_))
+    }
+
+    /// Whether an answer was not made in time.
+    pub fn is_slow(&self) -> bool {
+        matches!(self, Self::GaveUp(_) | Self::Timeout(_))
+    }
+
+    /// Whether the same question may be answered in some seconds: Tempo is busy, or being restarted.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => matches!(status, 429 | 502 | 503),
+            Self::Request(_) | Self::Timeout(_) | Self::GaveUp(_) => true,
+            _ => false,
+        }
+    }
 }
 
 // === impl QueryClient ===
@@ -99,7 +131,7 @@ impl QueryClient {
         match self.get(tenant, &format!("/api/traces/{trace}"), "application/protobuf", MAX_TRACE_BYTES).await? {
             (StatusCode::OK, body) => Ok(Some(body)),
             (StatusCode::NOT_FOUND, _) => Ok(None),
-            (other, _) => Err(QueryError::Status(other.as_u16())),
+            (other, body) => Err(refusal::refused(other.as_u16(), &String::from_utf8_lossy(&body))),
         }
     }
 
@@ -123,16 +155,11 @@ impl QueryClient {
             self.client.request(request.body(Empty::new()).map_err(|error| failed(&error))?).await.map_err(|error| failed(&error))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), max_bytes).collect().await;
-        Ok((status, body.map_err(|error| QueryError::Request(error.to_string()))?.to_bytes()))
+        let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+            true => QueryError::TooLarge(format!("more than {max_bytes} bytes")),
+            // The server's own time-out for writing cuts an answer off.
+            false => QueryError::GaveUp(format!("the answer was cut off: {error}")),
+        })?;
+        Ok((status, body.to_bytes()))
     }
-}
-
-/// How Tempo asks for a tenant: with 401 over HTTP, and over gRPC with a code that says nothing.
-fn is_tenant_missing(words: &str) -> bool {
-    words.contains("no org id")
-}
-
-/// Whether Tempo says of its own answer that it cannot send it: "response larger than the max", "received message larger than max".
-fn is_too_large(words: &str) -> bool {
-    words.contains("larger than")
 }

@@ -3,7 +3,7 @@
 //! - Search tells which attributes a span has, not whether they are its own or of its resource. So resources are asked about in a second
 //!   search of the same window, and only where there is a resource that says something the fold reads.
 //! - A long trace is in every window that it reaches into; where it is there just as it was in the one before, it is left out.
-//! - A trace of many spans is read by its id, whole.
+//! - A trace of many spans is read by its id, whole; one that is too large for that, by parts of its spans.
 //! - Not given back: events, links, and of every attribute what lies beyond the length that Tempo keeps.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,6 +19,9 @@ use prost::Message;
 
 use super::query::search::{Attribute, FoundSpan, FoundTrace, Window};
 use super::query::{QueryClient, QueryError};
+use super::scan::tags;
+use super::scan::unread::Unread;
+use super::scan::whole::Whole;
 use super::scan::{Question, Scan};
 use super::stamped::{self, Stamped};
 use crate::conventions;
@@ -32,15 +35,20 @@ pub struct Restoring<'a> {
     scan: Scan<'a>,
     /// Keys that some resource has and the fold reads; mostly none.
     resource_keys: Vec<String>,
-    /// What the last window held, by trace.
+    /// What the last window held, by trace, and what this one holds as far as it is read.
     last: HashMap<TraceId, u64>,
+    this: HashMap<TraceId, u64>,
+    /// Of the window that is being read.
+    resources: (Window, Resources),
 }
 
-/// What one window gave back.
+/// What one window gave back, or a part of it.
 #[derive(Debug)]
 pub struct GivenBack {
     pub window: Window,
-    /// Every trace of the window.
+    /// Nothing more of this window follows.
+    pub is_last: bool,
+    /// Every trace of the part.
     pub present: Vec<TraceId>,
     /// Those that are not just as they were in the last window.
     pub traces: Vec<TraceSpans>,
@@ -74,67 +82,117 @@ impl<'a> Restoring<'a> {
         let mut known = HashSet::new();
         for start in (range.start..range.end).step_by(TAGS_SECONDS as usize) {
             let window = Window { start, end: range.end.min(start + TAGS_SECONDS) };
-            known.extend(client.resource_tags(tenant, window).await?);
+            known.extend(tags::of_resources(client, tenant, window).await?);
         }
         let resource_keys = conventions::resource_keys().map(str::to_owned).filter(|key| known.contains(key)).collect();
         // Of a resource only what no row of the tables reads, so that it cannot be taken for the span's own.
         let others = [PARENT, SCOPE_NAME].map(str::to_owned).into_iter().chain([format!("resource.{SERVICE_NAME}")]);
         let keys = conventions::span_keys().map(|key| format!("span.{key}"));
-        let question = Question::new(|_| {}, stamped::selected().chain(others).chain(keys));
+        let question = Question::of_all_spans(stamped::selected().chain(others).chain(keys));
         let scan = Scan::new(client, tenant, question, range);
-        Ok(Self { client, tenant, scan, resource_keys, last: HashMap::new() })
+        Ok(Self {
+            client,
+            tenant,
+            scan,
+            resource_keys,
+            last: HashMap::new(),
+            this: HashMap::new(),
+            resources: (Window { start: 0, end: 0 }, Resources::new()),
+        })
     }
 
-    /// The next window; `None` at the end of the range.
+    /// The next part; `None` at the end of the range.
     pub async fn next(&mut self) -> Result<Option<GivenBack>, QueryError> {
         let Some(read) = self.scan.next().await? else { return Ok(None) };
-        let resources = self.resources(read.window).await?;
-        let last = std::mem::take(&mut self.last);
-        let mut given = GivenBack { window: read.window, present: Vec::with_capacity(read.traces.len()), traces: Vec::new() };
+        if self.resources.0 != read.window && !read.traces.is_empty() {
+            self.resources = (read.window, self.resources(read.window).await?);
+        }
+        let present = Vec::with_capacity(read.traces.len());
+        let mut given = GivenBack { window: read.window, is_last: read.is_last, present, traces: Vec::new() };
         for found in read.traces {
             let digest = digest(&found);
-            self.last.insert(found.trace, digest);
-            given.present.push(found.trace);
-            if last.get(&found.trace) != Some(&digest) {
-                given.traces.push(trace_spans(found, &resources));
+            if self.is_news(&mut given, found.trace, digest) {
+                given.traces.push(trace_spans(found, &self.resources.1));
             }
         }
-        let (client, tenant) = (self.client, self.tenant);
-        let mut whole = stream::iter(read.large)
-            .map(|trace| async move { Ok::<_, QueryError>((trace, client.trace(tenant, trace).await?)) })
+        let mut wholes = Vec::new();
+        let (scan, window) = (&self.scan, read.window);
+        let mut reading = stream::iter(read.large)
+            .map(|trace| async move { Ok::<_, QueryError>((trace, scan.whole(trace, window).await?)) })
             .buffer_unordered(TRACES_AT_ONCE);
-        while let Some((trace, request)) = whole.try_next().await? {
-            let Some(request) = request else { continue };
-            let stamped = stamped::of_bytes(&request)?;
-            let n_spans = count_spans(&request);
-            given.present.push(trace);
-            self.last.insert(trace, n_spans as u64);
-            if last.get(&trace) != Some(&(n_spans as u64)) {
-                given.traces.push(TraceSpans { trace, n_spans, stamped, request });
+        while let Some(whole) = reading.try_next().await? {
+            wholes.push(whole);
+        }
+        drop(reading);
+        for (trace, whole) in wholes {
+            match whole {
+                Whole::Absent => {}
+                Whole::Encoded(request) => {
+                    let n_spans = count_spans(&request);
+                    if self.is_news(&mut given, trace, n_spans as u64) {
+                        given.traces.push(TraceSpans { trace, n_spans, stamped: stamped::of_bytes(&request)?, request });
+                    }
+                }
+                Whole::Spans(found) => {
+                    if self.is_news(&mut given, trace, digest(&found)) {
+                        let resources = self.resources_of(trace, window).await?;
+                        given.traces.push(trace_spans(found, &resources));
+                    }
+                }
+                Whole::Unread(unread) => self.scan.note_unread(unread),
             }
+        }
+        if given.is_last {
+            self.last = std::mem::take(&mut self.this);
         }
         Ok(Some(given))
+    }
+
+    /// What could not be read.
+    pub fn unread(&self) -> &[Unread] {
+        self.scan.unread()
+    }
+
+    /// Takes note of a trace; whether it is not just as it was in the last window.
+    fn is_news(&mut self, given: &mut GivenBack, trace: TraceId, digest: u64) -> bool {
+        given.present.push(trace);
+        self.this.insert(trace, digest);
+        self.last.get(&trace) != Some(&digest)
     }
 
     pub fn is_streaming(&self) -> bool {
         self.scan.is_streaming()
     }
 
-    async fn resources(&self, window: Window) -> Result<Resources, QueryError> {
+    async fn resources(&mut self, window: Window) -> Result<Resources, QueryError> {
         let mut resources = Resources::new();
-        if self.resource_keys.is_empty() {
-            return Ok(resources);
-        }
-        let keys: Vec<_> = self.resource_keys.iter().map(|key| format!("resource.{key}")).collect();
-        let conditions: Vec<_> = keys.iter().map(|key| format!("{key} != nil")).collect();
-        let question = Question::new(|query| _ = query.list(conditions, " || "), keys);
+        let Some(question) = self.about_resources() else { return Ok(resources) };
         let mut scan = Scan::new(self.client, self.tenant, question, window);
         while let Some(read) = scan.next().await? {
             for FoundTrace { trace, spans, .. } in read.traces {
                 resources.extend(spans.into_iter().map(|span| ((trace, span.span), span.attributes)));
             }
         }
+        for unread in scan.unread() {
+            self.scan.note_unread(unread.clone());
+        }
         Ok(resources)
+    }
+
+    /// The same of one trace that is too large to be read by its id.
+    async fn resources_of(&self, trace: TraceId, window: Window) -> Result<Resources, QueryError> {
+        let Some(question) = self.about_resources() else { return Ok(Resources::new()) };
+        match Scan::new(self.client, self.tenant, question, window).whole_in_parts(trace, window).await? {
+            Whole::Spans(found) => Ok(found.spans.into_iter().map(|span| ((trace, span.span), span.attributes)).collect()),
+            _ => Ok(Resources::new()),
+        }
+    }
+
+    /// `None` where no resource says anything that the fold reads.
+    fn about_resources(&self) -> Option<Question> {
+        let keys: Vec<_> = self.resource_keys.iter().map(|key| format!("resource.{key}")).collect();
+        let conditions: Vec<_> = keys.iter().map(|key| format!("{key} != nil")).collect();
+        (!keys.is_empty()).then(|| Question::new(move |query| _ = query.list(&conditions, " || "), keys))
     }
 }
 

@@ -1,54 +1,73 @@
-//! Reads whatever matches in a range of time out of Tempo's search, in windows.
+//! Reads whatever matches in a range of time out of Tempo's search, in parts that Tempo can answer.
 //!
-//! - A window is first asked only which traces it holds, which is quick, unless the one before was just right. It is halved where they are too
-//!   many, and the next ones are widened where there are few. Then its two halves are asked for the spans at the same time, since Tempo reads
-//!   a block on one core.
+//! - A window of time is first asked only which traces it holds, which is quick, unless the one before was just right. It is halved where the
+//!   answer would be too much in any way: too many traces, too many bytes, too long a time. A second is the shortest window there is; it is
+//!   halved by ids ([`slice`]). The next windows are wider where there is little, and much wider where there is nothing.
+//! - Then two halves are asked for the spans at the same time, since Tempo reads a block on one core.
 //! - Spans are grouped by their id (`by(span:id)`). Tempo combines what it finds of a trace in several blocks by keeping the larger group of
 //!   spans and forgetting the other; groups of one span each are all kept. It also returns no more than 100 spans of a group.
 //! - To combine groups Tempo compares each with all others: of a trace with thousands it never comes to an end. So traces with many matching
-//!   spans are only named, and the caller reads them by their ids.
+//!   spans are only named; [`Scan::whole`] reads one of them.
 //! - A trace is in every window that it reaches into, whole or in parts; the caller puts them together.
+//! - What does not fit even so is named and counted, and the scan goes on.
+
+mod ask;
+mod question;
+pub mod slice;
+pub mod tags;
+pub mod unread;
+pub mod whole;
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
+use self::ask::{Asker, FAILURES_MAX, wait};
+use self::question::Part;
+pub use self::question::Question;
+use self::slice::Slice;
+use self::unread::{Lot, Unread};
+use self::whole::Whole;
 use super::query::search::{FoundTrace, Window};
-use super::query::text::QueryText;
 use super::query::{QueryClient, QueryError};
 use crate::model::ids::{SpanId, Tenant, TraceId};
 
-/// What is searched for.
-#[derive(Clone, Debug)]
-pub struct Question {
-    /// Only which traces there are, and how many spans of each.
-    traces: QueryText,
-    /// Traces that have many.
-    large: QueryText,
-    /// The spans of traces that do not.
-    spans: QueryText,
-}
-
 /// A reading under way.
 pub struct Scan<'a> {
-    client: &'a QueryClient,
-    tenant: &'a Tenant,
+    asker: Asker<'a>,
     question: Question,
     /// Where the next window begins.
     at: u64,
     end: u64,
-    seconds: u64,
-    /// The last window was of this length and held about as much as one may.
-    is_paced: bool,
-    is_streaming: bool,
+    pace: Pace,
+    /// What is left of the window that is being read.
+    pending: Vec<Slice>,
+    window: Window,
+    unread: Vec<Unread>,
+    /// Parts that could not be read since one could.
+    n_unread_in_a_row: u32,
     /// Requests that failed since one succeeded.
     n_failures: u32,
 }
 
-/// What one window holds.
+/// How large the next part is.
+struct Pace {
+    seconds: u64,
+    /// Tempo's own limit, once it has told of it.
+    longest_seconds: u64,
+    /// How often the shortest window is halved to begin with.
+    depth: u32,
+    /// The last part was of this size and held about as much as one may.
+    is_right: bool,
+    /// Traces in the fullest part of this window.
+    n_most: usize,
+}
+
+/// What one part holds.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Read {
     pub window: Window,
+    /// Nothing more of this window follows.
+    pub is_last: bool,
     pub traces: Vec<FoundTrace>,
     /// Traces with more than [`SPANS_MAX`] spans that match; they are not among the others.
     pub large: Vec<TraceId>,
@@ -59,133 +78,230 @@ pub const SPANS_MAX: usize = 100;
 
 /// Traces that one search may return; Tempo's answers grow too large with many more.
 const TRACES_MAX: usize = 8_000;
-/// The same in the shortest window, which cannot be halved.
-const TRACES_IN_SHORTEST: usize = 100_000;
 const SHORTEST_SECONDS: u64 = 1;
-/// A seventh of what Tempo allows.
-const LONGEST_SECONDS: u64 = 24 * 3600;
+/// Where something was found; a seventh of what Tempo allows.
+const LONG_SECONDS: u64 = 24 * 3600;
+/// Where nothing was found: what Tempo allows unless it is told otherwise.
+const LONGEST_SECONDS: u64 = 168 * 3600;
 const FIRST_SECONDS: u64 = 600;
+/// A window of one second is begun in at most 2^8 parts, and not taken apart further because Tempo was too slow.
+const DEPTH_MAX: u32 = 8;
+const HALVES: u32 = 1;
+const EIGHTHS: u32 = 3;
 /// Copies of a span that Tempo holds twice; it allows 100.
 const COPIES_MAX: usize = 100;
-/// A Tempo that is busy or being restarted is asked again, after waits that double from two seconds.
-const FAILURES_MAX: u32 = 5;
-
-// === impl Question ===
-
-impl Question {
-    /// The spans that `filter` (what stands between the braces) matches, with these attributes of them.
-    pub fn new<T: AsRef<str>>(filter: impl FnOnce(&mut QueryText), selected: impl IntoIterator<Item = T>) -> Self {
-        let mut traces = QueryText::default();
-        traces.push("{ ");
-        filter(&mut traces);
-        traces.push(" }");
-        let mut large = traces.clone();
-        large.push(&format!(" | count() > {SPANS_MAX}"));
-        let mut spans = traces.clone();
-        spans.push(&format!(" | count() <= {SPANS_MAX}")).push(" | by(span:id) | select(").list(selected, ", ").push(")");
-        Self { traces, large, spans }
-    }
-}
+/// So many parts one after the other that cannot be read are no giants among the traces: Tempo answers nothing.
+const UNREAD_IN_A_ROW_MAX: u32 = 4;
 
 // === impl Scan ===
 
 impl<'a> Scan<'a> {
     pub fn new(client: &'a QueryClient, tenant: &'a Tenant, question: Question, range: Window) -> Self {
-        let Window { start: at, end } = range;
-        Self { client, tenant, question, at, end, seconds: FIRST_SECONDS, is_paced: false, is_streaming: true, n_failures: 0 }
+        Self {
+            asker: Asker::new(client, tenant),
+            question,
+            at: range.start,
+            end: range.end,
+            pace: Pace { seconds: FIRST_SECONDS, longest_seconds: LONGEST_SECONDS, depth: 0, is_right: false, n_most: 0 },
+            pending: Vec::new(),
+            window: Window { start: range.start, end: range.start },
+            unread: Vec::new(),
+            n_unread_in_a_row: 0,
+            n_failures: 0,
+        }
     }
 
     /// Whether Tempo streams its answers; known once something was read.
     pub fn is_streaming(&self) -> bool {
-        self.is_streaming
+        self.asker.is_streaming()
     }
 
-    /// The next window; `None` at the end of the range.
+    /// What could not be read so far.
+    pub fn unread(&self) -> &[Unread] {
+        &self.unread
+    }
+
+    /// Takes note of what could not be read otherwise.
+    pub fn note_unread(&mut self, unread: Unread) {
+        if !self.unread.contains(&unread) {
+            self.unread.push(unread);
+        }
+    }
+
+    /// All spans of a trace that was only named, as far as the window has them.
+    pub async fn whole(&self, trace: TraceId, window: Window) -> Result<Whole, QueryError> {
+        whole::read(&self.asker, &self.question, trace, window).await
+    }
+
+    /// The same of a trace that is known to be too large to be read by its id.
+    pub async fn whole_in_parts(&self, trace: TraceId, window: Window) -> Result<Whole, QueryError> {
+        whole::in_parts(&self.asker, &self.question, trace, window).await
+    }
+
+    /// The next part; `None` at the end of the range.
     pub async fn next(&mut self) -> Result<Option<Read>, QueryError> {
-        while self.at < self.end {
-            let window = Window { start: self.at, end: self.end.min(self.at + self.seconds) };
-            let is_shortest = window.end - window.start <= SHORTEST_SECONDS;
-            let limit = if is_shortest { TRACES_IN_SHORTEST } else { TRACES_MAX };
-            let (traces, large) = match self.search(window, limit).await {
+        loop {
+            let Some(slice) = self.next_part() else { return Ok(None) };
+            let window = self.window;
+            let (traces, large) = match self.search(window, slice).await {
                 Ok(Some(found)) => found,
-                Ok(None) | Err(QueryError::TooLarge(_) | QueryError::Timeout(_)) if !is_shortest => {
-                    self.narrow(window);
-                    continue;
-                }
                 Ok(None) => {
-                    let words = format!("{limit} traces or more in the second {}: more than can be read by search", self.at);
-                    return Err(QueryError::Answer(words));
+                    let why = QueryError::TooLarge(format!("more than {TRACES_MAX} traces"));
+                    if let Some(read) = self.halve(slice, why)? {
+                        return Ok(Some(read));
+                    }
+                    continue;
                 }
                 // It hides its last seconds, and refuses a window that lies in them.
                 Err(QueryError::Refused { status: 400, words }) if words.contains("start must be before end") => return Ok(None),
-                Err(QueryError::NoStreaming(_)) if self.is_streaming => {
-                    self.is_streaming = false;
-                    continue;
-                }
-                Err(error) if is_passing(&error) && self.n_failures < FAILURES_MAX => {
+                Err(error) if error.is_passing() && self.n_failures < FAILURES_MAX && !self.can_be_halved(&error) => {
                     self.n_failures += 1;
                     // It may have given up on so much at once.
-                    self.narrow(window);
-                    tokio::time::sleep(Duration::from_secs(1 << self.n_failures)).await;
+                    if !self.narrow(slice, HALVES) {
+                        self.pending.push(slice);
+                    }
+                    wait(self.n_failures).await;
+                    continue;
+                }
+                Err(error) if error.is_too_much() => {
+                    if let Some(read) = self.halve(slice, error)? {
+                        return Ok(Some(read));
+                    }
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            self.n_failures = 0;
-            self.at = window.end;
-            self.is_paced = traces.len() >= TRACES_MAX / 4;
-            if !self.is_paced {
-                self.seconds = (self.seconds * 2).min(LONGEST_SECONDS);
-            }
-            return Ok(Some(Read { window, traces, large }));
+            (self.n_failures, self.n_unread_in_a_row) = (0, 0);
+            self.pace.note(traces.len() + large.len());
+            return Ok(Some(self.read(traces, large)));
         }
-        Ok(None)
     }
 
-    fn narrow(&mut self, window: Window) {
-        self.seconds = ((window.end - window.start) / 2).max(SHORTEST_SECONDS);
-        self.is_paced = false;
+    /// Begins a window where none is being read.
+    fn next_part(&mut self) -> Option<Slice> {
+        if self.pending.is_empty() {
+            if self.at >= self.end {
+                return None;
+            }
+            self.window = Window { start: self.at, end: self.end.min(self.at + self.pace.seconds) };
+            let depth = if is_shortest(&self.window) { self.pace.depth } else { 0 };
+            self.pending = Slice::TRACES.parts(depth);
+        }
+        self.pending.pop()
+    }
+
+    fn read(&mut self, traces: Vec<FoundTrace>, large: Vec<TraceId>) -> Read {
+        let is_last = self.pending.is_empty();
+        if is_last {
+            self.at = self.window.end;
+            self.pace.conclude(&self.window);
+        }
+        Read { window: self.window, is_last, traces, large }
+    }
+
+    /// Whether a smaller part is certain to help, and quick to be refused if it does not.
+    fn can_be_halved(&self, error: &QueryError) -> bool {
+        error.is_too_much() && !is_shortest(&self.window)
+    }
+
+    /// Has the part asked in halves; where that is the smallest there is, notes that it is unread, and gives an empty read in its place.
+    fn halve(&mut self, slice: Slice, why: QueryError) -> Result<Option<Read>, QueryError> {
+        if let QueryError::TooLong(_) = why {
+            self.pace.longest_seconds = ((self.window.end - self.window.start) / 2).max(SHORTEST_SECONDS);
+        }
+        // A question that takes too long is seldom half as long where it is about half as much; and each refusal takes its time.
+        let can_be_narrowed = !why.is_slow() || slice.depth() <= DEPTH_MAX;
+        if can_be_narrowed && self.narrow(slice, if why.is_slow() { EIGHTHS } else { HALVES }) {
+            return Ok(None);
+        }
+        self.n_unread_in_a_row += 1;
+        if self.n_unread_in_a_row > UNREAD_IN_A_ROW_MAX {
+            return Err(why);
+        }
+        self.note_unread(Unread { what: Lot::Second(self.window.start, slice), why });
+        Ok(Some(self.read(Vec::new(), Vec::new())))
+    }
+
+    /// Puts smaller parts in the place of one: it, halved so often. `false` if there are none.
+    fn narrow(&mut self, slice: Slice, n_halvings: u32) -> bool {
+        self.pace.is_right = false;
+        if !is_shortest(&self.window) {
+            self.pace.seconds = ((self.window.end - self.window.start) >> n_halvings).max(SHORTEST_SECONDS);
+            self.pending.clear();
+            return true;
+        }
+        let parts = slice.parts(n_halvings);
+        if parts.len() == 1 {
+            return false;
+        }
+        self.pace.depth = self.pace.depth.max(parts[0].depth().min(DEPTH_MAX));
+        self.pending.extend(parts);
+        true
     }
 
     /// The traces, and the ids of the large ones; `None` if they are too many.
-    async fn search(&self, window: Window, limit: usize) -> Result<Option<(Vec<FoundTrace>, Vec<TraceId>)>, QueryError> {
-        let known = if self.is_paced { &self.question.large } else { &self.question.traces };
-        let known = self.ask(known, window, limit, 1).await?;
-        if known.len() >= limit {
+    async fn search(&self, window: Window, slice: Slice) -> Result<Option<(Vec<FoundTrace>, Vec<TraceId>)>, QueryError> {
+        let part = Part::Traces(slice);
+        let known = if self.pace.is_right { self.question.large(part) } else { self.question.traces(part) };
+        let known = self.asker.ask(&known, window, TRACES_MAX, 1).await?;
+        if known.is_cut {
             return Ok(None);
         }
         let is_large = |found: &&FoundTrace| found.matched > SPANS_MAX as u64;
-        let large: HashSet<TraceId> = known.iter().filter(is_large).map(|found| found.trace).collect();
-        if !self.is_paced && known.len() == large.len() {
+        let large: HashSet<TraceId> = known.traces.iter().filter(is_large).map(|found| found.trace).collect();
+        if !self.pace.is_right && known.traces.len() == large.len() {
             return Ok(Some((Vec::new(), large.into_iter().collect())));
         }
-        let middle = window.start + (window.end - window.start) / 2;
-        let (first, second) = (Window { end: middle, ..window }, Window { start: middle, ..window });
-        let (first, second) = if middle == window.start {
-            (self.ask(&self.question.spans, window, limit, COPIES_MAX).await?, Vec::new())
-        } else {
-            let ask = |half| self.ask(&self.question.spans, half, limit, COPIES_MAX);
-            tokio::try_join!(ask(first), ask(second))?
+        let ask = async |slice: Slice, window: Window| {
+            self.asker.ask(&self.question.spans(Part::Traces(slice)), window, TRACES_MAX, COPIES_MAX).await
         };
-        if first.len().max(second.len()) >= limit {
+        let middle = window.start + (window.end - window.start) / 2;
+        let (first, second) = match slice.halves() {
+            _ if middle > window.start => {
+                tokio::try_join!(ask(slice, Window { end: middle, ..window }), ask(slice, Window { start: middle, ..window }))?
+            }
+            Some([first, second]) => tokio::try_join!(ask(first, window), ask(second, window))?,
+            None => (ask(slice, window).await?, ask::Found { traces: Vec::new(), is_cut: false }),
+        };
+        if first.is_cut || second.is_cut {
             return Ok(None);
         }
-        let mut traces = joined(first, second);
+        let mut traces = joined(first.traces, second.traces);
         // In one block it has few, in another it has many.
         traces.retain(|found| !large.contains(&found.trace));
         Ok(Some((traces, large.into_iter().collect())))
     }
+}
 
-    async fn ask(&self, query: &QueryText, window: Window, limit: usize, spans: usize) -> Result<Vec<FoundTrace>, QueryError> {
-        if self.is_streaming {
-            self.client.search_stream(self.tenant, query.as_str(), window, limit, spans).await
+fn is_shortest(window: &Window) -> bool {
+    window.end - window.start <= SHORTEST_SECONDS
+}
+
+// === impl Pace ===
+
+impl Pace {
+    /// Takes note of how much a part held.
+    fn note(&mut self, n_traces: usize) {
+        self.is_right = n_traces >= TRACES_MAX / 4;
+        self.n_most = self.n_most.max(n_traces);
+    }
+
+    /// The window is read.
+    fn conclude(&mut self, window: &Window) {
+        let n_traces = std::mem::take(&mut self.n_most);
+        if n_traces >= TRACES_MAX / 4 {
+            return;
+        }
+        if is_shortest(window) && self.depth > 0 {
+            self.depth -= 1;
         } else {
-            self.client.search(self.tenant, query.as_str(), window, limit, spans).await
+            let longest = if n_traces == 0 { LONGEST_SECONDS } else { LONG_SECONDS };
+            self.seconds = (self.seconds * 2).min(longest.min(self.longest_seconds));
         }
     }
 }
 
-/// What two windows hold: a trace that is in both, once, with the spans of both.
+/// What two parts hold: a trace that is in both, once, with the spans of both.
 fn joined(first: Vec<FoundTrace>, second: Vec<FoundTrace>) -> Vec<FoundTrace> {
     let mut traces: HashMap<TraceId, FoundTrace> = first.into_iter().map(|found| (found.trace, found)).collect();
     for found in second {
@@ -198,15 +314,6 @@ fn joined(first: Vec<FoundTrace>, second: Vec<FoundTrace>) -> Vec<FoundTrace> {
         }
     }
     traces.into_values().collect()
-}
-
-/// Whether it may be otherwise in some seconds.
-fn is_passing(error: &QueryError) -> bool {
-    match error {
-        QueryError::Refused { status, .. } => matches!(status, 429 | 502..=504),
-        QueryError::Request(_) | QueryError::Timeout(_) => true,
-        _ => false,
-    }
 }
 
 #[cfg(test)]

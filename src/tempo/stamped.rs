@@ -9,6 +9,8 @@ use bytes::Bytes;
 use super::query::search::{Attribute, FoundSpan, Window};
 use super::query::text::QueryText;
 use super::query::{QueryClient, QueryError};
+use super::scan::unread::Unread;
+use super::scan::whole::Whole;
 use super::scan::{Question, Scan};
 use super::stamp::{
     AGENT_NAME, CORRECTION_NAME, COST, RUN_COST, RUN_ID, RUN_LLM_CALLS, RUN_TOKENS, SESSION_ID, STATUS, SYNTHETIC_NAME, TOKENS, USER_GROUP,
@@ -66,6 +68,14 @@ pub fn selected() -> impl Iterator<Item = String> {
     ["name", "status"].into_iter().map(str::to_owned).chain(keys.map(|key| format!("span.{key}")))
 }
 
+/// What Tempo holds.
+#[derive(Debug, Default)]
+pub struct Held {
+    pub spans: Vec<Stamped>,
+    /// What it could not be asked for.
+    pub unread: Vec<Unread>,
+}
+
 /// Every span with amounts of one session, or of all, of traces in the range. `progress` is told how many seconds are read.
 pub async fn read(
     client: &QueryClient,
@@ -73,9 +83,10 @@ pub async fn read(
     session: Option<&str>,
     range: Window,
     mut progress: impl FnMut(u64),
-) -> Result<Vec<Stamped>, QueryError> {
-    let filter = |query: &mut QueryText| {
-        match session {
+) -> Result<Held, QueryError> {
+    let wanted = session.map(str::to_owned);
+    let filter = move |query: &mut QueryText| {
+        match &wanted {
             Some(session) => query.push(&format!("span.{SESSION_ID} = ")).literal(session),
             None => query.push(&format!("span.{SESSION_ID} != nil")),
         };
@@ -88,13 +99,17 @@ pub async fn read(
             keep_most(&mut held, found.spans.iter().filter_map(|span| Stamped::of_found(found.trace, span)));
         }
         for trace in read.large {
-            if let Some(whole) = client.trace(tenant, trace).await? {
-                keep_most(&mut held, of_bytes(&whole)?.into_iter());
+            match scan.whole(trace, read.window).await? {
+                Whole::Absent => {}
+                Whole::Encoded(bytes) => keep_most(&mut held, of_bytes(&bytes)?.into_iter()),
+                Whole::Spans(found) => keep_most(&mut held, found.spans.iter().filter_map(|span| Stamped::of_found(trace, span))),
+                Whole::Unread(unread) => scan.note_unread(unread),
             }
         }
         progress(read.window.end - range.start);
     }
-    Ok(held.into_values().flatten().filter(|span| session.is_none() || span.session.as_deref() == session).collect())
+    let spans = held.into_values().flatten().filter(|span| session.is_none() || span.session.as_deref() == session).collect();
+    Ok(Held { spans, unread: scan.unread().to_vec() })
 }
 
 /// A trace that reaches over several windows is in each of them, and some of its spans are perhaps held twice.

@@ -54,7 +54,8 @@ pub(crate) async fn start(keys: Vec<Key>) -> Server {
 /// Traffic that need not be waited for.
 fn traffic_of(sessions: u64, seed: u64) -> Traffic {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-    let mut traffic = traffic::make(&Plan { sessions, seed, now: UnixNanos(now.try_into().unwrap()), live: Duration::ZERO });
+    let mut traffic =
+        traffic::make(&Plan { sessions, seed, now: UnixNanos(now.try_into().unwrap()), spread: traffic::SPREAD, live: Duration::ZERO });
     for parcel in &mut traffic.parcels {
         parcel.due = Duration::ZERO;
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{files, read, strings, yaml};
+use crate::support::dashboard::graphs;
 
 fn dashboard() -> Value {
     serde_json::from_str(&read("config/grafana/provisioning/dashboards/agent-sessions.json")).unwrap()
@@ -18,13 +19,6 @@ fn panels() -> Vec<Value> {
 
 fn table() -> Value {
     panels().into_iter().find(|panel| panel["type"] == "table").unwrap()
-}
-
-/// The title of every graph, and its TraceQL.
-pub(crate) fn graphs() -> Vec<(String, String)> {
-    let graphs = panels().into_iter().filter(|panel| panel["type"] == "timeseries");
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    graphs.map(|panel| (text(&panel["title"]), text(&panel["targets"][0]["query"]))).collect()
 }
 
 #[test]
@@ -76,7 +70,7 @@ fn cost_tokens_runs_and_failures_are_shown_by_session_agent_and_model() {
             assert!(query.contains(&format!("by ({key})")), "{title}: {query}");
         }
     }
-    assert!(titles.is_empty(), "tests/e2e/panels.rs has nothing to compare {titles:?} with");
+    assert!(titles.is_empty(), "tests/tempo/panels.rs has nothing to compare {titles:?} with");
 }
 
 #[test]

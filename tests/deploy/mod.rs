@@ -1,11 +1,11 @@
 //! What is shipped beside the binary says the truth: the compose file, the image, Tempo's and Grafana's settings, README and docs.
 //!
-//! None of this needs a Docker engine. With `TEMPO_BIN` a real Tempo is started with the shipped settings.
+//! None of this needs a Docker engine. `tests/tempo` starts a real Tempo with the shipped settings.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod compose;
-pub(crate) mod dashboard;
+mod dashboard;
 mod docs;
 mod image;
 mod readme;

@@ -1,7 +1,7 @@
 //! The commands an operator types.
 
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::support::server::Place;
 
@@ -80,4 +80,20 @@ fn what_is_wrong_with_the_settings_is_named_and_exits_64() {
         assert_eq!(refused.status.code(), Some(64), "{arguments:?}");
         assert!(text(&refused.stderr).contains(named), "{}", text(&refused.stderr));
     }
+}
+
+#[tokio::test]
+async fn a_rebuild_says_what_is_in_its_way() {
+    let place = Place::new();
+    let run = async |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sessionfold"));
+        command.env_clear().args(["rebuild", "--data-dir"]).arg(place.data()).args(arguments).stdin(Stdio::null());
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, words) = run(&[]).await;
+    assert!(code == Some(64) && words.contains("--from-tempo"), "{words}");
+    let (code, words) = run(&["--from-tempo", "http://127.0.0.1:9"]).await;
+    assert!(code == Some(2) && words.contains("cannot ask tempo"), "{words}");
+    assert!(!place.data().exists(), "nothing is touched for a Tempo that does not answer");
 }

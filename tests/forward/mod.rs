@@ -1,4 +1,4 @@
-//! The forwarder against a stand-in for Tempo, and against a real one.
+//! The forwarder against a stand-in for Tempo; against a real one it is tested by `tests/tempo/forwarding.rs`.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
@@ -7,5 +7,4 @@ mod delivery;
 pub(crate) mod double;
 mod faults;
 mod probing;
-mod real;
 mod splitting;

@@ -1,5 +1,8 @@
-//! What tests of several areas share.
+//! What tests of several areas and targets share.
 
+#![allow(dead_code)] // Not every target uses all of it.
+
+pub mod dashboard;
 pub mod dice;
 pub mod posts;
 pub mod server;

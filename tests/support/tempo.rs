@@ -1,10 +1,10 @@
 //! A real Tempo, run as a process of its own with ports and a directory of its own.
 //!
-//! Used when the environment variable `TEMPO_BIN` names the binary of a Tempo 3; without it those tests say that they were skipped, and pass.
+//! The environment variable `TEMPO_BIN` names the binary of a Tempo 3. Tests that need it are in a target of their own (`tests/tempo/main.rs`), which
+//! is run by `.ci/tempo` or `cargo test --test tempo` and by nothing else: a test that cannot run must not count as passed.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
-use std::io::Write;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -41,20 +41,41 @@ const PATIENCE: Duration = Duration::from_secs(90);
 // === impl Tempo ===
 
 impl Tempo {
-    /// A Tempo that is not running yet; `None`, and a line that no test harness hides, without `TEMPO_BIN`.
+    /// A Tempo that is not running yet.
     ///
     /// `settings` are environment variables of `tests/forward/tempo.yaml`, for instance `TEMPO_MULTITENANCY`.
-    pub fn prepare(test: &str, settings: &[(&'static str, &str)]) -> Option<Self> {
-        let Some(bin) = std::env::var_os("TEMPO_BIN") else {
-            // Not `eprintln!`: the test harness would capture it.
-            let mut stderr = std::io::stderr();
-            writeln!(stderr, "SKIPPED {test}: set TEMPO_BIN to the binary of a Tempo 3 to run it").unwrap();
-            return None;
-        };
+    pub fn prepare(settings: &[(&'static str, &str)]) -> Self {
+        Self::with_config(include_str!("../forward/tempo.yaml"), settings)
+    }
+
+    /// The same with the settings that are shipped, but for ports and directories.
+    pub fn as_shipped() -> Self {
+        let shipped = include_str!("../../config/tempo.yaml")
+            .replace("/var/tempo", "${TEMPO_DIR}")
+            .replace("0.0.0.0:4317", "127.0.0.1:${OTLP_GRPC_PORT}")
+            .replace("0.0.0.0", "127.0.0.1")
+            .replace("http_listen_port: 3200", "http_listen_port: ${HTTP_PORT}")
+            .replace("grpc_listen_port: 9095", "grpc_listen_port: ${GRPC_PORT}");
+        assert_eq!(
+            shipped.matches("${").count(),
+            3 + shipped.matches("${TEMPO_DIR}").count(),
+            "a port or an address is set in another way now"
+        );
+        Self::with_config(&shipped, &[])
+    }
+
+    fn with_config(config: &str, settings: &[(&'static str, &str)]) -> Self {
+        let bin = std::env::var_os("TEMPO_BIN").expect("TEMPO_BIN must name the binary of a Tempo 3: these tests need one");
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("tempo.yaml"), include_str!("../forward/tempo.yaml")).unwrap();
+        std::fs::write(dir.path().join("tempo.yaml"), config).unwrap();
         let settings = settings.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-        Some(Self { bin: bin.into(), dir, ports: Ports::free(), settings, process: None })
+        Self { bin: bin.into(), dir, ports: Ports::free(), settings, process: None }
+    }
+
+    /// Another setting, from its next start on.
+    pub fn set(&mut self, variable: &'static str, value: &str) {
+        self.settings.retain(|(held, _)| *held != variable);
+        self.settings.push((variable, value.to_owned()));
     }
 
     /// Runs it, and returns once it is ready.

@@ -31,6 +31,7 @@ use crate::store::{AcceptError, StoreError};
 use crate::tempo::query::search::Window;
 use crate::tempo::query::{QueryClient, QueryError};
 use crate::tempo::restored::{GivenBack, Restoring};
+use crate::tempo::scan::unread::Unread;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct RebuildArgs {
@@ -61,6 +62,8 @@ struct Outcome {
     n_spans: usize,
     n_reported_runs: usize,
     n_unexplained: u64,
+    /// What Tempo has and could not give.
+    unread: Vec<Unread>,
     is_streaming: bool,
     seconds: f64,
     index: Holdings,
@@ -126,7 +129,7 @@ pub(super) fn run(args: &RebuildArgs, config: &Config) -> ExitCode {
             } else {
                 print::text(&url, &outcome);
             }
-            ExitCode::SUCCESS
+            if outcome.unread.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_UNKNOWN) }
         }
         Err(error @ RebuildError::Place(_)) => {
             let is_in_use = Journal::is_in_use(&app::journal_dir(config));
@@ -175,13 +178,14 @@ async fn read(
     let mut restoring = Restoring::begin(client, tenant, range).await?;
     let mut outcome = Outcome::default();
     let mut runs = Runs::new(place.store.price());
-    let mut traces: HashSet<TraceId> = HashSet::new();
+    // Of the last window, and of this one as far as it is read.
+    let (mut traces, mut present): (HashSet<TraceId>, HashSet<TraceId>) = Default::default();
     let bar = bar("reading tempo", range.end - range.start);
     let mut told = Instant::now();
     let mut next = restoring.next().await?;
     while let Some(given) = next {
-        let GivenBack { window, present, traces: changed } = given;
-        let present: HashSet<TraceId> = present.into_iter().collect();
+        let GivenBack { window, is_last, present: of_part, traces: changed } = given;
+        present.extend(of_part);
         let writing = async {
             let mut request = BytesMut::new();
             for trace in &changed {
@@ -195,7 +199,7 @@ async fn read(
             if !request.is_empty() {
                 place.store.restore_spans(tenant, request.freeze()).await?;
             }
-            for (run, restored) in runs.finished(&present) {
+            for (run, restored) in if is_last { runs.finished(&present) } else { Vec::new() } {
                 outcome.n_reported_runs += 1;
                 place.store.restore_run(tenant, run, Bytes::from(restored.encode())).await?;
             }
@@ -204,10 +208,12 @@ async fn read(
         // Tempo looks for the next window while this one is written.
         let (written, following) = tokio::join!(writing, restoring.next());
         written?;
-        outcome.n_traces += present.difference(&traces).count();
-        traces = present;
-        bookmark.move_to(runs.since().unwrap_or(window.end).min(window.end))?;
-        place.release();
+        if is_last {
+            outcome.n_traces += present.difference(&traces).count();
+            traces = std::mem::take(&mut present);
+            bookmark.move_to(runs.since().unwrap_or(window.end).min(window.end))?;
+            place.release();
+        }
         bar.set_position(window.end - range.start);
         bar.set_message(format!("reading tempo, {} traces", outcome.n_traces));
         if bar.is_hidden() && told.elapsed() >= TELL_EVERY {
@@ -224,5 +230,6 @@ async fn read(
     bar.finish_and_clear();
     outcome.n_unexplained = runs.n_unexplained;
     outcome.is_streaming = restoring.is_streaming();
+    outcome.unread = restoring.unread().to_vec();
     Ok(outcome)
 }

@@ -37,6 +37,7 @@ pub(super) fn json(url: &str, outcome: &Outcome) {
         "runs_without_an_end": n_running,
         "runs_with_other_sums": n_unexplained,
         "not_given_back": lacks(outcome),
+        "unread": outcome.unread.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     print_line(&answer.to_string());
 }
@@ -46,6 +47,7 @@ fn lacks(outcome: &Outcome) -> Vec<String> {
     let Outcome { n_reported_runs, n_unexplained, is_streaming, index, .. } = outcome;
     let Holdings { n_provisional, n_running, .. } = index;
     let mut lacks = Vec::new();
+    lacks.extend(outcome.unread.iter().map(|unread| format!("{unread}, although it was asked for in the smallest parts")));
     if *n_reported_runs > 0 {
         lacks.push(format!(
             "of {n_reported_runs} runs that the SDK told of over HTTP: steps, scores, inputs and results, parent runs in other \

@@ -2,11 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::difference::{Cause, Difference, What};
 use super::index::{Index, IndexedRun};
 use super::{Scope, VerifyError};
 use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::tempo::query::QueryClient;
-use crate::tempo::stamped::{self, Role, Stamped};
+use crate::tempo::scan::unread::{Lot, Unread};
+use crate::tempo::scan::whole;
+use crate::tempo::stamped::{self, Held, Role, Stamped};
 
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
@@ -16,63 +19,11 @@ pub(super) struct Comparison {
     pub(super) n_running: usize,
     /// Left out: Tempo may not show them yet.
     pub(super) n_young: usize,
+    /// Left out: Tempo could not give them.
+    pub(super) n_unread: usize,
+    /// What that was.
+    pub(super) unread: Vec<Unread>,
     pub(super) differences: Vec<Difference>,
-}
-
-/// Something that the two views do not agree on.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Difference {
-    pub(super) session: String,
-    pub(super) run: Option<String>,
-    pub(super) trace: Option<TraceId>,
-    pub(super) what: What,
-    pub(super) cause: Cause,
-    pub(super) spans: Vec<SpanId>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum What {
-    OnlyInIndex,
-    OnlyInTempo,
-    /// Spans that stand for the run; the index has one.
-    Runs {
-        in_tempo: i64,
-    },
-    Session,
-    Error {
-        in_index: bool,
-    },
-    /// Nano-dollars on model spans and on the run's own; the index has one number for both.
-    Cost {
-        in_index: i64,
-        in_tempo: i64,
-        of_run: i64,
-    },
-    Tokens {
-        in_index: i64,
-        in_tempo: i64,
-        of_run: i64,
-    },
-}
-
-/// What probably happened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Cause {
-    /// Tempo holds the same span more than once.
-    Doubled,
-    /// Tempo has no such trace.
-    TraceDropped,
-    /// Tempo has the trace, and search does not show it.
-    NotSearchable,
-    /// Tempo has the trace, without stamps of this run.
-    NotStamped,
-    /// Tempo has spans of the run that the index has not.
-    MissingInIndex,
-    /// The index has spans of the run that Tempo has not.
-    MissingInTempo,
-    /// The session is not in the index.
-    SessionGone,
-    NotCorrected,
 }
 
 /// What Tempo holds of one run.
@@ -87,34 +38,48 @@ pub(super) struct Asked<'a> {
     pub(super) client: &'a QueryClient,
     pub(super) tenant: &'a Tenant,
     pub(super) scope: &'a Scope,
+    /// Nanoseconds since 1970: what began after it cannot have come too late for Tempo's search. `None` where Tempo does not say.
+    pub(super) in_time: Option<u64>,
 }
 
 pub(super) async fn compare(
     asked: &Asked<'_>,
     runs: &[IndexedRun],
     sessions: &HashSet<String>,
-    held: Vec<Stamped>,
+    held: Held,
 ) -> Result<Comparison, VerifyError> {
-    let Asked { index, client, tenant, scope } = *asked;
+    let scope = asked.scope;
+    let Held { spans, unread } = held;
     let mut by_run: HashMap<String, HeldRun> = HashMap::new();
-    for span in held {
+    for span in spans {
         if let Some(run) = span.run_id.clone() {
             by_run.entry(run).or_default().spans.push(span);
         }
     }
-    let mut comparison = Comparison { n_sessions: sessions.len(), ..Comparison::default() };
+    let mut comparison = Comparison { n_sessions: sessions.len(), unread, ..Comparison::default() };
     for run in runs {
         let held = by_run.remove(&run.id.to_string());
         match run.completed_at {
             _ if run.is_running => comparison.n_running += 1,
             Some(ended) if ended > scope.young => comparison.n_young += 1,
+            _ if is_unread(&comparison.unread, run) => comparison.n_unread += 1,
             _ => {
-                comparison.n_runs += 1;
                 let found = match held {
-                    Some(held) => differences(index, run, &held).await,
-                    None => vec![missing(client, tenant, run).await?],
+                    Some(held) => differences(asked, run, &held).await,
+                    None => missing(asked, run).await.map(|difference| vec![difference]),
                 };
-                comparison.differences.extend(found);
+                match found {
+                    Ok(found) => {
+                        comparison.n_runs += 1;
+                        comparison.differences.extend(found);
+                    }
+                    // Tempo has something, and no way to say what.
+                    Err(VerifyError::Tempo(why)) if why.is_too_much() => {
+                        comparison.n_unread += 1;
+                        comparison.unread.extend(run.trace.map(|trace| Unread { what: Lot::Trace(trace), why }));
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         }
     }
@@ -125,18 +90,24 @@ pub(super) async fn compare(
     Ok(comparison)
 }
 
+/// Whether it is among what could not be read.
+fn is_unread(unread: &[Unread], run: &IndexedRun) -> bool {
+    let end = run.completed_at.unwrap_or(run.started_at);
+    run.trace.is_some_and(|trace| unread.iter().any(|unread| unread.covers(trace, run.started_at, end)))
+}
+
 /// A run of which search shows nothing.
-async fn missing(client: &QueryClient, tenant: &Tenant, run: &IndexedRun) -> Result<Difference, VerifyError> {
-    let bytes = match run.trace {
-        Some(trace) => client.trace(tenant, trace).await?,
+async fn missing(asked: &Asked<'_>, run: &IndexedRun) -> Result<Difference, VerifyError> {
+    let stored = match run.trace {
+        Some(trace) => stored(asked, trace).await?,
         None => None,
     };
-    let cause = match bytes {
+    let cause = match stored {
         None => Cause::TraceDropped,
-        Some(bytes) => {
+        Some(stored) => {
             let id = run.id.to_string();
-            let is_there = stamped::of_bytes(&bytes)?.iter().any(|span| span.has_amounts && span.run_id.as_ref() == Some(&id));
-            if is_there { Cause::NotSearchable } else { Cause::NotStamped }
+            let is_there = stored.iter().any(|span| span.has_amounts && span.run_id.as_ref() == Some(&id));
+            if is_there { asked.unseen(run) } else { Cause::NotStamped }
         }
     };
     Ok(Difference {
@@ -149,8 +120,14 @@ async fn missing(client: &QueryClient, tenant: &Tenant, run: &IndexedRun) -> Res
     })
 }
 
-async fn differences(index: &Index, run: &IndexedRun, held: &HeldRun) -> Vec<Difference> {
-    let sums = held.sums();
+/// The stamped spans of a trace, by its id; `None` if Tempo does not have it.
+async fn stored(asked: &Asked<'_>, trace: TraceId) -> Result<Option<Vec<Stamped>>, VerifyError> {
+    let bytes = whole::by_id(asked.client, asked.tenant, trace).await?;
+    Ok(bytes.map(|bytes| stamped::of_bytes(&bytes)).transpose()?)
+}
+
+async fn differences(asked: &Asked<'_>, run: &IndexedRun, held: &HeldRun) -> Result<Vec<Difference>, VerifyError> {
+    let sums = held.sums(|_| true);
     let mut found = Vec::new();
     if sums.n_runs != 1 {
         found.push(What::Runs { in_tempo: sums.n_runs });
@@ -168,9 +145,9 @@ async fn differences(index: &Index, run: &IndexedRun, held: &HeldRun) -> Vec<Dif
         found.push(What::Tokens { in_index: run.tokens, in_tempo: sums.tokens, of_run: sums.run_tokens });
     }
     if found.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let (cause, spans) = explain(index, run, held).await;
+    let (cause, spans) = explain(asked, run, held).await?;
     let difference = |what| Difference {
         session: run.session.clone(),
         run: Some(run.id.to_string()),
@@ -179,15 +156,18 @@ async fn differences(index: &Index, run: &IndexedRun, held: &HeldRun) -> Vec<Dif
         cause,
         spans: spans.clone(),
     };
-    found.into_iter().map(difference).collect()
+    Ok(found.into_iter().map(difference).collect())
 }
 
-async fn explain(index: &Index, run: &IndexedRun, held: &HeldRun) -> (Cause, Vec<SpanId>) {
+async fn explain(asked: &Asked<'_>, run: &IndexedRun, held: &HeldRun) -> Result<(Cause, Vec<SpanId>), VerifyError> {
     let doubled = held.doubled();
     if !doubled.is_empty() {
-        return (Cause::Doubled, doubled);
+        return Ok((Cause::Doubled, doubled));
     }
-    let Some(known) = index.spans_of(run.id).await else { return (Cause::NotCorrected, Vec::new()) };
+    if let Some(corrections) = held.corrected_twice(run) {
+        return Ok((Cause::CorrectedTwice, corrections));
+    }
+    let Some(known) = asked.index.spans_of(run.id).await else { return Ok((Cause::NotCorrected, Vec::new())) };
     // Spans of our own are in no index.
     let held: HashSet<SpanId> = held.spans.iter().filter(|span| span.role == Role::OfSender).map(|span| span.span).collect();
     let lacking = |ours: &HashSet<SpanId>, theirs: &HashSet<SpanId>| {
@@ -196,9 +176,17 @@ async fn explain(index: &Index, run: &IndexedRun, held: &HeldRun) -> (Cause, Vec
         lacking
     };
     match (lacking(&held, &known.all), lacking(&known.counted, &held)) {
-        (missing, _) if !missing.is_empty() => (Cause::MissingInIndex, missing),
-        (_, missing) if !missing.is_empty() => (Cause::MissingInTempo, missing),
-        _ => (Cause::NotCorrected, Vec::new()),
+        (missing, _) if !missing.is_empty() => Ok((Cause::MissingInIndex, missing)),
+        (_, missing) if !missing.is_empty() => {
+            let stored = match run.trace {
+                Some(trace) => stored(asked, trace).await?.unwrap_or_default(),
+                None => Vec::new(),
+            };
+            let is_stored = |id: &SpanId| stored.iter().any(|span| span.span == *id && span.has_amounts);
+            let cause = if missing.iter().all(is_stored) { asked.unseen(run) } else { Cause::MissingInTempo };
+            Ok((cause, missing))
+        }
+        _ => Ok((Cause::NotCorrected, Vec::new())),
     }
 }
 
@@ -227,12 +215,39 @@ struct Sums {
     run_tokens: i64,
 }
 
+// === impl Asked ===
+
+impl Asked<'_> {
+    /// Why search does not show what Tempo has of a run.
+    fn unseen(&self, run: &IndexedRun) -> Cause {
+        if self.in_time.is_some_and(|in_time| run.started_at >= in_time) { Cause::NotShownYet } else { Cause::NotSearchable }
+    }
+}
+
+// === impl Comparison ===
+
+impl Comparison {
+    /// Whether Tempo may show in a minute what it does not show now.
+    pub(super) fn n_not_shown_yet(&self) -> usize {
+        self.differences.iter().filter(|difference| difference.cause == Cause::NotShownYet).count()
+    }
+}
+
+// === impl Sums ===
+
+impl Sums {
+    /// Whether they are what the index shows of the run.
+    fn are_of(&self, run: &IndexedRun) -> bool {
+        self.n_runs == 1 && [self.cost, self.run_cost] == [run.cost; 2] && [self.tokens, self.run_tokens] == [run.tokens; 2]
+    }
+}
+
 // === impl HeldRun ===
 
 impl HeldRun {
-    fn sums(&self) -> Sums {
+    fn sums(&self, is_wanted: impl Fn(Role) -> bool) -> Sums {
         let mut sums = Sums::default();
-        for span in &self.spans {
+        for span in self.spans.iter().filter(|span| is_wanted(span.role)) {
             sums.n_runs += i64::from(span.is_run);
             sums.is_error |= span.is_run && span.is_error;
             sums.cost += span.cost;
@@ -241,6 +256,15 @@ impl HeldRun {
             sums.run_tokens += span.run_tokens;
         }
         sums
+    }
+
+    /// Its corrections, if the other spans come to what the index shows without them.
+    fn corrected_twice(&self, run: &IndexedRun) -> Option<Vec<SpanId>> {
+        let corrections = self.spans.iter().filter(|span| span.role == Role::Correction);
+        let mut corrections: Vec<SpanId> = corrections.map(|span| span.span).collect();
+        corrections.sort();
+        let is_right_without = || self.sums(|role| role != Role::Correction).are_of(run);
+        (!corrections.is_empty() && is_right_without()).then_some(corrections)
     }
 
     /// Spans that are there more than once.
@@ -254,54 +278,6 @@ impl HeldRun {
     }
 }
 
-// === impl What, Cause ===
-
-impl What {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::OnlyInIndex => "only_in_index",
-            Self::OnlyInTempo => "only_in_tempo",
-            Self::Runs { .. } => "runs",
-            Self::Session => "session",
-            Self::Error { .. } => "error",
-            Self::Cost { .. } => "cost",
-            Self::Tokens { .. } => "tokens",
-        }
-    }
-}
-
-impl Cause {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Doubled => "doubled_in_tempo",
-            Self::TraceDropped => "trace_not_in_tempo",
-            Self::NotSearchable => "not_searchable",
-            Self::NotStamped => "not_stamped",
-            Self::MissingInIndex => "missing_in_index",
-            Self::MissingInTempo => "missing_in_tempo",
-            Self::SessionGone => "session_gone",
-            Self::NotCorrected => "not_corrected",
-        }
-    }
-
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Doubled => "tempo holds these spans twice: they were sent twice within seconds, after a lost answer or a crash",
-            Self::TraceDropped => {
-                "tempo has no such trace: it was killed within seconds of taking it, dropped it for a limit \
-                 (tempo_discarded_spans_total), or it is past tempo's retention"
-            }
-            Self::NotSearchable => {
-                "tempo has the trace and search does not show it: its spans began longer before they arrived than \
-                 ingestion_time_range_slack"
-            }
-            Self::NotStamped => "tempo has the trace without stamps of this run: it was forwarded with forward.stamp=false",
-            Self::MissingInIndex => {
-                "tempo has these spans and the index does not: the index lost them, or they were folded into another run"
-            }
-            Self::MissingInTempo => "tempo lacks spans that the index has: dropped by a limit, or not shown by search yet",
-            Self::SessionGone => "the index does not show this session: deleted, or past its retention",
-            Self::NotCorrected => "the run changed after it was told, and no correction followed: forward.corrections=false, or a restart",
-        }
-    }
-}
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;

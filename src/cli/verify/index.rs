@@ -17,6 +17,8 @@ use crate::store::local::{LocalStore, Running};
 use crate::store::{RunPage, Store};
 
 const SESSIONS: &str = "/api/v1/observability/sessions/";
+/// The metric that says how much Tempo was not sent yet, in bytes.
+const LAG: &str = "sessionfold_forward_lag_bytes ";
 /// Runs of a session that are asked for at one time.
 const RUNS_AT_ONCE: usize = 1_000;
 
@@ -73,6 +75,14 @@ impl Index {
             VerifyError::Index(format!("no server answers at {base}, and its data directory cannot be opened: {error}"))
         })?;
         Ok(Self::Data(Box::new(DataDir { store, tenant: tenant.clone(), running: Some(running) })))
+    }
+
+    /// Whether the server has something that Tempo was not sent yet; `false` where it does not say.
+    pub(super) async fn is_forwarding(&self) -> bool {
+        let Self::Server(client) = self else { return false };
+        let Ok(body) = client.get("/metrics").await else { return false };
+        let lag = String::from_utf8_lossy(&body).lines().find_map(|line| line.strip_prefix(LAG)?.trim().parse::<f64>().ok());
+        lag.is_some_and(|lag| lag > 0.0)
     }
 
     /// The runs in the scope, and the ids of all sessions that are shown.

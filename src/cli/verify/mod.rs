@@ -5,11 +5,12 @@
 //! - What Tempo cannot show yet, and what has not ended, is left out and counted.
 
 mod compare;
+mod difference;
 mod index;
 mod print;
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
@@ -22,7 +23,7 @@ use crate::config::Config;
 use crate::model::ids::Tenant;
 use crate::tempo::query::search::Window;
 use crate::tempo::query::{QueryClient, QueryError};
-use crate::tempo::stamped;
+use crate::tempo::{probe, stamped};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct VerifyArgs {
@@ -37,6 +38,9 @@ pub(super) struct VerifyArgs {
     /// Leave out runs that ended less than this ago: Tempo shows a span some seconds after it took it
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     grace: Duration,
+    /// Ask again for as long as this where Tempo has runs that its search does not show yet
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
+    wait: Duration,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -47,6 +51,12 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "NAME", default_value = Tenant::DEFAULT)]
     tenant: String,
 }
+
+/// Tempo polls for new blocks every half minute at best.
+const AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// Longer than traces are held by default (`forward.hold`).
+const FORWARDING_MAX: Duration = Duration::from_secs(10);
 
 /// What is compared.
 pub(super) struct Scope {
@@ -87,7 +97,11 @@ pub(super) fn run(args: &VerifyArgs, config: &Config) -> ExitCode {
             } else {
                 print::text(tempo, &comparison)
             }
-            if comparison.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::EXIT_FAILURE) }
+            match (comparison.differences.is_empty(), comparison.unread.is_empty()) {
+                (true, true) => ExitCode::SUCCESS,
+                (true, false) => ExitCode::from(EXIT_UNKNOWN),
+                (false, _) => ExitCode::from(super::EXIT_FAILURE),
+            }
         }
         Err(error) => {
             eprintln!("sessionfold: {error}");
@@ -97,11 +111,39 @@ pub(super) fn run(args: &VerifyArgs, config: &Config) -> ExitCode {
 }
 
 async fn verify(args: &VerifyArgs, config: &Config, tenant: &Tenant, client: &QueryClient) -> Result<Comparison, VerifyError> {
+    // Nobody else says whether something came too late for search; where Tempo does not, that stays open.
+    let slack = probe::settings(&config.forward.tempo_query).await.ok().and_then(|settings| settings.slack);
+    let index = Index::find(config, args.key.as_deref(), tenant).await?;
+    let began = Instant::now();
+    // What was sent just now is held until its traces have settled. Under steady load something always waits; then young runs are left out anyway.
+    while index.is_forwarding().await && began.elapsed() < args.wait.min(FORWARDING_MAX) {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    loop {
+        let comparison = once(args, &index, tenant, client, slack).await?;
+        let n_waited_for = comparison.n_not_shown_yet();
+        if n_waited_for == 0 || began.elapsed() + AGAIN_AFTER > args.wait {
+            return Ok(comparison);
+        }
+        eprintln!(
+            "sessionfold: tempo has {n_waited_for} runs that its search does not show yet; asking again in {} s",
+            AGAIN_AFTER.as_secs()
+        );
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+async fn once(
+    args: &VerifyArgs,
+    index: &Index,
+    tenant: &Tenant,
+    client: &QueryClient,
+    slack: Option<Duration>,
+) -> Result<Comparison, VerifyError> {
     let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()).unwrap_or(u64::MAX);
     let back = |by: Duration| now.saturating_sub(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX));
     let start = args.since.start(now).filter(|_| args.session.is_none());
     let scope = Scope { session: args.session.clone(), start, young: back(args.grace) };
-    let index = Index::find(config, args.key.as_deref(), tenant).await?;
     let (runs, sessions) = index.runs(&scope).await?;
     // Whole runs, also those that began before the range; and what Tempo alone may have, up to now.
     let first = runs.iter().map(|run| run.started_at).filter(|at| *at > 0).min().into_iter().chain(scope.start).min().unwrap_or(now);
@@ -109,6 +151,6 @@ async fn verify(args: &VerifyArgs, config: &Config, tenant: &Tenant, client: &Qu
     let bar = bar("reading tempo", range.end - range.start);
     let held = stamped::read(client, tenant, args.session.as_deref(), range, |seconds| bar.set_position(seconds)).await?;
     bar.finish_and_clear();
-    let asked = Asked { index: &index, client, tenant, scope: &scope };
+    let asked = Asked { index, client, tenant, scope: &scope, in_time: slack.map(back) };
     compare(&asked, &runs, &sessions, held).await
 }

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::compare::{Comparison, Difference, What};
+use super::compare::Comparison;
+use super::difference::{Difference, What};
 use crate::cli::print_line;
 
 pub(super) fn text(tempo: &str, comparison: &Comparison) {
-    let Comparison { n_runs, n_sessions, n_running, n_young, differences } = comparison;
+    let Comparison { n_runs, n_sessions, n_running, n_young, n_unread, unread, differences } = comparison;
     for difference in differences {
         print_line(&line(difference));
         print_line(&format!("    {}", difference.cause.words()));
@@ -14,8 +15,13 @@ pub(super) fn text(tempo: &str, comparison: &Comparison) {
             print_line(&format!("    span {span}"));
         }
     }
-    let left_out = format!("left out: {n_running} that run, {n_young} too young");
+    for unread in unread {
+        print_line(&format!("not read: {unread}"));
+    }
+    let unread = if unread.is_empty() { String::new() } else { format!(", {n_unread} that tempo could not give") };
+    let left_out = format!("left out: {n_running} that run, {n_young} too young{unread}");
     let verdict = match differences.len() {
+        0 if !comparison.unread.is_empty() => "they agree as far as tempo could be read".to_owned(),
         0 => "they agree".to_owned(),
         1 => "1 difference".to_owned(),
         n => format!("{n} differences"),
@@ -29,7 +35,8 @@ pub(super) fn json(tempo: &str, comparison: &Comparison) {
         "tempo": tempo,
         "runs": comparison.n_runs,
         "sessions": comparison.n_sessions,
-        "left_out": { "running": comparison.n_running, "young": comparison.n_young },
+        "left_out": { "running": comparison.n_running, "young": comparison.n_young, "unread": comparison.n_unread },
+        "unread": comparison.unread.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "differences": differences,
     });
     print_line(&answer.to_string());

@@ -4,16 +4,16 @@
 //! - Of a trace that comes in several parts the last one stands: Tempo sends it again whenever another block adds to it.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
+use prost::Message;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Status};
 
-use super::search::{Attribute, FoundSpan, FoundTrace, Window};
+use super::search::{Attribute, FoundSpan, FoundTrace, MAX_ANSWER_BYTES, Window};
 use super::{QueryClient, QueryError, TENANT};
 use crate::model::ids::{SpanId, Tenant, TraceId};
 
@@ -115,7 +115,12 @@ impl QueryClient {
         let answer = grpc.server_streaming(request, PathAndQuery::from_static(SEARCH), codec).await;
         let mut parts = answer.map_err(|status| refusal(&status))?.into_inner();
         let mut traces: HashMap<TraceId, FoundTrace> = HashMap::new();
+        let mut n_bytes = 0;
         while let Some(part) = parts.message().await.map_err(|status| refusal(&status))? {
+            n_bytes += part.encoded_len();
+            if n_bytes > MAX_ANSWER_BYTES {
+                return Err(QueryError::TooLarge(format!("more than {MAX_ANSWER_BYTES} bytes")));
+            }
             for trace in part.traces {
                 let found = found_trace(trace)?;
                 traces.insert(found.trace, found);
@@ -137,16 +142,17 @@ impl QueryClient {
 
 fn refusal(status: &Status) -> QueryError {
     let words = status.message().to_owned();
+    if let Some(error) = super::refusal::named(&words) {
+        return error;
+    }
     match status.code() {
-        _ if super::is_tenant_missing(&words) => QueryError::NoTenant,
-        _ if super::is_too_large(&words) => QueryError::TooLarge(words),
         Code::Unimplemented => QueryError::NoStreaming(words),
         // Whoever is not spoken to in gRPC answers in another protocol.
         _ if is_of_transport(status) => QueryError::NoStreaming(status.to_string()),
         Code::InvalidArgument => QueryError::Refused { status: 400, words },
         Code::ResourceExhausted => QueryError::Refused { status: 429, words },
         Code::Unavailable => QueryError::Refused { status: 503, words },
-        Code::DeadlineExceeded => QueryError::Timeout(Duration::ZERO),
+        Code::DeadlineExceeded | Code::Cancelled => QueryError::GaveUp(words),
         _ => QueryError::Refused { status: 500, words },
     }
 }

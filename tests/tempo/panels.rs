@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::deploy::dashboard::graphs;
+use crate::support::dashboard::graphs;
 use crate::support::server::Server;
 use crate::support::tempo::Tempo;
 

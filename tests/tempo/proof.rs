@@ -1,6 +1,6 @@
 //! The two views agree: for every session, what flat TraceQL over stamped spans sums up is what the API answers, to the last nano-dollar.
 //!
-//! Runs where there is a real Tempo (`tests/support/tempo.rs`).
+//!
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use sessionfold::model::ids::Tenant;
 use sessionfold::tempo::query::QueryClient;
 use sessionfold::tempo::query::search::Window;
 
-use crate::load::tool::plan::{Disorder, Plan, Source};
-use crate::load::tool::run::World;
-use crate::load::tool::shape::Shape;
 use crate::support::server::{Place, SESSIONS, Server, until};
 use crate::support::tempo::Tempo;
+use crate::tool::plan::{Disorder, Plan, Source};
+use crate::tool::run::World;
+use crate::tool::shape::Shape;
 
 /// What is asked, by session.
 const QUESTIONS: [(&str, &str); 6] = [
@@ -81,7 +81,7 @@ fn truth(source: &Source) -> Answers {
 
 #[tokio::test]
 async fn for_every_session_traceql_sums_up_what_the_api_answers_though_tempo_was_away_twice() {
-    let Some(mut tempo) = Tempo::prepare("TraceQL and the API agree on every session", &[]) else { return };
+    let mut tempo = Tempo::prepare(&[]);
     tempo.start().await;
     let place = Place::new().argument("--tempo").argument(&tempo.otlp_endpoint()).set("forward.hold", "1s");
     let server = place.start().await;

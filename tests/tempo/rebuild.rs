@@ -1,4 +1,4 @@
-//! `sessionfold rebuild` gives back the index that was lost. Runs where there is a real Tempo (`tests/support/tempo.rs`).
+//! `sessionfold rebuild` gives back the index that was lost.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::load::tool::plan::{Disorder, Plan, Source};
-use crate::load::tool::run::World;
-use crate::load::tool::shape::Shape;
 use crate::support::server::{Place, SESSIONS, Server, until};
 use crate::support::spans::{MILLI, SECOND, Tell, agent, chat, request, request_of, span};
 use crate::support::tempo::Tempo;
+use crate::tool::plan::{Disorder, Plan, Source};
+use crate::tool::run::World;
+use crate::tool::shape::Shape;
 
 fn nanos_now() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap()
@@ -204,7 +204,7 @@ fn call(tokens: (u64, u64), cost: f64) -> Value {
 
 #[tokio::test]
 async fn an_index_that_was_lost_comes_back_as_it_was() {
-    let Some(mut tempo) = Tempo::prepare("rebuilding from a real Tempo", &[]) else { return };
+    let mut tempo = Tempo::prepare(&[]);
     tempo.start().await;
     let place = Place::new().argument("--tempo").argument(&tempo.otlp_endpoint()).set("forward.hold", "1s");
     let server = place.start().await;
@@ -237,7 +237,7 @@ async fn an_index_that_was_lost_comes_back_as_it_was() {
 
 #[tokio::test]
 async fn runs_that_the_sdk_told_of_over_http_come_back_with_their_numbers_and_their_money() {
-    let Some(mut tempo) = Tempo::prepare("rebuilding reported runs from a real Tempo", &[("TEMPO_STREAM", "false")]) else { return };
+    let mut tempo = Tempo::prepare(&[("TEMPO_STREAM", "false")]);
     tempo.start().await;
     let place = Place::new().argument("--tempo").argument(&tempo.otlp_endpoint()).set("forward.hold", "500ms");
     let server = place.start().await;
@@ -287,7 +287,7 @@ async fn runs_that_the_sdk_told_of_over_http_come_back_with_their_numbers_and_th
 
 #[tokio::test]
 async fn a_rebuild_that_is_killed_goes_on_and_a_damaged_index_keeps_its_deletions() {
-    let Some(mut tempo) = Tempo::prepare("breaking off a rebuild from a real Tempo", &[]) else { return };
+    let mut tempo = Tempo::prepare(&[]);
     tempo.start().await;
     let place = Place::new().argument("--tempo").argument(&tempo.otlp_endpoint()).set("forward.hold", "1s");
     let server = place.start().await;
@@ -362,7 +362,7 @@ async fn a_rebuild_that_is_killed_goes_on_and_a_damaged_index_keeps_its_deletion
 
 #[tokio::test]
 async fn a_tenant_gets_back_its_own_runs() {
-    let Some(mut tempo) = Tempo::prepare("rebuilding one tenant", &[("TEMPO_MULTITENANCY", "true")]) else { return };
+    let mut tempo = Tempo::prepare(&[("TEMPO_MULTITENANCY", "true")]);
     tempo.start().await;
     let keys = "[auth]\nkeys = [{ key = \"wax_sk_first_0123456789\", tenant = \"acme\" }, { key = \"wax_sk_second_0123456789\", tenant = \"globex\" }]\n";
     let place = Place::new().argument("--tempo").argument(&tempo.otlp_endpoint()).set("forward.hold", "500ms").config(keys);
@@ -404,20 +404,4 @@ async fn a_tenant_gets_back_its_own_runs() {
         let list = server.client().with_key(key).json(SESSIONS).await;
         assert_eq!(list["count"], n, "{key}");
     }
-}
-
-#[tokio::test]
-async fn a_rebuild_says_what_is_in_its_way() {
-    let place = Place::new();
-    let run = async |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sessionfold"));
-        command.env_clear().args(["rebuild", "--data-dir"]).arg(place.data()).args(arguments).stdin(Stdio::null());
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-    };
-    let (code, words) = run(&[]).await;
-    assert!(code == Some(64) && words.contains("--from-tempo"), "{words}");
-    let (code, words) = run(&["--from-tempo", "http://127.0.0.1:9"]).await;
-    assert!(code == Some(2) && words.contains("cannot ask tempo"), "{words}");
-    assert!(!place.data().exists(), "nothing is touched for a Tempo that does not answer");
 }

@@ -1,4 +1,4 @@
-//! The forwarder against a real Tempo: see `tests/support/tempo.rs` for when these run.
+//! The forwarder against a real Tempo.
 //!
 //! `recorded/` holds OTLP requests as waxell-observe 0.1.10 sent them: one session of three runs, and a session of nested agents in two requests.
 
@@ -16,13 +16,13 @@ use sessionfold::tempo::options::{BatchOptions, Options};
 use sessionfold::tempo::probe::{self, Reached};
 use sessionfold::tempo::verdict::Cause;
 
-use super::bench::{Bench, eventually, padded_request, request};
+use crate::bench::{Bench, eventually, padded_request, request};
 use crate::support::tempo::Tempo;
 
 const RECORDED: [&[u8]; 3] = [
-    include_bytes!("recorded/one_session.pb"),
-    include_bytes!("recorded/nested_agents_1.pb"),
-    include_bytes!("recorded/nested_agents_2.pb"),
+    include_bytes!("../forward/recorded/one_session.pb"),
+    include_bytes!("../forward/recorded/nested_agents_1.pb"),
+    include_bytes!("../forward/recorded/nested_agents_2.pb"),
 ];
 
 /// Spans by trace.
@@ -108,7 +108,7 @@ fn sessions(traces: &Traces) -> BTreeMap<String, BTreeSet<String>> {
 
 #[tokio::test]
 async fn recorded_traces_are_found_in_a_real_tempo_that_comes_late_span_for_span() {
-    let Some(mut tempo) = Tempo::prepare("recorded traces in a real Tempo", &[]) else { return };
+    let mut tempo = Tempo::prepare(&[]);
     let requests = recorded_now();
     let resources: Vec<ResourceSpans> = requests.iter().flat_map(|request| request.resource_spans.clone()).collect();
     let sent = by_trace(&resources);
@@ -137,7 +137,7 @@ async fn recorded_traces_are_found_in_a_real_tempo_that_comes_late_span_for_span
 #[tokio::test]
 async fn a_real_tempo_gets_requests_above_its_limits_in_parts() {
     let settings = [("TEMPO_BURST_BYTES", "3000000"), ("TEMPO_RATE_BYTES", "2000000")];
-    let Some(mut tempo) = Tempo::prepare("sizes in a real Tempo", &settings) else { return };
+    let mut tempo = Tempo::prepare(&settings);
     tempo.start().await;
     // Above the 4 MiB of a gRPC message, then above the burst, then above the rate.
     let batch = BatchOptions { max_bytes: 16 << 20, ..BatchOptions::default() };
@@ -161,7 +161,7 @@ async fn a_real_tempo_gets_requests_above_its_limits_in_parts() {
 
 #[tokio::test]
 async fn one_bad_span_costs_a_real_tempo_only_that_span() {
-    let Some(mut tempo) = Tempo::prepare("a bad span and a real Tempo", &[]) else { return };
+    let mut tempo = Tempo::prepare(&[]);
     tempo.start().await;
     let bench = Bench::start(options(&tempo)).await;
     // Ingest would refuse such spans; this is what happens should it ever let one through.
@@ -181,7 +181,7 @@ async fn one_bad_span_costs_a_real_tempo_only_that_span() {
 
 #[tokio::test]
 async fn a_real_multi_tenant_tempo_is_told_the_tenant_and_a_missing_one_is_a_configuration_error() {
-    let Some(mut tempo) = Tempo::prepare("tenants in a real Tempo", &[("TEMPO_MULTITENANCY", "true")]) else { return };
+    let mut tempo = Tempo::prepare(&[("TEMPO_MULTITENANCY", "true")]);
     tempo.start().await;
     let bench = Bench::start(options(&tempo)).await;
     bench.log.spans(request(1..2));
@@ -196,7 +196,7 @@ async fn a_real_multi_tenant_tempo_is_told_the_tenant_and_a_missing_one_is_a_con
 #[tokio::test]
 async fn a_real_tempos_settings_are_read() {
     let settings = [("TEMPO_SLACK", "2m"), ("TEMPO_END_CUTOFF", "30s")];
-    let Some(mut tempo) = Tempo::prepare("settings of a real Tempo", &settings) else { return };
+    let mut tempo = Tempo::prepare(&settings);
     tempo.start().await;
     let read = probe::settings(&tempo.query_url()).await.unwrap();
     assert_eq!((read.slack, read.cutoff), (Some(Duration::from_secs(120)), Some(Duration::from_secs(30))));

@@ -1,0 +1,25 @@
+//! What needs a real Tempo: `TEMPO_BIN` names the binary of a Tempo 3. See `.ci/tempo`.
+//!
+//! A target of its own, so that tests that were skipped are not among those that passed.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
+#[path = "../forward/bench.rs"]
+#[allow(dead_code)] // The forwarder's own tests use the rest.
+mod bench;
+#[path = "../support/mod.rs"]
+mod support;
+/// The load tool.
+#[path = "../../benches/load/mod.rs"]
+mod tool;
+
+mod beside;
+mod cookbook;
+mod dense;
+mod forwarding;
+mod newcomer;
+mod panels;
+mod proof;
+mod rebuild;
+mod unchanged;
+mod verify;
