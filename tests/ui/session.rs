@@ -70,7 +70,7 @@ async fn the_same_session_is_there_for_grafana_for_spreadsheets_and_for_programs
     );
     let lines: Vec<&str> = csv.text.trim_end().split("\r\n").collect();
     assert_eq!(lines.len(), 5);
-    assert!(lines[2].contains(",helper,") && lines[2].contains(",success,0.004,0,120,100,20,"), "{}", lines[2]);
+    assert!(lines[2].contains(",\"helper\",") && lines[2].contains(",success,0.004,0,120,100,20,"), "{}", lines[2]);
     assert_eq!(visitor.get("/sessions/conv?format=xls").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(visitor.get("/sessions/none").await.status, StatusCode::NOT_FOUND);
 }
