@@ -1,23 +1,33 @@
-//! Serving one listener: HTTP/1.1 and HTTP/2 without TLS, told apart by the first bytes.
+//! Serving one listener: HTTP/1.1 and HTTP/2, told apart by the first bytes, with TLS or without.
 //!
 //! - The caller owns the listener and the shutdown token; this owns every connection and awaits each of them.
 //! - A connection that says nothing, or never ends its headers, is closed. So is an HTTP/2 peer that stops answering pings.
+//! - A handshake has a time limit. Who speaks plainly where TLS is spoken is told so, and the other way round.
 //! - When there are as many connections as allowed, new ones wait in the kernel's queue until one ends.
 //! - On shutdown: no new connection, requests in flight are finished, idle connections closed; what is left at the deadline is dropped.
 
+pub mod gate;
+pub mod hosts;
+mod metrics;
+pub mod origins;
+mod rewound;
+pub mod tls;
+
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use http::{Request, Response};
+use axum::response::IntoResponse;
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -25,8 +35,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use self::rewound::Rewound;
+use self::tls::Tls;
 use crate::bounds::lanes::ConnectionReads;
 use crate::ingest::Notices;
+
+pub use self::metrics::Metrics;
 
 /// The limits of one listener.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +49,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// How long a connection may take to send the headers of its next request (HTTP/1.1), or to say which protocol it speaks.
     pub header_timeout: Duration,
+    /// How long a TLS handshake may take, from the first byte of the connection on.
+    pub handshake_timeout: Duration,
     /// Header fields of one HTTP/1.1 request; more are answered with 431.
     pub max_headers: usize,
     /// Bytes of the headers of one request; more are answered with 431.
@@ -56,9 +72,6 @@ const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 /// Of an answer over HTTP/2, what is taken from us before the client has taken it. hyper's own default is 400 KiB.
 const SEND_BUFFER_BYTES: usize = 64 << 10;
 
-/// What an HTTP/2 client says first (RFC 9113, section 3.4).
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
 /// How long to wait after a failed accept: it fails for want of file descriptors, and trying at once would only burn a core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -68,6 +81,8 @@ impl Default for Limits {
             max_connections: 1024,
             // Also the longest that an idle HTTP/1.1 connection is kept: longer than the interval between two exports.
             header_timeout: Duration::from_secs(75),
+            // Four round trips, on a bad line and a busy machine.
+            handshake_timeout: Duration::from_secs(10),
             max_headers: 100,
             max_header_bytes: 64 << 10,
             max_streams: 256,
@@ -78,14 +93,42 @@ impl Default for Limits {
     }
 }
 
-/// Serves `router` on `listener` until `shutdown`, then drains. Returns when the last connection is gone.
+/// One listener and what is served on it.
+pub struct Door {
+    pub listener: TcpListener,
+    pub router: Router,
+    /// `None`: plain.
+    pub tls: Option<Arc<Tls>>,
+    pub metrics: Metrics,
+}
+
+/// Where a program on this machine reaches a listener: one that listens everywhere, on loopback.
+pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+/// Serves `router` on `listener` without TLS until `shutdown`, then drains. Returns when the last connection is gone.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken, limits: Limits) {
+    serve_door(Door { listener, router, tls: None, metrics: Metrics::default() }, shutdown, limits).await;
+}
+
+/// Serves a door until `shutdown`, then drains. Returns when the last connection is gone.
+pub async fn serve_door(door: Door, shutdown: CancellationToken, limits: Limits) {
+    let Door { listener, router, tls, metrics } = door;
     let tasks = TaskTracker::new();
     let deadline = CancellationToken::new();
-    let server = Arc::new(Server { router, shutdown: shutdown.clone(), deadline: deadline.clone(), tasks: tasks.clone(), limits });
-    let places = Arc::new(Semaphore::new(limits.max_connections));
     let notices = Notices::default();
-    while let Some((stream, peer, place)) = next(&listener, &places, &notices, &shutdown).await {
+    let server =
+        Server { router, tls, metrics, notices, shutdown: shutdown.clone(), deadline: deadline.clone(), tasks: tasks.clone(), limits };
+    let server = Arc::new(server);
+    let places = Arc::new(Semaphore::new(limits.max_connections));
+    while let Some((stream, peer, place)) = next(&listener, &places, &server.notices, &shutdown).await {
         tasks.spawn(deadline.clone().run_until_cancelled_owned(connection(server.clone(), stream, peer, place)));
     }
     drop(listener);
@@ -100,6 +143,10 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
 /// What every connection of one listener shares.
 struct Server {
     router: Router,
+    tls: Option<Arc<Tls>>,
+    metrics: Metrics,
+    /// When which cause was last logged.
+    notices: Notices,
     /// No new requests.
     shutdown: CancellationToken,
     /// No more time for old ones.
@@ -152,15 +199,59 @@ async fn next(
 async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, _place: OwnedSemaphorePermit) {
     // Answers are small and complete: waiting to fill a packet would only delay them. Failing that, they are merely slower.
     let _ = stream.set_nodelay(true);
-    let spoke = timeout(server.limits.header_timeout, speaks(&stream));
-    match server.shutdown.run_until_cancelled(spoke).await {
-        Some(Ok(true)) => {}
-        Some(Ok(false) | Err(_)) | None => return,
+    let is_secure = server.tls.is_some();
+    let patience = if is_secure { server.limits.handshake_timeout } else { server.limits.header_timeout };
+    let Some(mut heard) = hear(&server, stream, patience).await else { return };
+    match (&server.tls, heard.is_tls()) {
+        (None, false) => exchange(&server, heard, peer, server.router.clone()).await,
+        (None, true) => {
+            server.failed("tls_on_plain", peer, "a client spoke TLS to a plain port: let it use http://, or set server.tls_cert");
+            // Clients know this as "wrong version number".
+            let _ =
+                heard.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nthis port speaks plain HTTP: use http://\n").await;
+        }
+        (Some(_), false) => {
+            server.failed("plain_on_tls", peer, "a client spoke plainly to a port with TLS: let it use https://");
+            exchange(&server, heard, peer, Router::new().fallback(wants_tls)).await;
+        }
+        (Some(tls), true) => {
+            let handshake = timeout(patience, tls.acceptor().accept(heard));
+            match server.shutdown.run_until_cancelled(handshake).await {
+                None => {}
+                Some(Err(_)) => server.failed("tls_timeout", peer, "a TLS handshake was not finished in time"),
+                Some(Ok(Err(error))) => server.failed("tls_handshake", peer, &format!("a TLS handshake failed: {error}")),
+                Some(Ok(Ok(stream))) => {
+                    let Some(heard) = hear(&server, stream, server.limits.header_timeout).await else { return };
+                    exchange(&server, heard, peer, server.router.clone()).await;
+                }
+            }
+        }
     }
-    let router = server.router.clone();
+}
+
+/// The connection once its peer has said something; `None` if it leaves, says nothing for too long, or the server stops.
+async fn hear<S: AsyncRead + Unpin>(server: &Server, stream: S, patience: Duration) -> Option<Rewound<S>> {
+    server.shutdown.run_until_cancelled(timeout(patience, Rewound::hear(stream))).await?.ok()?
+}
+
+/// The answer to whoever speaks plainly where TLS is spoken, in their language.
+async fn wants_tls(request: Request<Body>) -> Response<Body> {
+    const WORDS: &str = "this port speaks TLS: use https://";
+    let content_type = request.headers().get(http::header::CONTENT_TYPE);
+    if content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc")) {
+        return tonic::Status::failed_precondition(WORDS).into_http();
+    }
+    (StatusCode::BAD_REQUEST, [(http::header::CONNECTION, "close")], format!("{WORDS}\n")).into_response()
+}
+
+/// Serves what comes over one connection until it ends.
+async fn exchange<S>(server: &Arc<Server>, stream: Rewound<S>, peer: SocketAddr, router: Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let reads = ConnectionReads::default();
     let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request, peer, reads.clone()));
-    let builder = builder(&server);
+    let builder = builder(server);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -187,6 +278,18 @@ async fn answer(
     router.oneshot(request).await
 }
 
+// === impl Server ===
+
+impl Server {
+    /// Counts a connection that never came to a request, and says so once in a while.
+    fn failed(&self, reason: &'static str, peer: SocketAddr, words: &str) {
+        self.metrics.failed_connection(reason);
+        if let Some(n_connections) = self.notices.due(reason, 1, Instant::now()) {
+            tracing::warn!(%peer, reason, n_connections, "{words}");
+        }
+    }
+}
+
 fn builder(server: &Server) -> auto::Builder<Tracked> {
     let limits = server.limits;
     let mut builder = auto::Builder::new(Tracked { tasks: server.tasks.clone(), deadline: server.deadline.clone() });
@@ -208,17 +311,4 @@ fn builder(server: &Server) -> auto::Builder<Tracked> {
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buf_size(SEND_BUFFER_BYTES);
     builder
-}
-
-/// Waits until the peer has said enough to know its protocol; false if it left before. hyper's own detection has no time limit.
-async fn speaks(stream: &TcpStream) -> bool {
-    let mut seen = [0; HTTP2_PREFACE.len()];
-    loop {
-        let Ok(n @ 1..) = stream.peek(&mut seen).await else { return false };
-        if n == HTTP2_PREFACE.len() || seen[..n] != HTTP2_PREFACE[..n] {
-            return true;
-        }
-        // A preface cut in two: peeking returns the same bytes again at once, so give the rest a moment.
-        sleep(Duration::from_millis(10)).await;
-    }
 }

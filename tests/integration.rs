@@ -1,5 +1,6 @@
 //! One integration target: one link step, many modules.
 
+mod access;
 mod api;
 mod asked;
 mod cli;

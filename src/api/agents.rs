@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use http::{HeaderMap, Uri};
+use http::Uri;
 
 use super::dto::AgentList;
 use super::guard::Reader;
@@ -14,9 +14,9 @@ use crate::params::agents::AgentsParams;
 use crate::params::base::Base;
 use crate::params::links::Place;
 
-pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Whole, Refusal> {
+pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Whole, Refusal> {
     let AgentsParams { query, pairs } = AgentsParams::parse(uri.query())?;
-    let base = Base::of(api.public_url.as_deref(), &headers, &uri);
+    let base = Base::public(api.public_url.as_deref());
     let make = move |store: &dyn crate::store::Store| {
         let page = store.agents(&tenant, &query)?;
         let place = Place { offset: query.offset as u64, limit: query.limit as u64, count: page.count };

@@ -3,6 +3,7 @@
 //! There is one right here, to read. It includes deleting: whoever may see a session may remove it, and an agent's key, which may only
 //! send, can neither read nor erase.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -11,12 +12,12 @@ use http::request::Parts;
 
 use super::Api;
 use super::refusal::Refusal;
-use crate::auth::{Authenticator, Denied, Right};
+use crate::auth::{self, Authenticator, Denied, Right};
 use crate::model::ids::Tenant;
 
-/// Decides by the headers of a request whose data it may read.
+/// Decides by the headers of a request whose data it may read; `peer` is whom wrong keys are counted against.
 pub trait Guard: Send + Sync + 'static {
-    fn reader(&self, headers: &HeaderMap) -> Result<Tenant, Denied>;
+    fn reader(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Tenant, Denied>;
 }
 
 /// A caller who may read, as an argument of a handler.
@@ -25,8 +26,8 @@ pub(super) struct Reader(pub(super) Tenant);
 // === impl Guard ===
 
 impl Guard for Authenticator {
-    fn reader(&self, headers: &HeaderMap) -> Result<Tenant, Denied> {
-        self.from_headers(headers, Right::Read)
+    fn reader(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Tenant, Denied> {
+        self.from_headers(headers, peer, Right::Read)
     }
 }
 
@@ -34,7 +35,7 @@ impl<F> Guard for F
 where
     F: Fn(&HeaderMap) -> Result<Tenant, Denied> + Send + Sync + 'static,
 {
-    fn reader(&self, headers: &HeaderMap) -> Result<Tenant, Denied> {
+    fn reader(&self, headers: &HeaderMap, _: Option<IpAddr>) -> Result<Tenant, Denied> {
         self(headers)
     }
 }
@@ -45,6 +46,6 @@ impl FromRequestParts<Arc<Api>> for Reader {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
-        Ok(Self(api.guard.reader(&parts.headers)?))
+        Ok(Self(api.guard.reader(&parts.headers, auth::peer(&parts.extensions))?))
     }
 }

@@ -52,8 +52,7 @@ pub struct Api {
     /// Everything `/metrics` shows; complete before the first request.
     pub registry: Arc<Registry>,
     pub metrics: ApiMetrics,
-    /// Where users reach this server, such as `https://traces.example.org/sessions`. For links; without it the request's own
-    /// headers tell.
+    /// Where users reach this server, such as `https://traces.example.org/sessions`. For links; without it they are relative.
     pub public_url: Option<String>,
     /// What answers may take, lanes and memory too.
     pub streams: StreamLimits,

@@ -17,6 +17,8 @@ pub enum Refusal {
     BadParam(BadParam),
     Unauthenticated,
     Forbidden,
+    /// One wrong key too many.
+    Slowed(Denied),
     /// No such session.
     NotFound,
     NoSuchPath,
@@ -46,6 +48,7 @@ impl Refusal {
             Self::BadParam(_) => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Slowed(denied) => denied.status(),
             Self::NotFound | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::BadMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Busy | Self::TooWide | Self::Full | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -58,6 +61,7 @@ impl Refusal {
             Self::BadParam(bad) => &bad.detail,
             Self::Unauthenticated => "Authentication credentials were not provided.",
             Self::Forbidden => "You do not have permission to perform this action.",
+            Self::Slowed(denied) => denied.detail(),
             Self::NotFound => "Not found.",
             Self::NoSuchPath => "No such path; the API is described at /api/openapi.yaml.",
             Self::BadMethod(_) => "Method not allowed.",
@@ -91,6 +95,11 @@ impl IntoResponse for Refusal {
         if let Some((name, value)) = self.advice() {
             headers.insert(name, HeaderValue::from_static(value));
         }
+        if let Self::Slowed(denied) = &self
+            && let Some(seconds) = denied.retry_after_seconds()
+        {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         dto::answer(self.status(), headers, &Refused { detail: self.detail(), parameter })
     }
 }
@@ -106,6 +115,7 @@ impl From<Denied> for Refusal {
         match denied {
             Denied::Missing => Self::Unauthenticated,
             Denied::WrongRight => Self::Forbidden,
+            Denied::Slowed(_) => Self::Slowed(denied),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderValue, StatusCode, Uri, header};
 use serde::Serialize;
 
 use super::dto::links::Links;
@@ -29,10 +29,10 @@ use crate::store::{RunPage, SessionDetail};
 const DELETED: &str = "Deleted: the runs that started before now, here and in all sums; they do not come back with late spans. \
     Tempo keeps its traces until its own retention, and the journal keeps the raw requests until its retention.";
 
-pub(super) async fn show(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn show(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Response, Refusal> {
     let id = path::session_id(&uri)?;
     let RunsParams { page, include, pairs } = RunsParams::parse(uri.query())?;
-    let base = Base::of(api.public_url.as_deref(), &headers, &uri);
+    let base = Base::public(api.public_url.as_deref());
     let store = Arc::clone(&api.store);
     let grafana = api.grafana.clone();
     let write = move |sink: &mut Sink| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use http::{HeaderMap, Uri};
+use http::Uri;
 
 use super::dto::SessionList;
 use super::guard::Reader;
@@ -15,10 +15,10 @@ use crate::params::links::Place;
 use crate::params::sessions::ListParams;
 use crate::store::Store;
 
-pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Whole, Refusal> {
+pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Whole, Refusal> {
     let ListParams { query, include, pairs } = ListParams::parse(uri.query())?;
     let (offset, limit) = (query.offset as u64, query.limit as u64);
-    let base = Base::of(api.public_url.as_deref(), &headers, &uri);
+    let base = Base::public(api.public_url.as_deref());
     let grafana = api.grafana.clone();
     let make = move |store: &dyn Store| {
         let page = store.sessions(&tenant, &query)?;

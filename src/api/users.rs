@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use http::{HeaderMap, Uri};
+use http::Uri;
 use rustc_hash::FxHashMap;
 
 use super::dto::user::{UserDetail, UserList, UserSummary};
@@ -33,9 +33,9 @@ const WHOLE_MAX: usize = 10_000;
 /// About what a user takes of whom only the figures are kept, beside the id.
 const FIGURES_BYTES: usize = 192;
 
-pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Whole, Refusal> {
+pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Whole, Refusal> {
     let params = UsersParams::parse(uri.query())?;
-    let base = Base::of(api.public_url.as_deref(), &headers, &uri);
+    let base = Base::public(api.public_url.as_deref());
     let question = Question::new(&tenant, &uri, base.as_str());
     api.sum(question, move |store, memory| users(store, memory, &tenant, &params, &base)).await
 }
@@ -82,10 +82,10 @@ fn users(store: &dyn Store, memory: &Memory, tenant: &Tenant, params: &UsersPara
     Whole::json(head::headers(&params.pairs, link), &list)
 }
 
-pub(super) async fn show(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri, headers: HeaderMap) -> Result<Whole, Refusal> {
+pub(super) async fn show(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Whole, Refusal> {
     let user = path::user_id(&uri)?;
     let params = UsersParams::parse(uri.query())?;
-    let base = Base::of(api.public_url.as_deref(), &headers, &uri);
+    let base = Base::public(api.public_url.as_deref());
     let question = Question::new(&tenant, &uri, base.as_str());
     api.sum(question, move |store, memory| one(store, memory, &tenant, &user, &params, &base)).await
 }

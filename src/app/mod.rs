@@ -6,10 +6,12 @@
 //! Stop: not ready, no new connections, requests in flight finished, journal closed, last fold and checkpoint, forward what time allows.
 //! What Tempo does not have then stays in the journal.
 
+mod access;
 mod answers;
 mod budget;
 mod lag;
 mod pages;
+mod reload;
 mod retention;
 mod verdicts;
 mod wiring;
@@ -21,8 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use axum::Router;
-use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -35,10 +36,15 @@ use crate::tempo::forwarder::{Ending, ForwardError, Forwarder, StartError as For
 use crate::tempo::metrics::ForwardMetrics;
 use crate::tempo::source::JournalSource;
 
+pub use reload::Source as ReloadSource;
+
 /// Everything built and bound, nothing served yet.
 pub struct App {
     addresses: [SocketAddr; 3],
-    doors: Vec<(TcpListener, Router)>,
+    doors: Vec<server::Door>,
+    reloader: reload::Reloader,
+    /// Each message has keys and certificates read again.
+    reload_asked: mpsc::Receiver<()>,
     limits: server::Limits,
     journal: Journal,
     store: LocalStore,
@@ -121,6 +127,11 @@ pub fn open_store(config: &Config, journal: Journal) -> Result<(LocalStore, loca
     wiring::open_store(config, journal)
 }
 
+/// Who signs Tempo's certificates with these settings, where it is not whom the system trusts.
+pub fn tempo_ca(config: &Config) -> Option<&std::path::Path> {
+    wiring::tempo_ca(config)
+}
+
 /// How Tempo is spoken to with these settings.
 pub fn forward_options(config: &Config) -> crate::tempo::options::Options {
     wiring::forward_options(config)
@@ -136,7 +147,13 @@ pub enum RunError {
 impl App {
     /// Binds the ports, opens the data directory and catches up.
     pub async fn build(config: &Config) -> Result<Self, StartError> {
-        wiring::build(config).await
+        let (_, never) = mpsc::channel(1);
+        wiring::build(config, None, never).await
+    }
+
+    /// As [`App::build`]; each message of `asked` has the settings' keys, and the certificates, read again.
+    pub async fn build_reloading(config: &Config, source: ReloadSource, asked: mpsc::Receiver<()>) -> Result<Self, StartError> {
+        wiring::build(config, Some(source), asked).await
     }
 
     /// Where it listens: OTLP gRPC, OTLP HTTP, HTTP. With the real port where 0 was asked for.
@@ -150,11 +167,9 @@ impl App {
         let no_more_forwarding = CancellationToken::new();
         let no_more_keeping = CancellationToken::new();
 
-        let doors: Vec<JoinHandle<()>> = self
-            .doors
-            .into_iter()
-            .map(|(listener, router)| tokio::spawn(server::serve(listener, router, no_more_requests.clone(), self.limits)))
-            .collect();
+        let doors: Vec<JoinHandle<()>> =
+            self.doors.into_iter().map(|door| tokio::spawn(server::serve_door(door, no_more_requests.clone(), self.limits))).collect();
+        let reloader = tokio::spawn(self.reloader.run(self.reload_asked, no_more_requests.clone()));
         let status = self.forwarding.as_ref().map(|forwarding| forwarding.forwarder.status());
         let keeper = tokio::spawn(self.keeper.run(self.store.clone(), status, no_more_keeping.clone()));
         // The forwarder's share of the drain is what the doors leave; at least a second, so that a slow client cannot take it all.
@@ -171,6 +186,7 @@ impl App {
         for door in doors {
             door.await?;
         }
+        reloader.await?;
         self.journal.close();
         no_more_forwarding.cancel();
         let threads = self.threads;

@@ -1,17 +1,20 @@
 //! What the pages are connected to.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use super::wiring::{now, public_url};
-use crate::auth::Authenticator;
+use super::access::Access;
+use super::wiring::{now, public_url, tempo_ca};
 use crate::bounds::stream::StreamLimits;
 use crate::config::{self, Config};
 use crate::model::ids::{Tenant, TraceId};
 use crate::params::explore::Grafana;
+use crate::server;
 use crate::store::Store;
 use crate::store::local::LocalStore;
 use crate::tempo::forwarder::Status;
@@ -21,24 +24,36 @@ use crate::ui::{self, TraceSource, Ui};
 /// How long a page waits for Tempo; it then shows what there is without it.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Where the server listens, and over what.
+pub(super) struct Listening<'a> {
+    pub(super) access: &'a Access,
+    /// OTLP gRPC, OTLP HTTP, HTTP.
+    pub(super) addresses: [SocketAddr; 3],
+}
+
 /// What the pages need; `shutdown` ends their event streams.
 pub(super) fn pages(
     config: &Config,
     tempo: Option<Arc<dyn TraceSource>>,
     doored: Arc<dyn Store>,
     store: LocalStore,
-    authenticator: Arc<Authenticator>,
-    otlp_http_port: u16,
+    Listening { access, addresses: [_, otlp_http, http] }: Listening<'_>,
     shutdown: CancellationToken,
     answers: StreamLimits,
 ) -> Ui {
+    let public_url = public_url(config);
+    let listens = |address| format!("{}://{}", access.scheme(), server::reachable(address));
+    // Behind a proxy the port of OTLP is most likely published beside it, under the same name.
+    let public = public_url.as_ref().and_then(|url| url.parse::<http::Uri>().ok());
+    let public_otlp = public.and_then(|uri| Some(format!("{}://{}:{}", uri.scheme_str()?, uri.authority()?.host(), otlp_http.port())));
     Ui {
         store: doored,
-        authenticator,
-        public_url: public_url(config),
+        authenticator: Arc::clone(&access.authenticator),
+        public_url,
+        own_url: listens(http),
         tempo,
         grafana: grafana(config),
-        otlp_http_port,
+        otlp_url: public_otlp.unwrap_or_else(|| listens(otlp_http)),
         version: Arc::new(move || store.folded().0),
         clock: Arc::new(now),
         shutdown,
@@ -86,8 +101,9 @@ pub(super) fn query_client(config: &Config) -> Result<Option<QueryClient>, Strin
     }
     let options = QueryOptions {
         url: forward.tempo_query.clone(),
+        ca: tempo_ca(config).map(Path::to_owned),
         headers: forward.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-        send_tenant: forward.send_tenant || !config.auth.keys.is_empty(),
+        send_tenant: forward.send_tenant || config.auth.is_on(),
         timeout: QUERY_TIMEOUT,
     };
     QueryClient::new(&options).map(Some).map_err(|error| format!("--tempo-query: {error}"))

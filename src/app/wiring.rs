@@ -11,15 +11,17 @@ use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::access::Access;
 use super::budget::Budget;
+use super::reload::{Reloader, Source};
 use super::retention::Keeper;
 use super::{App, Forwarding, StartError};
 use super::{answers, lag, pages};
 use crate::api::{self, Api, ApiMetrics, StreamLimits};
-use crate::auth::{self, Authenticator, KeyEntry, Keys};
+use crate::auth;
 use crate::bounds::flights::Flights;
 use crate::bounds::memory::Memory;
 use crate::config::{self, Config};
@@ -54,8 +56,9 @@ const AUTOMATIC_JOURNAL_BYTES: u64 = 8 << 30;
 /// How often silent runs, old sessions and idle traces are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
-pub(super) async fn build(config: &Config) -> Result<App, StartError> {
-    let authenticator = Arc::new(check_settings(config).map_err(StartError::Config)?);
+pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked: mpsc::Receiver<()>) -> Result<App, StartError> {
+    let access = check_settings(config).map_err(StartError::Config)?;
+    let authenticator = &access.authenticator;
     let budget = Budget::of(config);
     tracing::info!(max_memory_mib = budget.total >> 20, "memory beside the index");
     if let Some(excess) = budget.excess() {
@@ -94,6 +97,8 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     let mark = forwarding.is_some().then(|| instance_mark(&instance)).flatten();
     let receiver = Receiver::new(doored.clone(), authenticator.clone(), ingest_options(config, &budget), mark);
     receiver.register_metrics(&mut registry);
+    authenticator.metrics().register(&mut registry);
+    access.gate.metrics.register(&mut registry);
     let public_url = public_url(config);
     let metrics = ApiMetrics::default();
     metrics.register(&mut registry);
@@ -116,19 +121,25 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
     let tempo =
         pages::trace_source(config, forwarding.as_ref().map(|forwarding| forwarding.forwarder.status())).map_err(StartError::Config)?;
     let shown: Arc<dyn Store> = doored.clone();
-    let pages =
-        Arc::new(pages::pages(config, tempo, doored, store.clone(), authenticator, addresses[1].port(), no_more_requests.clone(), answers));
+    let listening = pages::Listening { access: &access, addresses };
+    let pages = pages::pages(config, tempo, doored, store.clone(), listening, no_more_requests.clone(), answers);
+    let pages = Arc::new(pages);
+    let observe = ingest::observe::router(receiver.clone(), public_url, access.tls.is_some());
     let http_router = api::router(api)
-        .merge(ingest::router(receiver.clone()))
-        .merge(ingest::observe::router(receiver.clone(), public_url))
+        .merge(access.for_browsers(ingest::router(receiver.clone())))
+        .merge(access.for_browsers(observe))
         .merge(ui::router(pages))
         .fallback(ingest::unknown);
     let http_router = lag::announce(answers::bounded(http_router, memory.clone()), shown);
-    let otlp_router = answers::bounded(ingest::otlp_router(receiver), memory);
+    let otlp_router = answers::bounded(access.for_browsers(ingest::otlp_router(receiver)), memory);
+    let routers = [otlp_router.clone(), otlp_router, http_router];
+    let doors = access.doors([otlp_grpc, otlp_http, http], routers, addresses);
 
     Ok(App {
         addresses,
-        doors: vec![(otlp_grpc, otlp_router.clone()), (otlp_http, otlp_router), (http, http_router)],
+        doors,
+        reloader: Reloader::new(access.clone(), config.clone(), source),
+        reload_asked,
         limits: server::Limits {
             max_connections: budget.max_connections,
             drain: config.server.drain_timeout.0 / 2,
@@ -148,6 +159,10 @@ pub(super) async fn build(config: &Config) -> Result<App, StartError> {
         no_more_requests,
         stopping,
     })
+}
+
+pub(super) fn tempo_ca(config: &Config) -> Option<&Path> {
+    Some(config.forward.tempo_ca.as_path()).filter(|path| !path.as_os_str().is_empty())
 }
 
 pub(super) fn public_url(config: &Config) -> Option<String> {
@@ -228,13 +243,13 @@ impl Store for Doored {
 // === parts ===
 
 /// What the settings say that no type could check; gives who may come in.
-pub(super) fn check_settings(config: &Config) -> Result<Authenticator, String> {
-    let authenticator = authenticator(&config.auth)?;
+pub(super) fn check_settings(config: &Config) -> Result<Access, String> {
+    let access = Access::new(config)?;
     let wanted = listen_addresses(config);
     if let Some((a, b)) = [(0, 1), (0, 2), (1, 2)].into_iter().find(|&(a, b)| wanted[a] == wanted[b] && wanted[a].port() != 0) {
         return Err(format!("{} and {} are both {}: give each a port of its own", FLAGS[a], FLAGS[b], wanted[a]));
     }
-    if let Some(problem) = auth::exposure_error(&wanted, authenticator.is_on(), config.server.allow_anonymous) {
+    if let Some(problem) = auth::exposure_error(&wanted, access.authenticator.is_on(), config.server.allow_anonymous) {
         return Err(problem);
     }
     prices(&config.prices)?;
@@ -242,28 +257,11 @@ pub(super) fn check_settings(config: &Config) -> Result<Authenticator, String> {
         Target::parse(&config.forward.tempo).map_err(|error| format!("--tempo: {error}"))?;
     }
     pages::query_client(config)?;
-    Ok(authenticator)
+    Ok(access)
 }
 
 fn listen_addresses(config: &Config) -> [SocketAddr; 3] {
     [config.server.otlp_grpc, config.server.otlp_http, config.server.http]
-}
-
-fn authenticator(auth: &config::Auth) -> Result<Authenticator, String> {
-    if auth.keys.is_empty() {
-        return Ok(Authenticator::off());
-    }
-    let entry = |key: &config::Key| {
-        let rights = key.rights.iter().map(|right| match right {
-            config::Right::Ingest => auth::Right::Ingest,
-            config::Right::Read => auth::Right::Read,
-        });
-        let tenant = Tenant::new(&key.tenant).ok_or_else(|| format!("auth.keys: {:?} is no tenant", key.tenant))?;
-        Ok(KeyEntry { key: key.key.clone(), tenant, rights: rights.collect() })
-    };
-    let entries = auth.keys.iter().map(entry).collect::<Result<_, String>>()?;
-    let keys = Keys::new(entries).map_err(|error| format!("auth.keys: {error}"))?;
-    Ok(Authenticator::with_keys(keys))
 }
 
 const FLAGS: [&str; 3] = ["--otlp-grpc", "--otlp-http", "--http"];
@@ -378,7 +376,8 @@ pub(super) fn forward_options(config: &Config) -> ForwardOptions {
     let forward = &config.forward;
     let mut options = ForwardOptions::new(&forward.tempo, "");
     options.headers = forward.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let is_auth_on = !config.auth.keys.is_empty();
+    options.ca = tempo_ca(config).map(Path::to_owned);
+    let is_auth_on = config.auth.is_on();
     options.tenant_header = (forward.send_tenant || is_auth_on).then(|| "X-Scope-OrgID".to_owned());
     options.gzip = forward.gzip;
     options.batch.max_bytes = forward.max_batch_bytes.bytes();

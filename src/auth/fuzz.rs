@@ -22,7 +22,7 @@ pub fn check_credentials(bytes: &[u8]) {
     }
     let authenticator = authenticator();
     for (right, key, tenant) in [(Right::Read, READER, "blue"), (Right::Ingest, WRITER, "red")] {
-        if let Ok(allowed) = authenticator.from_headers(&headers, right) {
+        if let Ok(allowed) = authenticator.from_headers(&headers, None, right) {
             let is_presented = |value: &HeaderValue| value.as_bytes().windows(key.len()).any(|bytes| bytes == key.as_bytes());
             assert!(headers.values().any(is_presented), "let in without {key}");
             assert_eq!(allowed.as_str(), tenant);
@@ -31,11 +31,8 @@ pub fn check_credentials(bytes: &[u8]) {
 }
 
 fn authenticator() -> Authenticator {
-    let entry = |key: &str, tenant: &str, right| KeyEntry {
-        key: key.to_owned(),
-        tenant: Tenant::new(tenant).expect("a name"),
-        rights: vec![right],
-    };
+    let entry =
+        |key: &str, tenant: &str, right| KeyEntry { key: key.into(), tenant: Tenant::new(tenant).expect("a name"), rights: vec![right] };
     let entries = vec![entry(READER, "blue", Right::Read), entry(WRITER, "red", Right::Ingest)];
     Authenticator::with_keys(Keys::new(entries).expect("two keys"))
 }

@@ -1,31 +1,52 @@
-//! The configured keys, compared in constant time.
+//! The configured keys: kept as hashes, compared in constant time.
 
 use std::fmt;
 
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use super::Right;
+use super::hash::{InvalidHash, KeyHash};
 use crate::model::ids::Tenant;
 
 /// The shortest key that is taken, in bytes: a shorter one can be guessed over the network.
 pub const KEY_MIN_BYTES: usize = 8;
 
-/// The longest key that is taken, in bytes. Every key is padded to it, so that comparing takes the same time whatever was presented.
+/// The longest key that is taken, in bytes; nothing longer is hashed, so a request cannot buy much work.
 pub const KEY_MAX_BYTES: usize = 256;
 
+/// A key shorter than this many bytes can be guessed by whoever steals its hash, so it is not hashed (`sessionfold key hash` refuses it),
+/// and a warning is worth it where it stands as it is.
+pub const STRONG_KEY_MIN_BYTES: usize = 20;
+
 /// One key of the configuration.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyEntry {
-    /// [`KEY_MIN_BYTES`] to [`KEY_MAX_BYTES`] visible ASCII characters.
-    pub key: String,
+    pub key: Secret,
     pub tenant: Tenant,
     pub rights: Vec<Right>,
+}
+
+/// A key as it is written down.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// [`KEY_MIN_BYTES`] to [`KEY_MAX_BYTES`] visible ASCII characters.
+    Plain(String),
+    /// `sha256:` and 64 hexadecimal digits.
+    Hashed(String),
 }
 
 /// All keys, at least one, no two alike.
 #[derive(Debug)]
 pub struct Keys {
-    entries: Vec<(Padded, KeyEntry)>,
+    known: Vec<Known>,
+}
+
+/// A key as it is compared.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Known {
+    pub(super) hash: KeyHash,
+    pub(super) tenant: Tenant,
+    pub(super) rights: Vec<Right>,
 }
 
 /// Why configured keys cannot be used. Keys are named by their place in the list, counted from 1, never by their text.
@@ -35,14 +56,13 @@ pub enum InvalidKey {
     Empty,
     #[error("key {0} is not {KEY_MIN_BYTES} to {KEY_MAX_BYTES} visible ASCII characters")]
     Malformed(usize),
+    #[error("key {0}: {1}")]
+    Hash(usize, InvalidHash),
     #[error("key {0} has no rights: name `ingest`, `read` or both")]
     NoRights(usize),
     #[error("key {0} repeats key {1}")]
     Duplicate(usize, usize),
 }
-
-/// A key with zeros behind it. No key holds a zero byte, so equal paddings mean equal keys.
-struct Padded([u8; KEY_MAX_BYTES]);
 
 // === impl Keys ===
 
@@ -51,56 +71,73 @@ impl Keys {
         if entries.is_empty() {
             return Err(InvalidKey::Empty);
         }
-        for (i, entry) in entries.iter().enumerate() {
-            let well_formed =
-                (KEY_MIN_BYTES..=KEY_MAX_BYTES).contains(&entry.key.len()) && entry.key.bytes().all(|byte| byte.is_ascii_graphic());
-            if !well_formed {
-                return Err(InvalidKey::Malformed(i + 1));
-            }
+        let mut known: Vec<Known> = Vec::with_capacity(entries.len());
+        for (i, entry) in entries.into_iter().enumerate() {
+            let hash = match &entry.key {
+                Secret::Plain(key) if is_well_formed(key) => KeyHash::of(key.as_bytes()),
+                Secret::Plain(_) => return Err(InvalidKey::Malformed(i + 1)),
+                Secret::Hashed(text) => KeyHash::parse(text).map_err(|error| InvalidKey::Hash(i + 1, error))?,
+            };
             if entry.rights.is_empty() {
                 return Err(InvalidKey::NoRights(i + 1));
             }
-            if let Some(earlier) = entries[..i].iter().position(|other| other.key == entry.key) {
+            if let Some(earlier) = known.iter().position(|other| other.hash == hash) {
                 return Err(InvalidKey::Duplicate(i + 1, earlier + 1));
             }
+            known.push(Known { hash, tenant: entry.tenant, rights: entry.rights });
         }
-        let padded = |entry: KeyEntry| Padded::new(entry.key.as_bytes()).map(|padded| (padded, entry));
-        Ok(Self { entries: entries.into_iter().filter_map(padded).collect() })
+        Ok(Self { known })
     }
 
-    /// The entry of a presented key. The time taken depends on the number of keys only.
-    pub(super) fn find(&self, presented: &[u8]) -> Option<&KeyEntry> {
-        let presented = Padded::new(presented)?;
+    pub fn count(&self) -> usize {
+        self.known.len()
+    }
+
+    /// The entry of a presented key. The time taken depends on the length of what was presented and on the number of keys only.
+    pub(super) fn find(&self, presented: &[u8]) -> Option<&Known> {
+        if presented.is_empty() || presented.len() > KEY_MAX_BYTES {
+            return None;
+        }
+        let presented = KeyHash::of(presented);
         let none = u64::MAX;
         let mut found = none;
-        for (i, (key, _)) in self.entries.iter().enumerate() {
-            found.conditional_assign(&(i as u64), key.0.ct_eq(&presented.0));
+        for (i, known) in self.known.iter().enumerate() {
+            found.conditional_assign(&(i as u64), known.hash.ct_eq(&presented));
         }
-        if found == none { None } else { self.entries.get(found as usize).map(|(_, entry)| entry) }
+        if found == none { None } else { self.known.get(found as usize) }
+    }
+
+    /// Whether a login with this key would still be one.
+    pub(super) fn may_read(&self, hash: &KeyHash, tenant: &Tenant) -> bool {
+        self.known.iter().any(|known| known.hash == *hash && known.tenant == *tenant && known.rights.contains(&Right::Read))
     }
 }
 
-// === impl Padded ===
+/// Whether this can be a key: what a header can hold, and neither too short nor too long.
+pub fn is_well_formed(key: &str) -> bool {
+    (KEY_MIN_BYTES..=KEY_MAX_BYTES).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+}
 
-impl Padded {
-    /// `None` for what cannot be a key: empty, too long, or with a zero byte in it.
-    fn new(key: &[u8]) -> Option<Self> {
-        let mut padded = [0; KEY_MAX_BYTES];
-        padded.get_mut(..key.len())?.copy_from_slice(key);
-        (!key.is_empty() && !key.contains(&0)).then_some(Self(padded))
+// === impl Secret ===
+
+impl Secret {
+    /// Whether it stands in plain text and is short enough to be guessed.
+    pub fn is_weak(&self) -> bool {
+        matches!(self, Self::Plain(key) if key.len() < STRONG_KEY_MIN_BYTES)
     }
 }
 
-impl fmt::Debug for Padded {
+impl From<&str> for Secret {
+    fn from(key: &str) -> Self {
+        Self::Plain(key.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Padded(..)")
-    }
-}
-
-// === impl KeyEntry ===
-
-impl fmt::Debug for KeyEntry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyEntry").field("key", &"..").field("tenant", &self.tenant).field("rights", &self.rights).finish()
+        f.write_str(match self {
+            Self::Plain(_) => "Plain(..)",
+            Self::Hashed(_) => "Hashed(..)",
+        })
     }
 }

@@ -3,28 +3,35 @@
 //! - The tenant comes from the credential and from nothing else; with authentication off it is always [`Tenant::default`].
 //! - Any one valid credential suffices. An unknown one beside it never spoils it: every Django application on the same host leaves a
 //!   `sessionid` cookie behind.
-//! - Keys are compared in constant time over all keys, without an early exit.
+//! - Keys are held as hashes and compared in constant time over all keys, without an early exit.
+//! - Wrong keys are slowed by address, at every door; a right key never is. Cookies are not counted: browsers send them on their own.
+//! - Keys can be replaced while it runs; whether there are keys at all cannot.
 //! - Never logs, prints or returns a key or a token.
 
 mod exposure;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod hash;
 mod keys;
+mod metrics;
 mod sessions;
 #[cfg(test)]
 mod tests;
 mod throttle;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use axum::extract::ConnectInfo;
 use http::header::{AUTHORIZATION, COOKIE};
-use http::{HeaderMap, StatusCode};
+use http::{Extensions, HeaderMap, StatusCode};
 
 use crate::model::ids::Tenant;
 
 pub use exposure::exposure_error;
-pub use keys::{InvalidKey, KEY_MAX_BYTES, KEY_MIN_BYTES, KeyEntry, Keys};
+pub use keys::{InvalidKey, KEY_MAX_BYTES, KEY_MIN_BYTES, KeyEntry, Keys, STRONG_KEY_MIN_BYTES, Secret, is_well_formed};
+pub use metrics::Metrics;
 pub use sessions::{SESSION_TTL, SESSIONS_MAX};
 
 /// The header, and gRPC metadata key, that the Waxell SDK sends its key in.
@@ -55,16 +62,26 @@ pub enum Denied {
     Missing,
     /// A known key that was not given this right.
     WrongRight,
+    /// One unknown key too many from this address: none is worth trying before this time is over.
+    Slowed(Duration),
+}
+
+/// A key that was typed into the login form, and what it opens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Login {
+    tenant: Tenant,
+    key: hash::KeyHash,
 }
 
 /// Decides about every request at every door.
 pub struct Authenticator {
-    /// `None`: authentication is off and every credential is ignored.
-    keys: Option<Keys>,
+    /// `None`: authentication is off and every credential is ignored. Read by every request, replaced when the keys change.
+    keys: Option<RwLock<Arc<Keys>>>,
     /// The browser sessions issued since the start; they do not outlive the process.
     sessions: sessions::Sessions,
-    /// Who has failed to log in.
+    /// Who has presented wrong keys.
     throttle: throttle::Throttle,
+    metrics: Metrics,
 }
 
 // === impl Authenticator ===
@@ -72,26 +89,48 @@ pub struct Authenticator {
 impl Authenticator {
     /// Lets everyone in, as the default tenant.
     pub fn off() -> Self {
-        Self { keys: None, sessions: sessions::Sessions::default(), throttle: throttle::Throttle::default() }
+        Self::new(None)
     }
 
     pub fn with_keys(keys: Keys) -> Self {
-        Self { keys: Some(keys), sessions: sessions::Sessions::default(), throttle: throttle::Throttle::default() }
+        Self::new(Some(RwLock::new(Arc::new(keys))))
+    }
+
+    fn new(keys: Option<RwLock<Arc<Keys>>>) -> Self {
+        Self { keys, sessions: sessions::Sessions::default(), throttle: throttle::Throttle::default(), metrics: Metrics::default() }
     }
 
     pub fn is_on(&self) -> bool {
         self.keys.is_some()
     }
 
-    /// The tenant of a request that needs one right.
-    pub fn from_headers(&self, headers: &HeaderMap, need: Right) -> Result<Tenant, Denied> {
-        self.from_headers_at(headers, need, Instant::now())
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// From now on these keys hold and no others. Logins with keys that are not among them end; returns how many did.
+    /// Where authentication is off it stays off.
+    pub fn replace(&self, keys: Keys) -> usize {
+        let Some(held) = &self.keys else { return 0 };
+        let keys = Arc::new(keys);
+        *held.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&keys);
+        self.sessions.keep(|key, tenant| keys.may_read(key, tenant))
+    }
+
+    fn keys(&self) -> Option<Arc<Keys>> {
+        self.keys.as_ref().map(|keys| Arc::clone(&keys.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// The tenant of a request that needs one right. `peer` is whom wrong keys are counted against.
+    pub fn from_headers(&self, headers: &HeaderMap, peer: Option<IpAddr>, need: Right) -> Result<Tenant, Denied> {
+        self.from_headers_at(headers, peer, need, Instant::now())
     }
 
     /// As [`Authenticator::from_headers`], with the time as an argument.
-    pub fn from_headers_at(&self, headers: &HeaderMap, need: Right, now: Instant) -> Result<Tenant, Denied> {
-        let Some(keys) = &self.keys else { return Ok(Tenant::default()) };
+    pub fn from_headers_at(&self, headers: &HeaderMap, peer: Option<IpAddr>, need: Right, now: Instant) -> Result<Tenant, Denied> {
+        let Some(keys) = self.keys() else { return Ok(Tenant::default()) };
         let mut denied = Denied::Missing;
+        let mut is_guess = false;
         for presented in credentials(headers).take(CREDENTIALS_MAX) {
             let (secret, is_cookie) = match presented {
                 Credential::Key(secret) => (secret, false),
@@ -105,37 +144,41 @@ impl Authenticator {
                 return Ok(tenant);
             }
             match keys.find(secret) {
-                Some(entry) if entry.rights.contains(&need) && !(is_cookie && need == Right::Ingest) => return Ok(entry.tenant.clone()),
+                Some(known) if known.rights.contains(&need) && !(is_cookie && need == Right::Ingest) => return Ok(known.tenant.clone()),
                 Some(_) => denied = Denied::WrongRight,
-                None => {}
+                None => is_guess |= !is_cookie && !secret.is_empty(),
             }
         }
-        Err(denied)
+        if is_guess && denied == Denied::Missing { Err(self.wrong_key(peer, now)) } else { Err(denied) }
     }
 
-    /// The tenant that a key typed into the login form may read; `None` for a key that is unknown or may not read.
-    /// With authentication off there is nothing to log in to, and the answer is the default tenant.
-    pub fn login(&self, key: &str) -> Result<Tenant, Denied> {
-        let Some(keys) = &self.keys else { return Ok(Tenant::default()) };
-        let entry = keys.find(key.as_bytes()).ok_or(Denied::Missing)?;
-        if entry.rights.contains(&Right::Read) { Ok(entry.tenant.clone()) } else { Err(Denied::WrongRight) }
+    /// What a key typed into the login form opens; with authentication off there is nothing to log in to.
+    pub fn login(&self, key: &str, peer: Option<IpAddr>) -> Result<Login, Denied> {
+        let Some(keys) = self.keys() else { return Err(Denied::Missing) };
+        match keys.find(key.as_bytes()) {
+            Some(known) if known.rights.contains(&Right::Read) => Ok(Login { tenant: known.tenant.clone(), key: known.hash }),
+            Some(_) => Err(Denied::WrongRight),
+            None => Err(self.wrong_key(peer, Instant::now())),
+        }
     }
 
-    /// Whether this address may try to log in; else how long it has to wait. The address is the connection's: behind a proxy all
-    /// visitors have the proxy's.
-    pub fn may_try(&self, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
-        self.throttle.may_try(address, now)
+    fn wrong_key(&self, peer: Option<IpAddr>, now: Instant) -> Denied {
+        match self.throttle.has_failed(peer, now) {
+            Ok(()) => {
+                self.metrics.denied();
+                Denied::Missing
+            }
+            Err(wait) => {
+                self.metrics.slowed();
+                Denied::Slowed(wait)
+            }
+        }
     }
 
-    /// Takes note of a login that failed.
-    pub fn has_failed(&self, address: Option<IpAddr>, now: Instant) {
-        self.throttle.has_failed(address, now);
-    }
-
-    /// Begins a browser session that may read `tenant` for [`SESSION_TTL`], and returns the cookie's value.
+    /// Begins a browser session that lasts for [`SESSION_TTL`] or until its key is removed, and returns the cookie's value.
     /// Fails only if the system has no random numbers to give.
-    pub fn issue(&self, tenant: Tenant) -> Result<String, getrandom::Error> {
-        self.sessions.issue(tenant, Instant::now())
+    pub fn issue(&self, login: Login) -> Result<String, getrandom::Error> {
+        self.sessions.issue(login, Instant::now())
     }
 
     /// Ends a browser session; an unknown token is no error.
@@ -151,6 +194,7 @@ impl Denied {
         match self {
             Self::Missing => StatusCode::UNAUTHORIZED,
             Self::WrongRight => StatusCode::FORBIDDEN,
+            Self::Slowed(_) => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -159,8 +203,22 @@ impl Denied {
         match self {
             Self::Missing => "Authentication credentials were not provided.",
             Self::WrongRight => "You do not have permission to perform this action.",
+            Self::Slowed(_) => "Too many wrong keys came from this address, and this is another one. Wait, then send a right one.",
         }
     }
+
+    /// What `Retry-After` says, in whole seconds.
+    pub fn retry_after_seconds(self) -> Option<u64> {
+        match self {
+            Self::Slowed(wait) => Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
+            _ => None,
+        }
+    }
+}
+
+/// The address of the connection that a request came over; behind a proxy it is the proxy's.
+pub fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
 }
 
 /// One thing in a request that may prove who sent it.

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
 
+use super::Login;
+use super::hash::KeyHash;
 use crate::model::ids::Tenant;
 
 /// How long a login lasts: a working week, so that nobody logs in twice a day.
@@ -30,13 +32,15 @@ pub(super) struct Sessions {
 struct Issued {
     proof: [u8; HALF_BYTES],
     tenant: Tenant,
+    /// The key that was logged in with: the session ends with it.
+    key: KeyHash,
     ends_at: Instant,
 }
 
 // === impl Sessions ===
 
 impl Sessions {
-    pub(super) fn issue(&self, tenant: Tenant, now: Instant) -> Result<String, getrandom::Error> {
+    pub(super) fn issue(&self, login: Login, now: Instant) -> Result<String, getrandom::Error> {
         let (mut id, mut proof) = ([0; HALF_BYTES], [0; HALF_BYTES]);
         getrandom::fill(&mut id)?;
         getrandom::fill(&mut proof)?;
@@ -47,7 +51,7 @@ impl Sessions {
         {
             issued.remove(&first);
         }
-        issued.insert(id, Issued { proof, tenant, ends_at: now + SESSION_TTL });
+        issued.insert(id, Issued { proof, tenant: login.tenant, key: login.key, ends_at: now + SESSION_TTL });
         Ok(id.iter().chain(&proof).fold(String::new(), |mut hex, byte| {
             // Writing to a String cannot fail.
             let _ = write!(hex, "{byte:02x}");
@@ -62,6 +66,14 @@ impl Sessions {
         let session = issued.get(&id)?;
         let proven = bool::from(session.proof.ct_eq(&proof));
         (proven && session.ends_at > now).then(|| session.tenant.clone())
+    }
+
+    /// Ends every session whose key does not hold any more; returns how many.
+    pub(super) fn keep(&self, holds: impl Fn(&KeyHash, &Tenant) -> bool) -> usize {
+        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        let n_before = issued.len();
+        issued.retain(|_, session| holds(&session.key, &session.tenant));
+        n_before - issued.len()
     }
 
     pub(super) fn revoke(&self, token: &str) {

@@ -26,7 +26,7 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 
 #[track_caller]
 fn check(pairs: &[(&str, &str)], need: Right, expect: Result<&str, Denied>) {
-    let found = authenticator().from_headers(&headers(pairs), need);
+    let found = authenticator().from_headers(&headers(pairs), None, need);
     assert_eq!(found.as_ref().map(Tenant::as_str).map_err(|denied| *denied), expect, "{pairs:?}");
 }
 
@@ -77,48 +77,48 @@ fn a_request_cannot_buy_endless_comparisons() {
 #[test]
 fn with_authentication_off_every_credential_is_ignored() {
     let off = Authenticator::off();
-    let tenant = off.from_headers(&headers(&[("x-wax-key", "whatever")]), Right::Ingest);
+    let tenant = off.from_headers(&headers(&[("x-wax-key", "whatever")]), None, Right::Ingest);
     assert_eq!(tenant, Ok(Tenant::default()));
-    assert_eq!(off.login("anything"), Ok(Tenant::default()));
 }
 
 #[test]
 fn a_login_lasts_its_time_or_until_it_is_revoked() {
     let authenticator = authenticator();
-    let tenant = authenticator.login(READER).unwrap();
-    assert_eq!(authenticator.login(WRITER), Err(Denied::WrongRight));
-    assert_eq!(authenticator.login("nobody-knows"), Err(Denied::Missing));
+    let login = authenticator.login(READER, None).unwrap();
+    assert_eq!(authenticator.login(WRITER, None), Err(Denied::WrongRight));
+    assert_eq!(authenticator.login("nobody-knows", None), Err(Denied::Missing));
 
-    let token = authenticator.issue(tenant).unwrap();
+    let token = authenticator.issue(login).unwrap();
     let now = Instant::now();
     for name in SESSION_COOKIES {
         let cookie = headers(&[("cookie", &format!("{name}={token}"))]);
-        assert_eq!(authenticator.from_headers_at(&cookie, Right::Read, now).unwrap().as_str(), "blue");
-        assert_eq!(authenticator.from_headers_at(&cookie, Right::Ingest, now), Err(Denied::Missing));
+        assert_eq!(authenticator.from_headers_at(&cookie, None, Right::Read, now).unwrap().as_str(), "blue");
+        assert_eq!(authenticator.from_headers_at(&cookie, None, Right::Ingest, now), Err(Denied::Missing));
         let later = now + SESSION_TTL + Duration::from_secs(1);
-        assert_eq!(authenticator.from_headers_at(&cookie, Right::Read, later), Err(Denied::Missing));
+        assert_eq!(authenticator.from_headers_at(&cookie, None, Right::Read, later), Err(Denied::Missing));
     }
     // The token is no key: only a cookie carries it.
     let as_key = headers(&[("x-wax-key", &token)]);
-    assert_eq!(authenticator.from_headers_at(&as_key, Right::Read, now), Err(Denied::Missing));
+    assert_eq!(authenticator.from_headers_at(&as_key, None, Right::Read, now), Err(Denied::Missing));
 
     let cookie = headers(&[("cookie", &format!("sessionid={token}"))]);
     let forged = format!("{}{}", &token[..32], "0".repeat(32));
     authenticator.revoke(&forged);
-    assert!(authenticator.from_headers_at(&cookie, Right::Read, now).is_ok());
+    assert!(authenticator.from_headers_at(&cookie, None, Right::Read, now).is_ok());
     let forged = headers(&[("cookie", &format!("sessionid={forged}"))]);
-    assert_eq!(authenticator.from_headers_at(&forged, Right::Read, now), Err(Denied::Missing));
+    assert_eq!(authenticator.from_headers_at(&forged, None, Right::Read, now), Err(Denied::Missing));
     authenticator.revoke(&token);
-    assert_eq!(authenticator.from_headers_at(&cookie, Right::Read, now), Err(Denied::Missing));
+    assert_eq!(authenticator.from_headers_at(&cookie, None, Right::Read, now), Err(Denied::Missing));
 }
 
 #[test]
 fn the_number_of_logins_is_bounded_and_the_oldest_makes_room() {
     let sessions = sessions::Sessions::default();
     let start = Instant::now();
-    let first = sessions.issue(Tenant::default(), start).unwrap();
+    let login = || authenticator().login(READER, None).unwrap();
+    let first = sessions.issue(login(), start).unwrap();
     for i in 1..=SESSIONS_MAX {
-        sessions.issue(Tenant::default(), start + Duration::from_millis(i as u64)).unwrap();
+        sessions.issue(login(), start + Duration::from_millis(i as u64)).unwrap();
     }
     assert_eq!(sessions.tenant(first.as_bytes(), start), None);
 }
@@ -133,7 +133,72 @@ fn keys_that_cannot_work_are_refused_by_place_and_never_shown() {
     }
     assert_eq!(refuse(vec![entry("good-enough", "t", &[])]), InvalidKey::NoRights(1));
     assert_eq!(refuse(vec![good(), entry("another-one", "t", &[Right::Read]), good()]), InvalidKey::Duplicate(3, 1));
-    assert!(!format!("{:?} {:?}", Keys::new(vec![good()]).unwrap(), good()).contains("good-enough"));
+    let hashed = |hash: &str| KeyEntry { key: Secret::Hashed(hash.into()), ..good() };
+    assert!(matches!(refuse(vec![good(), hashed("sha256:0")]), InvalidKey::Hash(2, _)));
+    let same = hash::KeyHash::of(b"good-enough").to_string();
+    assert_eq!(refuse(vec![good(), hashed(&same)]), InvalidKey::Duplicate(2, 1));
+    let shown = format!("{:?} {:?} {:?}", Keys::new(vec![good()]).unwrap(), good(), hashed(&same));
+    assert!(!shown.contains("good-enough") && !shown.contains("sha256:"), "{shown}");
+}
+
+#[test]
+fn a_key_is_known_by_its_hash_alone() {
+    let key = hash::new_key().unwrap();
+    let hashed = Secret::Hashed(hash::KeyHash::of(key.as_bytes()).to_string());
+    let keys = Keys::new(vec![KeyEntry { key: hashed, ..entry("", "blue", &[Right::Read]) }]).unwrap();
+    let authenticator = Authenticator::with_keys(keys);
+    let read = |key: &str| authenticator.from_headers(&headers(&[("x-wax-key", key)]), None, Right::Read);
+    assert_eq!(read(&key).unwrap().as_str(), "blue");
+    assert_eq!(read(&hash::KeyHash::of(key.as_bytes()).to_string()), Err(Denied::Missing), "the hash is no key");
+}
+
+#[test]
+fn wrong_keys_are_slowed_at_every_door_and_right_ones_never() {
+    let authenticator = authenticator();
+    let (now, office) = (Instant::now(), "192.0.2.7".parse().ok());
+    let ask = |key: &str, peer, need| authenticator.from_headers_at(&headers(&[("x-wax-key", key)]), peer, need, now);
+    for n in 0..10 {
+        let need = if n % 2 == 0 { Right::Read } else { Right::Ingest };
+        assert_eq!(ask(&format!("guess-{n}"), office, need), Err(Denied::Missing));
+    }
+    for need in [Right::Read, Right::Ingest] {
+        let denied = ask("another-guess", office, need).unwrap_err();
+        assert_eq!((denied.status().as_u16(), denied.retry_after_seconds()), (429, Some(6)));
+    }
+    assert!(matches!(authenticator.login("another-guess", office), Err(Denied::Slowed(_))));
+    // Whoever has a right one, or none at all, is not concerned, though they share the address.
+    assert_eq!(ask(READER, office, Right::Read).unwrap().as_str(), "blue");
+    assert!(authenticator.login(READER, office).is_ok());
+    assert_eq!(ask(READER, office, Right::Ingest), Err(Denied::WrongRight));
+    assert_eq!(authenticator.from_headers_at(&headers(&[]), office, Right::Read, now), Err(Denied::Missing));
+    let foreign = headers(&[("cookie", "sessionid=of-some-django")]);
+    assert_eq!(authenticator.from_headers_at(&foreign, office, Right::Read, now), Err(Denied::Missing));
+    let both = headers(&[("x-wax-key", "another-guess"), ("authorization", "Bearer both-rights")]);
+    assert_eq!(authenticator.from_headers_at(&both, office, Right::Read, now).unwrap().as_str(), "red");
+    assert_eq!(ask("another-guess", "192.0.2.8".parse().ok(), Right::Read), Err(Denied::Missing));
+}
+
+#[test]
+fn keys_are_exchanged_and_logins_end_with_theirs() {
+    let authenticator = authenticator();
+    let [reader, both] = [READER, "both-rights"].map(|key| authenticator.issue(authenticator.login(key, None).unwrap()).unwrap());
+    let read =
+        |name: &str, value: &str| authenticator.from_headers(&headers(&[(name, value)]), None, Right::Read).map(|t| t.as_str().to_owned());
+    let cookie = |token: &str| read("cookie", &format!("sessionid={token}"));
+    assert_eq!((cookie(&reader), cookie(&both)), (Ok("blue".into()), Ok("red".into())));
+
+    let kept = vec![entry(READER, "blue", &[Right::Read]), entry("new-key-of-red", "red", &[Right::Read])];
+    assert_eq!(authenticator.replace(Keys::new(kept).unwrap()), 1);
+    assert_eq!((cookie(&reader), cookie(&both)), (Ok("blue".into()), Err(Denied::Missing)));
+    assert_eq!((read("x-wax-key", "both-rights"), read("x-wax-key", "new-key-of-red")), (Err(Denied::Missing), Ok("red".into())));
+
+    // The same key with another tenant, or without the right to read, is not what was logged in with.
+    for changed in [entry(READER, "green", &[Right::Read]), entry(READER, "blue", &[Right::Ingest])] {
+        let again = authenticator.issue(authenticator.login(READER, None).unwrap()).unwrap();
+        assert!(authenticator.replace(Keys::new(vec![changed]).unwrap()) >= 1);
+        assert_eq!(cookie(&again), Err(Denied::Missing));
+        authenticator.replace(Keys::new(vec![entry(READER, "blue", &[Right::Read])]).unwrap());
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! Slows down those who guess keys at the login form.
+//! Slows down whoever presents wrong keys, at every door.
 //!
-//! - By address, IPv6 by its /64, which is what one subscriber has: so many failures, then one more every few seconds.
-//! - Only failures count, so whoever has a key never waits, except behind an address that guesses.
+//! - By address, IPv6 by its /64, which is what one subscriber has: so many wrong keys, then one more every few seconds.
+//! - Only wrong keys count and only they are slowed: a right one goes through from any address, since a whole office may share one.
 //! - Bounded: when as many addresses are remembered as there is room for, the one that failed longest ago is forgotten.
 
 use std::collections::HashMap;
@@ -16,42 +16,63 @@ const REFILL: Duration = Duration::from_secs(6);
 /// Addresses remembered.
 const ADDRESSES_MAX: usize = 4096;
 
+/// One line in the log about slowed addresses in this time.
+const QUIET: Duration = Duration::from_secs(60);
+
 #[derive(Default)]
 pub(super) struct Throttle {
-    /// Written by every failed login, read by every login.
-    failed: Mutex<HashMap<IpAddr, Failures>>,
+    /// Written by every wrong key.
+    failed: Mutex<Failed>,
 }
 
-/// When the address will have all its tries back; how far that lies ahead tells how many it has used.
-struct Failures {
-    whole_again: Instant,
+#[derive(Default)]
+struct Failed {
+    /// When each address will have all its tries back; how far that lies ahead tells how many it has used.
+    whole_again: HashMap<IpAddr, Instant>,
+    last_logged: Option<Instant>,
 }
 
 // === impl Throttle ===
 
 impl Throttle {
-    /// `Err` with the time to wait if the address has no try left.
-    pub(super) fn may_try(&self, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
-        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(failures) = failed.get(&network(address)) else { return Ok(()) };
-        let debt = failures.whole_again.saturating_duration_since(now);
-        let most = REFILL * (BURST - 1);
-        if debt <= most { Ok(()) } else { Err(debt - most) }
-    }
-
-    pub(super) fn has_failed(&self, address: Option<IpAddr>, now: Instant) {
+    /// Takes note of a wrong key. `Err` with the time to wait if the address had no try left.
+    pub(super) fn has_failed(&self, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let network = network(address);
-        if failed.len() >= ADDRESSES_MAX && !failed.contains_key(&network) {
-            failed.retain(|_, failures| failures.whole_again > now);
-            if failed.len() >= ADDRESSES_MAX
-                && let Some(first) = failed.iter().min_by_key(|(_, failures)| failures.whole_again).map(|(address, _)| *address)
-            {
-                failed.remove(&first);
-            }
+        let most = REFILL * (BURST - 1);
+        let debt = failed.whole_again.get(&network).map_or(Duration::ZERO, |whole| whole.saturating_duration_since(now));
+        if debt > most {
+            failed.log(network, now);
+            return Err(debt - most);
         }
-        let failures = failed.entry(network).or_insert(Failures { whole_again: now });
-        failures.whole_again = failures.whole_again.max(now) + REFILL;
+        failed.make_room_for(network, now);
+        failed.whole_again.insert(network, now + debt + REFILL);
+        Ok(())
+    }
+}
+
+// === impl Failed ===
+
+impl Failed {
+    fn make_room_for(&mut self, network: IpAddr, now: Instant) {
+        let whole_again = &mut self.whole_again;
+        if whole_again.len() < ADDRESSES_MAX || whole_again.contains_key(&network) {
+            return;
+        }
+        whole_again.retain(|_, whole| *whole > now);
+        if whole_again.len() >= ADDRESSES_MAX
+            && let Some(first) = whole_again.iter().min_by_key(|(_, whole)| **whole).map(|(address, _)| *address)
+        {
+            whole_again.remove(&first);
+        }
+    }
+
+    fn log(&mut self, network: IpAddr, now: Instant) {
+        if self.last_logged.is_some_and(|last| now.saturating_duration_since(last) < QUIET) {
+            return;
+        }
+        self.last_logged = Some(now);
+        tracing::warn!(address = %network, "wrong keys keep coming from an address: they are answered with 429 until it waits");
     }
 }
 
@@ -75,33 +96,31 @@ mod tests {
     fn an_address_that_guesses_has_ten_tries_and_then_one_every_six_seconds() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for _ in 0..BURST {
-            assert_eq!(throttle.may_try(address("10.0.0.1"), now), Ok(()));
-            throttle.has_failed(address("10.0.0.1"), now);
+            assert_eq!(throttle.has_failed(address("10.0.0.1"), now), Ok(()));
         }
-        assert_eq!(throttle.may_try(address("10.0.0.1"), now), Err(REFILL));
-        assert_eq!(throttle.may_try(address("::ffff:10.0.0.1"), now), Err(REFILL));
-        assert_eq!(throttle.may_try(address("10.0.0.2"), now), Ok(()));
-        assert_eq!(throttle.may_try(address("10.0.0.1"), now + REFILL), Ok(()));
-        throttle.has_failed(address("10.0.0.1"), now + REFILL);
-        assert_eq!(throttle.may_try(address("10.0.0.1"), now + REFILL), Err(REFILL));
+        assert_eq!(throttle.has_failed(address("10.0.0.1"), now), Err(REFILL));
+        assert_eq!(throttle.has_failed(address("::ffff:10.0.0.1"), now), Err(REFILL), "what is refused does not lengthen the wait");
+        assert_eq!(throttle.has_failed(address("10.0.0.2"), now), Ok(()));
+        assert_eq!(throttle.has_failed(address("10.0.0.1"), now + REFILL), Ok(()));
+        assert_eq!(throttle.has_failed(address("10.0.0.1"), now + REFILL), Err(REFILL));
     }
 
     #[test]
     fn one_subscriber_is_one_address() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for n in 0..BURST {
-            throttle.has_failed(address(&format!("2001:db8::{n}")), now);
+            assert!(throttle.has_failed(address(&format!("2001:db8::{n}")), now).is_ok());
         }
-        assert!(throttle.may_try(address("2001:db8::ffff"), now).is_err());
-        assert!(throttle.may_try(address("2001:db8:0:1::1"), now).is_ok());
+        assert!(throttle.has_failed(address("2001:db8::ffff"), now).is_err());
+        assert!(throttle.has_failed(address("2001:db8:0:1::1"), now).is_ok());
     }
 
     #[test]
     fn it_never_remembers_more_addresses_than_there_is_room_for() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for n in 0..10_000_u32 {
-            throttle.has_failed(Some(IpAddr::V4(Ipv4Addr::from_bits(n))), now + Duration::from_millis(n.into()));
+            let _ = throttle.has_failed(Some(IpAddr::V4(Ipv4Addr::from_bits(n))), now + Duration::from_millis(n.into()));
         }
-        assert!(throttle.failed.lock().unwrap().len() <= ADDRESSES_MAX);
+        assert!(throttle.failed.lock().unwrap().whole_again.len() <= ADDRESSES_MAX);
     }
 }

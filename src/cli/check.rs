@@ -11,6 +11,7 @@ use crate::journal::Journal;
 use crate::prices::Prices;
 use crate::telemetry;
 use crate::tempo::probe::{self, Reached};
+use crate::tempo::tls::Trust;
 
 /// What was found, told line by line as it is found.
 #[derive(Default)]
@@ -82,7 +83,7 @@ async fn check_tempo(config: &Config, findings: &mut Findings) {
     if forward.tempo_query.is_empty() {
         return;
     }
-    match probe::settings(&forward.tempo_query).await {
+    match probe::settings(&forward.tempo_query, &Trust::file_or_system(app::tempo_ca(config))).await {
         Err(error) => findings.warned("--tempo-query", error),
         Ok(settings) => {
             findings.passed("--tempo-query", format_args!("{} answers", forward.tempo_query));

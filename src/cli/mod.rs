@@ -3,22 +3,26 @@
 mod check;
 mod demo;
 mod health;
+mod key;
 mod progress;
 mod rebuild;
 mod serve;
 mod since;
 mod verify;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::app::{self, ReloadSource};
 use crate::config::{self, Config, ConfigError};
 use crate::model::ids::Tenant;
 use crate::tempo::query::{QueryClient, QueryError, QueryOptions};
+use crate::tempo::tls::Identity;
 
 /// The exit code for bad configuration (`EX_USAGE`).
 pub const EXIT_USAGE: u8 = 64;
@@ -65,6 +69,8 @@ enum Command {
     Verify(Box<verify::VerifyArgs>),
     /// Fill an empty, damaged or old index from what Tempo holds, while no server runs.
     Rebuild(Box<rebuild::RebuildArgs>),
+    /// Make a key for agents or people, or hash one that there is.
+    Key(key::KeyArgs),
     /// Send readable traffic to a running server, to have something to look at; --clean removes it again.
     Demo(demo::DemoArgs),
 }
@@ -110,11 +116,17 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    let (settings, run): (Settings, fn(Config) -> ExitCode) = match cli.command {
-        None => (cli.settings, serve::run),
-        Some(Command::Serve(settings)) => (settings, serve::run),
-        Some(Command::Check(settings)) => (settings, check::run),
-        Some(Command::Health(settings)) => (settings, health::run),
+    type Run = Box<dyn FnOnce(Config) -> ExitCode>;
+    let serving = |settings: &Settings| -> Run {
+        let source = settings.source();
+        Box::new(move |config| serve::run(config, source))
+    };
+    let (settings, run): (Settings, Run) = match cli.command {
+        None => (cli.settings.clone(), serving(&cli.settings)),
+        Some(Command::Serve(settings)) => (settings.clone(), serving(&settings)),
+        Some(Command::Check(settings)) => (settings, Box::new(check::run)),
+        Some(Command::Health(settings)) => (settings, Box::new(health::run)),
+        Some(Command::Key(args)) => return key::run(&args),
         Some(Command::Demo(args)) => return demo::run(&args),
         Some(Command::Verify(args)) => {
             return match args.settings.resolve() {
@@ -159,27 +171,30 @@ impl Settings {
         forward.tempo_query = tempo_query.unwrap_or(std::mem::take(&mut forward.tempo_query));
         Ok(config)
     }
+
+    /// How a running server reads them again.
+    fn source(&self) -> ReloadSource {
+        let settings = self.clone();
+        ReloadSource { file: self.config.clone(), read: Arc::new(move || settings.resolve()) }
+    }
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080".to_owned())
 }
 
-/// Where a program on this machine reaches a listener: one that listens everywhere, on loopback.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address.ip() {
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
+/// What a command of this machine shows the server on it where that wants to know its clients: the server's own certificate.
+fn own_identity(config: &Config) -> Option<Identity> {
+    let server = &config.server;
+    let wants_clients = !server.tls_client_ca.as_os_str().is_empty();
+    wants_clients.then(|| Identity { cert: server.tls_cert.clone(), key: server.tls_key.clone() })
 }
 
 /// A client of the query API of the Tempo at `url`.
 fn query_client(config: &Config, url: &str, tenant: &Tenant) -> Result<QueryClient, QueryError> {
     QueryClient::new(&QueryOptions {
         url: url.to_owned(),
+        ca: app::tempo_ca(config).map(std::path::Path::to_owned),
         headers: config.forward.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         // As in forwarding, the tenant `default` is never named.
         send_tenant: tenant.as_str() != Tenant::DEFAULT,

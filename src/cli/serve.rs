@@ -3,12 +3,15 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use super::{fail, print_line, reachable, refuse};
-use crate::app::{App, StartError};
+use tokio::sync::mpsc;
+
+use super::{fail, print_line, refuse};
+use crate::app::{App, ReloadSource, StartError};
 use crate::config::{self, Config, unknown_environment};
+use crate::server::reachable;
 use crate::telemetry;
 
-pub fn run(config: Config) -> ExitCode {
+pub fn run(config: Config, source: ReloadSource) -> ExitCode {
     if let Err(problem) = telemetry::init(&config.log) {
         return refuse(&problem);
     }
@@ -20,23 +23,24 @@ pub fn run(config: Config) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start the runtime: {error}")),
     };
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, source))
 }
 
-async fn serve(config: Config) -> ExitCode {
+async fn serve(config: Config, source: ReloadSource) -> ExitCode {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data_dir = %config.server.data_dir.display(), "starting");
     // Before anything takes long, so that a signal during a replay is not the default one.
-    let stop = match stop_signal() {
-        Ok(stop) => stop,
+    let (stop, reload_asked) = match stop_signal().and_then(|stop| Ok((stop, reload_signals()?))) {
+        Ok(signals) => signals,
         Err(error) => return fail(&format!("cannot listen for signals: {error}")),
     };
-    let app = match App::build(&config).await {
+    let app = match App::build_reloading(&config, source, reload_asked).await {
         Ok(app) => app,
         Err(error @ StartError::Config(_)) => return refuse(&error.to_string()),
         Err(error) => return fail(&error.to_string()),
     };
     let [otlp_grpc, otlp_http, http] = app.addresses();
-    eprintln!("{}", introduction(otlp_grpc, otlp_http, http, !config.auth.keys.is_empty()));
+    let is_tls = !config.server.tls_cert.as_os_str().is_empty();
+    eprintln!("{}", introduction(otlp_grpc, otlp_http, http, config.auth.is_on(), is_tls));
     print_line(&ready_line(otlp_grpc, otlp_http, http));
     match app.run(stop).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -50,21 +54,22 @@ fn ready_line(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr) ->
 }
 
 /// Lines that can be pasted: how an agent reaches it, and how a person does. With keys they need one, which is not ours to show.
-fn introduction(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr, needs_key: bool) -> String {
+fn introduction(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr, needs_key: bool, is_tls: bool) -> String {
+    let scheme = if is_tls { "https" } else { "http" };
     let (agent_key, waxell_key, person_key) = match needs_key {
         true => (" OTEL_EXPORTER_OTLP_HEADERS=x-wax-key=$KEY", "$KEY", " -H \"X-Wax-Key: $KEY\""),
         // The SDK sends nothing without a key.
         false => ("", "any", ""),
     };
     let lines = [
-        (format!("export OTEL_EXPORTER_OTLP_ENDPOINT=http://{}{agent_key}", reachable(otlp_http)), "any agent, OTLP over HTTP"),
+        (format!("export OTEL_EXPORTER_OTLP_ENDPOINT={scheme}://{}{agent_key}", reachable(otlp_http)), "any agent, OTLP over HTTP"),
         (
-            format!("export OTEL_EXPORTER_OTLP_ENDPOINT=http://{} OTEL_EXPORTER_OTLP_PROTOCOL=grpc{agent_key}", reachable(otlp_grpc)),
+            format!("export OTEL_EXPORTER_OTLP_ENDPOINT={scheme}://{} OTEL_EXPORTER_OTLP_PROTOCOL=grpc{agent_key}", reachable(otlp_grpc)),
             "or over gRPC",
         ),
-        (format!("export WAXELL_API_URL=http://{} WAXELL_API_KEY={waxell_key}", reachable(http)), "the Waxell SDK, both its paths"),
-        (format!("curl{person_key} http://{}/api/v1/observability/sessions/", reachable(http)), "its sessions"),
-        (format!("http://{}/", reachable(http)), "the same in a browser"),
+        (format!("export WAXELL_API_URL={scheme}://{} WAXELL_API_KEY={waxell_key}", reachable(http)), "the Waxell SDK, both its paths"),
+        (format!("curl{person_key} {scheme}://{}/api/v1/observability/sessions/", reachable(http)), "its sessions"),
+        (format!("{scheme}://{}/", reachable(http)), "the same in a browser"),
     ];
     let width = lines.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
     let lines: Vec<_> = lines.iter().map(|(line, what)| format!("\n  {line:width$}   # {what}")).collect();
@@ -84,13 +89,27 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
+/// A message for each SIGHUP; those that come while one waits are the same one.
+fn reload_signals() -> std::io::Result<mpsc::Receiver<()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (asks, asked) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() && !asks.is_closed() {
+            // Full: one waits already.
+            let _ = asks.try_send(());
+        }
+    });
+    Ok(asked)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn introduce(addresses: [&str; 3], needs_key: bool) -> String {
         let [otlp_grpc, otlp_http, http] = addresses.map(|address| address.parse().unwrap());
-        introduction(otlp_grpc, otlp_http, http, needs_key)
+        introduction(otlp_grpc, otlp_http, http, needs_key, false)
     }
 
     #[test]

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::Config;
+use super::{Config, Key};
 use crate::model::ids::Tenant;
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "SESSIONFOLD_";
 /// Variables that are flags of their own (`KEY` of `demo`), not keys of a section.
-const FLAG_VARIABLES: [&str; 9] =
-    ["KEY", "CONFIG", "DATA_DIR", "OTLP_GRPC", "OTLP_HTTP", "HTTP", "TEMPO", "TEMPO_QUERY", "ALLOW_ANONYMOUS"];
+const FLAG_VARIABLES: [&str; 10] =
+    ["KEY", "CA", "CONFIG", "DATA_DIR", "OTLP_GRPC", "OTLP_HTTP", "HTTP", "TEMPO", "TEMPO_QUERY", "ALLOW_ANONYMOUS"];
 
 /// Why the settings cannot be used; every text says where to look.
 #[derive(Debug, thiserror::Error)]
@@ -90,19 +90,19 @@ pub fn unknown_environment(environment: &[(String, String)]) -> Vec<String> {
 /// Parses the file for itself first: then an error has the line it stands in.
 fn read(path: &Path) -> Result<Table, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    let located = |error: toml::de::Error| ConfigError::File { path: path.to_owned(), message: explain(&text, &error) };
+    let located = |error: toml::de::Error| ConfigError::File { path: path.to_owned(), message: explain(&text, &error, false) };
     toml::from_str::<Config>(&text).map_err(located)?;
     toml::from_str(&text).map_err(located)
 }
 
 /// The parser's text, which quotes the line; beside a secret only where it is and what was expected there.
-fn explain(text: &str, error: &toml::de::Error) -> String {
+pub(super) fn explain(text: &str, error: &toml::de::Error, is_secret: bool) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or(text);
     let table = before.lines().rev().map(str::trim).find(|line| line.starts_with('[')).unwrap_or_default();
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let line = text[line_start..].lines().next().unwrap_or_default();
     // Rather a line too many than a key too many.
-    if !["auth", "headers"].iter().any(|word| table.contains(word) || line.contains(word)) {
+    if !is_secret && !["auth", "headers"].iter().any(|word| table.contains(word) || line.contains(word)) {
         return error.to_string().trim_end().to_owned();
     }
     let (n_line, n_column) = (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1);
@@ -137,6 +137,11 @@ fn parse_like(default: &Value, text: &str) -> Result<Value, String> {
             "false" | "0" | "no" | "off" => Ok(Value::Boolean(false)),
             _ => Err("expected true or false".into()),
         },
+        // Lists of names are what people write with commas; a list of tables begins with a bracket.
+        Value::Array(_) if !text.trim_start().starts_with('[') => {
+            let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+            Ok(Value::Array(names.map(|name| Value::String(name.to_owned())).collect()))
+        }
         Value::Integer(_) => text.trim().parse().map(Value::Integer).map_err(|_| "expected a whole number".into()),
         _ => {
             let document: Table = toml::from_str(&format!("value = {text}")).map_err(|error| error.message().to_owned())?;
@@ -148,18 +153,13 @@ fn parse_like(default: &Value, text: &str) -> Result<Value, String> {
 /// What types cannot say.
 fn validate(config: &Config) -> Result<(), ConfigError> {
     let invalid = |text: String| Err(ConfigError::Invalid(text));
-    for (position, key) in config.auth.keys.iter().enumerate() {
-        let n = position + 1;
-        if key.key.len() < 8 {
-            return invalid(format!("auth.keys: key number {n} is shorter than 8 characters"));
-        }
-        if Tenant::new(&key.tenant).is_none() {
-            let allowed = "1 to 150 of letters, digits, '_', '-' and '.'";
-            return invalid(format!("auth.keys: the tenant of key number {n} is {:?}; allowed are {allowed}", key.tenant));
-        }
-        if key.rights.is_empty() {
-            return invalid(format!("auth.keys: key number {n} has no rights; allowed are \"ingest\" and \"read\""));
-        }
+    validate_keys(&config.auth.keys).map_err(|problem| ConfigError::Invalid(format!("auth.keys: {problem}")))?;
+    let server = &config.server;
+    if server.tls_cert.as_os_str().is_empty() != server.tls_key.as_os_str().is_empty() {
+        return invalid("server.tls_cert and server.tls_key belong together: set both, or neither".into());
+    }
+    if !server.tls_client_ca.as_os_str().is_empty() && server.tls_cert.as_os_str().is_empty() {
+        return invalid("server.tls_client_ca asks clients for certificates, which needs server.tls_cert and server.tls_key too".into());
     }
     let limits = &config.limits;
     if limits.max_request_bytes.0 == 0 || limits.max_inflight_bytes < limits.max_request_bytes {
@@ -176,6 +176,27 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
     }
     if config.fold.checkpoint_interval.0.is_zero() {
         return invalid("fold.checkpoint_interval must be more than 0s".into());
+    }
+    Ok(())
+}
+
+/// What is wrong with a list of keys. No key is shown, and no hash, where somebody may have written a key.
+pub(super) fn validate_keys(keys: &[Key]) -> Result<(), String> {
+    for (position, key) in keys.iter().enumerate() {
+        let n = position + 1;
+        match (&key.key, &key.hash) {
+            (Some(key), None) if key.len() < 8 => return Err(format!("key number {n} is shorter than 8 characters")),
+            (Some(_), None) | (None, Some(_)) => {}
+            (None, None) => return Err(format!("key number {n} has neither `key` nor `hash`")),
+            (Some(_), Some(_)) => return Err(format!("key number {n} has both `key` and `hash`: keep one")),
+        }
+        if Tenant::new(&key.tenant).is_none() {
+            let allowed = "1 to 150 of letters, digits, '_', '-' and '.'";
+            return Err(format!("the tenant of key number {n} is {:?}; allowed are {allowed}", key.tenant));
+        }
+        if key.rights.is_empty() {
+            return Err(format!("key number {n} has no rights; allowed are \"ingest\" and \"read\""));
+        }
     }
     Ok(())
 }
@@ -245,6 +266,23 @@ mod tests {
         let config = load(None, &env(&[("SESSIONFOLD_AUTH_KEYS", keys)])).unwrap();
         assert_eq!(config.auth.keys[0].tenant, "acme");
         assert!(!config.to_redacted_toml().contains("wax_sk"));
+    }
+
+    #[test]
+    fn a_list_in_the_environment_may_be_written_with_commas() {
+        let config = load(
+            None,
+            &env(&[("SESSIONFOLD_SERVER_ALLOWED_HOSTS", "box, fold.example ,"), ("SESSIONFOLD_SERVER_CORS_ORIGINS", "[\"*\"]")]),
+        );
+        let server = config.unwrap().server;
+        assert_eq!((server.allowed_hosts, server.cors_origins), (vec!["box".to_owned(), "fold.example".into()], vec!["*".to_owned()]));
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_refused() {
+        for variable in ["SESSIONFOLD_SERVER_TLS_CERT", "SESSIONFOLD_SERVER_TLS_KEY", "SESSIONFOLD_SERVER_TLS_CLIENT_CA"] {
+            assert!(load(None, &env(&[(variable, "x.pem")])).unwrap_err().to_string().contains("server.tls_"), "{variable}");
+        }
     }
 
     #[test]

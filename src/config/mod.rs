@@ -3,6 +3,7 @@
 //! Later wins: defaults, the file, the environment (`SESSIONFOLD_<SECTION>_<KEY>`), flags.
 //! `config/sessionfold.toml` shows every key with its default, unit and reason; a test keeps the two equal.
 
+mod keys;
 mod load;
 mod units;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::keys::read_keys;
 pub use self::load::{ConfigError, environment, load, unknown_environment};
 pub use self::units::{Age, Size};
 
@@ -42,8 +44,18 @@ pub struct Server {
     /// API, UI, SDK path, `/v1/*` and `/metrics`.
     pub http: SocketAddr,
     pub data_dir: PathBuf,
-    /// The address clients use, where a proxy stands before it; empty: what the request says.
+    /// The address clients use, where a proxy stands before it; empty: links are relative.
     pub public_url: String,
+    /// Names beside loopback's and `public_url`'s under which it may be asked. Checked on loopback without keys, and wherever it is set.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of pages that may send traces from a browser, such as `https://app.example.org`, or `*`; empty: none.
+    pub cors_origins: Vec<String>,
+    /// A PEM file with the certificate and those between it and its root; empty: no TLS.
+    pub tls_cert: PathBuf,
+    /// A PEM file with the certificate's private key.
+    pub tls_key: PathBuf,
+    /// A PEM file of those who may sign clients' certificates; with it every client needs one.
+    pub tls_client_ca: PathBuf,
     /// Listen beyond loopback without keys.
     pub allow_anonymous: bool,
     /// How long a stop may take to finish requests and forward what it can.
@@ -123,6 +135,8 @@ pub struct Forward {
     pub tempo: String,
     /// Tempo's HTTP API; empty: not used.
     pub tempo_query: String,
+    /// A PEM file of those who sign Tempo's certificates, for both its addresses; empty: whom the system trusts.
+    pub tempo_ca: PathBuf,
     /// Headers sent with every request, for instance `Authorization`.
     pub headers: BTreeMap<String, String>,
     /// Send the tenant as `X-Scope-OrgID`. Without it only where authentication is on.
@@ -157,13 +171,20 @@ pub struct Ui {
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
     pub keys: Vec<Key>,
+    /// A TOML file with more `keys`, read again when it changes; empty: none.
+    pub keys_file: PathBuf,
 }
 
 /// One key: whoever presents it is `tenant` and may do what `rights` say.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
-    pub key: String,
+    /// The key itself, or else its hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// `sha256:` and 64 hexadecimal digits, as `sessionfold key new` and `key hash` print them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
     #[serde(default = "default_tenant")]
     pub tenant: String,
     #[serde(default = "all_rights")]
@@ -175,6 +196,13 @@ pub struct Key {
 pub enum Right {
     Ingest,
     Read,
+}
+
+impl Auth {
+    /// Whether anybody needs a key.
+    pub fn is_on(&self) -> bool {
+        !self.keys.is_empty() || !self.keys_file.as_os_str().is_empty()
+    }
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -202,6 +230,11 @@ impl Default for Server {
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
             data_dir: "./data".into(),
             public_url: String::new(),
+            allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            tls_cert: PathBuf::new(),
+            tls_key: PathBuf::new(),
+            tls_client_ca: PathBuf::new(),
             allow_anonymous: false,
             drain_timeout: Age::secs(10),
             max_connections: 4096,
@@ -255,6 +288,7 @@ impl Default for Forward {
         Self {
             tempo: String::new(),
             tempo_query: String::new(),
+            tempo_ca: PathBuf::new(),
             headers: BTreeMap::new(),
             send_tenant: false,
             max_batch_bytes: Size::kib(3584),
@@ -287,7 +321,8 @@ impl Config {
     pub fn to_redacted_toml(&self) -> String {
         let mut shown = self.clone();
         for key in &mut shown.auth.keys {
-            key.key = "<hidden>".into();
+            key.key = key.key.as_ref().map(|_| "<hidden>".into());
+            key.hash = key.hash.as_ref().map(|_| "<hidden>".into());
         }
         for value in shown.forward.headers.values_mut() {
             *value = "<hidden>".into();

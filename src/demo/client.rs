@@ -1,13 +1,16 @@
-//! A small HTTP client for one server: plain HTTP, a time limit on every request, and errors that say what to do next.
+//! A small HTTP client for one server: with TLS or without, a time limit on every request, and errors that say what to do next.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+
+use crate::tempo::tls::{Identity, Trust, TrustError, Version};
 
 /// A request without an answer for this long has failed.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -19,8 +22,10 @@ const ANSWER_MAX_BYTES: usize = 16 << 20;
 pub enum ClientError {
     #[error("{url:?} is not an address: write it as http://127.0.0.1:{port}")]
     BadUrl { url: String, port: u16 },
-    #[error("{0} is https, and this command speaks plain http only: use the server's own port, for instance http://127.0.0.1:4318")]
-    Https(String),
+    #[error("{0}")]
+    Trust(TrustError),
+    #[error("{0} is not on this machine: a certificate that is not checked protects nothing on the way there; name its signer with --ca")]
+    InsecureElsewhere(String),
     #[error("the key has characters that a header cannot hold")]
     BadKey,
     #[error("nothing answers at {base} ({reason})\n  start a server with `sessionfold`, or name the right address with {flag}")]
@@ -46,7 +51,7 @@ pub enum Door {
 
 #[derive(Clone)]
 pub struct Client {
-    http: Legacy<HttpConnector, Full<Bytes>>,
+    http: Legacy<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// Without a slash at the end.
     base: String,
     flag: &'static str,
@@ -81,13 +86,17 @@ impl Door {
 // === impl Client ===
 
 impl Client {
+    /// Over https those servers are believed that the system trusts.
     pub fn new(url: &str, door: Door, key: Option<&str>) -> Result<Self, ClientError> {
+        Self::secured(url, door, key, &Trust::System, None)
+    }
+
+    /// Over https `trust` says which servers are believed, and `identity` what they are shown where they ask for a certificate.
+    pub fn secured(url: &str, door: Door, key: Option<&str>, trust: &Trust, identity: Option<&Identity>) -> Result<Self, ClientError> {
         let bad_url = || ClientError::BadUrl { url: url.to_owned(), port: door.port() };
         let uri: Uri = url.parse().map_err(|_| bad_url())?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(ClientError::Https(url.to_owned())),
-            _ => return Err(bad_url()),
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err(bad_url());
         }
         if uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
             return Err(bad_url());
@@ -95,7 +104,11 @@ impl Client {
         let key = key.filter(|key| !key.is_empty()).map(HeaderValue::from_str).transpose().map_err(|_| ClientError::BadKey)?;
         // Who pastes the whole address of the receiver means the same.
         let base = url.trim_end_matches('/').trim_end_matches("/v1/traces").to_owned();
-        let http = Legacy::builder(TokioExecutor::new()).build_http();
+        if *trust == Trust::Anybody && !uri.host().is_some_and(is_here) {
+            return Err(ClientError::InsecureElsewhere(url.to_owned()));
+        }
+        let http =
+            Legacy::builder(TokioExecutor::new()).build(trust.connector(&uri, Version::Http1, identity).map_err(ClientError::Trust)?);
         Ok(Self { http, base, flag: door.flag(), key })
     }
 
@@ -164,4 +177,10 @@ impl Client {
         }
         ClientError::NotRunning { base: self.base.clone(), reason: root.to_string(), flag: self.flag }
     }
+}
+
+/// Whether this host is the machine itself.
+fn is_here(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -13,6 +13,7 @@ use super::client::{Client, ClientError, Door};
 use super::traffic::{self, Parcel, Plan, SESSIONS_MAX, SPREAD, Traffic};
 use crate::model::time::UnixNanos;
 use crate::model::usage::NanoUsd;
+use crate::tempo::tls::Trust;
 
 const NOW: u64 = 1_790_000_000_000_000_000;
 
@@ -203,7 +204,11 @@ fn an_address_is_taken_as_people_write_it_or_refused_with_what_to_do() {
     for url in ["127.0.0.1:4318", "localhost", "", "http://", "ftp://host", "http://host?x=1"] {
         assert!(matches!(Client::new(url, Door::Otlp, None), Err(ClientError::BadUrl { port: 4318, .. })), "{url}");
     }
-    assert!(matches!(Client::new("https://host:4318", Door::Api, None), Err(ClientError::Https(_))));
+    let insecure = |url: &str| Client::secured(url, Door::Api, None, &Trust::Anybody, None);
+    for url in ["https://localhost:4318", "https://127.0.0.1", "https://[::1]:8080"] {
+        assert!(insecure(url).is_ok(), "{url}");
+    }
+    assert!(matches!(insecure("https://host:4318"), Err(ClientError::InsecureElsewhere(_))));
     assert!(matches!(Client::new("http://host", Door::Api, Some("a\nb")), Err(ClientError::BadKey)));
 }
 

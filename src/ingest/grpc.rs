@@ -71,7 +71,7 @@ async fn answer(receiver: &Receiver, signal: Signal, parts: &Parts, body: &mut B
     if parts.version < Version::HTTP_2 {
         return Err(Refusal::Framing("gRPC needs HTTP/2"));
     }
-    let tenant = receiver.sender(&parts.headers)?;
+    let tenant = receiver.sender(parts)?;
     let coding = Coding::from_headers(parts.headers.get_all(ENCODING))?;
     let mut held = receiver.read(body, PREFIX_BYTES).await?;
     let is_compressed = unframe(&mut held.bytes)?;

@@ -48,7 +48,7 @@ async fn answer(receiver: &Receiver, signal: Signal, parts: &Parts, body: &mut a
     if parts.method != Method::POST {
         return Err(Refusal::Method);
     }
-    let tenant = receiver.sender(&parts.headers)?;
+    let tenant = receiver.sender(parts)?;
     let Some(media) = Media::of(&parts.headers) else {
         let sent = parts.headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).chars().take(100).collect());
         return Err(Refusal::MediaType(sent.unwrap_or_default()));

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
 use prometheus_client::registry::Registry;
 
 use super::Signal;
@@ -18,7 +19,7 @@ use super::notices::Notices;
 use super::refusal::Refusal;
 use super::reply::Taken;
 use super::screen::{self, Format, Screened};
-use crate::auth::{Authenticator, Right};
+use crate::auth::{self, Authenticator, Right};
 use crate::bounds::lanes::{Lane, Undone};
 use crate::model::ids::Tenant;
 use crate::store::Store;
@@ -142,8 +143,9 @@ impl Receiver {
     }
 
     /// Who sends, if they may and are not ourselves.
-    pub(super) fn sender(&self, headers: &HeaderMap) -> Result<Tenant, Refusal> {
-        let tenant = self.shared.auth.from_headers(headers, Right::Ingest)?;
+    pub(super) fn sender(&self, parts: &Parts) -> Result<Tenant, Refusal> {
+        let headers = &parts.headers;
+        let tenant = self.shared.auth.from_headers(headers, auth::peer(&parts.extensions), Right::Ingest)?;
         let returns = |mark: &InstanceMark| headers.get_all(&mark.header).iter().any(|value| value == mark.id);
         if self.shared.instance.as_ref().is_some_and(returns) { Err(Refusal::Loop) } else { Ok(tenant) }
     }

@@ -1,10 +1,11 @@
 //! The one table of refusals: what each means over HTTP and over gRPC, whether it is worth retrying, and what it is called in metrics.
 //!
-//! - HTTP: only 429, 502, 503 and 504 are retryable (OTLP 1.x, "Retryable Response Codes"). Of these we use 503 alone, always with
+//! - HTTP: only 429, 502, 503 and 504 are retryable (OTLP 1.x, "Retryable Response Codes"). Of these we use 503, always with
 //!   `Retry-After`: released exporters that drop a batch on 429 are still in use (OpenTelemetry's for Python until 2026), and all of them
-//!   retry 503.
+//!   retry 503. 429 is for those alone who keep sending wrong keys.
 //! - gRPC: what may be retried is `UNAVAILABLE` with a `RetryInfo`. What will never succeed is never `RESOURCE_EXHAUSTED` or
-//!   `OUT_OF_RANGE`, which some exporters retry whatever the details say: a request that is too large is `INVALID_ARGUMENT`.
+//!   `OUT_OF_RANGE`, which some exporters retry whatever the details say: a request that is too large is `INVALID_ARGUMENT`. Wrong keys
+//!   are `RESOURCE_EXHAUSTED` with a `RetryInfo`, once an address has sent too many.
 //! - A message names what the sender can change. It never carries the server's paths or its inner errors.
 
 use std::time::Duration;
@@ -27,12 +28,16 @@ pub enum Refusal {
     Unauthenticated,
     #[error("this key may not send data: it lacks the right `ingest`")]
     Forbidden,
+    #[error("too many wrong keys came from this address, and this is another one: wait, then send a right one")]
+    WrongKeys(Duration),
     #[error("this request was exported by this very sessionfold: the Tempo address it forwards to leads back to itself")]
     Loop,
     #[error("send OTLP with POST")]
     Method,
     #[error("unsupported content type {0:?}: send application/x-protobuf or application/json, or gRPC over HTTP/2 as application/grpc")]
     MediaType(String),
+    #[error("unsupported content type {0:?}: what is posted here is application/json")]
+    NotJson(String),
     #[error("unsupported content encoding {0:?}: send gzip, zstd, deflate or identity, one at a time")]
     Encoding(String),
     #[error("the body is not valid {coding}: {problem}")]
@@ -87,9 +92,11 @@ impl Refusal {
         match self {
             Self::Unauthenticated => row("unauthenticated", 401, Code::Unauthenticated,    None),
             Self::Forbidden       => row("forbidden",       403, Code::PermissionDenied,   None),
+            Self::WrongKeys(wait) => row("wrong_keys",      429, Code::ResourceExhausted,  Some(Duration::from_secs(wait.as_secs() + 1))),
             Self::Loop            => row("loop",            400, Code::FailedPrecondition, None),
             Self::Method          => row("method",          405, Code::Unimplemented,      None),
             Self::MediaType(_)    => row("content_type",    415, Code::Unimplemented,      None),
+            Self::NotJson(_)      => row("content_type",    415, Code::Unimplemented,      None),
             Self::Encoding(_)     => row("encoding",        415, Code::Unimplemented,      None),
             Self::Corrupt { .. }  => row("corrupt",         400, Code::InvalidArgument,    None),
             Self::Interrupted     => row("interrupted",     400, Code::Cancelled,          None),
@@ -163,6 +170,7 @@ impl From<Denied> for Refusal {
         match denied {
             Denied::Missing => Self::Unauthenticated,
             Denied::WrongRight => Self::Forbidden,
+            Denied::Slowed(wait) => Self::WrongKeys(wait),
         }
     }
 }
@@ -187,9 +195,11 @@ mod tests {
         vec![
             Refusal::Unauthenticated,
             Refusal::Forbidden,
+            Refusal::WrongKeys(Duration::from_millis(5_500)),
             Refusal::Loop,
             Refusal::Method,
             Refusal::MediaType("text/plain".into()),
+            Refusal::NotJson("text/plain".into()),
             Refusal::Encoding("br".into()),
             Refusal::Corrupt { coding: Coding::Gzip, problem: "x".into() },
             Refusal::Interrupted,
@@ -211,9 +221,10 @@ mod tests {
         for refusal in all() {
             let (http, grpc) = (refusal.http_status().as_u16(), refusal.to_status().code());
             assert_eq!(refusal.retry_after().is_some(), [429, 502, 503, 504].contains(&http), "{refusal:?}");
-            assert_eq!(refusal.retry_after().is_some(), grpc == Code::Unavailable, "{refusal:?}");
+            let expected = if matches!(refusal, Refusal::WrongKeys(_)) { Code::ResourceExhausted } else { Code::Unavailable };
+            assert_eq!(refusal.retry_after().is_some(), grpc == expected, "{refusal:?}");
             let retried_anyway = [Code::ResourceExhausted, Code::OutOfRange, Code::Aborted, Code::DataLoss, Code::Unknown, Code::Ok];
-            assert!(!retried_anyway.contains(&grpc), "{refusal:?}");
+            assert!(refusal.retry_after().is_some() || !retried_anyway.contains(&grpc), "{refusal:?}");
             let delay = refusal.to_status().get_details_retry_info().and_then(|info| info.retry_delay);
             assert_eq!(delay, refusal.retry_after(), "{refusal:?}");
         }

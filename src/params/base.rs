@@ -1,24 +1,33 @@
 //! Where clients reach this server, for links and for telling them.
+//!
+//! What a request says of its host is never repeated in a link: whoever can make somebody ask with a host of their own would lead them there.
 
 use http::uri::Authority;
 use http::{HeaderMap, Uri, header};
 
-/// Scheme, host and path prefix, or nothing where neither the configuration nor the request tells.
+/// Scheme, host and path prefix, or nothing where nobody tells.
 pub struct Base(String);
 
 // === impl Base ===
 
 impl Base {
-    /// The configured public URL; else what the proxy in front or the client says. A header that is no host is not repeated.
-    pub fn of(public_url: Option<&str>, headers: &HeaderMap, uri: &Uri) -> Self {
-        if let Some(url) = public_url {
-            return Self(url.trim_end_matches('/').to_owned());
+    /// The configured public URL; else nothing, which makes links relative.
+    pub fn public(public_url: Option<&str>) -> Self {
+        Self(public_url.map(|url| url.trim_end_matches('/').to_owned()).unwrap_or_default())
+    }
+
+    /// The configured public URL; else what the client, or the proxy in front, asked for. Only for an answer that a program reads which
+    /// was itself told this address, and that no cache may keep. A header that is no host is not repeated.
+    pub fn asked(public_url: Option<&str>, headers: &HeaderMap, uri: &Uri, is_tls: bool) -> Self {
+        if public_url.is_some() {
+            return Self::public(public_url);
         }
         let host =
             first(headers, "x-forwarded-host").or_else(|| first(headers, header::HOST.as_str())).or(uri.authority().map(Authority::as_str));
         let Some(host) = host.filter(|host| is_host(host)) else { return Self(String::new()) };
         let scheme = match first(headers, "x-forwarded-proto") {
             Some("https") => "https",
+            None if is_tls => "https",
             _ => "http",
         };
         Self(format!("{scheme}://{host}"))
@@ -50,7 +59,7 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        Base::of(public_url, &map, &Uri::from_static("/")).as_str().to_owned()
+        Base::asked(public_url, &map, &Uri::from_static("/"), false).as_str().to_owned()
     }
 
     #[test]
@@ -61,5 +70,7 @@ mod tests {
         assert_eq!(base(None, &proxied), "https://c.example");
         assert_eq!(base(None, &[("host", "evil\">/x")]), "");
         assert_eq!(base(None, &[]), "");
+        assert_eq!(Base::public(Some("https://a.example/s/")).as_str(), "https://a.example/s");
+        assert_eq!(Base::public(None).as_str(), "");
     }
 }

@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use prost::Message;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
 use super::options::Options;
@@ -39,6 +39,8 @@ pub struct Client {
 pub enum BuildError {
     #[error(transparent)]
     Target(#[from] InvalidTarget),
+    #[error("cannot read certificates from {}: {source}", path.display())]
+    Ca { path: std::path::PathBuf, source: std::io::Error },
     #[error("cannot prepare the connection to {target}: {source}")]
     Transport { target: String, source: tonic::transport::Error },
 }
@@ -92,8 +94,7 @@ impl Client {
         let instance_id = options.instance_id.parse().map_err(|_| InvalidTarget::HeaderValue(super::INSTANCE_HEADER.to_owned()))?;
         metadata.insert(super::INSTANCE_HEADER, instance_id);
         let tenant_header = options.tenant_header.as_deref().map(target::metadata_key).transpose()?;
-        let channel =
-            endpoint(&target, options).map_err(|source| BuildError::Transport { target: target.to_string(), source })?.connect_lazy();
+        let channel = endpoint(&target, options)?.connect_lazy();
         Ok(Self { channel, metadata, tenant_header, gzip: options.gzip, request_timeout: options.retry.request_timeout })
     }
 
@@ -125,16 +126,26 @@ impl Client {
     }
 }
 
-fn endpoint(target: &Target, options: &Options) -> Result<Endpoint, tonic::transport::Error> {
-    let endpoint = Endpoint::from_shared(target.to_string())?
-        .user_agent(concat!("sessionfold/", env!("CARGO_PKG_VERSION")))?
+fn endpoint(target: &Target, options: &Options) -> Result<Endpoint, BuildError> {
+    let failed = |source| BuildError::Transport { target: target.to_string(), source };
+    let endpoint = Endpoint::from_shared(target.to_string())
+        .and_then(|endpoint| endpoint.user_agent(concat!("sessionfold/", env!("CARGO_PKG_VERSION"))))
+        .map_err(failed)?
         .connect_timeout(options.retry.connect_timeout)
         .tcp_keepalive(Some(Duration::from_secs(30)))
         .tcp_nodelay(true);
     if !target.is_tls() {
         return Ok(endpoint);
     }
-    endpoint.tls_config(ClientTlsConfig::new().with_native_roots().domain_name(target.host()))
+    let tls = ClientTlsConfig::new().domain_name(target.host());
+    let tls = match &options.ca {
+        None => tls.with_native_roots(),
+        Some(path) => {
+            let pem = std::fs::read(path).map_err(|source| BuildError::Ca { path: path.clone(), source })?;
+            tls.ca_certificate(Certificate::from_pem(pem))
+        }
+    };
+    endpoint.tls_config(tls).map_err(failed)
 }
 
 // === impl RawCodec ===

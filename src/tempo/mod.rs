@@ -37,6 +37,7 @@ mod split;
 pub mod stamp;
 pub mod stamped;
 pub mod target;
+pub mod tls;
 pub mod verdict;
 
 /// The metadata key every export carries, with this instance's id. A request that comes in with our own id has gone in a circle.

@@ -3,6 +3,7 @@
 //! - Plain data: nothing is checked here; `Forwarder::new` refuses what cannot work, before anything is sent.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::journal::Position;
@@ -12,6 +13,8 @@ use crate::journal::Position;
 pub struct Options {
     /// Tempo's OTLP gRPC receiver: `host:port`, `http://host:port` or `https://host:port`.
     pub endpoint: String,
+    /// A PEM file of those who sign its certificate; `None`: whom the system trusts.
+    pub ca: Option<PathBuf>,
     /// Metadata sent with every export, for instance `Authorization`.
     pub headers: Vec<(String, String)>,
     /// The metadata key that names the tenant to Tempo; `None` sends every tenant's spans as one. The tenant `default` is never named: whoever
@@ -67,6 +70,7 @@ impl Options {
     pub fn new(endpoint: &str, instance_id: &str) -> Self {
         Self {
             endpoint: endpoint.to_owned(),
+            ca: None,
             headers: Vec::new(),
             tenant_header: Some("X-Scope-OrgID".to_owned()),
             gzip: false,

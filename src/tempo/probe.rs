@@ -12,6 +12,7 @@ use hyper_util::rt::TokioExecutor;
 use super::client::{BuildError, CallError, Client};
 use super::options::Options;
 use super::parts::Parts;
+use super::tls::{Trust, Version};
 use crate::model::ids::Tenant;
 
 /// What came of sending an empty export.
@@ -39,7 +40,7 @@ pub struct Warning(pub String);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    #[error("`{0}` is not an http URL of Tempo's query API")]
+    #[error("`{0}` is not an http or https URL of Tempo's query API")]
     Url(String),
     #[error("cannot ask {url}: {reason}")]
     Request { url: String, reason: String },
@@ -74,14 +75,15 @@ pub async fn reach(options: &Options) -> Result<Reached, BuildError> {
 }
 
 /// Reads the effective configuration from Tempo's query API at `query_url`, for instance `http://tempo:3200`.
-pub async fn settings(query_url: &str) -> Result<Settings, ProbeError> {
+pub async fn settings(query_url: &str, trust: &Trust) -> Result<Settings, ProbeError> {
     let url = format!("{}/status/config", query_url.trim_end_matches('/'));
     let uri: http::Uri = url.parse().map_err(|_| ProbeError::Url(query_url.to_owned()))?;
-    if uri.scheme_str() != Some("http") || uri.authority().is_none() {
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
         return Err(ProbeError::Url(query_url.to_owned()));
     }
     let failed = |reason: String| ProbeError::Request { url: url.clone(), reason };
-    let client: HttpClient<_, Empty<bytes::Bytes>> = HttpClient::builder(TokioExecutor::new()).build_http();
+    let connector = trust.connector(&uri, Version::Http1, None).map_err(|error| failed(error.to_string()))?;
+    let client: HttpClient<_, Empty<bytes::Bytes>> = HttpClient::builder(TokioExecutor::new()).build(connector);
     let exchange = async {
         let response = client.get(uri).await.map_err(|error| failed(chain(&error)))?;
         if !response.status().is_success() {

@@ -8,15 +8,18 @@ pub mod search;
 pub mod stream;
 pub mod text;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use super::tls::{Trust, Version};
 use crate::model::ids::{Tenant, TraceId};
 
 /// Tempo itself cuts a trace at 5 MB unless it is told otherwise.
@@ -27,8 +30,10 @@ const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
 /// How Tempo is asked.
 #[derive(Clone, Debug)]
 pub struct QueryOptions {
-    /// For instance `http://tempo:3200`.
+    /// For instance `http://tempo:3200`, or with https.
     pub url: String,
+    /// A PEM file of those who sign its certificate; `None`: whom the system trusts.
+    pub ca: Option<PathBuf>,
     /// Sent with every request.
     pub headers: Vec<(String, String)>,
     /// Say whose trace it is.
@@ -43,15 +48,17 @@ pub struct QueryClient {
     headers: Vec<(HeaderName, HeaderValue)>,
     send_tenant: bool,
     timeout: Duration,
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
     streams: stream::Streams,
 }
 
 /// Why there is no answer.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum QueryError {
-    #[error("`{0}` is not an http URL of Tempo's query API")]
+    #[error("`{0}` is not an http or https URL of Tempo's query API")]
     Url(String),
+    #[error("{0}")]
+    Trust(String),
     #[error("the header `{0}` cannot be sent")]
     Header(String),
     #[error("tempo did not answer within {0:?}")]
@@ -110,8 +117,8 @@ impl QueryError {
 impl QueryClient {
     pub fn new(options: &QueryOptions) -> Result<Self, QueryError> {
         let base = options.url.trim_end_matches('/').to_owned();
-        let is_http = base.parse::<http::Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.authority().is_some());
-        if !is_http {
+        let uri: http::Uri = base.parse().map_err(|_| QueryError::Url(options.url.clone()))?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
             return Err(QueryError::Url(options.url.clone()));
         }
         let mut headers = Vec::with_capacity(options.headers.len());
@@ -121,8 +128,10 @@ impl QueryClient {
                 _ => return Err(QueryError::Header(name.clone())),
             }
         }
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let streams = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+        let trust = Trust::file_or_system(options.ca.as_deref());
+        let connector = |version| trust.connector(&uri, version, None).map_err(|error| QueryError::Trust(error.to_string()));
+        let client = Client::builder(TokioExecutor::new()).build(connector(Version::Http1)?);
+        let streams = Client::builder(TokioExecutor::new()).http2_only(true).build(connector(Version::Http2)?);
         Ok(Self { base, headers, send_tenant: options.send_tenant, timeout: options.timeout, client, streams })
     }
 
@@ -143,7 +152,7 @@ impl QueryClient {
     }
 
     async fn ask(&self, tenant: &Tenant, path: &str, accept: &'static str, max_bytes: usize) -> Result<(StatusCode, Bytes), QueryError> {
-        let failed = |error: &dyn std::error::Error| QueryError::Request(error.to_string());
+        let failed = |error: &dyn std::error::Error| QueryError::Request(chain(error));
         let mut request = Request::get(format!("{}{path}", self.base)).header(header::ACCEPT, accept);
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -162,4 +171,9 @@ impl QueryClient {
         })?;
         Ok((status, body.to_bytes()))
     }
+}
+
+/// An error and what is below it: of a failed handshake the last says what is wrong.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |error| error.source()).fold(error.to_string(), |text, error| format!("{text}: {error}"))
 }

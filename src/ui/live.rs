@@ -207,7 +207,7 @@ impl Stream {
             return None;
         }
         self.sent_at = Instant::now();
-        let may_read = self.ui.authenticator.from_headers(&self.headers, Right::Read).is_ok();
+        let may_read = self.ui.authenticator.from_headers(&self.headers, None, Right::Read).is_ok();
         match made.event.filter(|_| may_read) {
             Some(event) if is_new => {
                 self.sent = Some(made.hash);

@@ -52,14 +52,16 @@ use refusal::Refusal;
 pub struct Ui {
     pub store: Arc<dyn Store>,
     pub authenticator: Arc<Authenticator>,
-    /// Where users reach this server; its path goes before every link. Without it the request's own headers tell.
+    /// Where users reach this server; its path goes before every link.
     pub public_url: Option<String>,
+    /// Where it listens itself, for what is pasted elsewhere, where no public URL is known. What a request calls it is not repeated.
+    pub own_url: String,
     /// Where whole spans can be asked for.
     pub tempo: Option<Arc<dyn TraceSource>>,
     /// Where people look into traces.
     pub grafana: Option<Grafana>,
-    /// The port that agents send OTLP over HTTP to, for the page that says how.
-    pub otlp_http_port: u16,
+    /// Where agents send OTLP over HTTP to, for the page that says how.
+    pub otlp_url: String,
     /// Grows whenever what readers see may have changed.
     pub version: Arc<dyn Fn() -> u64 + Send + Sync>,
     pub clock: Arc<dyn Fn() -> UnixNanos + Send + Sync>,

@@ -7,6 +7,7 @@ use maud::html;
 use super::frame::Frame;
 use super::visitor::Place;
 use super::words;
+use crate::auth::Denied;
 
 /// Why a page is not shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,6 +17,8 @@ pub(super) enum Refusal {
     /// Somebody must log in, but it is no page that could send them.
     Unauthenticated,
     Forbidden,
+    /// One wrong key too many.
+    Slowed(Denied),
     /// Holds what was looked for, in words.
     NotFound(&'static str),
     BadParam(String),
@@ -32,6 +35,7 @@ impl Refusal {
             Self::Login(_) => StatusCode::SEE_OTHER,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Slowed(denied) => denied.status(),
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::BadParam(_) => StatusCode::BAD_REQUEST,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
@@ -43,6 +47,7 @@ impl Refusal {
         match self {
             Self::Login(_) | Self::Unauthenticated => ("Log in", "Log in with a key that may read.".into()),
             Self::Forbidden => ("Not with this key", "This key may send traces, but not read them.".into()),
+            Self::Slowed(denied) => ("Wait a minute", denied.detail().into()),
             Self::NotFound(what) => {
                 ("Not found", format!("There is no such {what}: it was never here, was deleted, or is past its retention."))
             }
@@ -73,8 +78,13 @@ impl Refusal {
 impl Refusal {
     /// Says when it is worth coming again.
     fn advise(&self, response: &mut Response) {
-        if *self == Self::Busy {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let seconds = match self {
+            Self::Busy => Some(1),
+            Self::Slowed(denied) => denied.retry_after_seconds(),
+            _ => None,
+        };
+        if let Some(seconds) = seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
     }
 }

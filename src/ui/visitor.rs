@@ -9,7 +9,7 @@ use http::{HeaderMap, Uri, header};
 use super::Ui;
 use super::refusal::Refusal;
 use super::theme::Theme;
-use crate::auth::{Denied, Right};
+use crate::auth::{self, Denied, Right};
 use crate::model::ids::Tenant;
 use crate::params::base::Base;
 use crate::params::pairs;
@@ -30,8 +30,12 @@ pub(super) struct Place {
     pub(super) theme: Theme,
     /// What stands before every path, where a proxy serves us under one; empty or without a slash at its end.
     pub(super) prefix: String,
-    /// Scheme, host and prefix, for what is pasted elsewhere; empty where nothing tells.
+    /// Scheme, host and prefix, for what is pasted elsewhere. Where only the browser knows them, `live.js` corrects it.
     pub(super) base: String,
+    /// Whether `base` is what was configured, not merely where this server listens.
+    pub(super) is_base_known: bool,
+    /// Whether the browser's connection is https, so that cookies need no other.
+    pub(super) is_https: bool,
     /// Path and query of this page, without the prefix.
     pub(super) here: String,
     /// Whether there is somebody to log out.
@@ -48,11 +52,12 @@ impl FromRequestParts<Arc<Ui>> for Visitor {
     async fn from_request_parts(parts: &mut Parts, ui: &Arc<Ui>) -> Result<Self, Refusal> {
         let wants_events = accepts_events(&parts.headers);
         let place = Place::new(ui, &parts.headers, &parts.uri);
-        match ui.authenticator.from_headers(&parts.headers, Right::Read) {
+        match ui.authenticator.from_headers(&parts.headers, auth::peer(&parts.extensions), Right::Read) {
             Ok(tenant) => Ok(Self { tenant, place, wants_events, headers: parts.headers.clone() }),
             Err(Denied::Missing) if !wants_events => Err(Refusal::Login(place.login())),
             Err(Denied::Missing) => Err(Refusal::Unauthenticated),
             Err(Denied::WrongRight) => Err(Refusal::Forbidden),
+            Err(denied @ Denied::Slowed(_)) => Err(Refusal::Slowed(denied)),
         }
     }
 }
@@ -69,13 +74,19 @@ impl FromRequestParts<Arc<Ui>> for Place {
 
 impl Place {
     pub(super) fn new(ui: &Ui, headers: &HeaderMap, uri: &Uri) -> Self {
-        let base = Base::of(ui.public_url.as_deref(), headers, uri).as_str().to_owned();
+        let public = Base::public(ui.public_url.as_deref());
+        let is_base_known = !public.as_str().is_empty();
+        let base = if is_base_known { public.as_str().to_owned() } else { ui.own_url.clone() };
+        let forwarded = headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes().starts_with(b"https"));
+        let is_https = base.starts_with("https://") || forwarded;
         let here = uri.path_and_query().map_or("/", |here| here.as_str()).to_owned();
         let prefix = ui.public_url.as_deref().map(path_of).unwrap_or_default();
         Self {
             theme: Theme::of(headers),
             prefix,
             base,
+            is_base_known,
+            is_https,
             here,
             has_login: ui.authenticator.is_on(),
             behind_seconds: ui.store.lag().age.as_secs(),

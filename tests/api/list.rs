@@ -116,27 +116,23 @@ async fn previous_is_never_negative_and_past_the_end_it_is_the_last_page() {
 }
 
 #[tokio::test]
-async fn the_link_header_keeps_every_filter_and_says_where_the_server_is() {
+async fn the_link_header_keeps_every_filter_and_never_repeats_a_host() {
     let router = router(ids("s <\"é\">&=+%", 3));
     let query = "?limit=1&offset=1&search=s+%3C%22%C3%A9%22%3E%26%3D%2B%25&sort=-run_count&include=errors&nonsense=1";
-    let links = |base: &str| {
+    let links = {
         let kept = "search=s%20%3C%22%C3%A9%22%3E%26%3D%2B%25&sort=-run_count&include=errors";
-        let link = |offset, rel| format!("<{base}{LIST}?{kept}&offset={offset}&limit=1>; rel=\"{rel}\"");
+        let link = |offset, rel| format!("<{LIST}?{kept}&offset={offset}&limit=1>; rel=\"{rel}\"");
         format!("{}, {}", link(2, "next"), link(0, "prev"))
     };
-    for (headers, base) in [
-        (&[][..], ""),
-        (&[("host", "127.0.0.1:8080")], "http://127.0.0.1:8080"),
-        (&[("host", "[::1]:8080")], "http://[::1]:8080"),
-        (
-            &[("host", "inner:80"), ("x-forwarded-host", "traces.example.org, inner"), ("x-forwarded-proto", "https")],
-            "https://traces.example.org",
-        ),
-        (&[("host", "inner"), ("x-forwarded-proto", "javascript")], "http://inner"),
-        (&[("host", "evil/>; rel=\"next\"")], ""),
+    for headers in [
+        &[][..],
+        &[("host", "127.0.0.1:8080")],
+        &[("host", "evil.example")],
+        &[("host", "inner:80"), ("x-forwarded-host", "traces.example.org, inner"), ("x-forwarded-proto", "https")],
+        &[("host", "evil/>; rel=\"next\"")],
     ] {
         let answer = send(&router, "GET", &format!("{LIST}{query}"), headers).await;
-        assert_eq!(answer.header("link"), Some(links(base).as_str()), "{headers:?}");
+        assert_eq!(answer.header("link"), Some(links.as_str()), "{headers:?}");
         assert_eq!(answer.header("x-sessionfold-ignored"), Some("nonsense"));
     }
 }

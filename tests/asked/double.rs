@@ -116,7 +116,7 @@ impl Double {
 
     pub(crate) fn client(&self) -> QueryClient {
         let timeout = std::time::Duration::from_secs(20);
-        QueryClient::new(&QueryOptions { url: self.url(), headers: Vec::new(), send_tenant: false, timeout }).unwrap()
+        QueryClient::new(&QueryOptions { url: self.url(), ca: None, headers: Vec::new(), send_tenant: false, timeout }).unwrap()
     }
 
     /// How many questions were answered, and how many refused.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sessionfold::tempo::probe::{self, ProbeError, Reached};
+use sessionfold::tempo::tls::Trust;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::Code;
 
@@ -45,7 +46,7 @@ async fn a_receiver_is_told_from_a_refusal_and_from_nobody() {
 #[tokio::test]
 async fn settings_are_read_from_tempos_effective_configuration() {
     let url = serve_once("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nquery_end_cutoff: 30s\n  ingestion_time_range_slack: 2m0s\n").await;
-    let settings = probe::settings(&url).await.unwrap();
+    let settings = probe::settings(&url, &Trust::System).await.unwrap();
     assert_eq!(settings.slack, Some(Duration::from_secs(120)));
     assert_eq!(settings.warnings().len(), 2);
 }
@@ -53,9 +54,9 @@ async fn settings_are_read_from_tempos_effective_configuration() {
 #[tokio::test]
 async fn a_query_api_that_is_not_there_is_an_error_with_its_url() {
     let url = serve_once("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
-    assert!(matches!(probe::settings(&url).await, Err(ProbeError::Status { status: 404, .. })));
+    assert!(matches!(probe::settings(&url, &Trust::System).await, Err(ProbeError::Status { status: 404, .. })));
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error = probe::settings(&format!("http://{closed}")).await.unwrap_err();
+    let error = probe::settings(&format!("http://{closed}"), &Trust::System).await.unwrap_err();
     assert!(error.to_string().contains("/status/config") && error.to_string().contains("refused"), "{error}");
-    assert!(matches!(probe::settings("tempo:3200").await, Err(ProbeError::Url(_))));
+    assert!(matches!(probe::settings("tempo:3200", &Trust::System).await, Err(ProbeError::Url(_))));
 }

@@ -204,7 +204,7 @@ pub async fn open_with(auth: Authenticator, options: Options, limits: Limits) ->
 /// The door of the SDK's HTTP path.
 pub async fn open_observe(auth: Authenticator, options: Options, public_url: Option<&str>) -> Door {
     let public_url = public_url.map(str::to_owned);
-    open_doors(auth, options, Limits::default(), |receiver| ingest::observe::router(receiver, public_url)).await
+    open_doors(auth, options, Limits::default(), |receiver| ingest::observe::router(receiver, public_url, false)).await
 }
 
 async fn open_doors(auth: Authenticator, options: Options, limits: Limits, router: impl FnOnce(Receiver) -> axum::Router) -> Door {

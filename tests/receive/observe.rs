@@ -206,7 +206,10 @@ async fn a_sender_that_leaves_before_its_answer_is_noted() {
     door.store.hold();
     let body = r#"{"calls":[{"model":"m"}]}"#;
     let mut sender = TcpStream::connect(door.address).await.unwrap();
-    let head = format!("POST {BASE}/runs/{run}/llm-calls/ HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let head = format!(
+        "POST {BASE}/runs/{run}/llm-calls/ HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     sender.write_all(head.as_bytes()).await.unwrap();
     door.store.arrived(1).await;
     drop(sender);

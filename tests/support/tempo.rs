@@ -132,7 +132,7 @@ impl Tempo {
 
     /// Our own client of its query API.
     pub fn query_client(&self) -> QueryClient {
-        let options = QueryOptions { url: self.query_url(), headers: Vec::new(), send_tenant: false, timeout: PATIENCE };
+        let options = QueryOptions { url: self.query_url(), ca: None, headers: Vec::new(), send_tenant: false, timeout: PATIENCE };
         QueryClient::new(&options).unwrap()
     }
 

@@ -14,6 +14,7 @@ use sessionfold::model::ids::Tenant;
 use sessionfold::tempo::metrics::DropReason;
 use sessionfold::tempo::options::{BatchOptions, Options};
 use sessionfold::tempo::probe::{self, Reached};
+use sessionfold::tempo::tls::Trust;
 use sessionfold::tempo::verdict::Cause;
 
 use crate::bench::{Bench, eventually, padded_request, request};
@@ -198,7 +199,7 @@ async fn a_real_tempos_settings_are_read() {
     let settings = [("TEMPO_SLACK", "2m"), ("TEMPO_END_CUTOFF", "30s")];
     let mut tempo = Tempo::prepare(&settings);
     tempo.start().await;
-    let read = probe::settings(&tempo.query_url()).await.unwrap();
+    let read = probe::settings(&tempo.query_url(), &Trust::System).await.unwrap();
     assert_eq!((read.slack, read.cutoff), (Some(Duration::from_secs(120)), Some(Duration::from_secs(30))));
     assert_eq!(probe::reach(&options(&tempo)).await.unwrap(), Reached::Yes);
     // The query port speaks gRPC to nobody, or not this service.

@@ -111,10 +111,12 @@ async fn wrong_keys_are_refused_and_throttled() {
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{n}");
         assert!(!answer.text.contains("guess-number"));
     }
-    let answer = visitor.post("/login", &format!("key={READER}")).await;
+    assert_eq!(visitor.post("/login", "key=guess-number-9").await.status, StatusCode::UNAUTHORIZED);
+    let answer = visitor.post("/login", "key=guess-number-10").await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(answer.header("retry-after").parse::<u64>().unwrap() <= 6);
-    // Who has a cookie or a key is not concerned.
+    // Who has a right one is not concerned, though they share the address.
+    assert_eq!(visitor.post("/login", &format!("key={READER}")).await.status, StatusCode::SEE_OTHER);
     assert_eq!(visitor.send(Method::GET, SESSIONS, &[("x-wax-key", READER)], "").await.status, StatusCode::OK);
 }
 

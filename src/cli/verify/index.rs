@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::super::own_identity;
 use super::{Scope, VerifyError};
 use crate::app;
 use crate::config::Config;
@@ -13,8 +14,10 @@ use crate::model::query::{SessionQuery, Sort, SortField};
 use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
 use crate::params::pairs;
+use crate::server::reachable;
 use crate::store::local::{LocalStore, Running};
 use crate::store::{RunPage, Store};
+use crate::tempo::tls::Trust;
 
 const SESSIONS: &str = "/api/v1/observability/sessions/";
 /// The metric that says how much Tempo was not sent yet, in bytes.
@@ -61,8 +64,13 @@ pub(super) struct IndexedSpans {
 
 impl Index {
     pub(super) async fn find(config: &Config, key: Option<&str>, tenant: &Tenant) -> Result<Self, VerifyError> {
-        let base = format!("http://{}", crate::cli::reachable(config.server.http));
-        let client = Client::new(&base, Door::Api, key).map_err(|error| VerifyError::Index(error.to_string()))?;
+        let address = reachable(config.server.http);
+        let is_tls = !config.server.tls_cert.as_os_str().is_empty();
+        let base = format!("{}://{address}", if is_tls { "https" } else { "http" });
+        // What stays on this machine needs no certificate to be believed, and an address of loopback stands in none.
+        let trust = if address.ip().is_loopback() { Trust::Anybody } else { Trust::System };
+        let client = Client::secured(&base, Door::Api, key, &trust, own_identity(config).as_ref())
+            .map_err(|error| VerifyError::Index(error.to_string()))?;
         match client.get("/healthz").await {
             Ok(_) => return Ok(Self::Server(Box::new(client))),
             Err(ClientError::NotRunning { .. }) => {}

@@ -19,10 +19,12 @@ use self::index::Index;
 use super::progress::bar;
 use super::since::{self, Since};
 use super::{EXIT_UNKNOWN, Settings, fail, query_client, refuse};
+use crate::app;
 use crate::config::Config;
 use crate::model::ids::Tenant;
 use crate::tempo::query::search::Window;
 use crate::tempo::query::{QueryClient, QueryError};
+use crate::tempo::tls::Trust;
 use crate::tempo::{probe, stamped};
 
 #[derive(Clone, Debug, Args)]
@@ -112,7 +114,10 @@ pub(super) fn run(args: &VerifyArgs, config: &Config) -> ExitCode {
 
 async fn verify(args: &VerifyArgs, config: &Config, tenant: &Tenant, client: &QueryClient) -> Result<Comparison, VerifyError> {
     // Nobody else says whether something came too late for search; where Tempo does not, that stays open.
-    let slack = probe::settings(&config.forward.tempo_query).await.ok().and_then(|settings| settings.slack);
+    let slack = probe::settings(&config.forward.tempo_query, &Trust::file_or_system(app::tempo_ca(config)))
+        .await
+        .ok()
+        .and_then(|settings| settings.slack);
     let index = Index::find(config, args.key.as_deref(), tenant).await?;
     let began = Instant::now();
     // What was sent just now is held until its traces have settled. Under steady load something always waits; then young runs are left out anyway.

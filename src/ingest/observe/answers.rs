@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat};
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
@@ -26,7 +26,10 @@ pub(super) fn config(base: &str, tenant: &Tenant) -> Response {
     if !base.is_empty() {
         body["otel_endpoint"] = json!(base);
     }
-    answer(StatusCode::OK, &body)
+    let mut response = answer(StatusCode::OK, &body);
+    // It may repeat the host that was asked for, which is right for nobody but the one who asked.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 pub(super) fn policy_check() -> Response {
@@ -96,6 +99,7 @@ pub(super) fn refused(refusal: &Refusal) -> Response {
     let detail = match refusal {
         Refusal::Unauthenticated => format!("{} Set WAXELL_API_KEY to a key of this sessionfold.", Denied::Missing.detail()),
         Refusal::Forbidden => format!("{refusal}."),
+        Refusal::WrongKeys(_) => format!("{} {refusal}. Set WAXELL_API_KEY to a key of this sessionfold.", Denied::Missing.detail()),
         _ if status == StatusCode::TOO_MANY_REQUESTS => format!("Storage quota: {refusal}."),
         other => format!("{other}."),
     };

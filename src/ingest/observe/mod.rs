@@ -4,6 +4,7 @@
 //! - The SDK shows every answer that is no 2xx as a warning in its user's log, and waits and tries again on a 5xx. So what it may do without
 //!   is answered with an empty success, and where nothing can be taken it hears 429, which it does not repeat.
 //! - Everything is allowed: there are no policies here.
+//! - What is posted must be `application/json`, as the SDK says: a page of another site can send any other type without asking first.
 //! - Every answer is a JSON object. The slash at the end of a path may be missing.
 
 mod answers;
@@ -13,7 +14,8 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
-use http::{Method, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method, StatusCode};
 
 use self::route::Route;
 use super::body::Held;
@@ -33,11 +35,13 @@ struct Observe {
     receiver: Receiver,
     /// Where users reach this server; without it the request's own headers tell.
     public_url: Option<String>,
+    /// Whether it is reached over https where no header says so.
+    is_tls: bool,
 }
 
 /// Everything under `/api/v1/observe/` that no other door has a route for, and what the SDK posts under `/api/v1/observability/`.
-pub fn router(receiver: Receiver, public_url: Option<String>) -> Router {
-    let state = Observe { receiver, public_url };
+pub fn router(receiver: Receiver, public_url: Option<String>, is_tls: bool) -> Router {
+    let state = Observe { receiver, public_url, is_tls };
     Router::new()
         .route("/api/v1/observe/{*rest}", any(serve))
         .route("/api/v1/observability/runs/{run}/memory/{*rest}", any(serve))
@@ -56,10 +60,15 @@ async fn serve(State(observe): State<Observe>, request: Request) -> Response {
 
 impl Observe {
     async fn answer(&self, route: &Route, request: Request) -> Result<Response, Refusal> {
-        let tenant = self.receiver.sender(request.headers())?;
+        let (parts, body) = request.into_parts();
+        let tenant = self.receiver.sender(&parts)?;
+        if parts.method == Method::POST {
+            needs_json(&parts.headers)?;
+        }
+        let request = Request::from_parts(parts, body);
         match *route {
             Route::Config => {
-                let base = Base::of(self.public_url.as_deref(), request.headers(), request.uri());
+                let base = Base::asked(self.public_url.as_deref(), request.headers(), request.uri(), self.is_tls);
                 Ok(answers::config(base.as_str(), &tenant))
             }
             Route::PolicyCheck => Ok(answers::policy_check()),
@@ -120,6 +129,12 @@ impl Observe {
         }
         self.receiver.decode(held, coding).await
     }
+}
+
+fn needs_json(headers: &HeaderMap) -> Result<(), Refusal> {
+    let sent = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default();
+    let name = sent.split(';').next().unwrap_or_default().trim();
+    if name.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(Refusal::NotJson(sent.chars().take(100).collect())) }
 }
 
 fn mint() -> Result<RunId, Refusal> {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use http::uri::PathAndQuery;
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
@@ -78,7 +79,7 @@ struct Span {
 }
 
 /// What a stream is asked with; another client than that of the rest, which speaks HTTP/1.1.
-pub(super) type Streams = Client<HttpConnector, tonic::body::Body>;
+pub(super) type Streams = Client<HttpsConnector<HttpConnector>, tonic::body::Body>;
 
 // === impl QueryClient ===
 

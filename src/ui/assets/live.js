@@ -133,7 +133,17 @@
 
   // --- copying
 
-  function show(root) { for (const button of root.querySelectorAll("[data-copy][hidden]")) button.hidden = !navigator.clipboard; }
+  function show(root) {
+    for (const button of root.querySelectorAll("[data-copy][hidden]")) button.hidden = !navigator.clipboard;
+    for (const code of root.querySelectorAll("[data-listener]")) {
+      // The server says where it listens; only the browser knows by which name it is reached. The pages' own port is the address's.
+      const listener = new URL(code.dataset.listener);
+      const isPages = code.id === "text-curl";
+      const known = isPages ? location.origin : `${listener.protocol}//${location.hostname}:${listener.port}`;
+      const said = code.textContent.replaceAll(code.dataset.listener, known);
+      if (said !== code.textContent) code.textContent = said;
+    }
+  }
 
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::state::ListState;
 use crate::store::overview::Overview;
 use crate::ui::Ui;
-use crate::ui::session::copyable;
+use crate::ui::session::{copyable, copyable_from};
 use crate::ui::visitor::Place;
 use crate::ui::words;
 
@@ -24,19 +24,15 @@ const ADD_ID_WAXELL: &str = r#"await handle_message("Hello!", session_id="sessio
 
 /// Nothing has come yet.
 pub(super) fn nothing_received(ui: &Ui, place: &Place) -> Markup {
-    let host = place.base.split_once("://").map_or(place.base.as_str(), |(_, rest)| rest);
-    let host = host.split('/').next().unwrap_or_default();
-    // A port stands behind the last colon, unless that is inside an IPv6 address.
-    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(name, _)| name);
-    let name = if name.is_empty() { "127.0.0.1" } else { name };
-    let endpoint = format!("http://{name}:{}", ui.otlp_http_port);
+    let endpoint = &ui.otlp_url;
+    let heard = (!place.is_base_known).then_some(endpoint.as_str());
     html! {
         div.empty {
             h2 { "Nothing received yet" }
             p { "Point an agent here. Any OpenTelemetry SDK takes its endpoint from the environment:" }
-            (copyable("endpoint", "Environment", &format!("export OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}\nexport OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")))
+            (copyable_from("endpoint", "Environment", &format!("export OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}\nexport OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"), heard))
             p { "Or send one span by hand, and see it appear on this page:" }
-            (copyable("first-span", "One span", &first_span(&endpoint, ui.authenticator.is_on())))
+            (copyable_from("first-span", "One span", &first_span(endpoint, ui.authenticator.is_on()), heard))
             p { "Or fill it with conversations to look at:" }
             (copyable("demo", "Demo", "sessionfold demo"))
         }

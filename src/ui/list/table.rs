@@ -162,9 +162,5 @@ fn curl(place: &Place, state: &ListState, now: UnixNanos) -> Markup {
         .map(|start| format::timestamp(UnixNanos(start.0 / 60_000_000_000 * 60_000_000_000)));
     let query = state.api_query(start.as_deref());
     let separator = if query.is_empty() { "" } else { "?" };
-    crate::ui::session::copyable(
-        "curl",
-        "Copy as curl",
-        &crate::ui::session::curl(place, &format!("/api/v1/observability/sessions/{separator}{query}")),
-    )
+    crate::ui::session::curl(place, &format!("/api/v1/observability/sessions/{separator}{query}"))
 }

@@ -22,7 +22,7 @@ pub(super) fn links(ui: &Ui, place: &Place, summary: &SessionSummary) -> Markup 
             a href=(place.to(&format!("{api}?include=usage,users,models,errors"))) { "JSON" }
             a href=(place.to(&format!("{PATH}{id}?format=csv"))) download { "CSV" }
             (copyable("traceql", "TraceQL", &elsewhere.traceql))
-            (copyable("curl", "Copy as curl", &curl(place, &api)))
+            (curl(place, &api))
         }
     }
 }
@@ -52,23 +52,30 @@ fn explore(title: &str, links: &[Link]) -> Markup {
 
 /// A text to be taken elsewhere: to be marked by hand, or copied by the button that `live.js` shows.
 pub(in crate::ui) fn copyable(id: &str, title: &str, text: &str) -> Markup {
+    copyable_from(id, title, text, None)
+}
+
+/// As [`copyable`]; `listener` is an address in the text that is only where this server listens. The browser knows better under which
+/// name it got here: `live.js` puts that in its place.
+pub(in crate::ui) fn copyable_from(id: &str, title: &str, text: &str, listener: Option<&str>) -> Markup {
     let target = format!("text-{id}");
     html! {
         details.copyable open[id != "curl" && id != "traceql"] {
             summary { (title) }
             div.text {
-                pre tabindex="0" { code id=(target) { (text) } }
+                pre tabindex="0" { code id=(target) data-listener=[listener] { (text) } }
                 button.quiet type="button" data-copy=(target) hidden { "Copy" }
             }
         }
     }
 }
 
-pub(in crate::ui) fn curl(place: &Place, path_and_query: &str) -> String {
-    let base = if place.base.is_empty() { "http://127.0.0.1:8080" } else { &place.base };
+pub(in crate::ui) fn curl(place: &Place, path_and_query: &str) -> Markup {
+    let base = &place.base;
     let key = if place.has_login { " -H \"X-Wax-Key: $KEY\"" } else { "" };
     // Everything in an address of ours is percent-encoded, so no quote can end this one.
-    format!("curl{key} '{base}{path_and_query}'")
+    let text = format!("curl{key} '{base}{path_and_query}'");
+    copyable_from("curl", "Copy as curl", &text, (!place.is_base_known).then_some(base))
 }
 
 /// The session's runs, by what is stamped onto its spans and by the keys that its agents most likely wrote.

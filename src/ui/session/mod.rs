@@ -16,7 +16,7 @@ use http::Uri;
 use maud::{Markup, html};
 
 use self::digest::Digest;
-pub(super) use self::elsewhere::{copyable, curl, in_grafana};
+pub(super) use self::elsewhere::{copyable, copyable_from, curl, in_grafana};
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
