@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
+mod commands;
 mod double;
 mod reading;
