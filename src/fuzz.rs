@@ -5,13 +5,20 @@
 
 use std::collections::BTreeMap;
 
+use crate::auth;
 use crate::conventions::{self, Strings};
 use crate::fold::{Folded, Rules, TraceFacts, TraceLimit, fold};
+use crate::ingest;
+use crate::journal;
 use crate::model::facts::SpanFact;
 use crate::model::ids::TraceId;
 use crate::model::time::UnixNanos;
-use crate::model::usage::{Cost, NanoUsd};
-use crate::{auth, ingest, journal, params, prices, tempo, ui, wire};
+use crate::model::usage::{Call, Cost, NanoUsd};
+use crate::params;
+use crate::prices;
+use crate::tempo;
+use crate::ui;
+use crate::wire;
 
 /// A target by the name of its directory in `fuzz/corpus`.
 pub struct Target {
@@ -78,7 +85,7 @@ fn runs<'a>(trace: TraceId, facts: impl Iterator<Item = &'a SpanFact>) -> Folded
     for fact in facts {
         set.join(fact.clone(), TraceLimit { max_spans: 10_000 });
     }
-    let price = |call: &crate::model::usage::Call, _| (&*call.model == "gpt-4o").then_some(Cost::emitted(NanoUsd(3)));
+    let price = |call: &Call, _| (&*call.model == "gpt-4o").then_some(Cost::emitted(NanoUsd(3)));
     fold(trace, &set, &[], &Rules { price: &price, silent_since: UnixNanos(1_600_000_000_000_000_000) })
 }
 
