@@ -6,6 +6,7 @@
 //! - On shutdown: no new connection, requests in flight are finished, idle connections closed; what is left at the deadline is dropped.
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -135,6 +136,8 @@ async fn next(
     loop {
         match shutdown.run_until_cancelled(listener.accept()).await? {
             Ok((stream, peer)) => return Some((stream, peer, place)),
+            // The peer left before it was served.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
                 if let Some(n_times) = notices.due("accept", 1, Instant::now()) {
                     tracing::warn!(%error, n_times, "cannot accept a connection");

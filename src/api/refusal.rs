@@ -19,7 +19,7 @@ pub(super) enum Refusal {
     NoSuchPath,
     /// Holds the methods that the path has, as `Allow` lists them.
     BadMethod(&'static str),
-    /// Too many streamed answers are under way.
+    /// Too many streamed answers are under way, or something that an answer needs is short at the moment.
     Busy,
     /// The journal is full: nothing can be recorded until it has room.
     Full,
@@ -56,7 +56,7 @@ impl Refusal {
             Self::NotFound => "Not found.",
             Self::NoSuchPath => "No such path; the API is described at /api/openapi.yaml.",
             Self::BadMethod(_) => "Method not allowed.",
-            Self::Busy => "Too many large answers are being sent; try again soon.",
+            Self::Busy => "Too much is being asked for at this moment; try again soon.",
             Self::Full => "The journal is full, so nothing can be deleted now; try again later.",
             Self::Unavailable => "The store takes no changes now; try again later.",
             Self::Internal => "Internal error; the server's log says more.",
@@ -116,6 +116,10 @@ impl From<AcceptError> for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
+        if error.is_transient() {
+            tracing::warn!(%error, "a read failed for want of something that is short at the moment");
+            return Self::Busy;
+        }
         tracing::error!(%error, "a read failed");
         Self::Internal
     }

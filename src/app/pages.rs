@@ -6,8 +6,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use super::wiring::{now, public_url};
+use super::wiring::public_url;
 use crate::auth::Authenticator;
+use crate::clock::now;
 use crate::config::{self, Config};
 use crate::model::ids::{Tenant, TraceId};
 use crate::params::explore::Grafana;

@@ -1,15 +1,15 @@
 //! `sessionfold demo`: traffic to look at, sent to a running server, and its removal.
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Args;
 
 use super::{fail, print_line};
+use crate::clock;
 use crate::demo::client::{Client, ClientError, Door};
 use crate::demo::traffic::{self, PREFIX, Plan, SESSIONS_MAX};
 use crate::demo::{clean, send};
-use crate::model::time::UnixNanos;
 
 /// Long enough for a talk, short enough to be left running by mistake.
 const LIVE_MAX: Duration = Duration::from_secs(3600);
@@ -59,8 +59,7 @@ async fn show(args: &DemoArgs) -> Result<(), String> {
         // Small enough to be typed again.
         None => u64::from(getrandom::u32().map_err(|error| format!("cannot draw a random number: {error}"))? % 1_000_000),
     };
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| format!("the clock stands before 1970: {error}"))?;
-    let now = UnixNanos(u64::try_from(since_1970.as_nanos()).map_err(|error| format!("the clock stands beyond 2554: {error}"))?);
+    let now = clock::now();
     let traffic = traffic::make(&Plan { sessions: args.sessions, seed, now, live: args.live });
     let n_sessions = traffic.truth.len();
     let n_runs: usize = traffic.truth.values().map(|session| session.runs.len()).sum();

@@ -107,6 +107,10 @@ impl Default for Limits {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
+        if error.is_transient() {
+            tracing::warn!(%error, "a read failed for want of something that is short at the moment");
+            return Self::Busy;
+        }
         tracing::error!(%error, "a read failed");
         Self::Internal
     }

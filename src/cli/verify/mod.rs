@@ -9,7 +9,7 @@ mod index;
 mod print;
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -18,6 +18,7 @@ use self::index::Index;
 use super::progress::bar;
 use super::since::{self, Since};
 use super::{EXIT_UNKNOWN, Settings, fail, query_client, refuse};
+use crate::clock;
 use crate::config::Config;
 use crate::model::ids::Tenant;
 use crate::tempo::query::search::Window;
@@ -97,7 +98,7 @@ pub(super) fn run(args: &VerifyArgs, config: &Config) -> ExitCode {
 }
 
 async fn verify(args: &VerifyArgs, config: &Config, tenant: &Tenant, client: &QueryClient) -> Result<Comparison, VerifyError> {
-    let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()).unwrap_or(u64::MAX);
+    let now = clock::now().0;
     let back = |by: Duration| now.saturating_sub(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX));
     let start = args.since.start(now).filter(|_| args.session.is_none());
     let scope = Scope { session: args.session.clone(), start, young: back(args.grace) };
