@@ -17,7 +17,9 @@
 //! | layer | module | what it is |
 //! |---|---|---|
 //! | 0 | [`model`] | ids, time, usage, facts, run, session, query: values only |
+//! | 0 | [`faults`] | what an I/O error means: a shortage that passes, or failed storage |
 //! | 1 | [`wire`] | OTLP bytes to borrowed views and back; our own stored messages |
+//! | 1 | [`clock`] | the time of day, and a clock that goes on in suspend |
 //! | 1 | [`journal`] | the append log; payloads are opaque to it |
 //! | 1 | [`bounds`] | what all requests together may take: memory, blocking work, streamed answers |
 //! | 2 | [`conventions`] | attributes of every dialect to one `SpanFact` |
@@ -37,9 +39,11 @@ pub mod app;
 pub mod auth;
 pub mod bounds;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod conventions;
 pub mod demo;
+pub mod faults;
 pub mod fold;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -14,6 +14,7 @@ mod rewound;
 pub mod tls;
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -186,6 +187,8 @@ async fn next(
     loop {
         match shutdown.run_until_cancelled(listener.accept()).await? {
             Ok((stream, peer)) => return Some((stream, peer, place)),
+            // The peer left before it was served.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
                 if let Some(n_times) = notices.due("accept", 1, Instant::now()) {
                     tracing::warn!(%error, n_times, "cannot accept a connection");

@@ -110,6 +110,7 @@ impl Collector for JournalCollector {
             ("record_bytes", "Bytes of the records made durable", stats.appended_bytes()),
             ("syncs", "Calls of fdatasync; records over syncs is the size of a group commit", stats.syncs()),
             ("no_space", "Groups refused because the disk was full", stats.no_space()),
+            ("shortages", "Groups refused for want of file descriptors or memory", stats.shortages()),
         ];
         for (name, help, value) in counters {
             let metric = ConstCounter::new(value);

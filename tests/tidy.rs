@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// The modules by layer, lowest first: a module uses strictly lower layers only (the table in `src/lib.rs`).
 const LAYERS: [&[&str]; 8] = [
-    &["model"],
-    &["wire", "journal", "bounds"],
+    &["model", "faults"],
+    &["wire", "journal", "bounds", "clock"],
     &["conventions", "fold", "prices"],
     &["index", "tempo"],
     &["store"],

@@ -174,6 +174,10 @@ impl From<StoreError> for Cut<Refusal> {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
+        if error.is_transient() {
+            tracing::warn!(%error, "a read failed for want of something that is short at the moment");
+            return Self::Busy;
+        }
         if error.is_busy() {
             return Self::Busy;
         }

@@ -9,6 +9,7 @@
 mod access;
 mod answers;
 mod budget;
+mod descriptors;
 mod lag;
 mod pages;
 mod reload;
@@ -75,6 +76,12 @@ pub enum StartError {
     /// With what to do about it.
     #[error("{0}")]
     Bind(String),
+    /// The environment allows too few open files.
+    #[error(
+        "at most {limit} files may be open at once, and {needed} are needed at least: raise the limit (ulimit -n, LimitNOFILE= in a systemd \
+         unit, ulimits in a compose file)"
+    )]
+    Descriptors { limit: u64, needed: u64 },
     #[error("cannot use the data directory {path}: {source}")]
     DataDir { path: String, source: std::io::Error },
     #[error("cannot open the journal: {0}")]
@@ -207,9 +214,13 @@ fn report(position: &Mutex<PositionFile>, ended: Result<Ending, ForwardError>) {
         Ok(ending) => ending,
         Err(error) => return tracing::error!(%error, "forwarding stopped: spans are still accepted and stay in the journal"),
     };
-    if let Err(error) = lock(position).set(ending.position) {
-        tracing::warn!(%error, "how far Tempo was fed could not be written: the last spans are sent again after the next start");
+    let mut position = lock(position);
+    if let Err(error) = position.set(ending.position) {
+        // The note survives this process, if not a power cut.
+        let _ = position.note(ending.position);
+        tracing::warn!(%error, "how far Tempo was fed could not be made durable: the last spans may be sent again after the next start");
     }
+    drop(position);
     if ending.left_bytes > 0 {
         let bytes = ending.left_bytes;
         tracing::info!(bytes, "the journal keeps what Tempo does not have yet; it is forwarded after the next start");

@@ -9,8 +9,9 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
-use super::wiring::{now, public_url, tempo_ca};
+use super::wiring::{public_url, tempo_ca};
 use crate::bounds::stream::StreamLimits;
+use crate::clock::now;
 use crate::config::{self, Config};
 use crate::model::ids::{Tenant, TraceId};
 use crate::params::explore::Grafana;

@@ -1,11 +1,12 @@
 //! How long the journal keeps what it has: until every reader has passed it.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::ForwardStatus;
+use crate::clock::Moment;
 use crate::journal::{Journal, Position};
 use crate::store::local::LocalStore;
 
@@ -20,8 +21,9 @@ pub(super) struct Keeper {
     /// Without a Tempo, raw requests are kept this long and this large, so that a trace can still be shown whole.
     pub(super) raw_max_age: Duration,
     pub(super) raw_max_bytes: u64,
-    /// Where the journal ended at some times past, oldest first. At most one a minute within `raw_max_age`.
-    pub(super) marks: VecDeque<(Instant, Position)>,
+    /// Where the journal ended at some times past, oldest first. At most one a minute within `raw_max_age`. The night that a laptop sleeps
+    /// counts, and a clock that is set does not.
+    pub(super) marks: VecDeque<(Moment, Position)>,
 }
 
 impl Keeper {
@@ -29,7 +31,7 @@ impl Keeper {
         loop {
             let wanted = match &forwarded {
                 Some(status) => status.forwarded_position(),
-                None => self.raw_floor(Instant::now()),
+                None => self.raw_floor(Moment::now()),
             };
             self.journal.release(wanted.min(store.checkpointed()));
             if stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
@@ -39,14 +41,14 @@ impl Keeper {
     }
 
     /// What lies before it is too old or too much to keep.
-    fn raw_floor(&mut self, now: Instant) -> Position {
+    fn raw_floor(&mut self, now: Moment) -> Position {
         let end = self.journal.end();
-        if self.marks.back().is_none_or(|(at, _)| now.duration_since(*at) >= MARK_EVERY) {
+        if self.marks.back().is_none_or(|(at, _)| now.since(*at) >= MARK_EVERY) {
             self.marks.push_back((now, end));
         }
         let mut by_age = self.journal.start();
         while let Some((at, position)) = self.marks.front() {
-            if now.duration_since(*at) < self.raw_max_age {
+            if now.since(*at) < self.raw_max_age {
                 break;
             }
             by_age = by_age.max(*position);
@@ -78,9 +80,26 @@ mod tests {
             let record = Record { head: Bytes::new(), body: Bytes::from(vec![7; 4096]) };
             let appended = journal.append(record, Class::Spans).await;
             assert!(appended.is_ok(), "record {n}: {appended:?}");
-            journal.release(keeper.raw_floor(Instant::now()));
+            journal.release(keeper.raw_floor(Moment::now()));
         }
         let (used_bytes, max_bytes) = journal.usage();
         assert!(used_bytes > max_bytes / 4, "it keeps what there is room for, not {used_bytes} bytes");
+    }
+
+    #[tokio::test]
+    async fn raw_requests_age_by_a_clock_that_goes_on_in_suspend() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(dir.path(), Options::default()).unwrap();
+        let hour = Duration::from_secs(3600);
+        let mut keeper = Keeper { journal: journal.clone(), raw_max_age: 24 * hour, raw_max_bytes: 1 << 30, marks: VecDeque::new() };
+        let evening = Moment::now();
+        let append = || journal.append(Record { head: Bytes::new(), body: Bytes::from(vec![7; 4096]) }, Class::Spans);
+        append().await.unwrap();
+        let kept = journal.end();
+        assert_eq!(keeper.raw_floor(evening), Position(0));
+        append().await.unwrap();
+        // The lid was closed for most of this.
+        assert_eq!(keeper.raw_floor(evening.plus(23 * hour)), Position(0));
+        assert_eq!(keeper.raw_floor(evening.plus(25 * hour)), kept);
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue};
@@ -24,6 +24,7 @@ use crate::api::{self, Api, ApiMetrics, StreamLimits};
 use crate::auth;
 use crate::bounds::flights::Flights;
 use crate::bounds::memory::Memory;
+use crate::clock::{now, steady};
 use crate::config::{self, Config};
 use crate::fold::TraceLimit;
 use crate::ingest::{self, InstanceMark, Receiver};
@@ -33,7 +34,7 @@ use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery};
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
-use crate::model::time::{Nanos, UnixNanos};
+use crate::model::time::UnixNanos;
 use crate::prices::Prices;
 use crate::server;
 use crate::store::local::{self, LocalStore};
@@ -64,6 +65,7 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
     if let Some(excess) = budget.excess() {
         tracing::warn!("{excess}");
     }
+    let max_connections = super::descriptors::connections_each(budget.max_connections)?;
     let wanted = listen_addresses(config);
     let [otlp_grpc, otlp_http, http] = bind(wanted).await?;
     let addresses = [local(&otlp_grpc)?, local(&otlp_http)?, local(&http)?];
@@ -140,11 +142,7 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
         doors,
         reloader: Reloader::new(access.clone(), config.clone(), source),
         reload_asked,
-        limits: server::Limits {
-            max_connections: budget.max_connections,
-            drain: config.server.drain_timeout.0 / 2,
-            ..server::Limits::default()
-        },
+        limits: server::Limits { max_connections, drain: config.server.drain_timeout.0 / 2, ..server::Limits::default() },
         keeper: Keeper {
             journal: journal.clone(),
             raw_max_age: config.retention.raw_max_age.0,
@@ -319,7 +317,10 @@ pub(super) fn open_journal(config: &Config, data_dir: &Path) -> Result<Journal, 
         journal::Options { segment_bytes: config.journal.segment_bytes.0, max_bytes, tail_bytes: bytes(Budget::of(config).journal_tail) };
     let (journal, recovery) = Journal::open(&super::journal_dir(config), options)?;
     if recovery.torn_bytes > 0 {
-        tracing::warn!(bytes = recovery.torn_bytes, "the last write was torn by a crash and is cut off; it was never acknowledged");
+        tracing::warn!(
+            bytes = recovery.torn_bytes,
+            "the last write was torn by a crash and is cut off; nothing notes that it was acknowledged"
+        );
     }
     Ok(journal)
 }
@@ -408,7 +409,16 @@ async fn forwarder(config: &Config, journal: &Journal, addresses: &[SocketAddr],
     if forward.tempo.is_empty() {
         return Ok(None);
     }
-    let position = PositionFile::open(&position_path(config))?;
+    let mut position = PositionFile::open(&position_path(config))?;
+    if position.get() > journal.end() {
+        tracing::warn!(
+            forwarded = position.get().0,
+            journal_end = journal.end().0,
+            "more was forwarded than the journal holds, which was replaced or has lost its end: forwarding goes on at its end"
+        );
+        // Positions grow from there anew, and must not be skipped after a crash because the old note is greater.
+        position.set(journal.end())?;
+    }
     let source = JournalSource::new(journal.reader(position.get()));
     let mut options = forward_options(config);
     options.instance_id = instance.to_owned();
@@ -443,21 +453,6 @@ fn register_memory(budget: &Budget, memory: &Memory, store: &LocalStore, receive
         OtherUse { of: "receiving", limit_bytes: budget.inflight, used_bytes: Box::new(move || admission.inflight_bytes()) },
     ];
     crate::telemetry::register_memory(memory, others, registry);
-}
-
-pub(super) fn now() -> UnixNanos {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixNanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
-}
-
-/// Time since some moment, counting on while the machine is suspended.
-fn steady() -> Nanos {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
-    let time = rustix::time::clock_gettime(CLOCK);
-    Nanos(time.tv_sec.cast_unsigned().saturating_mul(1_000_000_000).saturating_add(time.tv_nsec.cast_unsigned()))
 }
 
 #[cfg(test)]

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Args;
 
 use super::{fail, print_line};
+use crate::clock;
 use crate::demo::client::{Client, ClientError, Door};
 use crate::demo::traffic::{self, PREFIX, Plan, SESSIONS_MAX};
 use crate::demo::{clean, send};
-use crate::model::time::UnixNanos;
 use crate::tempo::probe;
 use crate::tempo::tls::{Identity, Trust};
 
@@ -84,8 +84,7 @@ async fn show(args: &DemoArgs) -> Result<(), String> {
         // Small enough to be typed again.
         None => u64::from(getrandom::u32().map_err(|error| format!("cannot draw a random number: {error}"))? % 1_000_000),
     };
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| format!("the clock stands before 1970: {error}"))?;
-    let now = UnixNanos(u64::try_from(since_1970.as_nanos()).map_err(|error| format!("the clock stands beyond 2554: {error}"))?);
+    let now = clock::now();
     let spread = match args.spread {
         Some(spread) => spread,
         None => shown_by_tempo(&args.tempo_query, &args.trust()).await,

@@ -1,13 +1,14 @@
 //! What becomes of a POST of the SDK once it is read.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use axum::response::Response;
 
 use super::metrics::PostLabels;
 use super::receiver::Receiver;
 use super::refusal::Refusal;
+use crate::clock;
 use crate::model::ids::{RunId, Tenant};
 use crate::model::time::UnixNanos;
 use crate::store::{RunPost, Store};
@@ -59,8 +60,7 @@ impl Receiver {
     }
 
     pub(super) fn now(&self) -> UnixNanos {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        UnixNanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
+        clock::now()
     }
 }
 

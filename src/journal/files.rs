@@ -1,10 +1,11 @@
-//! The file operations of the write path, behind a trait so that tests can make each of them fail and can tell what is durable from what
-//! is only written.
+//! The file operations of the journal, behind a trait so that tests can make each of them fail and can tell what is durable from what is
+//! only written.
 //!
-//! Reading is not here: readers use plain files and check every checksum.
+//! Of reading only the opening is here: what is read are plain files, and every checksum is checked.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 pub(super) trait Files: Send + Sync {
@@ -12,10 +13,25 @@ pub(super) trait Files: Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>>;
     /// Opens a file that is there for appending.
     fn open(&self, path: &Path) -> io::Result<Box<dyn LogFile>>;
+    /// Opens a file that is there for reading.
+    fn open_to_read(&self, path: &Path) -> io::Result<File>;
+    /// Opens a small file that is overwritten in place, making it if it is not there.
+    fn open_note(&self, path: &Path) -> io::Result<Box<dyn NoteFile>>;
+    /// Opens the directory. Kept open by its user: what has been renamed must not wait for a free file descriptor to become durable.
+    fn open_directory(&self, dir: &Path) -> io::Result<Box<dyn Directory>>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+pub(super) trait Directory: Send + Sync {
     /// Makes durable which names are in the directory.
-    fn sync_directory(&self, dir: &Path) -> io::Result<()>;
+    fn sync(&self) -> io::Result<()>;
+}
+
+pub(super) trait NoteFile: Send {
+    /// Replaces the first bytes of the file, in one write.
+    fn overwrite(&mut self, bytes: &[u8]) -> io::Result<()>;
+    fn sync(&mut self) -> io::Result<()>;
 }
 
 pub(super) trait LogFile: Send {
@@ -41,11 +57,6 @@ pub(super) fn append_all(file: &mut dyn LogFile, mut slices: &mut [IoSlice<'_>])
     Ok(())
 }
 
-/// Whether the file system, or the user's share of it, is full.
-pub(super) fn is_out_of_space(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
 /// The operating system's files.
 pub(super) struct RealFiles;
 
@@ -61,6 +72,18 @@ impl Files for RealFiles {
         Ok(Box::new(OpenOptions::new().append(true).open(path)?))
     }
 
+    fn open_to_read(&self, path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
+
+    fn open_note(&self, path: &Path) -> io::Result<Box<dyn NoteFile>> {
+        Ok(Box::new(OpenOptions::new().write(true).create(true).truncate(false).open(path)?))
+    }
+
+    fn open_directory(&self, dir: &Path) -> io::Result<Box<dyn Directory>> {
+        Ok(Box::new(File::open(dir)?))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }
@@ -68,9 +91,21 @@ impl Files for RealFiles {
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
     }
+}
 
-    fn sync_directory(&self, dir: &Path) -> io::Result<()> {
-        File::open(dir)?.sync_all()
+impl Directory for File {
+    fn sync(&self) -> io::Result<()> {
+        self.sync_all()
+    }
+}
+
+impl NoteFile for File {
+    fn overwrite(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all_at(bytes, 0)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
     }
 }
 

@@ -14,13 +14,16 @@
 //! - The format is drawn byte by byte in `docs/format.md`.
 //!
 //! It never skips over damage: a torn last write is cut off when the log is opened, any other damage is refused with the file and the
-//! offset. It never acknowledges anything after a failed write or fsync: what the disk then holds is unknown until a restart reads it.
+//! offset, and so is an end that is missing. It never acknowledges anything after a failed write or fsync: what the disk then holds is
+//! unknown until a restart reads it. A shortage (of disk space, file descriptors, memory) refuses what needs it, and ends by itself.
 
+mod end_note;
 mod error;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod line;
+mod one_bit;
 mod positions;
 mod reader;
 mod record;
@@ -92,7 +95,7 @@ pub struct Item {
 /// What opening found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Recovery {
-    /// Bytes of a torn last write that were cut off; they were never acknowledged.
+    /// Bytes of a torn last write that were cut off. Nothing notes that they were acknowledged.
     pub torn_bytes: u64,
 }
 
@@ -125,8 +128,8 @@ impl Journal {
         options.segment_bytes = options.segment_bytes.min(options.max_bytes / 8);
         let directory_lock = recovery::lock_directory(dir, &*files)?;
         let recovered = recovery::recover(dir, &*files)?;
-        let shared = Arc::new(Shared::new(dir, options, files, recovered.segments, directory_lock));
-        let writer = writer::spawn(Arc::clone(&shared), recovered.active).map_err(|source| OpenError::Io {
+        let shared = Arc::new(Shared::new(dir, options, files, recovered.directory, recovered.segments, directory_lock));
+        let writer = writer::spawn(Arc::clone(&shared), recovered.active, recovered.note).map_err(|source| OpenError::Io {
             action: "starting the writer thread for",
             path: dir.to_owned(),
             source,
@@ -164,6 +167,15 @@ impl Journal {
     /// A write or an fsync failed: appends are refused until a restart, readers go on to what was durable.
     pub fn is_poisoned(&self) -> bool {
         self.inner.shared.lock().poisoned
+    }
+
+    /// Why nothing, or not everything, can be appended now, in words for an operator; `None` when all is well.
+    pub fn trouble(&self) -> Option<String> {
+        let state = self.inner.shared.lock();
+        if state.poisoned {
+            return Some("the journal stopped after a failed write; restart once the disk is well".to_owned());
+        }
+        state.stalled.clone()
     }
 
     /// Counters for metrics, updated by the writer.

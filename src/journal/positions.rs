@@ -69,13 +69,19 @@ impl PositionFile {
     }
 
     /// Durable when this returns: temporary file, fsync, rename, fsync of the directory. Blocking.
+    ///
+    /// After an error the position is the one before, or this one: both were true. It may be called again.
     pub fn set(&mut self, position: Position) -> Result<(), PositionError> {
         let kept = self.kept.next(position);
+        // Used up whatever comes of it: should the file have been replaced all the same, what is noted next must still be newer.
+        self.kept.sequence = kept.sequence;
+        // Opened first: want of a file descriptor is then met before anything has changed.
+        let dir_path = directory_of(&self.path);
+        let dir = File::open(dir_path).map_err(failed("opening", dir_path))?;
         let temporary_path = beside(&self.path, ".new");
         write_durably(&temporary_path, &kept.encode()).map_err(failed("writing", &temporary_path))?;
         fs::rename(&temporary_path, &self.path).map_err(failed("replacing", &self.path))?;
-        let dir = directory_of(&self.path);
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed("syncing", dir))?;
+        dir.sync_all().map_err(failed("syncing", dir_path))?;
         self.kept = kept;
         Ok(())
     }

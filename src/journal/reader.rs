@@ -2,6 +2,7 @@
 //!
 //! - A task's reads of the disk happen on the runtime's blocking threads; a future that is dropped meanwhile loses nothing.
 //! - Every record read from the disk has its checksums checked. Damage is an error and the reader stays before it.
+//! - A read that fails, for want of a file descriptor for instance, is an error too; the reader stays where it is and may be asked again.
 
 use std::io;
 use std::sync::{Arc, PoisonError};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
+use super::files::Files;
 use super::record::Flaw;
 use super::segment::Segment;
 use super::segment_reader::SegmentReader;
@@ -87,7 +89,7 @@ impl Reader {
                 Next::OnDisk(segment) => {
                     // A read in flight is left alone: its result would only be what is read here.
                     self.loading = None;
-                    self.disk = Some(load(self.disk.take(), segment, self.position)?);
+                    self.disk = Some(load(self.disk.take(), segment, self.position, &*self.shared.files)?);
                 }
                 Next::NotYet | Next::Never => return Ok(None),
             }
@@ -149,8 +151,8 @@ impl Reader {
         let loading = match &mut self.loading {
             Some(loading) => loading,
             None => {
-                let (disk, position) = (self.disk.take(), self.position);
-                self.loading.insert(tokio::task::spawn_blocking(move || load(disk, segment, position)))
+                let (disk, position, files) = (self.disk.take(), self.position, Arc::clone(&self.shared.files));
+                self.loading.insert(tokio::task::spawn_blocking(move || load(disk, segment, position, &*files)))
             }
         };
         let loaded = loading.await;
@@ -167,11 +169,11 @@ impl std::fmt::Debug for Reader {
 }
 
 /// Brings the record at `position` into memory, and what follows it in the chunk.
-fn load(disk: Option<SegmentReader>, segment: Segment, position: Position) -> Result<SegmentReader, ReadError> {
+fn load(disk: Option<SegmentReader>, segment: Segment, position: Position, files: &dyn Files) -> Result<SegmentReader, ReadError> {
     let unreadable = |source| ReadError::Io { path: segment.path.clone(), source };
     let mut disk = match disk {
         Some(disk) if disk.segment.base == segment.base => disk,
-        _ => SegmentReader::open(segment.clone()).map_err(unreadable)?,
+        _ => SegmentReader::open(segment.clone(), files).map_err(unreadable)?,
     };
     disk.load(position, segment.end).map_err(unreadable)?.map_err(|flaw| corrupt(&segment, position, flaw))?;
     Ok(disk)

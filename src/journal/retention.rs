@@ -42,7 +42,7 @@ impl Shared {
             }
             self.lock().used_bytes -= segment.file_bytes();
             // Durable before the next one goes. If this fails nothing is lost: a restart may find the segment again.
-            if let Err(error) = self.files.sync_directory(&self.dir) {
+            if let Err(error) = self.directory.sync() {
                 tracing::warn!(dir = %self.dir.display(), %error, "the deletion of a journal segment may not be durable");
                 return;
             }

@@ -8,6 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use bytes::Bytes;
 
+use super::files::Files;
 use super::record::{Flaw, Parsed, parse};
 use super::segment::Segment;
 use super::{Item, Position, Record};
@@ -25,8 +26,8 @@ pub(super) struct SegmentReader {
 }
 
 impl SegmentReader {
-    pub fn open(segment: Segment) -> io::Result<Self> {
-        let file = File::open(&segment.path)?;
+    pub fn open(segment: Segment, files: &dyn Files) -> io::Result<Self> {
+        let file = files.open_to_read(&segment.path)?;
         Ok(Self { buffer_at: segment.base, segment, file, buffer: Vec::new() })
     }
 

@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 
-use super::files::Files;
+use super::files::{Directory, Files};
 use super::line::{Line, Pending, reserved_bytes};
 use super::record::Payload;
 use super::recovery::DirectoryLock;
@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub dir: PathBuf,
     pub options: Options,
     pub files: Arc<dyn Files>,
+    /// Open from the start, so that making names durable never waits for a file descriptor.
+    pub directory: Box<dyn Directory>,
     pub stats: Stats,
     state: Mutex<State>,
     /// Wakes the writer: somebody stands in line, a roll is wanted, or the log is closing.
@@ -58,6 +60,8 @@ pub(super) struct State {
     pub closed: bool,
     /// A write or an fsync failed. Never taken back.
     pub poisoned: bool,
+    /// Why no new segment can be started at the moment (the writer sets it, and takes it back once one was started).
+    pub stalled: Option<String>,
 }
 
 /// What the writer does next.
@@ -68,6 +72,8 @@ pub(super) enum Work {
     Roll,
     /// Start a segment because the active one can then be deleted.
     Retire,
+    /// Nothing came for as long as the writer wanted to wait.
+    Idle,
     Stop,
 }
 
@@ -86,7 +92,14 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 // === impl Shared ===
 
 impl Shared {
-    pub fn new(dir: &Path, options: Options, files: Arc<dyn Files>, segments: VecDeque<Segment>, directory_lock: DirectoryLock) -> Self {
+    pub fn new(
+        dir: &Path,
+        options: Options,
+        files: Arc<dyn Files>,
+        directory: Box<dyn Directory>,
+        segments: VecDeque<Segment>,
+        directory_lock: DirectoryLock,
+    ) -> Self {
         let state = State {
             used_bytes: segments.iter().map(Segment::file_bytes).sum(),
             segments,
@@ -98,11 +111,13 @@ impl Shared {
             closing: false,
             closed: false,
             poisoned: false,
+            stalled: None,
         };
         Self {
             dir: dir.to_owned(),
             options,
             files,
+            directory,
             stats: Stats::default(),
             state: Mutex::new(state),
             work: Condvar::new(),
@@ -127,14 +142,19 @@ impl Shared {
         Ok(Place { shared: self, number, ack })
     }
 
-    /// Waits until there is something to do. For the writer thread only.
-    pub fn next_work(&self) -> Work {
+    /// Waits until there is something to do, or until `patience` is over, if it ever is. For the writer thread only.
+    pub fn next_work(&self, patience: Option<Duration>) -> Work {
+        let deadline = patience.map(|patience| Instant::now() + patience);
         let mut state = self.lock();
         loop {
             if let Some(work) = state.work(self.options.segment_bytes) {
                 return work;
             }
-            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => return Work::Idle,
+                Some(left) => self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
         }
     }
 
@@ -161,6 +181,7 @@ impl Shared {
         state.used_bytes += segment.file_bytes();
         state.segments.push_back(segment);
         state.active_since = Instant::now();
+        state.stalled = None;
     }
 
     /// Refuses everyone in line and everyone who comes.

@@ -12,6 +12,7 @@ pub struct Stats {
     sync_total_ns: AtomicU64,
     sync_last_ns: AtomicU64,
     no_space: AtomicU64,
+    shortages: AtomicU64,
 }
 
 impl Stats {
@@ -43,6 +44,11 @@ impl Stats {
         self.no_space.load(Ordering::Relaxed)
     }
 
+    /// Groups refused because the system had no file descriptor or no memory left.
+    pub fn shortages(&self) -> u64 {
+        self.shortages.load(Ordering::Relaxed)
+    }
+
     pub(super) fn count_group(&self, records: u64, bytes: u64) {
         self.appended_records.fetch_add(records, Ordering::Relaxed);
         self.appended_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -57,5 +63,9 @@ impl Stats {
 
     pub(super) fn count_no_space(&self) {
         self.no_space.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_shortage(&self) {
+        self.shortages.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use self::overview::Overview;
 use self::raw::RawSpans;
 use self::view::{RunQuery, RunView, TraceView};
+use crate::faults::Fault;
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery};
 use crate::model::report::EventKind;
@@ -152,5 +153,10 @@ impl StoreError {
             cause = error.source();
         }
         false
+    }
+
+    /// Whether it is for want of something (file descriptors, memory) that the same read may find in a moment.
+    pub fn is_transient(&self) -> bool {
+        Fault::of(self).is_transient()
     }
 }

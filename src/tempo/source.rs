@@ -1,7 +1,12 @@
 //! Where entries come from: the journal, or in a test anything.
 
-use crate::journal::{Position, ReadError, Reader};
+use std::time::Duration;
+
+use crate::journal::{Item, Position, ReadError, Reader};
 use crate::wire::entry::{Entry, UnreadableEntry};
+
+/// How long after a failed read of the journal the next is tried.
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// An entry and its place.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,6 +49,28 @@ impl JournalSource {
     pub fn new(reader: Reader) -> Self {
         Self { reader }
     }
+
+    /// A read that fails for want of a file descriptor, or from a device that may come back, is repeated: nothing is lost by waiting, and
+    /// nothing would go on by itself after an end.
+    async fn read(&mut self) -> Result<Option<Item>, ReadError> {
+        let mut is_waiting = false;
+        loop {
+            match self.reader.next().await {
+                Err(error) if error.may_pass() => {
+                    if !std::mem::replace(&mut is_waiting, true) {
+                        tracing::warn!(%error, "forwarding waits for the journal, which cannot be read at the moment");
+                    }
+                    tokio::time::sleep(READ_AGAIN_AFTER).await;
+                }
+                read => {
+                    if is_waiting && read.is_ok() {
+                        tracing::info!("the journal can be read again and forwarding goes on");
+                    }
+                    return read;
+                }
+            }
+        }
+    }
 }
 
 impl Source for JournalSource {
@@ -52,7 +79,7 @@ impl Source for JournalSource {
     }
 
     async fn next(&mut self) -> Result<Option<Sourced>, SourceError> {
-        let Some(item) = self.reader.next().await? else {
+        let Some(item) = self.read().await? else {
             return Ok(None);
         };
         let (position, end) = (item.position, item.end);

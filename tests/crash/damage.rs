@@ -59,6 +59,54 @@ async fn a_damaged_middle_is_refused_with_the_file_and_the_offset() {
     compare(&everything(&server.client()).await, &expected(&truth), "mended");
 }
 
+/// It was once cut off as "never acknowledged", and its run was gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bit_that_rots_in_the_last_acknowledged_record_is_refused_and_not_called_torn() {
+    let (place, truth) = killed(Place::new().set("fold.checkpoint_interval", "1h"), 4).await;
+    let last = place.segments().pop().unwrap();
+    let good = std::fs::read(&last).unwrap();
+    for from_the_end in [1, 30] {
+        let mut bad = good.clone();
+        let at = bad.len() - from_the_end;
+        bad[at] ^= 0x04;
+        std::fs::write(&last, &bad).unwrap();
+        let ended = place.fail().await;
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        let name = last.file_name().unwrap().to_str().unwrap();
+        assert!(ended.stderr.contains(name) && ended.stderr.contains("is damaged at offset"), "{}", ended.stderr);
+        assert_eq!(std::fs::read(&last).unwrap(), bad, "nothing was touched");
+    }
+    std::fs::write(&last, &good).unwrap();
+    let server = place.start().await;
+    compare(&everything(&server.client()).await, &expected(&truth), "mended");
+    assert!(!place.log().contains("torn"), "{}", place.log());
+}
+
+/// It once started without a word, and with what the missing segment had held gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_last_segment_is_noticed_and_named() {
+    let settings =
+        Place::new().set("fold.checkpoint_interval", "1h").set("journal.segment_bytes", "64KiB").set("journal.max_bytes", "16MiB");
+    let (place, truth) = killed(settings, 5).await;
+    let last = place.segments().pop().unwrap();
+    let kept = last.with_extension("kept");
+    std::fs::rename(&last, &kept).unwrap();
+    let ended = place.fail().await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    for words in [last.to_str().unwrap(), "is missing", "was acknowledged", "backup", "journal.end"] {
+        assert!(ended.stderr.contains(words), "{words:?} is not in:\n{}", ended.stderr);
+    }
+    std::fs::rename(&kept, &last).unwrap();
+    let server = place.start().await;
+    compare(&everything(&server.client()).await, &expected(&truth), "put back");
+    server.kill().await;
+    // To go on without it is a decision that somebody has to take.
+    std::fs::remove_file(&last).unwrap();
+    std::fs::remove_file(place.data().join("journal/journal.end")).unwrap();
+    let server = place.start().await;
+    assert!(!everything(&server.client()).await.is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_index_whose_journal_has_moved_on_is_refused_with_what_to_do() {
     let place =

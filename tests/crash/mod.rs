@@ -4,6 +4,7 @@
 
 mod damage;
 mod deleting;
+mod descriptors;
 mod kill;
 mod lifecycle;
 mod shown;

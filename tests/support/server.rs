@@ -38,6 +38,8 @@ pub struct Place {
     dir: TempDir,
     arguments: Vec<String>,
     settings: Vec<(String, String)>,
+    /// The limit of open files, soft and hard, if it is not the test's own.
+    open_files: Option<u32>,
 }
 
 /// A process that has not said yet that it is ready.
@@ -80,7 +82,7 @@ pub struct Answer {
 
 impl Place {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), arguments: Vec::new(), settings: Vec::new() }
+        Self { dir: tempfile::tempdir().unwrap(), arguments: Vec::new(), settings: Vec::new(), open_files: None }
     }
 
     /// One setting by its name in the configuration file, for instance `fold.checkpoint_interval`.
@@ -88,6 +90,11 @@ impl Place {
         let variable = format!("SESSIONFOLD_{}", key.replace('.', "_").to_ascii_uppercase());
         self.settings.retain(|(held, _)| *held != variable);
         self.settings.push((variable, value.to_owned()));
+        self
+    }
+
+    pub fn open_files(mut self, limit: u32) -> Self {
+        self.open_files = Some(limit);
         self
     }
 
@@ -130,7 +137,16 @@ impl Place {
     pub fn spawn(&self) -> Starting {
         let log = self.dir.path().join("log");
         let stderr = std::fs::File::options().create(true).append(true).open(&log).unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_sessionfold"))
+        let binary = env!("CARGO_BIN_EXE_sessionfold");
+        let mut command = match self.open_files {
+            None => Command::new(binary),
+            Some(limit) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\""), binary]);
+                shell
+            }
+        };
+        let mut process = command
             .env_clear()
             .env("SESSIONFOLD_DATA_DIR", self.data())
             .env("SESSIONFOLD_OTLP_GRPC", "127.0.0.1:0")

@@ -1,7 +1,6 @@
 //! The parameters of the query plane: a window of time, and words to filter by.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use crate::clock::now;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::params::pairs::Pairs;
 
@@ -58,11 +57,6 @@ fn period(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.parse::<u64>().ok().map(|number| number.saturating_mul(hours).max(1))
-}
-
-fn now() -> UnixNanos {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixNanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

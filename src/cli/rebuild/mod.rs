@@ -12,7 +12,7 @@ mod runs;
 
 use std::collections::HashSet;
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use clap::Args;
@@ -24,6 +24,7 @@ use super::progress::bar;
 use super::since::{self, Since};
 use super::{EXIT_UNKNOWN, Settings, fail, query_client, refuse};
 use crate::app::{self, StartError};
+use crate::clock;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::model::ids::{Tenant, TraceId};
@@ -144,7 +145,7 @@ pub(super) fn run(args: &RebuildArgs, config: &Config) -> ExitCode {
 }
 
 async fn rebuild(args: &RebuildArgs, config: &Config, url: &str, tenant: &Tenant, client: &QueryClient) -> Result<Outcome, RebuildError> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = clock::now().0 / 1_000_000_000;
     let mut bookmark = Bookmark::open(&config.server.data_dir, url, tenant, args.fresh);
     let since = args.since.start(now * 1_000_000_000).map_or(now.saturating_sub(ALL_SECONDS), |start| start / 1_000_000_000).min(now);
     // Nothing is put aside for a Tempo that does not answer.

@@ -10,7 +10,7 @@ mod index;
 mod print;
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -20,6 +20,7 @@ use super::progress::bar;
 use super::since::{self, Since};
 use super::{EXIT_UNKNOWN, Settings, fail, query_client, refuse};
 use crate::app;
+use crate::clock;
 use crate::config::Config;
 use crate::model::ids::Tenant;
 use crate::tempo::query::search::Window;
@@ -145,7 +146,7 @@ async fn once(
     client: &QueryClient,
     slack: Option<Duration>,
 ) -> Result<Comparison, VerifyError> {
-    let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()).unwrap_or(u64::MAX);
+    let now = clock::now().0;
     let back = |by: Duration| now.saturating_sub(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX));
     let start = args.since.start(now).filter(|_| args.session.is_none());
     let scope = Scope { session: args.session.clone(), start, young: back(args.grace) };

@@ -2,6 +2,8 @@
 
 use std::io::ErrorKind;
 
+use rustix::io::Errno;
+
 use super::support::*;
 use crate::journal::{AppendError, Class, Journal, OpenError, Position, Record};
 
@@ -157,7 +159,7 @@ fn a_full_disk_at_the_start_of_a_segment_refuses_those_who_need_one() {
         append(&journal, record(3, 100)).unwrap();
         append(&journal, record(2, 900)).unwrap();
         let expected = [durable(), vec![record(3, 100), record(2, 900)]].concat();
-        assert_eq!((records(&journal), scratch.segments().len()), (expected.clone(), 2));
+        assert_eq!(records(&journal), expected);
         drop(journal);
         assert_eq!(records(&scratch.open()), expected);
     }
@@ -165,7 +167,10 @@ fn a_full_disk_at_the_start_of_a_segment_refuses_those_who_need_one() {
 
 #[test]
 fn a_segment_that_cannot_be_made_durable_poisons() {
-    let faults: [fn(&mut Faults); 6] = [
+    let faults: [fn(&mut Faults); 8] = [
+        |faults| (faults.fail_rename, faults.errno) = (true, Some(Errno::IO.raw_os_error())),
+        // Whether the name was given cannot be known.
+        |faults| (faults.lose_rename, faults.errno) = (true, Some(Errno::NOMEM.raw_os_error())),
         |faults| faults.fail_sync = true,
         |faults| faults.fail_rename = true,
         |faults| faults.fail_sync_directory = true,
@@ -219,4 +224,134 @@ fn opening_fails_where_the_healed_tail_cannot_be_made_durable() {
     assert!(matches!(scratch.try_open(), Err(OpenError::Io { action: "syncing", .. })));
     scratch.set(|faults| faults.fail_sync_directory = false);
     assert_eq!(records(&scratch.open()), durable());
+}
+
+/// What must never be a reason to stop, and what it is called.
+const SHORTAGES: [(Errno, &str); 7] = [
+    (Errno::MFILE, "file descriptors"),
+    (Errno::NFILE, "file descriptors"),
+    (Errno::NOMEM, "memory"),
+    (Errno::NOBUFS, "memory"),
+    (Errno::AGAIN, "a resource that is in use"),
+    (Errno::NOSPC, ""),
+    (Errno::DQUOT, ""),
+];
+
+fn refusal(errno: Errno, words: &'static str) -> AppendError {
+    if matches!(errno, Errno::NOSPC | Errno::DQUOT) { AppendError::NoSpace } else { AppendError::Shortage(words) }
+}
+
+/// A lack of file descriptors at the moment when a segment is full once stopped the journal until a restart.
+#[test]
+fn a_shortage_at_the_start_of_a_segment_refuses_those_who_need_one_and_ends_by_itself() {
+    let places: [fn(&mut Faults); 4] = [
+        |faults| faults.fail_create = Some(ErrorKind::Other),
+        |faults| faults.write_budget = Some((7, ErrorKind::Other)),
+        |faults| faults.fail_sync = true,
+        |faults| faults.fail_rename = true,
+    ];
+    // Beside one another: each waits for the writer to try again.
+    std::thread::scope(|scope| {
+        for (errno, words) in SHORTAGES {
+            for break_it in places {
+                scope.spawn(move || check_shortage_at_a_segments_end(errno, words, break_it));
+            }
+        }
+    });
+}
+
+fn check_shortage_at_a_segments_end(errno: Errno, words: &'static str, break_it: fn(&mut Faults)) {
+    let (scratch, journal, answer) = at_a_segments_end(|faults| {
+        break_it(faults);
+        faults.errno = Some(errno.raw_os_error());
+    });
+    assert_eq!(answer, Err(refusal(errno, words)), "{errno}");
+    assert!(!journal.is_poisoned());
+    let trouble = journal.trouble().unwrap();
+    assert!(trouble.contains("new segment") && trouble.contains(&format!("os error {}", errno.raw_os_error())), "{trouble}");
+    let stats = journal.stats();
+    assert_eq!((stats.no_space() + stats.shortages(), records(&journal)), (1, durable()));
+    // Nobody has to ask, and nothing has to be restarted.
+    scratch.set(|faults| *faults = Faults::default());
+    eventually(|| journal.trouble().is_none());
+    assert_eq!(scratch.segments().len(), 2);
+    append(&journal, record(2, 900)).unwrap();
+    let expected = [durable(), vec![record(2, 900)]].concat();
+    assert_eq!((records(&journal), journal.usage().0), (expected.clone(), scratch.disk_bytes()));
+    drop(journal);
+    let (journal, recovery) = scratch.try_open().unwrap();
+    assert_eq!((records(&journal), recovery.torn_bytes), (expected, 0));
+}
+
+#[test]
+fn what_fits_into_the_old_segment_is_taken_while_no_new_one_can_be_started() {
+    let (scratch, journal, answer) = at_a_segments_end(|faults| {
+        (faults.fail_create, faults.errno) = (Some(ErrorKind::Other), Some(Errno::MFILE.raw_os_error()));
+    });
+    assert_eq!(answer, Err(AppendError::Shortage("file descriptors")));
+    append(&journal, record(3, 50)).unwrap();
+    assert!(journal.trouble().is_some());
+    scratch.set(|faults| *faults = Faults::default());
+    append(&journal, record(2, 900)).unwrap();
+    assert_eq!(journal.trouble(), None);
+    assert_eq!(records(&journal), [durable(), vec![record(3, 50), record(2, 900)]].concat());
+}
+
+#[test]
+fn a_shortage_while_writing_refuses_and_the_next_append_is_taken() {
+    for (errno, words) in SHORTAGES {
+        let (scratch, journal, answer) = after(|faults| {
+            (faults.write_budget, faults.errno) = (Some((500, ErrorKind::Other)), Some(errno.raw_os_error()));
+        });
+        assert_eq!(answer, Err(refusal(errno, words)), "{errno}");
+        scratch.set(|faults| *faults = Faults::default());
+        append(&journal, record(7, 70)).unwrap();
+        assert_eq!(records(&journal), [durable(), vec![record(7, 70)]].concat());
+    }
+}
+
+#[test]
+fn a_failed_fsync_poisons_whatever_the_error_and_so_does_a_failed_device() {
+    for (errno, _) in SHORTAGES.into_iter().chain([(Errno::INTR, ""), (Errno::IO, "")]) {
+        let (scratch, journal, answer) = after(|faults| (faults.fail_sync, faults.errno) = (true, Some(errno.raw_os_error())));
+        assert_poisoned(scratch, journal, answer);
+        let (scratch, journal, answer) =
+            at_a_segments_end(|faults| (faults.fail_sync_directory, faults.errno) = (true, Some(errno.raw_os_error())));
+        assert_poisoned(scratch, journal, answer);
+    }
+    for errno in [Errno::IO, Errno::ROFS] {
+        let (scratch, journal, answer) = after(|faults| {
+            (faults.write_budget, faults.errno) = (Some((500, ErrorKind::Other)), Some(errno.raw_os_error()));
+        });
+        assert_poisoned(scratch, journal, answer);
+    }
+}
+
+#[test]
+fn a_reader_that_cannot_open_a_segment_goes_on_where_it_stood() {
+    let scratch = Scratch::new(1000, 0);
+    let journal = scratch.open();
+    let written = fill(&journal, &[900; 3]);
+    let mut reader = journal.reader(Position(0));
+    for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::IO] {
+        scratch.set(|faults| (faults.fail_open_to_read, faults.errno) = (true, Some(errno.raw_os_error())));
+        let errors = [reader.try_next().unwrap_err(), block_on(reader.next()).unwrap_err()];
+        assert!(errors.iter().all(crate::journal::ReadError::may_pass), "{errors:?}");
+    }
+    scratch.set(|faults| *faults = Faults::default());
+    assert_eq!(drain(&mut reader).into_iter().map(|item| item.record).collect::<Vec<_>>(), written);
+}
+
+#[test]
+fn a_note_that_cannot_be_written_stops_nothing() {
+    for errno in [Errno::NOSPC, Errno::IO] {
+        let (scratch, journal, answer) = at_a_segments_end(|faults| (faults.fail_note, faults.errno) = (true, Some(errno.raw_os_error())));
+        answer.unwrap();
+        drop(journal);
+        let journal = scratch.open();
+        scratch.set(|faults| *faults = Faults::default());
+        append(&journal, record(3, 5)).unwrap();
+        drop(journal);
+        assert_eq!(records(&scratch.open()).len(), 4);
+    }
 }

@@ -46,3 +46,28 @@ fn the_writer_writes_the_documented_bytes() {
     assert_eq!(bytes[48..52], crc32fast::hash(&covered).to_le_bytes());
     assert_eq!(bytes[52..], *b"headbody");
 }
+
+#[test]
+fn the_note_of_the_end_is_drawn_as_documented() {
+    let scratch = Scratch::new(60, 0);
+    let journal = scratch.open();
+    append(&journal, version_1_records().remove(0)).unwrap();
+    append(&journal, version_1_records().remove(1)).unwrap();
+    drop(journal);
+    assert_eq!(scratch.note().file_name().unwrap(), "journal.end");
+    let bytes = fs::read(scratch.note()).unwrap();
+    assert_eq!(bytes[..28], *b"sfjend\r\n\x01\0\0\0\x43\0\0\0\0\0\0\0\x1c\0\0\0\0\0\0\0");
+    assert_eq!(bytes[28..], crc32fast::hash(&bytes[..28]).to_le_bytes());
+}
+
+#[test]
+fn a_directory_of_a_version_without_a_note_is_opened_and_gets_one() {
+    let scratch = Scratch::new(1000, 0);
+    fs::write(path_of(scratch.path(), Position(100)), VERSION_1).unwrap();
+    let journal = scratch.open();
+    assert_eq!(journal.end(), Position(187));
+    drop(journal);
+    let file = scratch.last_segment();
+    fs::write(&file, &VERSION_1[..VERSION_1.len() - 1]).unwrap();
+    assert!(scratch.try_open().is_err(), "from now on the end is known");
+}

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use proptest::prelude::*;
 
 use super::support::*;
-use crate::journal::{Class, Journal, Position, Reader, Record};
+use crate::journal::{Class, Journal, OpenError, Position, Reader, Record};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -106,6 +106,12 @@ impl World {
         let length = fs::metadata(&last).unwrap().len();
         let cut = length.saturating_sub(missing_bytes).max(32);
         File::options().write(true).open(&last).unwrap().set_len(cut).unwrap();
+        if cut < length {
+            // These bytes were acknowledged: that they are gone is said, until somebody who knows wants to go on without them.
+            let error = self.scratch.try_open().unwrap_err();
+            assert!(matches!(&error, OpenError::Missing { file, is_there: true, .. } if *file == last), "{error:?}");
+            fs::remove_file(self.scratch.note()).unwrap();
+        }
         let cut_end = self.held.back().map(|held| held.2.0 - (length - cut));
         let n_held = self.held.len();
         self.held.retain(|held| held.2.0 <= cut_end.unwrap_or(0));

@@ -84,3 +84,21 @@ fn a_future_version_is_refused_by_its_number() {
     fs::write(&path, bytes).unwrap();
     assert!(matches!(PositionFile::open(&path), Err(PositionError::UnsupportedVersion { found: 7, .. })));
 }
+
+/// What is written after a failed `set` must hold, although the file may have been replaced by it.
+#[test]
+fn a_set_that_fails_leaves_what_was_and_is_overtaken_by_the_next_note() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("p");
+    let mut file = PositionFile::open(&path).unwrap();
+    file.set(Position(5)).unwrap();
+    // Nothing can be written there.
+    fs::create_dir(dir.path().join("p.new")).unwrap();
+    assert!(file.set(Position(9)).is_err());
+    assert_eq!((file.get(), PositionFile::open(&path).unwrap().get()), (Position(5), Position(5)));
+    fs::remove_dir(dir.path().join("p.new")).unwrap();
+    file.note(Position(7)).unwrap();
+    assert_eq!(PositionFile::open(&path).unwrap().get(), Position(7));
+    file.set(Position(9)).unwrap();
+    assert_eq!(PositionFile::open(&path).unwrap().get(), Position(9));
+}

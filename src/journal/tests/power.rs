@@ -96,11 +96,12 @@ proptest! {
         group in prop::collection::vec(0..12_000_usize, 1..8),
         cut in 0.0..=1.0_f64,
         lost_pages in any::<u32>(),
+        note in 0..3_u8,
     ) {
         with_group_in_flight(&before, &group, |scratch, journal| {
             let acked = before.len() + 1;
             // A prefix of the file was written, and of that some pages are missing.
-            let after = scratch.power_cut(|durable_bytes, mut bytes| {
+            let after = scratch.power_cut_without_note(|durable_bytes, mut bytes| {
                 bytes.truncate((bytes.len() as f64 * cut) as usize);
                 for (i, byte) in bytes.iter_mut().enumerate() {
                     let page = (durable_bytes as usize + i) / PAGE_BYTES;
@@ -110,6 +111,12 @@ proptest! {
                 }
                 bytes
             });
+            // Of the note too: an old one, the newest, which was only written, or none.
+            match note {
+                0 => {}
+                1 => _ = fs::copy(scratch.note(), after.note()).unwrap(),
+                _ => fs::write(after.note(), scratch.durable_note()).unwrap(),
+            }
             let (reopened, _) = after.try_open().unwrap();
             let found = records(&reopened);
             prop_assert!(found.len() >= acked);
@@ -125,4 +132,36 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+/// After a power cut the note may be old, and then the last acknowledged group looks like one that was in flight. What rots in it is all there.
+#[test]
+fn a_bit_of_the_last_group_that_rots_after_a_power_cut_is_refused() {
+    let scratch = Scratch::new(1 << 20, 0);
+    let journal = scratch.open();
+    fill(&journal, &[600, 20, 6_000]);
+    let stale = scratch.durable_note();
+    assert_ne!(stale, fs::read(scratch.note()).unwrap(), "not durable yet");
+    let after = scratch.power_cut(|_, rest| rest);
+    let path = after.last_segment();
+    let sound = fs::read(&path).unwrap();
+    let at = drain(&mut journal.reader(Position(0)))[2].position;
+    for bit in (8 * (32 + at.0 as usize)..8 * sound.len()).step_by(97) {
+        let mut bytes = sound.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &bytes).unwrap();
+        let error = after.try_open().unwrap_err();
+        assert!(matches!(error, OpenError::Corrupt { offset, .. } if offset == 32 + at.0), "bit {bit}: {error:?}");
+    }
+}
+
+#[test]
+fn the_note_is_durable_soon_after_the_last_append_and_with_every_segment() {
+    let scratch = Scratch::new(1000, 0);
+    let journal = scratch.open();
+    fill(&journal, &[900, 900]);
+    let after = scratch.power_cut(|_, rest| rest);
+    fs::remove_file(after.last_segment()).unwrap();
+    assert!(matches!(after.try_open().unwrap_err(), OpenError::Missing { is_there: false, .. }), "the second segment is missed");
+    eventually(|| scratch.durable_note() == fs::read(scratch.note()).unwrap());
 }

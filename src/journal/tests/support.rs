@@ -1,7 +1,7 @@
 //! A scratch journal, and files that fail on request and know what would survive a power cut.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tempfile::TempDir;
 
-use crate::journal::files::{Files, LogFile, RealFiles};
+use crate::journal::end_note;
+use crate::journal::files::{Directory, Files, LogFile, NoteFile, RealFiles};
 use crate::journal::{AppendError, Class, Item, Journal, OpenError, Options, Position, Reader, Record, Recovery};
 
 pub struct Scratch {
@@ -36,10 +37,14 @@ pub struct FaultyFiles {
 struct Names {
     live: HashMap<PathBuf, Arc<Mutex<u64>>>,
     durable: HashMap<PathBuf, Arc<Mutex<u64>>>,
+    /// What the note of the end would hold.
+    durable_note: Option<Vec<u8>>,
 }
 
 #[derive(Default)]
 pub struct Faults {
+    /// What everything that is to fail fails with, where it is not said otherwise.
+    pub errno: Option<i32>,
     pub fail_sync: bool,
     /// Syncs wait until this is false again.
     pub hold_sync: bool,
@@ -51,7 +56,11 @@ pub struct Faults {
     pub write_budget: Option<(usize, io::ErrorKind)>,
     pub fail_truncate: bool,
     pub fail_create: Option<io::ErrorKind>,
+    pub fail_open_to_read: bool,
+    pub fail_note: bool,
     pub fail_rename: bool,
+    /// The answer to a rename is lost, the file has its new name.
+    pub lose_rename: bool,
     pub fail_sync_directory: bool,
     pub fail_remove: bool,
     pub panic_on_write: bool,
@@ -75,8 +84,25 @@ struct FaultyFile {
 /// `Files` for an `Arc`, so that files can point back to their owner.
 pub struct Handle(pub Arc<FaultyFiles>);
 
-fn broken() -> io::Error {
-    io::Error::other("broken on request")
+struct FaultyNote {
+    file: Box<dyn NoteFile>,
+    path: PathBuf,
+    owner: Arc<FaultyFiles>,
+}
+
+struct FaultyDirectory {
+    directory: Box<dyn Directory>,
+    owner: Arc<FaultyFiles>,
+}
+
+impl Faults {
+    fn broken(&self) -> io::Error {
+        self.errno.map_or_else(|| io::Error::other("broken on request"), io::Error::from_raw_os_error)
+    }
+
+    fn broken_as(&self, kind: io::ErrorKind) -> io::Error {
+        self.errno.map_or_else(|| kind.into(), io::Error::from_raw_os_error)
+    }
 }
 
 // === impl Scratch ===
@@ -140,9 +166,25 @@ impl Scratch {
         drop(self.files.changed.wait_while(faults, |faults| faults.syncs_waiting == 0).unwrap());
     }
 
+    /// The note of the end.
+    pub fn note(&self) -> PathBuf {
+        end_note::path_in(self.path())
+    }
+
     /// What a power cut would leave, in a directory of its own. `rest` says what became of the bytes of a file that were written but
-    /// not durable.
-    pub fn power_cut(&self, mut rest: impl FnMut(u64, Vec<u8>) -> Vec<u8>) -> Scratch {
+    /// not durable. Of the note of the end its durable state is left.
+    pub fn power_cut(&self, rest: impl FnMut(u64, Vec<u8>) -> Vec<u8>) -> Scratch {
+        let after = self.power_cut_without_note(rest);
+        fs::write(after.note(), self.durable_note()).unwrap();
+        after
+    }
+
+    /// What a power cut would leave of the note of the end.
+    pub fn durable_note(&self) -> Vec<u8> {
+        self.files.names.lock().unwrap().durable_note.clone().unwrap()
+    }
+
+    pub fn power_cut_without_note(&self, mut rest: impl FnMut(u64, Vec<u8>) -> Vec<u8>) -> Scratch {
         let after = Scratch { dir: TempDir::new().unwrap(), options: self.options.clone(), files: Arc::default() };
         for (path, durable_bytes) in &self.files.names.lock().unwrap().durable {
             let durable_bytes = *durable_bytes.lock().unwrap();
@@ -175,9 +217,11 @@ impl FaultyFiles {
 
 impl Files for Handle {
     fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
-        if let Some(kind) = self.0.faults.lock().unwrap().fail_create {
-            return Err(kind.into());
+        let faults = self.0.faults.lock().unwrap();
+        if let Some(kind) = faults.fail_create {
+            return Err(faults.broken_as(kind));
         }
+        drop(faults);
         Ok(self.0.wrap(path, RealFiles.create(path)?, 0))
     }
 
@@ -185,33 +229,72 @@ impl Files for Handle {
         Ok(self.0.wrap(path, RealFiles.open(path)?, fs::metadata(path)?.len()))
     }
 
+    fn open_to_read(&self, path: &Path) -> io::Result<File> {
+        let faults = self.0.faults.lock().unwrap();
+        if faults.fail_open_to_read { Err(faults.broken()) } else { RealFiles.open_to_read(path) }
+    }
+
+    fn open_note(&self, path: &Path) -> io::Result<Box<dyn NoteFile>> {
+        Ok(Box::new(FaultyNote { file: RealFiles.open_note(path)?, path: path.to_owned(), owner: Arc::clone(&self.0) }))
+    }
+
+    fn open_directory(&self, dir: &Path) -> io::Result<Box<dyn Directory>> {
+        Ok(Box::new(FaultyDirectory { directory: RealFiles.open_directory(dir)?, owner: Arc::clone(&self.0) }))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        if self.0.faults.lock().unwrap().fail_rename {
-            return Err(broken());
+        let faults = self.0.faults.lock().unwrap();
+        if faults.fail_rename {
+            return Err(faults.broken());
         }
+        let lost = faults.lose_rename.then(|| faults.broken());
+        drop(faults);
         RealFiles.rename(from, to)?;
         let mut names = self.0.names.lock().unwrap();
         let durable_bytes = names.live.remove(from).unwrap();
         assert!(*durable_bytes.lock().unwrap() > 0, "named before it was durable");
         names.live.insert(to.to_owned(), durable_bytes);
-        Ok(())
+        lost.map_or(Ok(()), Err)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        if self.0.faults.lock().unwrap().fail_remove {
-            return Err(broken());
+        let faults = self.0.faults.lock().unwrap();
+        if faults.fail_remove {
+            return Err(faults.broken());
         }
+        drop(faults);
         self.0.names.lock().unwrap().live.remove(path);
         RealFiles.remove(path)
     }
+}
 
-    fn sync_directory(&self, dir: &Path) -> io::Result<()> {
-        if self.0.faults.lock().unwrap().fail_sync_directory {
-            return Err(broken());
+impl Directory for FaultyDirectory {
+    fn sync(&self) -> io::Result<()> {
+        let faults = self.owner.faults.lock().unwrap();
+        if faults.fail_sync_directory {
+            return Err(faults.broken());
         }
-        RealFiles.sync_directory(dir)?;
-        let mut names = self.0.names.lock().unwrap();
+        drop(faults);
+        self.directory.sync()?;
+        let mut names = self.owner.names.lock().unwrap();
         names.durable = names.live.clone();
+        Ok(())
+    }
+}
+
+impl NoteFile for FaultyNote {
+    fn overwrite(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let faults = self.owner.faults.lock().unwrap();
+        if faults.fail_note { Err(faults.broken()) } else { self.file.overwrite(bytes) }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let faults = self.owner.faults.lock().unwrap();
+        if faults.fail_note {
+            return Err(faults.broken());
+        }
+        drop(faults);
+        self.owner.names.lock().unwrap().durable_note = Some(fs::read(&self.path)?);
         Ok(())
     }
 }
@@ -220,6 +303,7 @@ impl LogFile for FaultyFile {
     fn append(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut faults = self.owner.faults.lock().unwrap();
         assert!(!faults.panic_on_write, "broken on request");
+        let errno = faults.errno;
         let Some((budget, kind)) = &mut faults.write_budget else {
             let written = self.file.append(slices)?;
             self.written_bytes += written as u64;
@@ -227,7 +311,7 @@ impl LogFile for FaultyFile {
         };
         let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(*budget).collect();
         if bytes.is_empty() {
-            return Err((*kind).into());
+            return Err(errno.map_or_else(|| (*kind).into(), io::Error::from_raw_os_error));
         }
         // A short write: part of what was asked for.
         let written = self.file.append(&[IoSlice::new(&bytes)])?;
@@ -246,7 +330,7 @@ impl LogFile for FaultyFile {
         faults.n_syncs += 1;
         self.owner.changed.notify_all();
         if faults.fail_sync {
-            return Err(broken());
+            return Err(faults.broken());
         }
         self.file.sync()?;
         *self.durable_bytes.lock().unwrap() = self.written_bytes;
@@ -258,9 +342,11 @@ impl LogFile for FaultyFile {
     }
 
     fn truncate(&mut self, bytes: u64) -> io::Result<()> {
-        if self.owner.faults.lock().unwrap().fail_truncate {
-            return Err(broken());
+        let faults = self.owner.faults.lock().unwrap();
+        if faults.fail_truncate {
+            return Err(faults.broken());
         }
+        drop(faults);
         self.written_bytes = bytes;
         self.file.truncate(bytes)
     }

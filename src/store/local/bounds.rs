@@ -13,6 +13,7 @@ use super::disk::rows::TenantNo;
 use super::folder::{FoldError, Folder};
 use super::store_error;
 use super::tenant::{TenantCell, TenantState};
+use crate::faults::Fault;
 use crate::index::{SessionNo, SessionTimes};
 use crate::store::StoreError;
 
@@ -46,9 +47,12 @@ impl Folder {
             }
             self.shared.metrics.session_recomputed();
             let newer = state.recent.overlay(no);
-            let times = self.disk.session_times(cell.no, no, &newer)?;
-            if !state.index.set_times(no, &times) {
-                uncounted.push(no);
+            match self.disk.session_times(cell.no, no, &newer) {
+                Ok(times) if state.index.set_times(no, &times) => {}
+                Ok(_) => uncounted.push(no),
+                // Waited for without the lock.
+                Err(error) if Fault::of(&error).may_read_again() => _ = self.wide_bounds.sessions.insert((cell.no, no)),
+                Err(error) => return Err(error.into()),
             }
         }
         drop(state);
@@ -65,7 +69,7 @@ impl Folder {
         for (tenant, no) in std::mem::take(&mut self.wide_bounds.sessions) {
             let Some(cell) = self.tenants.get(&tenant).cloned() else { continue };
             self.shared.metrics.session_recomputed();
-            let times = self.read_times(&cell, no)?;
+            let times = self.shared.patiently(|| self.read_times(&cell, no))?;
             if !cell.write().index.set_times(no, &times) {
                 self.count_anew(&cell, no)?;
             }
@@ -88,7 +92,7 @@ impl Folder {
 
     fn count_anew(&self, cell: &TenantCell, no: SessionNo) -> Result<(), StoreError> {
         tracing::warn!(session_no = no.0, "a session did not count the runs it has and was counted anew");
-        if let Some(runs) = self.shared.session_runs(cell, no)? {
+        if let Some(runs) = self.shared.patiently(|| self.shared.session_runs(cell, no))? {
             cell.write().index.recompute(no, runs.iter());
         }
         Ok(())

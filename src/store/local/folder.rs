@@ -118,14 +118,14 @@ impl Folder {
     pub(super) fn run(&mut self) -> Result<(), FoldError> {
         while !self.shared.is_stopping() {
             let patience = if self.deletions.is_empty() { TICK } else { Duration::ZERO };
-            let first = self.journal.next_timeout(patience)?;
+            let first = self.shared.patiently(|| self.journal.next_timeout(patience))?;
             self.round(first)?;
             self.delete_further()?;
             self.settle_wide_bounds(false)?;
             self.checkpoint_if_due()?;
             self.sweep_if_due()?;
         }
-        while let Some(item) = self.journal.try_next()? {
+        while let Some(item) = self.shared.patiently(|| self.journal.try_next())? {
             self.round(Some(item))?;
         }
         if self.last_checkpoint().is_err() {
@@ -165,7 +165,7 @@ impl Folder {
         while let Some(item) = next {
             bytes += item.record.body.len() + item.record.head.len();
             self.take(item)?;
-            next = if bytes < ROUND_BYTES { self.journal.try_next()? } else { None };
+            next = if bytes < ROUND_BYTES { self.shared.patiently(|| self.journal.try_next())? } else { None };
         }
         self.fold_dirty(false)?;
         self.shared.lag.folded(bytes as u64, began.elapsed());
@@ -297,7 +297,7 @@ impl Folder {
             renewal.add([(cell.no, trace)]);
         }
         let is_on_disk = was_known && !self.forgotten.contains_key(&(cell.no, trace));
-        let stored = if is_on_disk { load(&self.disk, cell, trace)? } else { None };
+        let stored = if is_on_disk { self.shared.patiently(|| load(&self.disk, cell, trace))? } else { None };
         self.n_traces += u64::from(stored.is_none());
         self.insert_open((cell.no, trace), stored.unwrap_or_else(|| OpenTrace::new(TraceFacts::default(), Vec::new())));
         Ok(())

@@ -116,7 +116,7 @@ impl Folder {
     /// The start of the session's newest run whose time is believable.
     fn newest_start(&self, cell: &TenantCell, no: SessionNo, id: &SessionId, newer: &Overlay) -> Result<Option<UnixNanos>, FoldError> {
         let in_memory = newer.runs().filter(|run| !run.is_future).map(|run| run.started_at).max();
-        let on_disk = self.disk.newest_believable_run(cell.no, no, id, |order| newer.contains(order))?;
+        let on_disk = self.shared.patiently(|| self.disk.newest_believable_run(cell.no, no, id, |order| newer.contains(order)))?;
         Ok(in_memory.max(on_disk.map(|run| run.started_at)))
     }
 
@@ -130,7 +130,9 @@ impl Folder {
             runs.extend(newer.map(|run| Run::clone(&run)));
         }
         if runs.is_empty() && !deletion.is_read {
-            let page = self.disk.runs_after(deletion.tenant, deletion.session_no, &deletion.session, deletion.after, PAGE_RUNS)?;
+            let page = self
+                .shared
+                .patiently(|| self.disk.runs_after(deletion.tenant, deletion.session_no, &deletion.session, deletion.after, PAGE_RUNS))?;
             deletion.is_read = page.len() < PAGE_RUNS;
             deletion.after = page.last().map(RunOrder::of).or(deletion.after);
             runs.extend(page.into_iter().filter(|run| deletion.replaced.binary_search(&RunOrder::of(run)).is_err()));

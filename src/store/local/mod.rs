@@ -23,6 +23,7 @@ mod lag;
 mod metrics;
 mod notices;
 mod open;
+mod patience;
 mod pending;
 mod raw;
 mod recent;
@@ -152,6 +153,8 @@ struct Shared {
     /// What keeps the store from its work, for `/readyz`.
     trouble: Mutex<Trouble>,
     stopping: AtomicBool,
+    /// The fold has caught up once and serves: from now on it waits rather than ends.
+    is_open: AtomicBool,
     /// Journal position of the last finished checkpoint: what lies before may be released.
     checkpointed: AtomicU64,
 }
@@ -161,6 +164,8 @@ struct Shared {
 struct Trouble {
     /// The fold stopped, for good.
     fold: Option<String>,
+    /// The fold waits for something that it cannot read at the moment.
+    reading: Option<String>,
     /// The last checkpoint could not be written; it is tried again.
     disk: Option<String>,
 }
@@ -330,11 +335,11 @@ impl Store for LocalStore {
     }
 
     fn not_ready(&self) -> Option<String> {
-        if self.journal.is_poisoned() {
-            return Some("the journal stopped after a failed write; restart once the disk is well".into());
+        if let Some(trouble) = self.journal.trouble() {
+            return Some(trouble);
         }
         let trouble = lock(&self.shared.trouble);
-        trouble.fold.clone().or_else(|| trouble.disk.clone())
+        trouble.fold.clone().or_else(|| trouble.reading.clone()).or_else(|| trouble.disk.clone())
     }
 }
 

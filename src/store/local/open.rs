@@ -123,6 +123,7 @@ impl LocalStore {
             folded: folded_seen,
             trouble: std::sync::Mutex::default(),
             stopping: false.into(),
+            is_open: false.into(),
             checkpointed: loaded.position.0.into(),
         });
         let (checkpoints, queue) = sync_channel(1);
@@ -190,11 +191,15 @@ impl Running {
 /// A fold that cannot go on says so where an operator looks; what is acknowledged stays in the journal.
 fn supervise(mut folder: Folder) {
     let shared = folder.shared.clone();
+    shared.is_open.store(true, Ordering::Release);
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| folder.run()));
     let reason = match outcome {
         Ok(Ok(())) => return,
         // The checkpoint thread gave up because it has to.
         Ok(Err(FoldError::Checkpointer)) if shared.is_stopping() => return,
+        Ok(Err(error)) if shared.is_stopping() => {
+            return tracing::warn!(%error, "the fold ended before the journal did: the next start reads the rest");
+        }
         Ok(Err(error)) => error.to_string(),
         Err(_) => "it panicked".to_owned(),
     };

@@ -189,7 +189,7 @@ impl Folder {
         if !self.known.contains(cell.no, trace) || self.forgotten.contains_key(&key) {
             return Ok(false);
         }
-        let Some(open) = load(&self.disk, cell, trace)? else { return Ok(false) };
+        let Some(open) = self.shared.patiently(|| load(&self.disk, cell, trace))? else { return Ok(false) };
         self.insert_open(key, open);
         Ok(true)
     }
@@ -220,7 +220,7 @@ impl Folder {
 
     /// The span of a run that no report tells of yet.
     fn place_of_shown(&self, cell: &TenantCell, run: RunId) -> Result<Option<Place>, FoldError> {
-        let found = self.disk.run_by_id(cell, &cell.read(), run)?;
+        let found = self.shared.patiently(|| self.disk.run_by_id(cell, &cell.read(), run))?;
         let stands = |key: RunKey| key.span != RunKey::PROVISIONAL && !key.trace.is_reserved();
         Ok(found.filter(|run| stands(run.key)).map(|run| Place { trace: run.key.trace, span: run.key.span }))
     }
@@ -293,7 +293,7 @@ impl Folder {
             return Ok(false);
         }
         // What was known once is not forgotten by the filter, so the disk has the word.
-        self.disk.has_trace(tenant, place.trace)
+        self.shared.patiently(|| self.disk.has_trace(tenant, place.trace))
     }
 }
 

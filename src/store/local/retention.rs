@@ -86,7 +86,7 @@ impl Folder {
         if self.removed_in > self.committed {
             return Ok(());
         }
-        let used = self.disk.used_bytes()?;
+        let used = self.shared.patiently(|| self.disk.used_bytes())?;
         if used <= cap {
             return Ok(());
         }
@@ -106,7 +106,8 @@ impl Folder {
         self.floor = self.floor.max(self.cap_floor);
         for (last_activity, tenant, session) in oldest {
             let Some(cell) = self.tenants.get(&tenant).cloned() else { continue };
-            let ahead = if last_activity < self.floor { None } else { self.shared.session_runs(&cell, session)? };
+            let ahead =
+                if last_activity < self.floor { None } else { self.shared.patiently(|| self.shared.session_runs(&cell, session))? };
             self.remove_sessions(&cell, &[session]);
             // The others' traces lie before the floor and are found by that.
             self.forget_in_traces(&cell, session, &ahead.unwrap_or_default())?;
@@ -181,7 +182,7 @@ impl Folder {
 
     /// Stored traces that ended before the floor, and the sessions that they had runs in.
     fn old_traces(&self, floor: UnixNanos) -> rusqlite::Result<Vec<OldTrace>> {
-        let old = self.disk.old_traces(floor, SWEEP_TRACES)?;
+        let old = self.shared.patiently(|| self.disk.old_traces(floor, SWEEP_TRACES))?;
         let sessions = |stored: &StoredTrace| stored.runs.iter().map(|run| SessionNo(run.session_no)).collect();
         Ok(old.into_iter().map(|(key, stored)| (key, sessions(&stored), stored.report)).collect())
     }
@@ -231,7 +232,7 @@ impl Folder {
             }
             return Ok(());
         };
-        match load::trace_keys(&self.disk, renewal.after, KEYS_AT_ONCE)? {
+        match self.shared.patiently(|| load::trace_keys(&self.disk, renewal.after, KEYS_AT_ONCE))? {
             Some((keys, last)) => {
                 renewal.add(keys);
                 renewal.after = last;

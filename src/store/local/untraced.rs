@@ -112,7 +112,7 @@ impl Folder {
             self.fold_agentless_again(cell, &session)?;
         }
         for (tenant, session) in ended {
-            let mut traces = self.disk.traces_left_out(tenant, &session)?;
+            let mut traces = self.shared.patiently(|| self.disk.traces_left_out(tenant, &session))?;
             traces.extend(self.untraced.left_out.get(&(tenant, session)).into_iter().flat_map(|traces| traces.keys().copied()));
             for trace in traces {
                 if self.open_known(cell, trace)? {
@@ -126,7 +126,7 @@ impl Folder {
     /// A report without a trace came into this session: its runs of spans without an agent are perhaps the same.
     fn fold_agentless_again(&mut self, cell: &Arc<TenantCell>, session: &SessionId) -> Result<(), FoldError> {
         let no = cell.read().index.find(session);
-        let runs = no.map(|no| self.shared.session_runs(cell, no)).transpose()?.flatten();
+        let runs = no.map(|no| self.shared.patiently(|| self.shared.session_runs(cell, no))).transpose()?.flatten();
         for run in runs.unwrap_or_default().iter().filter(|run| run.is_agentless) {
             if self.open_known(cell, run.key.trace)? {
                 self.touch((cell.no, run.key.trace));
