@@ -35,9 +35,7 @@ async fn without_keys_a_name_that_leads_here_is_not_served_on_any_listener_over_
                 assert!(answer.text.contains("evil.example") && answer.text.contains("server.allowed_hosts"), "{}", answer.text);
             }
             for host in ["localhost", "localhost:1", "127.0.0.1", "[::1]:99", "a.localhost"] {
-                let answer = Ask { path: "/v1/traces", method: "POST", headers: &[JSON], body: "{}", host, http2, ..Ask::default() }
-                    .of(address)
-                    .await;
+                let answer = Ask { path: "/v1/traces", method: "POST", headers: &[JSON], body: "{}", host, http2 }.of(address).await;
                 assert_eq!(answer.status, StatusCode::OK, "{host}");
             }
         }
