@@ -57,18 +57,16 @@ where
     }
 }
 
-fn fly<K, V, F>(key: K, waiting: Waiting<K, V>, lane: Lane, work: F) -> impl Future<Output = Result<V, Undone>> + Send
+async fn fly<K, V, F>(key: K, waiting: Waiting<K, V>, lane: Lane, work: F) -> Result<V, Undone>
 where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + Sync + 'static,
     F: FnOnce() -> V + Send + 'static,
 {
-    async move {
-        let turn = lane.turn().await;
-        // Whoever asks from here on asks anew.
-        lock(&waiting).remove(&key);
-        lane.run_in(turn?, work).await
-    }
+    let turn = lane.turn().await;
+    // Whoever asks from here on asks anew.
+    lock(&waiting).remove(&key);
+    lane.run_in(turn?, work).await
 }
 
 impl<K, V: Clone> Default for Flights<K, V> {
