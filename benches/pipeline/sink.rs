@@ -30,7 +30,12 @@ pub struct Sink {
 impl Sink {
     /// Serves until the process ends.
     pub fn start() -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// The same at an address.
+    pub fn start_at(addr: SocketAddr) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(addr)?;
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
         let spans = Arc::new(AtomicU64::new(0));

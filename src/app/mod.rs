@@ -10,6 +10,8 @@ mod access;
 mod answers;
 mod budget;
 mod descriptors;
+mod forwarding;
+mod instance;
 mod lag;
 mod pages;
 mod reload;

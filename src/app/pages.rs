@@ -96,6 +96,11 @@ pub(super) fn trace_source(config: &Config, forwarding: Option<Status>) -> Resul
 
 /// As the forwarder says whose spans they are, so does who asks for them.
 pub(super) fn query_client(config: &Config) -> Result<Option<QueryClient>, String> {
+    patient_query_client(config, QUERY_TIMEOUT)
+}
+
+/// The same for one who has more time.
+pub(super) fn patient_query_client(config: &Config, timeout: Duration) -> Result<Option<QueryClient>, String> {
     let forward = &config.forward;
     if forward.tempo_query.is_empty() {
         return Ok(None);
@@ -105,7 +110,7 @@ pub(super) fn query_client(config: &Config) -> Result<Option<QueryClient>, Strin
         ca: tempo_ca(config).map(Path::to_owned),
         headers: forward.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         send_tenant: forward.send_tenant || config.auth.is_on(),
-        timeout: QUERY_TIMEOUT,
+        timeout,
     };
     QueryClient::new(&options).map(Some).map_err(|error| format!("--tempo-query: {error}"))
 }

@@ -30,7 +30,7 @@ impl Keeper {
     pub(super) async fn run(mut self, store: LocalStore, forwarded: ForwardStatus, stop: CancellationToken) {
         loop {
             let wanted = match &forwarded {
-                Some(status) => status.forwarded_position(),
+                Some(status) => status.releasable_position(),
                 None => self.raw_floor(Moment::now()),
             };
             self.journal.release(wanted.min(store.checkpointed()));

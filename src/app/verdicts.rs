@@ -29,14 +29,14 @@ impl StoreVerdicts {
     }
 
     /// A span that cannot be stamped is forwarded all the same; `verify` names the difference.
-    fn known<T>(&self, decided: Result<Option<T>, StoreError>) -> Option<T> {
+    fn known<T>(&self, decided: Result<T, StoreError>, unknown: impl FnOnce() -> T) -> T {
         decided.unwrap_or_else(|error| {
             let mut told = super::lock(&self.told);
             if told.is_none_or(|told| told.elapsed() >= REPEAT) {
                 *told = Some(Instant::now());
                 tracing::warn!(%error, "a trace could not be read: its spans go to tempo without stamps");
             }
-            None
+            unknown()
         })
     }
 }
@@ -46,8 +46,8 @@ impl Verdicts for StoreVerdicts {
         self.store.folded()
     }
 
-    fn decided(&self, tenant: &Tenant, trace: TraceId) -> Option<Arc<Decided>> {
-        self.known(self.store.decided(tenant, trace))
+    fn decided(&self, tenant: &Tenant, traces: &[TraceId]) -> Vec<Option<Arc<Decided>>> {
+        self.known(self.store.decided(tenant, traces), || vec![None; traces.len()])
     }
 
     fn is_settled(&self, tenant: &Tenant, trace: TraceId) -> bool {
@@ -55,10 +55,10 @@ impl Verdicts for StoreVerdicts {
     }
 
     fn trace_of_reported(&self, tenant: &Tenant, run: RunId) -> Option<TraceId> {
-        self.known(self.store.trace_of_reported(tenant, run))
+        self.known(self.store.trace_of_reported(tenant, run), || None)
     }
 
     fn decided_without(&self, tenant: &Tenant, trace: TraceId, spans: &FxHashSet<SpanId>) -> Option<Arc<Decided>> {
-        self.known(self.store.decided_without(tenant, trace, spans))
+        self.known(self.store.decided_without(tenant, trace, spans), || None)
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
@@ -29,12 +29,13 @@ use crate::config::{self, Config};
 use crate::fold::TraceLimit;
 use crate::ingest::{self, InstanceMark, Receiver};
 
-use crate::journal::{self, Journal, Position, PositionFile};
+use crate::journal::{self, Journal};
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery};
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::UnixNanos;
+use crate::model::via::Via;
 use crate::prices::Prices;
 use crate::server;
 use crate::store::local::{self, LocalStore};
@@ -44,10 +45,7 @@ use crate::store::view::{RunQuery, RunView, TraceView};
 use crate::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
 use crate::telemetry::OtherUse;
 use crate::tempo;
-use crate::tempo::forwarder::Forwarder;
-use crate::tempo::metrics::ForwardMetrics;
 use crate::tempo::options::Options as ForwardOptions;
-use crate::tempo::source::JournalSource;
 use crate::tempo::stamp::StampOptions;
 use crate::tempo::target::Target;
 use crate::ui;
@@ -56,6 +54,8 @@ use crate::ui;
 const AUTOMATIC_JOURNAL_BYTES: u64 = 8 << 30;
 /// How often silent runs, old sessions and idle traces are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+/// Threads that hold and stamp, over all tenants, unless there are fewer cores.
+const STAMP_THREADS: usize = 4;
 
 pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked: mpsc::Receiver<()>) -> Result<App, StartError> {
     let access = check_settings(config).map_err(StartError::Config)?;
@@ -69,14 +69,14 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
     let wanted = listen_addresses(config);
     let [otlp_grpc, otlp_http, http] = bind(wanted).await?;
     let addresses = [local(&otlp_grpc)?, local(&otlp_http)?, local(&http)?];
-    let instance = instance_id()?;
 
     let data_dir = &config.server.data_dir;
     let unusable = |source| StartError::DataDir { path: data_dir.display().to_string(), source };
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
+    let instance = super::instance::id(data_dir).map_err(unusable)?;
     let journal = open_journal(config, data_dir)?;
     // The first line of defence against a wrong --tempo is before the replay, which may take long.
-    let mut forwarding = forwarder(config, &journal, &addresses, &instance).await?;
+    let mut forwarding = super::forwarding::forwarder(config, &journal, &addresses, &instance).await?;
     let options = store_options(config, prices(&config.prices).map_err(StartError::Config)?);
     let opening = journal.clone();
     let opened = tokio::task::spawn_blocking(move || LocalStore::open(opening, options)).await;
@@ -96,7 +96,7 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
         forwarding.metrics.register(&mut registry);
     }
     let doored: Arc<dyn Store> = Arc::new(Doored { store: store.clone(), stopping: stopping.clone() });
-    let mark = forwarding.is_some().then(|| instance_mark(&instance)).flatten();
+    let mark = Some(instance_mark(&instance));
     let receiver = Receiver::new(doored.clone(), authenticator.clone(), ingest_options(config, &budget), mark);
     receiver.register_metrics(&mut registry);
     authenticator.metrics().register(&mut registry);
@@ -176,6 +176,10 @@ struct Doored {
 impl Store for Doored {
     fn accept_spans(&self, tenant: &Tenant, request: bytes::Bytes) -> BoxFuture<'_, Result<(), AcceptError>> {
         self.store.accept_spans(tenant, request)
+    }
+
+    fn accept_spans_via(&self, tenant: &Tenant, request: bytes::Bytes, via: Via) -> BoxFuture<'_, Result<(), AcceptError>> {
+        self.store.accept_spans_via(tenant, request, via)
     }
 
     fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>> {
@@ -288,15 +292,9 @@ fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError::Config(format!("a listener has no address: {error}")))
 }
 
-/// Random for each process: a request that bears it was sent by this very process.
-fn instance_id() -> Result<String, StartError> {
-    let number = getrandom::u64().map_err(|error| StartError::Config(format!("the system gives no random numbers: {error}")))?;
-    Ok(format!("{number:016x}"))
-}
-
-fn instance_mark(instance: &str) -> Option<InstanceMark> {
-    let header = HeaderName::from_static(tempo::INSTANCE_HEADER);
-    Some(InstanceMark { header, id: HeaderValue::from_str(instance).ok()? })
+fn instance_mark(instance: &str) -> InstanceMark {
+    let [header, via_header] = [tempo::INSTANCE_HEADER, tempo::VIA_HEADER].map(HeaderName::from_static);
+    InstanceMark { header, via_header, id: instance.to_owned() }
 }
 
 pub(super) fn open_store(config: &Config, journal: Journal) -> Result<(LocalStore, local::Running), StartError> {
@@ -401,43 +399,8 @@ fn stamp_options(config: &Config) -> StampOptions {
         batch_bytes: batch.max_bytes,
         corrections: config.forward.corrections,
         memory_bytes: bytes(Budget::of(config).sent_spans),
+        threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(STAMP_THREADS)),
     }
-}
-
-async fn forwarder(config: &Config, journal: &Journal, addresses: &[SocketAddr], instance: &str) -> Result<Option<Forwarding>, StartError> {
-    let forward = &config.forward;
-    if forward.tempo.is_empty() {
-        return Ok(None);
-    }
-    let mut position = PositionFile::open(&position_path(config))?;
-    if position.get() > journal.end() {
-        tracing::warn!(
-            forwarded = position.get().0,
-            journal_end = journal.end().0,
-            "more was forwarded than the journal holds, which was replaced or has lost its end: forwarding goes on at its end"
-        );
-        // Positions grow from there anew, and must not be skipped after a crash because the old note is greater.
-        position.set(journal.end())?;
-    }
-    let source = JournalSource::new(journal.reader(position.get()));
-    let mut options = forward_options(config);
-    options.instance_id = instance.to_owned();
-    let mut sent = PositionFile::open(&config.server.data_dir.join("forwarding.position"))?;
-    // Without a note nobody knows what was sent, so all that is there may have been.
-    options.in_doubt_below = if sent.get() > Position(0) { sent.get().min(journal.end()) } else { journal.end() };
-    options.own_addresses = addresses.to_vec();
-    let position = Arc::new(Mutex::new(position));
-    // Five times a second without an fsync: losing the last note costs a repetition, never a span.
-    let noted = position.clone();
-    let save = Box::new(move |at| super::lock(&noted).note(at).map_err(std::io::Error::other));
-    let log_end = {
-        let journal = journal.clone();
-        Arc::new(move || journal.end())
-    };
-    let metrics = ForwardMetrics::default();
-    let mark = Box::new(move |at| sent.note(at).map_err(std::io::Error::other));
-    let forwarder = Forwarder::new(options, source, save, log_end, metrics.clone()).await?.marking(mark);
-    Ok(Some(Forwarding { forwarder, metrics, position }))
 }
 
 fn bytes(n: u64) -> usize {

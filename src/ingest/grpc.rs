@@ -71,7 +71,7 @@ async fn answer(receiver: &Receiver, signal: Signal, parts: &Parts, body: &mut B
     if parts.version < Version::HTTP_2 {
         return Err(Refusal::Framing("gRPC needs HTTP/2"));
     }
-    let tenant = receiver.sender(parts)?;
+    let (tenant, via) = (receiver.sender(parts)?, receiver.via(&parts.headers)?);
     let coding = Coding::from_headers(parts.headers.get_all(ENCODING))?;
     let mut held = receiver.read(body, PREFIX_BYTES).await?;
     let is_compressed = unframe(&mut held.bytes)?;
@@ -80,7 +80,7 @@ async fn answer(receiver: &Receiver, signal: Signal, parts: &Parts, body: &mut B
         (true, Coding::Identity) => return Err(Refusal::Framing("the message is marked as compressed and grpc-encoding does not say how")),
         (true, coding) => coding,
     };
-    receiver.take(signal, &tenant, held, coding, Format::Protobuf).await
+    receiver.take(signal, (&tenant, via), held, coding, Format::Protobuf).await
 }
 
 /// Strips the prefix of the one message of a unary call. Returns whether the message is compressed.

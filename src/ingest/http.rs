@@ -48,14 +48,14 @@ async fn answer(receiver: &Receiver, signal: Signal, parts: &Parts, body: &mut a
     if parts.method != Method::POST {
         return Err(Refusal::Method);
     }
-    let tenant = receiver.sender(parts)?;
+    let (tenant, via) = (receiver.sender(parts)?, receiver.via(&parts.headers)?);
     let Some(media) = Media::of(&parts.headers) else {
         let sent = parts.headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).chars().take(100).collect());
         return Err(Refusal::MediaType(sent.unwrap_or_default()));
     };
     let coding = Coding::from_headers(parts.headers.get_all(CONTENT_ENCODING))?;
     let held = receiver.read(body, 0).await?;
-    receiver.take(signal, &tenant, held, coding, media.format).await
+    receiver.take(signal, (&tenant, via), held, coding, media.format).await
 }
 
 /// Whether a refused sender may be writing its body and not listening yet.

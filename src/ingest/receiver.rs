@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 use prometheus_client::registry::Registry;
 
 use super::Signal;
@@ -22,6 +22,7 @@ use super::screen::{self, Format, Screened};
 use crate::auth::{self, Authenticator, Right};
 use crate::bounds::lanes::{Lane, Undone};
 use crate::model::ids::Tenant;
+use crate::model::via::Via;
 use crate::store::Store;
 use crate::wire::inspect::Limits;
 
@@ -42,8 +43,11 @@ pub struct Options {
 /// What our own exports carry, so that they are known when they come back.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InstanceMark {
+    /// Names the instance that exports.
     pub header: HeaderName,
-    pub id: HeaderValue,
+    /// Names those that the spans came through before it.
+    pub via_header: HeaderName,
+    pub id: String,
 }
 
 /// The receivers' shared state; a clone is another handle to the same.
@@ -146,8 +150,16 @@ impl Receiver {
     pub(super) fn sender(&self, parts: &Parts) -> Result<Tenant, Refusal> {
         let headers = &parts.headers;
         let tenant = self.shared.auth.from_headers(headers, auth::peer(&parts.extensions), Right::Ingest)?;
-        let returns = |mark: &InstanceMark| headers.get_all(&mark.header).iter().any(|value| value == mark.id);
-        if self.shared.instance.as_ref().is_some_and(returns) { Err(Refusal::Loop) } else { Ok(tenant) }
+        self.via(headers)?;
+        Ok(tenant)
+    }
+
+    /// Through which instances a request came; refused if we are one of them.
+    pub(super) fn via(&self, headers: &HeaderMap) -> Result<Via, Refusal> {
+        let Some(mark) = &self.shared.instance else { return Ok(Via::default()) };
+        let lists = headers.get_all(&mark.via_header).iter().chain(headers.get_all(&mark.header).iter());
+        let via = Via::parse(lists.map(|list| list.to_str().unwrap_or("?"))).map_err(|_| Refusal::Loop)?;
+        if via.contains(&mark.id) { Err(Refusal::Loop) } else { Ok(via) }
     }
 
     /// Reads a body; `overhead_bytes` of framing do not count against the limit of a request.
@@ -163,9 +175,16 @@ impl Receiver {
     }
 
     /// Takes a request; returns once everything good in it is durable.
-    pub(super) async fn take(&self, signal: Signal, tenant: &Tenant, held: Held, coding: Coding, format: Format) -> Result<Taken, Refusal> {
+    pub(super) async fn take(
+        &self,
+        signal: Signal,
+        (tenant, via): (&Tenant, Via),
+        held: Held,
+        coding: Coding,
+        format: Format,
+    ) -> Result<Taken, Refusal> {
         match signal {
-            Signal::Traces => self.take_spans(tenant, held, coding, format).await,
+            Signal::Traces => self.take_spans((tenant, via), held, coding, format).await,
             Signal::Logs | Signal::Metrics => self.turn_away(signal, held, coding, format).await,
         }
     }
@@ -187,14 +206,14 @@ impl Receiver {
         }
     }
 
-    async fn take_spans(&self, tenant: &Tenant, held: Held, coding: Coding, format: Format) -> Result<Taken, Refusal> {
+    async fn take_spans(&self, (tenant, via): (&Tenant, Via), held: Held, coding: Coding, format: Format) -> Result<Taken, Refusal> {
         let Options { max_request_bytes, max_depth, .. } = self.shared.options;
         let screened = compute(&self.shared.screening, coding, format, held, move |held| {
             screen::screen(screen::decode(held, coding, max_request_bytes)?, format, Limits { max_depth })
         });
         let Screened { held, n_accepted, rejected } = screened.await?;
         if n_accepted > 0 {
-            self.shared.store.accept_spans(tenant, held.bytes.clone()).await.map_err(|error| self.not_accepted(error))?;
+            self.shared.store.accept_spans_via(tenant, held.bytes.clone(), via).await.map_err(|error| self.not_accepted(error))?;
             self.shared.metrics.spans_accepted.inc_by(n_accepted);
         }
         for (fault, n_spans) in &rejected.by_fault {

@@ -30,7 +30,9 @@ pub enum Refusal {
     Forbidden,
     #[error("too many wrong keys came from this address, and this is another one: wait, then send a right one")]
     WrongKeys(Duration),
-    #[error("this request was exported by this very sessionfold: the Tempo address it forwards to leads back to itself")]
+    #[error(
+        "this request was exported by this very sessionfold, or came through it: the Tempo address that spans are forwarded to leads back to where they came from"
+    )]
     Loop,
     #[error("send OTLP with POST")]
     Method,

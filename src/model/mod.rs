@@ -13,6 +13,7 @@ pub mod scopes;
 pub mod session;
 pub mod time;
 pub mod usage;
+pub mod via;
 
 /// A shared, immutable string. Agent names, models and span names repeat without end, so they are shared, not copied.
 pub type Str = std::sync::Arc<str>;

@@ -20,11 +20,17 @@ use crate::model::report::EventKind;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::UnixNanos;
+use crate::model::via::Via;
 
 /// What the doors need of a store. Every method speaks of one tenant.
 pub trait Store: Send + Sync + 'static {
     /// Takes one inspected, encoded `ExportTraceServiceRequest`; returns once it is durable.
     fn accept_spans(&self, tenant: &Tenant, request: Bytes) -> BoxFuture<'_, Result<(), AcceptError>>;
+
+    /// The same of spans that came through other instances.
+    fn accept_spans_via(&self, tenant: &Tenant, request: Bytes, _via: Via) -> BoxFuture<'_, Result<(), AcceptError>> {
+        self.accept_spans(tenant, request)
+    }
 
     /// Takes what the SDK posted, as it came; returns once it is durable.
     fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>>;

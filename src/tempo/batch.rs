@@ -5,17 +5,22 @@
 //! - The order of the journal is kept.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustc_hash::FxHashSet;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep_until};
 
+use super::ask::Answers;
 use super::halt::Halt;
 use super::ledger::Ticket;
 use super::options::BatchOptions;
 use super::parts::Parts;
 use super::split;
 use crate::journal::Position;
+use crate::model::ids::{SpanId, TraceId};
+use crate::model::via::Via;
 
 /// An encoded request, or a part of one.
 #[derive(Debug)]
@@ -24,8 +29,24 @@ pub(super) struct Piece {
     pub(super) read_at: Instant,
     /// Where the entry that it is of ends in the journal; zero for what is of no entry.
     pub(super) end: Position,
+    /// Through which instances it came.
+    pub(super) via: Via,
+    /// As long as Tempo was not asked.
+    pub(super) doubt: Doubted,
     /// Present in the last part of an entry only. Parts are delivered in order, so the entry is done with when this one is.
     pub(super) last: Option<Last>,
+}
+
+/// Whether Tempo may have an entry that is about to be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Doubted {
+    /// It does not.
+    #[default]
+    No,
+    /// It was sent, and nobody knows what became of it.
+    Sent,
+    /// Tempo had taken it, and perhaps lost it.
+    Taken,
 }
 
 /// What is given back when an entry is done with.
@@ -34,6 +55,8 @@ pub(super) struct Last {
     pub(super) ticket: Ticket,
     /// The entry's share of the memory for pending spans.
     pub(super) permit: OwnedSemaphorePermit,
+    /// Keeps the tenant's lane from being ended as idle.
+    pub(super) in_use: Arc<()>,
 }
 
 /// One request to be, never empty.
@@ -79,6 +102,16 @@ impl Batch {
         payload
     }
 
+    /// Through which instances any of its spans came: a receiver that is one of them refuses it as a whole.
+    pub(super) fn via(&self) -> Via {
+        let mut all = Via::default();
+        for piece in &self.pieces {
+            // The batcher sees to it that they fit.
+            all.merge(&piece.via);
+        }
+        all
+    }
+
     /// Where the last of its entries ends in the journal.
     pub(super) fn end(&self) -> Position {
         self.pieces.iter().map(|piece| piece.end).max().unwrap_or_default()
@@ -86,6 +119,32 @@ impl Batch {
 
     pub(super) fn n_spans(&self) -> u64 {
         self.pieces.iter().map(|piece| split::name_spans(&piece.bytes.whole(), 0).0 as u64).sum()
+    }
+
+    /// The traces of its spans, each once.
+    pub(super) fn traces(&self) -> Vec<TraceId> {
+        let mut traces = FxHashSet::default();
+        for piece in &self.pieces {
+            split::each_span(&piece.bytes.whole(), |trace, _| _ = traces.insert(trace));
+        }
+        traces.into_iter().collect()
+    }
+
+    /// How many of its spans Tempo has.
+    pub(super) fn n_held(&self, answers: &Answers) -> u64 {
+        let mut n_held = 0;
+        for piece in &self.pieces {
+            split::each_span(&piece.bytes.whole(), |trace, span| n_held += u64::from(is_held(answers, trace, span)));
+        }
+        n_held
+    }
+
+    /// Takes out what Tempo has.
+    pub(super) fn leave_out(&mut self, answers: &Answers) {
+        for piece in &mut self.pieces {
+            piece.doubt = Doubted::No;
+            piece.bytes = split::without(&piece.bytes.whole(), |trace, span| is_held(answers, trace, span)).into();
+        }
     }
 
     /// Whether it holds more than one span.
@@ -104,7 +163,9 @@ impl Batch {
         };
         match split::halve(&piece.bytes.whole()) {
             Ok(Some((first, second))) => {
-                let first = Piece { bytes: first.into(), read_at: piece.read_at, end: piece.end, last: None };
+                let Piece { read_at, end, doubt, .. } = piece;
+                let via = piece.via.clone();
+                let first = Piece { bytes: first.into(), read_at, end, via, doubt, last: None };
                 let second = Piece { bytes: second.into(), ..piece };
                 Halves::Two(Self { pieces: vec![first] }, Self { pieces: vec![second] })
             }
@@ -112,6 +173,10 @@ impl Batch {
             Ok(None) | Err(_) => Halves::Indivisible(Self { pieces: vec![piece] }),
         }
     }
+}
+
+fn is_held(answers: &Answers, trace: TraceId, span: SpanId) -> bool {
+    answers.get(&trace).is_some_and(|holdings| holdings.holds(span))
 }
 
 // === impl Batcher ===
@@ -128,12 +193,13 @@ impl Batcher {
         // The time of the first record counts, not the time of this call: what came while the last request was under way has waited already.
         let deadline = first.read_at + self.linger;
         let mut bytes = first.bytes.len();
+        let mut via = first.via.clone();
         let mut pieces = vec![first];
         while bytes < self.max_bytes {
             let Some(piece) = self.another(deadline).await else {
                 break;
             };
-            if bytes + piece.bytes.len() > self.max_bytes {
+            if bytes + piece.bytes.len() > self.max_bytes || !via.merge(&piece.via) {
                 self.ready.push_front(piece);
                 break;
             }
@@ -170,12 +236,12 @@ impl Batcher {
             // One large span, or nothing that can be cut: the receiver decides.
             _ => return Some(piece),
         };
-        let (read_at, end) = (piece.read_at, piece.end);
+        let (read_at, end, doubt, via) = (piece.read_at, piece.end, piece.doubt, piece.via);
         let n_parts = parts.len();
         let mut last = piece.last;
         let pieces = parts.into_iter().enumerate().map(|(index, bytes)| {
             let last = if index + 1 == n_parts { last.take() } else { None };
-            Piece { bytes: bytes.into(), read_at, end, last }
+            Piece { bytes: bytes.into(), read_at, end, via: via.clone(), doubt, last }
         });
         let pieces: Vec<Piece> = pieces.collect();
         for piece in pieces.into_iter().rev() {
@@ -201,13 +267,12 @@ impl Batcher {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use bytes::Bytes;
     use tokio::sync::Semaphore;
 
     use super::super::ledger::Ledger;
     use super::*;
+    use crate::model::time::UnixNanos;
 
     struct Bench {
         sender: mpsc::Sender<Piece>,
@@ -228,9 +293,16 @@ mod tests {
     impl Bench {
         async fn put(&self, bytes: &'static [u8]) {
             let permit = self.memory.clone().acquire_owned().await.unwrap();
-            let last = Last { ticket: self.ledger.open(Position(1)), permit };
+            let last = Last { ticket: self.ledger.open(Position(1), UnixNanos(1)), permit, in_use: Arc::default() };
             self.sender
-                .send(Piece { bytes: Bytes::from_static(bytes).into(), read_at: Instant::now(), end: Position(1), last: Some(last) })
+                .send(Piece {
+                    bytes: Bytes::from_static(bytes).into(),
+                    read_at: Instant::now(),
+                    end: Position(1),
+                    via: Via::default(),
+                    doubt: Doubted::No,
+                    last: Some(last),
+                })
                 .await
                 .unwrap();
         }

@@ -20,6 +20,7 @@ use super::options::Options;
 use super::parts::Parts;
 use super::target::{self, InvalidTarget, Target};
 use crate::model::ids::Tenant;
+use crate::model::via::Via;
 
 /// The gRPC method of `opentelemetry.proto.collector.trace.v1.TraceService/Export`.
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -100,11 +101,20 @@ impl Client {
 
     /// Sends encoded requests as one; none at all asks only whether anybody answers.
     pub async fn export(&self, request: Parts, tenant: &Tenant) -> Result<Accepted, CallError> {
+        self.export_via(request, tenant, &Via::default()).await
+    }
+
+    /// The same of spans that came through other instances.
+    pub(super) async fn export_via(&self, request: Parts, tenant: &Tenant, via: &Via) -> Result<Accepted, CallError> {
         let mut request = Request::new(request);
         *request.metadata_mut() = self.metadata.clone();
         if let Some(header) = self.tenant_header.as_ref().filter(|_| tenant.as_str() != Tenant::DEFAULT) {
             let name: MetadataValue<Ascii> = tenant.as_str().parse().expect("a tenant's name has only letters, digits and `_.-`");
             request.metadata_mut().insert(header.clone(), name);
+        }
+        if !via.is_empty() {
+            let list: MetadataValue<Ascii> = via.to_list().parse().expect("an id has only letters, digits, `-` and `_`");
+            request.metadata_mut().insert(super::VIA_HEADER, list);
         }
         let call = async {
             let mut grpc = tonic::client::Grpc::new(self.channel.clone()).accept_compressed(CompressionEncoding::Gzip);

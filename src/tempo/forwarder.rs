@@ -5,39 +5,35 @@
 //!   back the others; nothing is lost by it.
 //! - What the process before may have sent waits first (see [`Options::in_doubt_below`]): Tempo counts a copy that comes too soon twice.
 
-use std::collections::HashMap;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::batch::{Batcher, Last, Piece};
+use super::ask::Asker;
 use super::client::{BuildError, Client};
 use super::guard::{self, OwnAddress};
-use super::halt::{Halt, Pause};
-use super::lane::{Lane, Shared};
+use super::halt::Halt;
+use super::keeping::keep_position;
+use super::lane::Shared;
 use super::ledger::Ledger;
 use super::marks::{Mark, Marks};
-use super::metrics::{Doubt, ForwardMetrics};
+use super::metrics::ForwardMetrics;
 use super::options::Options;
-use super::parts::Parts;
+use super::pace::Pace;
+use super::pump::{Pump, report_ended};
 use super::report::Report;
-use super::source::{Source, SourceError, Sourced};
-use super::split;
-use super::stamp::{Hold, Incoming, RunEvent, StampOptions, Stamper, Surroundings, Verdicts, What};
+use super::rewind::{Rewinding, Stored, Watch};
+use super::source::{Source, SourceError};
+use super::stamp::{StampOptions, Verdicts, Workers};
+pub use super::status::Status;
 use super::target::Target;
 use crate::journal::Position;
 use crate::model::ids::Tenant;
-use crate::model::report::EventKind;
-use crate::wire::entry::Event;
 
 /// Saves a position where the next process finds it. Runs on a blocking thread; may sync.
 pub type Save = Box<dyn FnMut(Position) -> io::Result<()> + Send>;
@@ -54,19 +50,14 @@ pub struct Forwarder<S> {
     shared: Arc<Shared>,
     target: Target,
     stamping: Option<Stamping>,
+    rewinding: Option<Rewinding<S>>,
 }
 
 /// What stamps are made from, and how.
 #[derive(Clone)]
-struct Stamping {
-    verdicts: Arc<dyn Verdicts>,
-    options: StampOptions,
-}
-
-/// What others may ask while the forwarder runs, and after.
-#[derive(Clone)]
-pub struct Status {
-    shared: Arc<Shared>,
+pub(super) struct Stamping {
+    pub(super) verdicts: Arc<dyn Verdicts>,
+    pub(super) options: StampOptions,
 }
 
 /// Where the forwarder stopped.
@@ -76,6 +67,12 @@ pub struct Ending {
     /// What Tempo does not have yet; it stays in the journal.
     pub left_bytes: u64,
 }
+
+/// Requests that wait for Tempo's answer at one time, over all tenants: what one gRPC connection carries everywhere.
+const MAX_IN_FLIGHT: usize = 64;
+
+/// How long the threads that stamp may take to end.
+const THREADS_END: Duration = Duration::from_secs(5);
 
 /// Why forwarding cannot begin: the configuration is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -93,16 +90,9 @@ pub enum ForwardError {
     Source(#[from] SourceError),
     #[error("the lane of tenant {0:?} ended unexpectedly")]
     LaneEnded(Tenant),
+    #[error("cannot start the threads that stamp: {0}")]
+    Threads(io::Error),
 }
-
-/// Entries of one lane that are read and not in a batch. Their bytes are bounded by `max_pending_bytes`.
-const LANE_ENTRIES: usize = 1024;
-
-/// Entries that are stamped and not in a batch: few, since what is not stamped yet is stamped better later.
-const STAMPED_ENTRIES: usize = 64;
-
-/// What an entry takes at least of the memory for pending spans: its own bookkeeping.
-const MIN_ENTRY_COST: usize = 256;
 
 // === impl Forwarder ===
 
@@ -120,8 +110,24 @@ impl<S: Source> Forwarder<S> {
         let report = Report::new(target.to_string(), metrics.clone());
         let retry = options.retry.clone();
         let marks = Marks::default();
-        let shared = Arc::new(Shared { client, retry, ledger, halt: Halt::default(), report, metrics, lag_bytes, marks });
-        Ok(Self { source, save, log_end, options, shared, target, stamping: None })
+        let (halt, slots, pace) = (Halt::default(), Semaphore::new(MAX_IN_FLIGHT), Pace::default());
+        let asker =
+            options.query.clone().map(|query| Arc::new(Asker::new(query, client.clone(), options.ask, halt.clone(), metrics.clone())));
+        let shared = Arc::new(Shared {
+            client,
+            retry,
+            ledger,
+            halt,
+            report,
+            metrics,
+            lag_bytes,
+            marks,
+            slots,
+            pace,
+            asker,
+            stored: Stored::default(),
+        });
+        Ok(Self { source, save, log_end, options, shared, target, stamping: None, rewinding: None })
     }
 
     /// Stamps what it forwards, by these verdicts; without this call the very bytes that came are sent.
@@ -136,27 +142,65 @@ impl<S: Source> Forwarder<S> {
         self
     }
 
+    /// Gives a Tempo that was restarted what it had taken and lost. Only where it can be asked ([`Options::query`]).
+    pub fn rewinding(mut self, rewinding: Rewinding<S>) -> Self {
+        self.rewinding = Some(rewinding);
+        self
+    }
+
     pub fn status(&self) -> Status {
-        Status { shared: self.shared.clone() }
+        Status::new(self.shared.clone())
     }
 
     /// Forwards until `shutdown`, then what is in the journal by then, for at most `drain`. Also ends when the source does.
     pub async fn run(self, shutdown: CancellationToken, drain: Duration) -> Result<Ending, ForwardError> {
-        let Self { source, save, log_end, options, shared, target, stamping } = self;
+        let Self { source, save, log_end, options, shared, target, stamping, rewinding } = self;
         tracing::info!(tempo = %target, position = shared.ledger.position().0, lag_bytes = (shared.lag_bytes)(), "forwarding spans to tempo");
+        let n_threads = stamping.as_ref().map_or(0, |stamping| stamping.options.threads.max(1));
+        let workers = Workers::start(n_threads).map_err(ForwardError::Threads)?;
         let stop_keeping = CancellationToken::new();
-        let keeper = tokio::spawn(keep_position(shared.clone(), save, options.save_interval, stop_keeping.clone()));
+        let keeper = tokio::spawn(keep_position(shared.clone(), save, log_end.clone(), options.save_interval, stop_keeping.clone()));
         let mut lanes = JoinSet::new();
+        let mut rewinding = rewinding.zip(options.query.clone()).map(|(rewinding, query)| {
+            let Rewinding { reopen, stored, stored_at, note } = rewinding;
+            shared.stored.begin(stored.min(shared.ledger.position()), note);
+            (reopen, Watch::new(query, stored_at))
+        });
         let result = {
             let work = async {
-                let result = Pump::new(source, log_end, options, shared.clone(), stamping).run(&mut lanes).await;
-                // Their channels are closed now: the lanes finish what they have.
-                while let Some(ended) = lanes.join_next().await {
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "a lane ended unexpectedly; its spans stay in the journal");
+                let (mut source, mut options, mut taken_below) = (source, options, Position(0));
+                loop {
+                    let log_end = log_end.clone();
+                    let mut pump =
+                        Pump::new(source, log_end, options.clone(), shared.clone(), stamping.clone(), workers.clone(), taken_below);
+                    let restarted = async {
+                        match &mut rewinding {
+                            Some((_, watch)) => watch.restarted(&shared).await,
+                            None => std::future::pending().await,
+                        }
+                    };
+                    let result = tokio::select! {
+                        result = pump.run(&mut lanes) => result,
+                        () = restarted, if !shared.halt.is_draining() => {
+                            drop(pump);
+                            lanes.shutdown().await;
+                            let Some((reopen, _)) = &rewinding else { return Ok(()) };
+                            taken_below = shared.ledger.position();
+                            let position = shared.stored.rewind(taken_below);
+                            shared.report.rewound(taken_below.0 - position.0);
+                            shared.ledger.rewind(position);
+                            options.in_doubt_below = options.in_doubt_below.max(shared.marks.marked()).max(taken_below);
+                            source = reopen(position);
+                            continue;
+                        }
+                    };
+                    drop(pump);
+                    // Their channels are closed now: the lanes finish what they have.
+                    while let Some(ended) = lanes.join_next().await {
+                        report_ended(ended);
                     }
+                    return result;
                 }
-                result
             };
             let time_is_up = async {
                 shutdown.cancelled().await;
@@ -169,6 +213,8 @@ impl<S: Source> Forwarder<S> {
             }
         };
         lanes.shutdown().await;
+        // What a thread is doing for a lane that has gone is soon done.
+        let _ = tokio::time::timeout(THREADS_END, tokio::task::spawn_blocking(move || workers.join())).await;
         stop_keeping.cancel();
         if let Err(error) = keeper.await {
             tracing::error!(%error, "the forwarder's position was not saved");
@@ -177,205 +223,5 @@ impl<S: Source> Forwarder<S> {
         result?;
         tracing::info!(tempo = %target, position = ending.position.0, left_bytes = ending.left_bytes, "forwarding stopped");
         Ok(ending)
-    }
-}
-
-// === impl Status ===
-
-impl Status {
-    /// Everything before it is with Tempo; the journal may forget it.
-    pub fn forwarded_position(&self) -> Position {
-        self.shared.ledger.position()
-    }
-
-    /// Journal bytes that Tempo does not have yet.
-    pub fn lag_bytes(&self) -> u64 {
-        (self.shared.lag_bytes)()
-    }
-
-    /// Whether Tempo answered the last request.
-    pub fn is_tempo_up(&self) -> bool {
-        self.shared.metrics.tempo_up.get() == 1
-    }
-}
-
-/// The reading side: entries from the source to the lanes.
-struct Pump<S> {
-    source: S,
-    log_end: LogEnd,
-    options: Options,
-    shared: Arc<Shared>,
-    memory: Arc<Semaphore>,
-    memory_bytes: usize,
-    /// One for each tenant that was seen; tenants come from the configured keys, so there are few.
-    ways: HashMap<Tenant, Way>,
-    stamping: Option<Stamping>,
-    /// How far entries were handed on.
-    read: Arc<AtomicU64>,
-}
-
-/// Where the entries of one tenant go.
-#[derive(Clone)]
-enum Way {
-    Straight(mpsc::Sender<Piece>),
-    /// To be held and stamped first.
-    Held(mpsc::Sender<Incoming>),
-}
-
-/// What takes entries has ended.
-struct LaneEnded;
-
-// === impl Pump ===
-
-impl<S: Source> Pump<S> {
-    fn new(source: S, log_end: LogEnd, options: Options, shared: Arc<Shared>, stamping: Option<Stamping>) -> Self {
-        // Less than two batches would leave nothing to collect while one is under way.
-        let memory_bytes = options.max_pending_bytes.max(2 * options.batch.max_bytes).min(u32::MAX as usize);
-        let memory = Arc::new(Semaphore::new(memory_bytes));
-        let read = Arc::new(AtomicU64::new(source.position().0));
-        Self { source, log_end, options, shared, memory, memory_bytes, ways: HashMap::new(), stamping, read }
-    }
-
-    async fn run(mut self, lanes: &mut JoinSet<()>) -> Result<(), ForwardError> {
-        let began = Instant::now();
-        let mut position = self.source.position();
-        let mut is_doubt_over = false;
-        while let Some(sourced) = self.read(position).await? {
-            position = sourced.end;
-            let ticket = self.shared.ledger.open(sourced.end);
-            let what = match sourced.entry.event {
-                Event::Spans(bytes) if !bytes.is_empty() => What::Spans(bytes),
-                Event::Run { kind, run: Some(run), .. } if self.stamping.is_some() && changes_sums(kind) => {
-                    What::Event(RunEvent { run, is_end: kind == EventKind::Complete })
-                }
-                // Nothing in it is for Tempo.
-                _ => {
-                    self.shared.ledger.settle(ticket);
-                    self.shared.metrics.settled_entries.inc();
-                    self.read.store(position.0, Ordering::Release);
-                    continue;
-                }
-            };
-            let bytes = match &what {
-                What::Spans(bytes) => bytes.clone(),
-                What::Event(_) => Bytes::new(),
-            };
-            if sourced.position < self.options.in_doubt_below {
-                self.shared.metrics.maybe_doubled_spans(Doubt::Restart).inc_by(split::name_spans(&bytes, 0).0 as u64);
-            }
-            if !is_doubt_over && sourced.position < self.options.in_doubt_below {
-                let wait = self.options.retry.ambiguous_wait.saturating_sub(began.elapsed());
-                tracing::info!(
-                    wait_ms = wait.as_millis() as u64,
-                    "spans that were sent just before the restart may be with tempo already: waiting, so that it can tell copies apart"
-                );
-                if self.shared.halt.pause(wait).await == Pause::Stop {
-                    return Ok(());
-                }
-                is_doubt_over = true;
-            }
-            let cost = bytes.len().clamp(MIN_ENTRY_COST, self.memory_bytes) as u32;
-            let permit = self.memory.clone().acquire_many_owned(cost).await.expect("the semaphore is never closed");
-            let last = Last { ticket, permit };
-            if self.dispatch(sourced.entry.tenant.clone(), what, sourced.end, last, lanes).await.is_err() {
-                // A lane ends by itself only when there is no time left.
-                let is_draining = self.shared.halt.is_draining();
-                return if is_draining { Ok(()) } else { Err(ForwardError::LaneEnded(sourced.entry.tenant)) };
-            }
-            self.read.store(position.0, Ordering::Release);
-        }
-        Ok(())
-    }
-
-    /// The next entry; `None` once the source ends, or when draining and all that was there is read.
-    async fn read(&mut self, position: Position) -> Result<Option<Sourced>, SourceError> {
-        let mut next = pin!(self.source.next());
-        tokio::select! {
-            biased;
-            sourced = &mut next => return sourced,
-            () = self.shared.halt.draining() => {}
-        }
-        if position >= (self.log_end)() {
-            return Ok(None);
-        }
-        next.await
-    }
-
-    async fn dispatch(&mut self, tenant: Tenant, what: What, end: Position, last: Last, lanes: &mut JoinSet<()>) -> Result<(), LaneEnded> {
-        let way = match self.ways.get(&tenant) {
-            Some(way) => way.clone(),
-            None => {
-                let way = self.open_way(&tenant, lanes);
-                self.ways.insert(tenant, way.clone());
-                way
-            }
-        };
-        let read_at = Instant::now();
-        match (way, what) {
-            (Way::Straight(lane), What::Spans(bytes)) => {
-                lane.send(Piece { bytes: bytes.into(), read_at, end, last: Some(last) }).await.map_err(|_| LaneEnded)
-            }
-            (Way::Straight(lane), What::Event(_)) => {
-                lane.send(Piece { bytes: Parts::default(), read_at, end, last: Some(last) }).await.map_err(|_| LaneEnded)
-            }
-            (Way::Held(hold), what) => hold.send(Incoming { what, read_at, end, last }).await.map_err(|_| LaneEnded),
-        }
-    }
-
-    fn open_way(&self, tenant: &Tenant, lanes: &mut JoinSet<()>) -> Way {
-        let entries = if self.stamping.is_some() { STAMPED_ENTRIES } else { LANE_ENTRIES };
-        let (sender, receiver) = mpsc::channel(entries);
-        let batcher = Batcher::new(receiver, &self.options.batch, self.shared.halt.clone());
-        lanes.spawn(Lane::new(tenant.clone(), batcher, self.shared.clone()).run());
-        let Some(Stamping { verdicts, options }) = self.stamping.clone() else { return Way::Straight(sender) };
-        let (hold, incoming) = mpsc::channel(LANE_ENTRIES);
-        let around = Surroundings {
-            halt: self.shared.halt.clone(),
-            metrics: self.shared.metrics.clone(),
-            log_end: self.log_end.clone(),
-            read: self.read.clone(),
-            memory: self.memory.clone(),
-            memory_bytes: self.memory_bytes,
-        };
-        let stamper = Stamper::new(tenant.clone(), verdicts, options, self.shared.metrics.clone());
-        let room = Hold::new(incoming, sender, stamper, options, around);
-        let runtime = Handle::current();
-        lanes.spawn_blocking(move || runtime.block_on(room.run()));
-        Way::Held(hold)
-    }
-}
-
-/// Whether what the SDK told over HTTP can change what was said of a run.
-fn changes_sums(kind: EventKind) -> bool {
-    matches!(kind, EventKind::Complete | EventKind::LlmCalls | EventKind::Partial)
-}
-
-/// Saves the position while it moves, and once more at the end; keeps the lag gauge.
-async fn keep_position(shared: Arc<Shared>, mut save: Save, interval: Duration, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut saved = shared.ledger.position();
-    loop {
-        let is_last = tokio::select! {
-            _ = ticks.tick() => false,
-            () = stop.cancelled() => true,
-        };
-        shared.metrics.lag_bytes.set(i64::try_from((shared.lag_bytes)()).unwrap_or(i64::MAX));
-        let position = shared.ledger.position();
-        if position != saved {
-            let written = tokio::task::spawn_blocking(move || (save(position), save)).await;
-            let Ok((result, returned)) = written else {
-                shared.report.not_saved(&io::Error::other("saving panicked"));
-                return;
-            };
-            save = returned;
-            match result {
-                Ok(()) => saved = position,
-                Err(error) => shared.report.not_saved(&error),
-            }
-        }
-        if is_last {
-            return;
-        }
     }
 }

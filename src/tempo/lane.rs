@@ -5,16 +5,22 @@
 //! - A lane ends when its channel does, or when a wait would outlast the time for draining. What it still had stays in the journal.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
+use super::ask::{Answers, Asker};
 use super::backoff::{self, Backoff};
-use super::batch::{Batch, Batcher, Halves};
+use super::batch::{Batch, Batcher, Doubted, Halves};
 use super::client::{Accepted, CallError, Client};
 use super::halt::{Halt, Pause};
 use super::ledger::Ledger;
 use super::marks::Marks;
 use super::metrics::{Doubt, DropReason, ForwardMetrics};
 use super::options::RetryOptions;
+use super::pace::Pace;
 use super::report::Report;
+use super::rewind::Stored;
 use super::split;
 use super::verdict::{self, Cause, Verdict};
 use crate::model::ids::Tenant;
@@ -30,6 +36,12 @@ pub(super) struct Shared {
     /// How much of the journal Tempo does not have yet.
     pub(super) lag_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
     pub(super) marks: Marks,
+    /// Requests that may wait for an answer at one time.
+    pub(super) slots: Semaphore,
+    pub(super) pace: Pace,
+    /// Present where Tempo can be asked what it holds.
+    pub(super) asker: Option<Arc<Asker>>,
+    pub(super) stored: Stored,
 }
 
 pub(super) struct Lane {
@@ -64,6 +76,19 @@ enum Outcome {
     /// No time left.
     Stopped,
 }
+
+/// What Tempo was found to have of a request that it may have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum FoundOut {
+    AllTaken,
+    /// What is left in the batch is not there.
+    Rest,
+    Nothing,
+    Stopped,
+}
+
+/// The wait before Tempo is first asked whether it has a request that it did not answer.
+const ASK_EARLY: Duration = Duration::from_secs(3);
 
 /// So many doubtful refusals, each after a wait, make a batch suspect: it is then taken apart.
 const MAX_DOUBTFUL_REFUSALS: u32 = 5;
@@ -104,6 +129,7 @@ impl Lane {
         if let Err(error) = self.shared.marks.before_sending(batch.end()) {
             self.shared.report.not_saved(&error);
         }
+        let Some(batch) = self.without_doubt(batch).await else { return true };
         let mut jobs = vec![Job { batch, suspicion: None }];
         while let Some(mut job) = jobs.pop() {
             let (reason, words) = match self.send(&mut job).await {
@@ -142,7 +168,11 @@ impl Lane {
         let mut refused = Backoff::new(retry.initial_backoff, retry.max_backoff);
         let (mut n_rate_refusals, mut n_timeouts) = (0, 0);
         loop {
-            let error = match self.shared.client.export(job.batch.payload(), &self.tenant).await {
+            let answer = {
+                let _slot = self.shared.slots.acquire().await.expect("the semaphore is never closed");
+                self.shared.client.export_via(job.batch.payload(), &self.tenant, &job.batch.via()).await
+            };
+            let error = match answer {
                 Ok(accepted) => {
                     self.accepted(&job.batch, &accepted);
                     return Outcome::Taken;
@@ -163,11 +193,15 @@ impl Lane {
                 Verdict::Doubtful => (Cause::ServerError, backoff::spread(self.shared.retry.ambiguous_wait, random / 4)),
             };
             self.shared.report.retry(cause, &words, wait);
-            if matches!(verdict, Verdict::Unknown(_)) {
-                self.shared.metrics.maybe_doubled_spans(Doubt::Unanswered).inc_by(job.batch.n_spans());
-            }
-            if self.shared.halt.pause(wait).await == Pause::Stop {
-                return Outcome::Stopped;
+            let is_unknown = matches!(verdict, Verdict::Unknown(_));
+            match self.find_out(job, wait, is_unknown || verdict == Verdict::Doubtful).await {
+                FoundOut::AllTaken => return Outcome::Taken,
+                FoundOut::Rest => {}
+                FoundOut::Nothing if is_unknown => {
+                    self.shared.metrics.maybe_doubled_spans(Doubt::Unanswered).inc_by(job.batch.n_spans());
+                }
+                FoundOut::Nothing => {}
+                FoundOut::Stopped => return Outcome::Stopped,
             }
             n_rate_refusals += u32::from(cause == Cause::RateLimited);
             n_timeouts += u32::from(cause == Cause::Timeout);
@@ -176,6 +210,70 @@ impl Lane {
                 return Outcome::Unwieldy;
             }
         }
+    }
+
+    /// Waits before a request is sent again. Where Tempo may have it and can be asked, it is: soon, since it mostly has all of it, and once
+    /// more at the end of the wait, when nothing of the request can be under way any more.
+    async fn find_out(&self, job: &mut Job, wait: Duration, may_have_it: bool) -> FoundOut {
+        let asker = self.shared.asker.clone().filter(|_| may_have_it);
+        let Some(asker) = asker else {
+            return if self.shared.halt.pause(wait).await == Pause::Stop { FoundOut::Stopped } else { FoundOut::Nothing };
+        };
+        let early = wait.min(ASK_EARLY);
+        for (pause, is_last) in [(early, false), (wait - early, true)] {
+            if self.shared.halt.pause(pause).await == Pause::Stop {
+                return FoundOut::Stopped;
+            }
+            let Some(answers) = self.ask(&asker, &job.batch).await else { continue };
+            let n_held = job.batch.n_held(&answers);
+            if n_held == job.batch.n_spans() || is_last {
+                self.shared.metrics.held_back_spans.inc_by(n_held);
+                job.batch.leave_out(&answers);
+                return if job.batch.bytes() == 0 { FoundOut::AllTaken } else { FoundOut::Rest };
+            }
+        }
+        FoundOut::Nothing
+    }
+
+    /// Without what Tempo has of it already, where a process before this one may have sent it and stamps do not ask for themselves. `None`
+    /// if nothing is left.
+    async fn without_doubt(&self, mut batch: Batch) -> Option<Batch> {
+        let is_in_doubt = batch.pieces.iter().any(|piece| piece.doubt != Doubted::No);
+        let Some(asker) = self.shared.asker.clone().filter(|_| is_in_doubt) else { return Some(batch) };
+        match self.ask(&asker, &batch).await {
+            Some(answers) => {
+                self.shared.metrics.held_back_spans.inc_by(batch.n_held(&answers));
+                batch.leave_out(&answers);
+            }
+            // It stays in the journal, and the next process asks.
+            None if self.shared.halt.is_draining() => return None,
+            // Tempo had acknowledged it.
+            None if batch.pieces.iter().all(|piece| piece.doubt == Doubted::Taken) => {
+                self.shared.metrics.unchecked_spans.inc_by(batch.n_spans());
+                self.settle(batch);
+                return None;
+            }
+            None => {
+                self.shared.metrics.maybe_doubled_spans(Doubt::Restart).inc_by(batch.n_spans());
+                // Stopping is for the first request to find out.
+                self.shared.halt.pause(self.shared.retry.ambiguous_wait).await;
+            }
+        }
+        if batch.bytes() == 0 {
+            self.settle(batch);
+            return None;
+        }
+        Some(batch)
+    }
+
+    /// What Tempo holds of the traces of a batch; `None` unless that is known of all of them.
+    async fn ask(&self, asker: &Asker, batch: &Batch) -> Option<Answers> {
+        let traces = batch.traces();
+        if traces.len() > asker.max_traces() {
+            return None;
+        }
+        let answers = asker.ask(&self.tenant, &traces).await;
+        (answers.len() == traces.len()).then_some(answers)
     }
 
     /// Counts a doubtful refusal; true once the data is to be blamed: a batch of several spans is taken apart after a few of them, a single span
@@ -210,7 +308,7 @@ impl Lane {
         for last in batch.pieces.into_iter().filter_map(|piece| piece.last) {
             self.shared.ledger.settle(last.ticket);
             self.shared.metrics.settled_entries.inc();
-            drop(last.permit);
+            drop((last.permit, last.in_use));
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::journal::Position;
+use crate::model::time::UnixNanos;
 
 /// The number of an opened entry, ascending.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +31,8 @@ struct Open {
 #[derive(Debug)]
 struct Slot {
     end: Position,
+    /// When the server received it.
+    received_at: UnixNanos,
     is_settled: bool,
 }
 
@@ -40,10 +43,10 @@ impl Ledger {
         Self { open: Mutex::default(), position: AtomicU64::new(position.0) }
     }
 
-    /// Takes note of the next entry, which ends at `end`.
-    pub(super) fn open(&self, end: Position) -> Ticket {
+    /// Takes note of the next entry, which ends at `end` and was received at that time.
+    pub(super) fn open(&self, end: Position, received_at: UnixNanos) -> Ticket {
         let mut open = self.lock();
-        open.slots.push_back(Slot { end, is_settled: false });
+        open.slots.push_back(Slot { end, received_at, is_settled: false });
         Ticket(open.first + open.slots.len() as u64 - 1)
     }
 
@@ -70,6 +73,19 @@ impl Ledger {
         Position(self.position.load(Ordering::Acquire))
     }
 
+    /// Begins again at `position`; who holds a ticket must be gone.
+    pub(super) fn rewind(&self, position: Position) {
+        let mut open = self.lock();
+        open.first += open.slots.len() as u64;
+        open.slots.clear();
+        self.position.store(position.0, Ordering::Release);
+    }
+
+    /// When the oldest entry was received that is not done with; `None` while everything that was read is.
+    pub(super) fn oldest(&self) -> Option<UnixNanos> {
+        self.lock().slots.front().map(|slot| slot.received_at)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
         // Nothing in the short sections above can panic half-way.
         self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -86,7 +102,7 @@ mod tests {
         #[test]
         fn the_position_is_the_end_of_the_settled_prefix(order in Just((0..12_usize).collect::<Vec<_>>()).prop_shuffle()) {
             let ledger = Ledger::new(Position(5));
-            let tickets: Vec<Ticket> = (1..=12).map(|n| ledger.open(Position(5 + n * 10))).collect();
+            let tickets: Vec<Ticket> = (1..=12).map(|n| ledger.open(Position(5 + n * 10), UnixNanos(n))).collect();
             let mut settled = [false; 12];
             for &index in &order {
                 ledger.settle(tickets[index]);

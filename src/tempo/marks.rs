@@ -32,10 +32,16 @@ impl Marks {
         if end <= state.marked {
             return Ok(());
         }
-        let Some(mark) = &mut state.mark else { return Ok(()) };
-        mark(end)?;
+        if let Some(mark) = &mut state.mark {
+            mark(end)?;
+        }
         state.marked = end;
         Ok(())
+    }
+
+    /// Up to where something may have been sent by this process.
+    pub(super) fn marked(&self) -> Position {
+        self.lock().marked
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

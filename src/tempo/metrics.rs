@@ -29,11 +29,27 @@ pub struct ForwardMetrics {
     /// Spans that a sender sent again, byte for byte, and that were forwarded once.
     pub duplicate_spans: Counter,
     maybe_doubled_spans: Family<DoubtLabels, Counter>,
+    /// How often a Tempo that was restarted was given its last seconds again.
+    pub rewinds: Counter,
+    /// Spans that Tempo had taken before it was restarted, and of which could not be found out whether it has them.
+    pub unchecked_spans: Counter,
+    /// Traces that Tempo was asked for because it may have had spans of them.
+    pub asked_traces: Counter,
+    /// Spans that it had, and that were not sent again.
+    pub held_back_spans: Counter,
     /// Entries that had to leave before their traces had settled, because memory was short.
     pub released_early: Counter,
     /// Bytes of entries that wait for their traces.
     pub held_bytes: Gauge,
     pub lag_bytes: Gauge,
+    /// For how long the oldest entry has waited that Tempo does not have.
+    pub waiting_seconds: Gauge,
+    /// What Tempo took in a second, over the last ten.
+    pub rate_bytes: Gauge,
+    /// Until Tempo has everything; -1 while what waits does not become less.
+    pub eta_seconds: Gauge,
+    /// Tenants for which something came lately.
+    pub lanes: Gauge,
     /// 1 while the last request was answered by Tempo, 0 while it is away.
     pub tempo_up: Gauge,
 }
@@ -90,9 +106,22 @@ impl ForwardMetrics {
         forward.register("synthetic_spans", "Spans that stand for runs no span told of", self.synthetic_spans.clone());
         forward.register("duplicate_spans", "Spans that senders repeated and that were forwarded once", self.duplicate_spans.clone());
         forward.register("maybe_doubled_spans", "Spans that Tempo may hold twice, by cause", self.maybe_doubled_spans.clone());
+        forward.register("rewinds", "Restarts of Tempo after which it was given what it had lost", self.rewinds.clone());
+        forward.register("unchecked_spans", "Spans taken before a restart of Tempo and not asked for", self.unchecked_spans.clone());
+        forward.register(
+            "asked_traces",
+            "Traces that Tempo was asked for, because it may have had spans of them",
+            self.asked_traces.clone(),
+        );
+        forward.register("held_back_spans", "Spans that Tempo had when it was asked, not sent again", self.held_back_spans.clone());
         forward.register("released_early", "Entries that could not wait for their traces, for want of memory", self.released_early.clone());
         forward.register_with_unit("held", "Entries that wait until their traces have settled", Unit::Bytes, self.held_bytes.clone());
         forward.register_with_unit("lag", "Journal bytes that Tempo does not have yet", Unit::Bytes, self.lag_bytes.clone());
+        let (waiting, eta) = (self.waiting_seconds.clone(), self.eta_seconds.clone());
+        forward.register_with_unit("waiting", "How long the oldest entry has waited that Tempo does not have", Unit::Seconds, waiting);
+        forward.register_with_unit("eta", "Time until Tempo has everything, -1 while what waits does not become less", Unit::Seconds, eta);
+        forward.register("rate_bytes_per_second", "Journal bytes that Tempo took in a second, over the last ten", self.rate_bytes.clone());
+        forward.register("lanes", "Tenants for which something came lately", self.lanes.clone());
         forward.register("tempo_up", "1 while Tempo answers, 0 while it is away", self.tempo_up.clone());
     }
 
@@ -155,9 +184,17 @@ mod tests {
             "sessionfold_forward_synthetic_spans_total 0",
             "sessionfold_forward_duplicate_spans_total 0",
             "sessionfold_forward_maybe_doubled_spans_total{cause=\"restart\"} 3",
+            "sessionfold_forward_rewinds_total 0",
+            "sessionfold_forward_unchecked_spans_total 0",
+            "sessionfold_forward_asked_traces_total 0",
+            "sessionfold_forward_held_back_spans_total 0",
             "sessionfold_forward_released_early_total 0",
             "sessionfold_forward_held_bytes 0",
             "sessionfold_forward_lag_bytes 0",
+            "sessionfold_forward_waiting_seconds 0",
+            "sessionfold_forward_eta_seconds 0",
+            "sessionfold_forward_rate_bytes_per_second 0",
+            "sessionfold_forward_lanes 0",
             "sessionfold_forward_tempo_up 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");

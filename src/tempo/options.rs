@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::ask::AskLimits;
+use super::query::QueryClient;
 use crate::journal::Position;
 
 /// Everything the forwarder needs to know; [`Options::new`] has the defaults.
@@ -32,6 +34,11 @@ pub struct Options {
     /// What may have been sent by a process before this one: every entry below the journal's end at start. It waits for
     /// [`RetryOptions::ambiguous_wait`], like every other span that Tempo may have.
     pub in_doubt_below: Position,
+    /// Where Tempo can be asked what it holds: then nothing is sent again that it has.
+    pub query: Option<QueryClient>,
+    pub ask: AskLimits,
+    /// A tenant for which nothing came for so long costs nothing until something comes again.
+    pub idle: Duration,
     /// The id that exports carry under [`super::INSTANCE_HEADER`].
     pub instance_id: String,
     /// The addresses this process listens on, which Tempo's must not be.
@@ -79,6 +86,9 @@ impl Options {
             max_pending_bytes: 16 << 20,
             save_interval: Duration::from_millis(25),
             in_doubt_below: Position(0),
+            query: None,
+            ask: AskLimits::default(),
+            idle: Duration::from_secs(30),
             instance_id: instance_id.to_owned(),
             own_addresses: Vec::new(),
         }

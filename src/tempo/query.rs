@@ -25,6 +25,9 @@ use crate::model::ids::{Tenant, TraceId};
 /// Tempo itself cuts a trace at 5 MB unless it is told otherwise.
 const MAX_TRACE_BYTES: usize = 64 << 20;
 
+const MAX_READY_BYTES: usize = 64 << 10;
+const MAX_METRICS_BYTES: usize = 16 << 20;
+
 const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
 
 /// How Tempo is asked.
@@ -142,6 +145,20 @@ impl QueryClient {
             (StatusCode::NOT_FOUND, _) => Ok(None),
             (other, body) => Err(refusal::refused(other.as_u16(), &String::from_utf8_lossy(&body))),
         }
+    }
+
+    /// Whether Tempo says that it is ready: before that, what it does not find may still be there.
+    pub async fn is_ready(&self) -> bool {
+        matches!(self.get(&Tenant::default(), "/ready", "*/*", MAX_READY_BYTES).await, Ok((StatusCode::OK, _)))
+    }
+
+    /// When Tempo's process began, in seconds since 1970 by its own clock; `None` if it does not say.
+    pub async fn process_start(&self) -> Option<f64> {
+        let Ok((StatusCode::OK, body)) = self.get(&Tenant::default(), "/metrics", "text/plain", MAX_METRICS_BYTES).await else {
+            return None;
+        };
+        let text = std::str::from_utf8(&body).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("process_start_time_seconds "))?.trim().parse().ok()
     }
 
     async fn get(&self, tenant: &Tenant, path: &str, accept: &'static str, max_bytes: usize) -> Result<(StatusCode, Bytes), QueryError> {

@@ -7,10 +7,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::metrics::{DropReason, ForwardMetrics};
+use super::status::Status;
 use super::verdict::Cause;
 
 /// While something goes on, the log repeats it this often.
 const REPEAT: Duration = Duration::from_secs(30);
+
+/// While a backlog drains, the log says this often how much is left.
+const PROGRESS: Duration = Duration::from_secs(10);
+/// It is a backlog when so much waits for so long: nothing is held that long while Tempo takes what comes.
+const BACKLOG_BYTES: u64 = 4 << 20;
+const BACKLOG_AGE: Duration = Duration::from_secs(30);
 
 /// No more of a receiver's own words than this many characters.
 const MAX_WORDS: usize = 200;
@@ -27,6 +34,14 @@ pub(super) struct Report {
 struct State {
     throttles: HashMap<Topic, Throttle>,
     away: Option<Outage>,
+    backlog: Option<Backlog>,
+}
+
+/// What waits is being sent.
+#[derive(Clone, Copy, Debug)]
+struct Backlog {
+    since: Instant,
+    last_line: Instant,
 }
 
 /// Tempo is away.
@@ -82,6 +97,59 @@ impl Report {
         if let Some(outage) = outage.filter(|outage| outage.is_told) {
             tracing::info!(tempo = %self.target, away_secs = outage.since.elapsed().as_secs(), lag_bytes, "tempo takes spans again");
         }
+    }
+
+    /// Called every second: says now and then how a backlog drains, and when it is gone.
+    pub(super) fn progress(&self, status: &Status) {
+        let (lag_bytes, waited) = (status.lag_bytes(), status.oldest_waiting().unwrap_or_default());
+        let is_behind = lag_bytes >= BACKLOG_BYTES && waited >= BACKLOG_AGE;
+        let now = Instant::now();
+        let Some(since) = self.backlog_line(now, is_behind && status.is_tempo_up(), is_behind) else { return };
+        let (tempo, rate_bytes_per_s) = (&self.target, status.rate_bytes_per_s());
+        if !is_behind {
+            return tracing::info!(%tempo, lag_bytes, took_secs = since.as_secs(), "tempo has caught up with the journal");
+        }
+        let oldest_secs = waited.as_secs();
+        match status.eta().map(|eta| eta.as_secs()) {
+            Some(eta_secs) => {
+                tracing::info!(%tempo, lag_bytes, rate_bytes_per_s, eta_secs, oldest_secs, "tempo is catching up with the journal");
+            }
+            None => {
+                tracing::info!(%tempo, lag_bytes, rate_bytes_per_s, oldest_secs, "tempo takes no more than what comes: the journal does not get shorter")
+            }
+        }
+    }
+
+    /// For how long the backlog has been draining, if a line is due.
+    fn backlog_line(&self, now: Instant, is_draining: bool, is_behind: bool) -> Option<Duration> {
+        let mut state = self.lock();
+        match &mut state.backlog {
+            None if is_draining => {
+                state.backlog = Some(Backlog { since: now, last_line: now });
+                Some(Duration::ZERO)
+            }
+            Some(backlog) if !is_behind => {
+                let since = backlog.since;
+                state.backlog = None;
+                Some(now.duration_since(since))
+            }
+            Some(backlog) if is_draining && now.duration_since(backlog.last_line) >= PROGRESS => {
+                backlog.last_line = now;
+                Some(now.duration_since(backlog.since))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether Tempo is away as far as is known.
+    pub(super) fn is_away(&self) -> bool {
+        self.lock().away.is_some()
+    }
+
+    /// Tempo began anew, and is asked what it still has of the last `bytes`.
+    pub(super) fn rewound(&self, bytes: u64) {
+        self.metrics.rewinds.inc();
+        tracing::warn!(tempo = %self.target, bytes, "tempo was restarted: it is asked what it has of its last seconds, and gets what it has lost");
     }
 
     /// Spans were given up; `names` are the ids of some.
@@ -172,6 +240,18 @@ mod tests {
         report.retry(Cause::RateLimited, "rate limit", Duration::from_secs(5));
         assert_eq!(report.metrics.tempo_up.get(), 1);
         assert!(report.lock().away.is_none());
+    }
+
+    #[test]
+    fn a_backlog_is_told_of_when_it_begins_to_drain_then_every_ten_seconds_and_when_it_is_gone() {
+        let report = Report::new("http://tempo:4317".to_owned(), ForwardMetrics::default());
+        let began = Instant::now();
+        let line = |second, is_draining, is_behind| report.backlog_line(began + Duration::from_secs(second), is_draining, is_behind);
+        assert_eq!(line(0, false, true), None, "tempo is away: the retries tell of that");
+        let told: Vec<u64> = (1..=30).filter(|second| line(*second, true, true).is_some()).collect();
+        assert_eq!(told, [1, 11, 21]);
+        assert_eq!(line(31, false, false), Some(Duration::from_secs(30)));
+        assert_eq!(line(32, false, false), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use crate::model::ids::{SpanId, TraceId};
 use crate::wire::otlp::Malformed;
 use crate::wire::rewrite::{Edit, rewrite};
 
@@ -52,6 +53,26 @@ pub(super) fn name_spans(request: &[u8], max: usize) -> (usize, Vec<String>) {
     });
     // What cannot be walked is still something that is lost.
     if walked.is_err() { (n_spans.max(1), names) } else { (n_spans, names) }
+}
+
+/// Shows the ids of each span that has valid ones.
+pub(super) fn each_span(request: &[u8], mut see: impl FnMut(TraceId, SpanId)) {
+    // What cannot be walked was inspected before it was journaled; it is sent as it is.
+    let _ = rewrite(request, |_, span| {
+        if let Some((trace, span)) = TraceId::from_bytes(span.trace_id).zip(SpanId::from_bytes(span.span_id)) {
+            see(trace, span);
+        }
+        Edit::Drop
+    });
+}
+
+/// The request without these spans; as it is if it cannot be walked.
+pub(super) fn without(request: &Bytes, is_left_out: impl Fn(TraceId, SpanId) -> bool) -> Bytes {
+    let kept = rewrite(request, |_, span| match TraceId::from_bytes(span.trace_id).zip(SpanId::from_bytes(span.span_id)) {
+        Some((trace, span)) if is_left_out(trace, span) => Edit::Drop,
+        _ => Edit::Keep,
+    });
+    kept.map_or_else(|_| request.clone(), Bytes::from)
 }
 
 /// The encoded length of each span with its frame, in order.

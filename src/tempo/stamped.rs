@@ -160,7 +160,7 @@ impl Stamped {
         is_stamped.then_some(stamped)
     }
 
-    fn of_span(span: &otlp::Span<'_>) -> Option<Self> {
+    pub(super) fn of_span(span: &otlp::Span<'_>) -> Option<Self> {
         let (trace, id) = (TraceId::from_bytes(span.trace_id)?, SpanId::from_bytes(span.span_id)?);
         let mut stamped = Self::bare(trace, id, span.name, (span.start_time_unix_nano, span.end_time_unix_nano));
         stamped.is_error = span.status_code == 2;

@@ -8,6 +8,7 @@ use super::proto::journal::entry_head::Event as EventHead;
 use crate::model::ids::{RunId, SessionId, Tenant};
 use crate::model::report::EventKind;
 use crate::model::time::UnixNanos;
+use crate::model::via::Via;
 
 /// One accepted thing, with who sent it and when it came.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +16,8 @@ pub struct Entry {
     pub tenant: Tenant,
     /// When the server received it.
     pub received_at: UnixNanos,
+    /// Through which instances spans came.
+    pub via: Via,
     pub event: Event,
 }
 
@@ -60,8 +63,8 @@ impl Entry {
             Event::Opened => (EventHead::Opened(journal::Opened {}), Bytes::new()),
             Event::RestoredSpans(request) => (EventHead::RestoredSpans(journal::RestoredSpans {}), request.clone()),
         };
-        let head =
-            journal::EntryHead { tenant: self.tenant.as_str().to_owned(), received_unix_nano: self.received_at.0, event: Some(event) };
+        let (tenant, via) = (self.tenant.as_str().to_owned(), self.via.ids().map(str::to_owned).collect());
+        let head = journal::EntryHead { tenant, received_unix_nano: self.received_at.0, via, event: Some(event) };
         (head.encode_to_vec().into(), body)
     }
 
@@ -83,7 +86,8 @@ impl Entry {
             Some(EventHead::RestoredSpans(journal::RestoredSpans {})) => Event::RestoredSpans(body),
         };
         let tenant = Tenant::new(&head.tenant).ok_or(UnreadableEntry::Id(head.tenant))?;
-        Ok(Self { tenant, received_at: UnixNanos(head.received_unix_nano), event })
+        let via = Via::parse(head.via.iter().map(String::as_str)).map_err(|_| UnreadableEntry::Id(head.via.join(",")))?;
+        Ok(Self { tenant, received_at: UnixNanos(head.received_unix_nano), via, event })
     }
 }
 
@@ -102,7 +106,8 @@ mod tests {
             Event::Opened,
             Event::RestoredSpans(Bytes::from_static(b"\x0a\x00")),
         ] {
-            let entry = Entry { tenant: Tenant::new("acme").unwrap(), received_at: UnixNanos(7), event };
+            let via = Via::parse(["a1,b2"].into_iter()).unwrap();
+            let entry = Entry { tenant: Tenant::new("acme").unwrap(), received_at: UnixNanos(7), via, event };
             let (head, body) = entry.encode();
             assert_eq!(Entry::decode(&head, body), Ok(entry));
         }
@@ -110,7 +115,7 @@ mod tests {
 
     #[test]
     fn an_entry_of_a_later_version_is_told_apart_from_damage() {
-        let later = journal::EntryHead { tenant: "acme".into(), received_unix_nano: 1, event: None }.encode_to_vec();
+        let later = journal::EntryHead { tenant: "acme".into(), received_unix_nano: 1, via: Vec::new(), event: None }.encode_to_vec();
         assert_eq!(Entry::decode(&later, Bytes::new()), Err(UnreadableEntry::UnknownKind));
         assert!(matches!(Entry::decode(b"\xff\xff", Bytes::new()), Err(UnreadableEntry::Head(_))));
     }

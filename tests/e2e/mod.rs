@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
+mod circle;
 mod commands;
+mod doubt;
 mod stamps;
 mod views;

@@ -12,6 +12,7 @@ use prost::Message;
 use sessionfold::journal::Position;
 use sessionfold::model::ids::{SessionId, Tenant};
 use sessionfold::model::time::UnixNanos;
+use sessionfold::model::via::Via;
 use sessionfold::tempo::forwarder::{Ending, ForwardError, Forwarder, Status};
 use sessionfold::tempo::metrics::ForwardMetrics;
 use sessionfold::tempo::options::{BatchOptions, Options, RetryOptions};
@@ -126,7 +127,7 @@ impl Log {
     fn place(&self, tenant: Tenant, length: u64, event: Event) -> Sourced {
         let position = Position(self.end.fetch_add(length + 8, Ordering::SeqCst));
         let end = Position(position.0 + length + 8);
-        Sourced { position, end, entry: Entry { tenant, received_at: UnixNanos(1), event } }
+        Sourced { position, end, entry: Entry { tenant, received_at: UnixNanos(1), via: Via::default(), event } }
     }
 }
 

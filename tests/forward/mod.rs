@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
+mod asking;
 mod bench;
 mod delivery;
 pub(crate) mod double;
 mod faults;
+pub(crate) mod holder;
 mod probing;
 mod splitting;
+mod tenants;

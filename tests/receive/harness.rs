@@ -209,7 +209,8 @@ pub async fn open_observe(auth: Authenticator, options: Options, public_url: Opt
 
 async fn open_doors(auth: Authenticator, options: Options, limits: Limits, router: impl FnOnce(Receiver) -> axum::Router) -> Door {
     let store = Arc::new(Recorder::default());
-    let mark = InstanceMark { header: HeaderName::from_static("x-sessionfold-instance"), id: HeaderValue::from_static(INSTANCE) };
+    let [header, via_header] = ["x-sessionfold-instance", "x-sessionfold-via"].map(HeaderName::from_static);
+    let mark = InstanceMark { header, via_header, id: INSTANCE.to_owned() };
     let receiver = Receiver::new(store.clone(), Arc::new(auth), options, Some(mark));
     let mut registry = Registry::default();
     receiver.register_metrics(&mut registry);

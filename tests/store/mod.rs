@@ -18,3 +18,4 @@ mod retention;
 mod tenants;
 pub mod truth;
 mod untraced;
+mod verdicts;

@@ -2,9 +2,11 @@
 
 #![allow(dead_code)] // Not every target uses all of it.
 
+pub mod apart;
 pub mod dashboard;
 pub mod dice;
 pub mod posts;
 pub mod server;
 pub mod spans;
+pub mod sums;
 pub mod tempo;

@@ -17,6 +17,7 @@ mod beside;
 mod cookbook;
 mod dense;
 mod forwarding;
+mod kills;
 mod newcomer;
 mod panels;
 mod proof;

@@ -75,6 +75,7 @@ use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::{Call, Cost};
+use crate::model::via::Via;
 use crate::wire::entry::{Entry, Event};
 
 /// The price of a call that states none, by model, provider and start.
@@ -204,6 +205,10 @@ impl LocalStore {
     }
 
     async fn append(&self, tenant: &Tenant, event: Event, class: Class) -> Result<Position, AcceptError> {
+        self.append_via(tenant, Via::default(), event, class).await
+    }
+
+    async fn append_via(&self, tenant: &Tenant, via: Via, event: Event, class: Class) -> Result<Position, AcceptError> {
         let (folded, end) = (self.folded(), self.journal.end());
         let max_lag = match class {
             Class::Spans => self.shared.max_lag,
@@ -213,7 +218,7 @@ impl LocalStore {
         if let Some(retry_after) = self.shared.lag.refusal(folded, end, max_lag, Instant::now()) {
             return Err(AcceptError::Behind { retry_after });
         }
-        let entry = Entry { tenant: tenant.clone(), received_at: self.shared.clock.wall(), event };
+        let entry = Entry { tenant: tenant.clone(), received_at: self.shared.clock.wall(), via, event };
         let (head, body) = entry.encode();
         let position = self.journal.append(journal::Record { head, body }, class).await.map_err(accept_error)?;
         self.shared.lag.accepted(self.journal.end(), Instant::now());
@@ -246,8 +251,12 @@ impl LocalStore {
 
 impl Store for LocalStore {
     fn accept_spans(&self, tenant: &Tenant, request: Bytes) -> BoxFuture<'_, Result<(), AcceptError>> {
+        self.accept_spans_via(tenant, request, Via::default())
+    }
+
+    fn accept_spans_via(&self, tenant: &Tenant, request: Bytes, via: Via) -> BoxFuture<'_, Result<(), AcceptError>> {
         let tenant = tenant.clone();
-        Box::pin(async move { self.append(&tenant, Event::Spans(request), Class::Spans).await.map(|_| ()) })
+        Box::pin(async move { self.append_via(&tenant, via, Event::Spans(request), Class::Spans).await.map(|_| ()) })
     }
 
     fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>> {

@@ -7,33 +7,42 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
+use super::disk::read::Reader;
+use super::disk::rows::NO_SESSION;
 use super::tenant::TenantCell;
 use super::traces::load;
 use super::{LocalStore, store_error};
 use crate::fold::{Decided, TraceFacts};
+use crate::index::SessionNo;
 use crate::model::ids::{RunId, SpanId, Tenant, TraceId};
 use crate::model::run::{Run, RunStatus};
 use crate::store::StoreError;
+use crate::wire::stored::RunRef;
 
 /// A larger trace is never called settled: looking at every parent each time would cost more than waiting.
 const SETTLED_SPANS_MAX: usize = 2_000;
 
 impl LocalStore {
-    /// The last decision on a trace; `None` if nothing is known of it.
-    pub fn decided(&self, tenant: &Tenant, trace: TraceId) -> Result<Option<Arc<Decided>>, StoreError> {
-        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
-        if let Some(open) = self.shared.traces.map.get(&(cell.no, trace))
-            && let Some(decided) = &open.decided
-        {
-            return Ok(Some(decided.clone()));
+    /// The last decision on each of these traces; `None` where nothing is known of it. Many at once cost less than one after the other.
+    pub fn decided(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<Vec<Option<Arc<Decided>>>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(vec![None; traces.len()]) };
+        let mut reader = None;
+        let mut all = Vec::with_capacity(traces.len());
+        for trace in traces {
+            let in_memory = self.shared.traces.map.get(&(cell.no, *trace)).and_then(|open| open.decided.clone());
+            all.push(match (in_memory, &mut reader) {
+                (Some(decided), _) => Some(decided),
+                (None, Some(reader)) => self.decide(&cell, reader, *trace, |_| true)?,
+                (None, none) => self.decide(&cell, none.insert(self.shared.own_reader()?), *trace, |_| true)?,
+            });
         }
-        self.decide(&cell, trace, |_| true)
+        Ok(all)
     }
 
     /// What would be decided of a trace if these spans had not come; `None` if nothing is known of it at all.
     pub fn decided_without(&self, tenant: &Tenant, trace: TraceId, spans: &FxHashSet<SpanId>) -> Result<Option<Arc<Decided>>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
-        self.decide(&cell, trace, |span| !spans.contains(&span))
+        self.decide(&cell, &self.shared.own_reader()?, trace, |span| !spans.contains(&span))
     }
 
     /// Whether nothing more is to be expected of a trace: no span's parent is missing, every run has ended and has its span, and all that
@@ -64,25 +73,45 @@ impl LocalStore {
         Ok(report.map(|report| report.place().map_or(unit, |place| place.trace)))
     }
 
-    fn decide(&self, cell: &TenantCell, trace: TraceId, keep: impl Fn(SpanId) -> bool) -> Result<Option<Arc<Decided>>, StoreError> {
+    fn decide(
+        &self,
+        cell: &TenantCell,
+        reader: &Reader,
+        trace: TraceId,
+        keep: impl Fn(SpanId) -> bool,
+    ) -> Result<Option<Arc<Decided>>, StoreError> {
         let failed = |error| store_error("read a trace", error);
-        let reader = self.shared.own_reader()?;
-        let Some(mut unit) = self.unit(cell, &reader, trace).map_err(failed)? else { return Ok(None) };
-        let kept: Vec<_> = unit.facts.iter().filter(|fact| keep(fact.span)).cloned().collect();
-        let is_whole = kept.len() == unit.facts.len();
+        let Some(mut unit) = self.unit(cell, reader, trace).map_err(failed)? else { return Ok(None) };
+        let is_whole = unit.facts.iter().all(|fact| keep(fact.span));
         if !is_whole {
+            let kept = unit.facts.iter().filter(|fact| keep(fact.span)).cloned().collect();
             unit.facts = TraceFacts::restore(kept, unit.facts.n_refused());
         }
         let mut decided = Decided::from(self.fold_unit(trace, &unit));
         if is_whole {
-            for run in &mut decided.runs {
-                let Some(id) = run.as_ref().map(|run| run.id) else { continue };
-                if reader.run_by_id(cell, &cell.read(), id).map_err(failed)?.is_none() {
-                    *run = None;
-                    decided.has_deleted = true;
-                }
+            for place in &mut decided.runs {
+                let Some(run) = place.as_ref().filter(|run| !is_shown(cell, &unit.places, run)) else { continue };
+                decided.has_deleted |= is_deleted(cell, reader, run).map_err(failed)?;
+                *place = None;
             }
         }
         Ok(Some(Arc::new(decided)))
     }
+}
+
+/// Whether the index shows the run. It was told of the runs of `places`; those of a session that was removed went with it.
+fn is_shown(cell: &TenantCell, places: &[RunRef], run: &Run) -> bool {
+    let state = cell.read();
+    if state.recent.find(run.id).is_some() {
+        return true;
+    }
+    let mut places = places.iter().filter(|place| place.id == run.id).map(|place| SessionNo(place.session_no));
+    places.any(|session| session == NO_SESSION || state.index.id_of(session).is_some())
+}
+
+/// Whether a run is not shown because its session was deleted, and not for its age or because it is told of elsewhere.
+fn is_deleted(cell: &TenantCell, reader: &Reader, run: &Run) -> rusqlite::Result<bool> {
+    let Some(session) = &run.session else { return Ok(false) };
+    let deleted_at = reader.deleted_at(cell.no, session)?;
+    Ok(deleted_at.is_some_and(|deleted_at| run.started_at <= deleted_at || run.is_future))
 }

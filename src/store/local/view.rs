@@ -22,6 +22,7 @@ use crate::model::run::Run;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::store::StoreError;
 use crate::store::view::{CallView, RunBrief, RunQuery, RunView, SpanView, TraceView};
+use crate::wire::stored::RunRef;
 
 /// A run of another trace is not what its start names as parent if that one's work had ended by then: what it told of its end can still be
 /// on its way while the SDK already names it as the parent of all that come later (`docs/sdk.md`).
@@ -38,6 +39,8 @@ const RELATIVES_MAX: u32 = 10_000;
 pub(super) struct Unit {
     pub(super) facts: TraceFacts,
     reports: Vec<Arc<Report>>,
+    /// Where the rows of the runs are that the index was told of.
+    pub(super) places: Vec<RunRef>,
 }
 
 impl LocalStore {
@@ -151,28 +154,28 @@ impl LocalStore {
     }
 
     pub(super) fn unit(&self, cell: &TenantCell, reader: &Reader, trace: TraceId) -> rusqlite::Result<Option<Unit>> {
-        let Some((facts, own, joined)) = self.kept(cell, reader, trace)? else { return Ok(None) };
+        let Some((facts, own, joined, places)) = self.kept(cell, reader, trace)? else { return Ok(None) };
         let mut reports: Vec<_> = own.into_iter().filter(|report| report.place().is_none()).collect();
         for run in joined {
             let kept = self.kept(cell, reader, TraceId::of_report(run))?;
-            let report = kept.and_then(|(_, report, _)| report);
+            let report = kept.and_then(|(_, report, ..)| report);
             reports.extend(report.filter(|report| report.place().is_some_and(|place| place.trace == trace)));
         }
-        Ok(Some(Unit { facts, reports }))
+        Ok(Some(Unit { facts, reports, places }))
     }
 
-    #[expect(clippy::type_complexity, reason = "the three parts of a stored trace")]
+    #[expect(clippy::type_complexity, reason = "the four parts of a stored trace")]
     fn kept(
         &self,
         cell: &TenantCell,
         reader: &Reader,
         trace: TraceId,
-    ) -> rusqlite::Result<Option<(TraceFacts, Option<Arc<Report>>, Vec<RunId>)>> {
+    ) -> rusqlite::Result<Option<(TraceFacts, Option<Arc<Report>>, Vec<RunId>, Vec<RunRef>)>> {
         if let Some(open) = self.shared.traces.map.get(&(cell.no, trace)) {
-            return Ok(Some((open.facts.clone(), open.report.clone(), open.joined.clone())));
+            return Ok(Some((open.facts.clone(), open.report.clone(), open.joined.clone(), open.run_refs())));
         }
         let Some(stored) = reader.stored_trace(cell.no, trace)? else { return Ok(None) };
-        Ok(Some((TraceFacts::restore(stored.facts, stored.n_refused), stored.report.map(Arc::new), stored.joined)))
+        Ok(Some((TraceFacts::restore(stored.facts, stored.n_refused), stored.report.map(Arc::new), stored.joined, stored.runs)))
     }
 }
 

@@ -1,41 +1,44 @@
-//! The waiting room of one tenant: entries in the order of the journal, until their traces have settled.
-//!
-//! - In order, so that the position of the forwarder says exactly what Tempo has, and a crash repeats as little as can be.
-//! - It runs on a thread of its own: stamping is CPU, and a trace that left memory is read from disk.
+//! The task of one tenant that has its entries held and stamped: it waits here, and works on the threads for that.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep};
 
-use super::StampOptions;
-use super::intake::{Held, RunEvent};
+use super::intake::RunEvent;
+use super::memory::Memory;
+use super::room::{Came, Released, Room};
 use super::stamper::Stamper;
+use super::workers::{Undone, Workers};
+use super::{StampOptions, Verdicts};
 use crate::journal::Position;
-use crate::tempo::batch::{Last, Piece};
+use crate::model::ids::Tenant;
+use crate::model::via::Via;
+use crate::tempo::ask::Asker;
+use crate::tempo::batch::{Doubted, Last, Piece};
 use crate::tempo::forwarder::LogEnd;
-use crate::tempo::halt::Halt;
+use crate::tempo::halt::{Halt, Pause};
 use crate::tempo::metrics::ForwardMetrics;
-use crate::tempo::parts::Parts;
 
-/// How often the head of the queue is looked at while nothing comes.
+/// How often the head of the queue is looked at while nothing comes, and how much seldomer where there are many queues: all tenants
+/// together are looked at some thousand times a second at most.
 const TICK: Duration = Duration::from_millis(25);
+const TICK_ROOMS: u32 = 32;
+const MAX_TICK: Duration = Duration::from_secs(1);
 
-/// How much longer an entry waits to be folded, on a machine that is too busy.
-const FOLD_PATIENCE: Duration = Duration::from_secs(20);
-
-/// How often traces are looked at again of which it was not known what had been told.
-const CATCH_UP: Duration = Duration::from_millis(500);
+/// How long what comes is collected: a turn on a thread is cheap, and not for nothing.
+const COLLECT: Duration = Duration::from_millis(5);
 
 /// An entry as it was read.
 pub(in crate::tempo) struct Incoming {
     pub(in crate::tempo) what: What,
     pub(in crate::tempo) read_at: Instant,
     pub(in crate::tempo) end: Position,
+    pub(in crate::tempo) via: Via,
+    pub(in crate::tempo) doubt: Doubted,
     pub(in crate::tempo) last: Last,
 }
 
@@ -44,7 +47,8 @@ pub(in crate::tempo) enum What {
     Event(RunEvent),
 }
 
-/// What the waiting room needs of the house.
+/// What all waiting rooms need of the house.
+#[derive(Clone)]
 pub(in crate::tempo) struct Surroundings {
     pub(in crate::tempo) halt: Halt,
     pub(in crate::tempo) metrics: ForwardMetrics,
@@ -54,161 +58,169 @@ pub(in crate::tempo) struct Surroundings {
     /// The memory for entries; when it is nearly used up, the oldest do not wait longer.
     pub(in crate::tempo) memory: Arc<Semaphore>,
     pub(in crate::tempo) memory_bytes: usize,
+    /// What was sent, of all tenants.
+    pub(in crate::tempo) remembered: Arc<Memory>,
+    pub(in crate::tempo) workers: Workers,
+    /// Present where Tempo can be asked what it holds.
+    pub(in crate::tempo) asker: Option<Arc<Asker>>,
+    /// When what could not be found out may be sent all the same.
+    pub(in crate::tempo) doubt_ends: Instant,
+    /// How many rooms have something to wait for.
+    pub(in crate::tempo) n_busy: Arc<AtomicUsize>,
+}
+
+/// The ends of a room that others hold.
+pub(in crate::tempo) struct Ends {
+    pub(in crate::tempo) incoming: mpsc::Receiver<Incoming>,
+    pub(in crate::tempo) outgoing: mpsc::Sender<Piece>,
+    /// How many entries were put into `incoming`; raised before each is.
+    pub(in crate::tempo) n_dispatched: Arc<AtomicU64>,
+    /// Held while the room must not be closed for want of entries.
+    pub(in crate::tempo) in_use: Weak<()>,
 }
 
 pub(in crate::tempo) struct Hold {
-    incoming: mpsc::Receiver<Incoming>,
-    outgoing: mpsc::Sender<Piece>,
-    queue: VecDeque<Held>,
-    queued_bytes: usize,
+    ends: Ends,
+    around: Surroundings,
+    batch_bytes: usize,
+    tenant: Tenant,
+    /// Away while it is worked on.
+    room: Option<Box<Room>>,
     /// This room's share of the gauge.
     told_bytes: i64,
-    stamper: Stamper,
-    options: StampOptions,
-    around: Surroundings,
-    last_catch_up: Instant,
+    is_busy: bool,
+    _in_use: Option<Arc<()>>,
 }
-
-/// The lane has ended.
-struct Gone;
 
 // === impl Hold ===
 
 impl Hold {
     pub(in crate::tempo) fn new(
-        incoming: mpsc::Receiver<Incoming>,
-        outgoing: mpsc::Sender<Piece>,
-        stamper: Stamper,
+        tenant: &Tenant,
+        verdicts: Arc<dyn Verdicts>,
         options: StampOptions,
+        ends: Ends,
         around: Surroundings,
     ) -> Self {
-        let queue = VecDeque::new();
-        Self { incoming, outgoing, queue, queued_bytes: 0, told_bytes: 0, stamper, options, around, last_catch_up: Instant::now() }
+        let stamper = Stamper::new(tenant.clone(), verdicts, options, around.metrics.clone());
+        let room = Room::new(stamper, options, around.clone(), ends.n_dispatched.clone());
+        let (batch_bytes, tenant) = (options.batch_bytes, tenant.clone());
+        Self { ends, around, batch_bytes, tenant, room: Some(Box::new(room)), told_bytes: 0, is_busy: false, _in_use: None }
     }
 
     /// Until its channel is closed and everything has left, or until the lane has gone.
     pub(in crate::tempo) async fn run(mut self) {
         let mut is_open = true;
-        while is_open || !self.queue.is_empty() {
-            let is_ticking = !self.queue.is_empty() || self.stamper.is_unsure();
-            tokio::select! {
-                biased;
-                incoming = self.incoming.recv(), if is_open => match incoming {
-                    Some(incoming) => self.take(incoming),
-                    None => is_open = false,
-                },
-                () = sleep(TICK), if is_ticking || !is_open => {}
-            }
-            // What is there already is taken together.
-            while let Ok(incoming) = self.incoming.try_recv() {
-                self.take(incoming);
-                if self.queued_bytes > self.options.batch_bytes {
-                    break;
+        let mut is_more = false;
+        let mut came = Came::default();
+        while is_open || self.room.as_ref().is_some_and(|room| !room.is_empty()) {
+            if !is_more {
+                let (tick, is_ticking) = (self.tick(), self.is_busy || !is_open);
+                tokio::select! {
+                    biased;
+                    incoming = self.ends.incoming.recv(), if is_open => match incoming {
+                        Some(incoming) => came.entries.push(incoming),
+                        None => is_open = false,
+                    },
+                    () = sleep(tick), if is_ticking => {}
                 }
             }
-            let left = self.release(!is_open).await;
-            self.tell_held();
-            if left.is_err() {
+            self.take_more(&mut came.entries);
+            if !came.entries.is_empty() && !self.around.halt.is_draining() && bytes_of(&came.entries) < self.batch_bytes {
+                // Nothing leaves before it has waited for company, so it may as well be looked at in company.
+                sleep(COLLECT).await;
+                self.take_more(&mut came.entries);
+            }
+            came.is_closing = !is_open;
+            let Ok(released) = self.work(std::mem::take(&mut came)).await else {
+                tracing::error!(tenant = self.tenant.as_str(), "stamping ended unexpectedly; the spans stay in the journal");
                 break;
+            };
+            is_more = released.is_more || !released.ask.is_empty() || released.is_in_doubt;
+            for piece in released.pieces {
+                if self.ends.outgoing.send(piece).await.is_err() {
+                    return;
+                }
+            }
+            if let Some(asker) = self.around.asker.clone().filter(|_| !released.ask.is_empty()) {
+                came.answers = asker.ask(&self.tenant, &released.ask).await;
+                came.asked = released.ask;
+            }
+            if released.is_in_doubt {
+                let wait = self.around.doubt_ends.saturating_duration_since(Instant::now());
+                if self.around.halt.is_draining() || self.around.halt.pause(wait).await == Pause::Stop {
+                    // It stays in the journal, as what comes after it does.
+                    return;
+                }
+                came.is_doubt_over = true;
             }
         }
-        self.queued_bytes = 0;
-        self.tell_held();
+    }
+
+    /// What is there already is taken together.
+    fn take_more(&mut self, came: &mut Vec<Incoming>) {
+        let mut bytes = bytes_of(came);
+        while bytes <= self.batch_bytes
+            && let Ok(incoming) = self.ends.incoming.try_recv()
+        {
+            bytes += incoming.what.bytes();
+            came.push(incoming);
+        }
+    }
+
+    async fn work(&mut self, came: Came) -> Result<Released, Undone> {
+        let mut room = self.room.take().ok_or(Undone)?;
+        let turn = move || {
+            let released = room.work(came);
+            (room, released)
+        };
+        let (room, released) = self.around.workers.run(turn).await?;
+        self.tell_held(room.queued_bytes());
+        self._in_use = if room.is_unsure() { self.ends.in_use.upgrade() } else { None };
+        self.set_busy(!room.is_empty() || room.is_unsure());
+        self.room = Some(room);
+        Ok(released)
+    }
+
+    fn tick(&self) -> Duration {
+        let n_busy = u32::try_from(self.around.n_busy.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        TICK.saturating_mul(1 + n_busy / TICK_ROOMS).min(MAX_TICK)
+    }
+
+    fn set_busy(&mut self, is_busy: bool) {
+        match (std::mem::replace(&mut self.is_busy, is_busy), is_busy) {
+            (false, true) => _ = self.around.n_busy.fetch_add(1, Ordering::Relaxed),
+            (true, false) => _ = self.around.n_busy.fetch_sub(1, Ordering::Relaxed),
+            _ => {}
+        }
     }
 
     /// The gauge is the sum over all tenants.
-    fn tell_held(&mut self) {
-        let now = i64::try_from(self.queued_bytes).unwrap_or(i64::MAX);
+    fn tell_held(&mut self, bytes: usize) {
+        let now = i64::try_from(bytes).unwrap_or(i64::MAX);
         self.around.metrics.held_bytes.inc_by(now - self.told_bytes);
         self.told_bytes = now;
     }
+}
 
-    fn take(&mut self, incoming: Incoming) {
-        let Incoming { what, read_at, end, last } = incoming;
-        self.queue.push_back(match what {
-            What::Event(event) => Held::of_event(event, read_at, end, last),
-            What::Spans(bytes) => {
-                self.queued_bytes += bytes.len();
-                let (held, n_duplicates) = Held::of(bytes, read_at, end, last, &mut self.stamper.told);
-                self.around.metrics.duplicate_spans.inc_by(n_duplicates);
-                held
-            }
-        });
-    }
-
-    /// Sends what is ready, in order.
-    async fn release(&mut self, is_closing: bool) -> Result<(), Gone> {
-        let is_company = self.queued_bytes >= self.options.batch_bytes;
-        let is_time = self.queue.front().is_some_and(|head| head.read_at.elapsed() >= self.options.linger);
-        let is_hurried = is_closing || self.around.halt.is_draining();
-        while (is_company || is_time || is_hurried || self.is_crowded()) && self.is_head_ready(is_hurried) {
-            let Some(held) = self.queue.pop_front() else { break };
-            self.queued_bytes -= held.bytes.len();
-            let is_all_read = || is_all_read(&self.around, &self.incoming);
-            let bytes = match held.event {
-                None => self.stamper.stamp(&held, &is_all_read),
-                Some(event) => match held.traces.first() {
-                    Some(trace) => self.stamper.report(event, *trace, &is_all_read),
-                    None => Parts::default(),
-                },
-            };
-            self.send(bytes, held.end, Some(held.last)).await?;
-        }
-        if self.stamper.is_unsure() && self.last_catch_up.elapsed() >= CATCH_UP {
-            self.last_catch_up = Instant::now();
-            let bytes = self.stamper.catch_up(&|| is_all_read(&self.around, &self.incoming));
-            if !bytes.is_empty() {
-                self.send(bytes, Position::default(), None).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn send(&self, bytes: Parts, end: Position, last: Option<Last>) -> Result<(), Gone> {
-        // It has waited for company already; what leaves with it needs a moment to be stamped.
-        let read_at = Instant::now() - self.options.linger.saturating_sub(TICK);
-        self.outgoing.send(Piece { bytes, read_at, end, last }).await.map_err(|_| Gone)
-    }
-
-    /// Whether the entry that came first may leave.
-    fn is_head_ready(&mut self, is_hurried: bool) -> bool {
-        let is_crowded = self.is_crowded();
-        let Some(head) = self.queue.front_mut() else { return false };
-        let is_folded = self.stamper.verdicts.folded() >= head.end;
-        if is_folded && let Some(event) = head.event.filter(|_| head.traces.is_empty()) {
-            head.traces.extend(self.stamper.verdicts.trace_of_reported(&self.stamper.tenant, event.run));
-            // Only the end of a run is worth waiting for its spans.
-            head.n_settled = if event.is_end { 0 } else { head.traces.len() };
-        }
-        // Before it is folded nothing can be said of it; a fold that has stopped is not waited for.
-        let patience = if is_folded { self.options.hold } else { self.options.hold + FOLD_PATIENCE };
-        if is_hurried || head.read_at.elapsed() >= patience {
-            return true;
-        }
-        if is_folded {
-            while let Some(trace) = head.traces.get(head.n_settled) {
-                if !self.stamper.verdicts.is_settled(&self.stamper.tenant, *trace) {
-                    break;
-                }
-                head.n_settled += 1;
-            }
-            if head.n_settled == head.traces.len() {
-                return true;
-            }
-        }
-        if is_crowded {
-            self.around.metrics.released_early.inc();
-        }
-        is_crowded
-    }
-
-    fn is_crowded(&self) -> bool {
-        self.around.memory.available_permits() < self.around.memory_bytes / 4
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.tell_held(0);
+        self.set_busy(false);
     }
 }
 
-/// Whether every entry of the journal came by. Asked after a decision was looked at, so that nothing it rests on is still to come.
-fn is_all_read(around: &Surroundings, incoming: &mpsc::Receiver<Incoming>) -> bool {
-    let end = (around.log_end)().0;
-    around.read.load(Ordering::Acquire) >= end && incoming.is_empty()
+fn bytes_of(came: &[Incoming]) -> usize {
+    came.iter().map(|incoming| incoming.what.bytes()).sum()
+}
+
+// === impl What ===
+
+impl What {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Spans(bytes) => bytes.len(),
+            Self::Event(_) => 0,
+        }
+    }
 }

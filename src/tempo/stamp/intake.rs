@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use super::told::{Seen, Told};
 use crate::journal::Position;
 use crate::model::ids::{RunId, SpanId, TraceId};
-use crate::tempo::batch::Last;
+use crate::model::via::Via;
+use crate::tempo::batch::{Doubted, Last};
 use crate::wire::stamp::Layout;
 
 /// More traces and smaller spans only make room when they come.
@@ -21,6 +22,8 @@ pub(super) struct Held {
     /// Where the next entry of the journal begins.
     pub(super) end: Position,
     pub(super) last: Last,
+    pub(super) doubt: Doubted,
+    pub(super) via: Via,
     /// An event of a run instead of spans.
     pub(super) event: Option<RunEvent>,
     /// `None` where the bytes cannot be walked: they go as they are.
@@ -78,13 +81,28 @@ impl Held {
         });
         let n_duplicates = meet(&traces, &mut spans, told);
         let layout = layout.ok();
-        (Self { bytes, read_at, end, last, event: None, layout, spans, traces, n_settled: 0 }, n_duplicates)
+        (
+            Self { bytes, read_at, end, last, doubt: Doubted::No, via: Via::default(), event: None, layout, spans, traces, n_settled: 0 },
+            n_duplicates,
+        )
     }
 
     /// An event of a run.
     pub(super) fn of_event(event: RunEvent, read_at: Instant, end: Position, last: Last) -> Self {
         let (spans, traces) = (Vec::new(), Vec::new());
-        Self { bytes: Bytes::new(), read_at, end, last, event: Some(event), layout: None, spans, traces, n_settled: 0 }
+        Self {
+            bytes: Bytes::new(),
+            read_at,
+            end,
+            last,
+            doubt: Doubted::No,
+            via: Via::default(),
+            event: Some(event),
+            layout: None,
+            spans,
+            traces,
+            n_settled: 0,
+        }
     }
 }
 
@@ -97,6 +115,5 @@ fn meet(traces: &[TraceId], spans: &mut [HeldSpan], told: &mut Told) -> u64 {
         told.meet(*trace, stretch.iter_mut().filter_map(|span| Some((span.id?, span.checksum, &mut span.seen))));
         n_duplicates += stretch.iter().filter(|span| span.seen == Seen::Already).count() as u64;
     }
-    told.forget_oldest();
     n_duplicates
 }

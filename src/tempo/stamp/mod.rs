@@ -1,8 +1,9 @@
 //! Stamps: what the fold decided, told to Tempo on the spans themselves.
 //!
 //! ```text
-//! entries ──► Stamper (one per tenant): hold until settled ──► write stamps, add corrections ──► Lane
-//!                  │ asks [`Verdicts`]                           │ keeps accounts of what was told ([`told`])
+//! entries ──► Hold (one per tenant): wait until settled ──► Stamper: write stamps, add corrections ──► Lane
+//!               │ its work is done by a few threads           │ asks [`Verdicts`], keeps accounts of what was told
+//!               │ for all tenants ([`workers`])               │ in one memory for all tenants ([`memory`])
 //! ```
 //!
 //! - Every span of a run gets `sessionfold.session_id`, `.run_id`, `.agent_name`; a model span that counts also `.cost` (always a double) and
@@ -18,8 +19,12 @@ mod correction;
 mod hold;
 mod intake;
 mod labels;
+mod memory;
+mod room;
 mod stamper;
 mod told;
+mod unsure;
+mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +32,10 @@ use std::time::Duration;
 use rustc_hash::FxHashSet;
 
 pub use self::correction::{CORRECTION_NAME, SCOPE, SYNTHETIC_KEY, SYNTHETIC_NAME};
-pub(super) use self::hold::{Hold, Incoming, Surroundings, What};
+pub(super) use self::hold::{Ends, Hold, Incoming, Surroundings, What};
 pub(super) use self::intake::RunEvent;
-pub(super) use self::stamper::Stamper;
+pub(super) use self::memory::Memory;
+pub(super) use self::workers::Workers;
 use crate::fold::Decided;
 use crate::journal::Position;
 use crate::model::ids::{RunId, SpanId, Tenant, TraceId};
@@ -39,8 +45,8 @@ pub trait Verdicts: Send + Sync + 'static {
     /// How far the journal is folded.
     fn folded(&self) -> Position;
 
-    /// The last decision on a trace; `None` if nothing is known of it.
-    fn decided(&self, tenant: &Tenant, trace: TraceId) -> Option<Arc<Decided>>;
+    /// The last decision on each of these traces; `None` where nothing is known of it.
+    fn decided(&self, tenant: &Tenant, traces: &[TraceId]) -> Vec<Option<Arc<Decided>>>;
 
     /// Whether nothing more is to be expected of the trace.
     fn is_settled(&self, tenant: &Tenant, trace: TraceId) -> bool;
@@ -63,8 +69,10 @@ pub struct StampOptions {
     pub batch_bytes: usize,
     /// Tell what changed after it was told.
     pub corrections: bool,
-    /// Bytes for what is remembered of spans that were sent: for repetitions and for differences.
+    /// Bytes for what is remembered of spans that were sent, over all tenants: for repetitions and for differences.
     pub memory_bytes: usize,
+    /// Threads that hold and stamp, over all tenants.
+    pub threads: usize,
 }
 
 /// The key of every span of a run: the session it belongs to.

@@ -1,44 +1,52 @@
 //! Writes the stamps of one entry, and what has to be corrected beside it.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 
 use super::account::{Amounts, Owner, Subject, is_over, own_span};
 use super::correction::{self, Correction, Synthetic};
 use super::intake::{Held, RunEvent};
 use super::labels::{put_run, put_totals};
 use super::told::{Seen, Told, TraceTold};
+use super::unsure::Unsure;
 use super::{COST, StampOptions, TOKENS, Verdicts, dollars};
 use crate::fold::{Decided, Verdict};
 use crate::model::Str;
 use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::model::time::UnixNanos;
-use crate::tempo::metrics::ForwardMetrics;
+use crate::tempo::ask::Holdings;
+use crate::tempo::batch::Doubted;
+use crate::tempo::metrics::{Doubt, ForwardMetrics};
 use crate::tempo::parts::Parts;
 use crate::wire::stamp::{Fate, Stamps};
 
 /// The stamps of a span in the usual lengths.
 const STAMP_BYTES: usize = 208;
 
-/// So many traces may wait to be looked at again until it is known what was told of them.
-const MAX_UNSURE: usize = 10_000;
+/// Decisions that are in memory at one time when traces are looked at again.
+const CATCH_UP_TRACES: usize = 256;
 
 /// The stamping of one tenant's spans. Not async: it is called where blocking is allowed.
 pub(in crate::tempo) struct Stamper {
     pub(super) tenant: Tenant,
     pub(super) verdicts: Arc<dyn Verdicts>,
-    pub(super) told: Told,
     options: StampOptions,
     metrics: ForwardMetrics,
     /// Traces that something is known of from before, and of which it was not known yet whether all of it is from before.
-    unsure: VecDeque<TraceId>,
+    unsure: Unsure,
 }
+
+/// What Tempo holds of traces in doubt; `None` where it could not be found out.
+pub(super) type Found = FxHashMap<TraceId, Option<Arc<Holdings>>>;
 
 /// A trace of which spans are being stamped.
 struct Shared {
+    /// Known where Tempo was asked.
+    held: Option<Arc<Holdings>>,
+    is_in_doubt: bool,
     decided: Option<Arc<Decided>>,
     told: Box<TraceTold>,
     /// The run that the last span belonged to, and where its labels are.
@@ -64,49 +72,66 @@ enum Cause {
 
 impl Stamper {
     pub(in crate::tempo) fn new(tenant: Tenant, verdicts: Arc<dyn Verdicts>, options: StampOptions, metrics: ForwardMetrics) -> Self {
-        let told = Told::new(options.memory_bytes);
-        Self { tenant, verdicts, told, options, metrics, unsure: VecDeque::new() }
+        Self { tenant, verdicts, options, metrics, unsure: Unsure::default() }
     }
 
     /// The entry as Tempo gets it; empty if nothing of it is left to send. `is_all_read` says whether all of the journal came by.
-    pub(super) fn stamp(&mut self, held: &Held, is_all_read: &dyn Fn() -> bool) -> Parts {
+    pub(super) fn stamp(&mut self, told: &mut Told, held: &Held, found: &Found, is_all_read: &dyn Fn() -> bool) -> Parts {
         let Some(layout) = &held.layout else { return held.bytes.clone().into() };
         let mut shared: Vec<Shared> = Vec::with_capacity(held.traces.len());
-        for trace in &held.traces {
-            let decided = self.verdicts.decided(&self.tenant, *trace);
-            shared.push(Shared { decided, told: self.told.take(*trace), labelled: None });
+        let decided = self.verdicts.decided(&self.tenant, &held.traces);
+        for (trace, decided) in held.traces.iter().zip(decided) {
+            let (mut of_trace, in_tempo) = (told.take(*trace), found.get(trace).cloned());
+            if let Some(Some(in_tempo)) = &in_tempo {
+                of_trace.begin_with(in_tempo, decided.as_deref());
+            }
+            let is_in_doubt = matches!(in_tempo, Some(None));
+            shared.push(Shared { held: in_tempo.flatten(), is_in_doubt, decided, told: of_trace, labelled: None });
         }
         // The attributes that all spans of a run share, of one run after the other.
         let mut labels = Vec::with_capacity(held.traces.len() * STAMP_BYTES);
         let mut n_kept = 0;
         let mut n_stamped = 0;
+        let (mut n_held_back, mut n_unchecked, mut n_doubled) = (0, 0, 0);
         let stamped = layout.write(&held.bytes, held.spans.len() * STAMP_BYTES, |ordinal, stamps| {
             let Some(span) = held.spans.get(ordinal) else { return Fate::Keep };
             if span.seen == Seen::Already {
                 return Fate::Drop;
             }
-            n_kept += 1;
             if let (Some(id), Some(shared)) = (span.id, shared.get_mut(span.trace as usize)) {
                 shared.told.send(id);
+                if shared.held.as_ref().is_some_and(|held| held.holds(id)) {
+                    n_held_back += 1;
+                    return Fate::Drop;
+                }
+                if shared.is_in_doubt && held.doubt == Doubted::Taken {
+                    n_unchecked += 1;
+                    return Fate::Drop;
+                }
+                n_doubled += u64::from(shared.is_in_doubt);
                 n_stamped += u64::from(shared.put(stamps, &mut labels, id, span.seen));
             }
+            n_kept += 1;
             Fate::Keep
         });
         let mut all_decided = Vec::with_capacity(shared.len());
-        for (trace, Shared { decided, told, .. }) in held.traces.iter().zip(shared) {
-            self.told.put_back(*trace, told);
+        for (trace, Shared { decided, told: of_trace, .. }) in held.traces.iter().zip(shared) {
+            told.put_back(*trace, of_trace);
             all_decided.push(decided);
         }
         self.metrics.stamped_spans.inc_by(n_stamped);
+        self.metrics.held_back_spans.inc_by(n_held_back);
+        self.metrics.unchecked_spans.inc_by(n_unchecked);
+        self.metrics.maybe_doubled_spans(Doubt::Restart).inc_by(n_doubled);
         let mut out = if n_kept == 0 { Parts::default() } else { Parts::from(stamped) };
         if self.options.corrections {
             let mut due = Due::default();
             for (trace, decided) in held.traces.iter().zip(&all_decided) {
                 let Some(decided) = decided else { continue };
-                self.correct(*trace, decided, Cause::Spans, is_all_read, &mut due);
+                self.correct(told, *trace, decided, Cause::Spans, is_all_read, &mut due);
                 // What was told of a run before its trace was known is taken back.
                 for run in decided.runs.iter().flatten().filter(|run| run.is_reported && run.key.trace == *trace) {
-                    self.take_back(TraceId::of_report(run.id), is_all_read, &mut due);
+                    self.take_back(told, TraceId::of_report(run.id), is_all_read, &mut due);
                 }
             }
             self.append(&due, &mut out);
@@ -115,17 +140,27 @@ impl Stamper {
     }
 
     /// What has to be sent because the SDK told more of a run over HTTP; mostly nothing.
-    pub(super) fn report(&mut self, event: RunEvent, trace: TraceId, is_all_read: &dyn Fn() -> bool) -> Parts {
+    pub(super) fn report(
+        &mut self,
+        told: &mut Told,
+        event: RunEvent,
+        trace: TraceId,
+        found: &Found,
+        is_all_read: &dyn Fn() -> bool,
+    ) -> Parts {
         let mut due = Due::default();
         // What was told by a process before is not known. The end of a run is told once; what came after it is not.
-        if self.options.corrections && (event.is_end || self.told.knows(trace)) {
+        if self.options.corrections && (event.is_end || told.knows(trace)) {
             let cause = if event.is_end { Cause::End } else { Cause::Spans };
-            if let Some(decided) = self.verdicts.decided(&self.tenant, trace) {
-                self.correct(trace, &decided, cause, is_all_read, &mut due);
+            if let Some(decided) = self.decided(trace) {
+                if let Some(Some(in_tempo)) = found.get(&trace) {
+                    told.trace(trace).begin_with(in_tempo, Some(&decided));
+                }
+                self.correct(told, trace, &decided, cause, is_all_read, &mut due);
             }
             let own = TraceId::of_report(event.run);
             if trace != own {
-                self.take_back(own, is_all_read, &mut due);
+                self.take_back(told, own, is_all_read, &mut due);
             }
         }
         let mut out = Parts::default();
@@ -133,20 +168,25 @@ impl Stamper {
         out
     }
 
-    fn take_back(&mut self, trace: TraceId, is_all_read: &dyn Fn() -> bool, due: &mut Due) {
-        if self.told.knows(trace) {
-            let decided = self.verdicts.decided(&self.tenant, trace).unwrap_or_default();
-            self.correct(trace, &decided, Cause::Spans, is_all_read, due);
+    fn take_back(&mut self, told: &mut Told, trace: TraceId, is_all_read: &dyn Fn() -> bool, due: &mut Due) {
+        if told.knows(trace) {
+            let decided = self.decided(trace).unwrap_or_default();
+            self.correct(told, trace, &decided, Cause::Spans, is_all_read, due);
         }
     }
 
+    fn decided(&self, trace: TraceId) -> Option<Arc<Decided>> {
+        self.verdicts.decided(&self.tenant, &[trace]).pop().flatten()
+    }
+
     /// Looks again at traces of which it was not known what had been told; gives a request with what they lack, or nothing.
-    pub(super) fn catch_up(&mut self, is_all_read: &dyn Fn() -> bool) -> Parts {
+    pub(super) fn catch_up(&mut self, told: &mut Told, is_all_read: &dyn Fn() -> bool) -> Parts {
         let mut due = Due::default();
         if !self.unsure.is_empty() && is_all_read() {
-            for trace in std::mem::take(&mut self.unsure) {
-                if let Some(decided) = self.verdicts.decided(&self.tenant, trace) {
-                    self.correct(trace, &decided, Cause::Spans, is_all_read, &mut due);
+            for traces in self.unsure.take().chunks(CATCH_UP_TRACES) {
+                for (trace, decided) in traces.iter().zip(self.verdicts.decided(&self.tenant, traces)) {
+                    let Some(decided) = decided else { continue };
+                    self.correct(told, *trace, &decided, Cause::Spans, is_all_read, &mut due);
                 }
             }
         }
@@ -169,19 +209,18 @@ impl Stamper {
     }
 
     /// What the trace's stamps must still be changed by.
-    fn correct(&mut self, trace: TraceId, decided: &Decided, cause: Cause, is_all_read: &dyn Fn() -> bool, due: &mut Due) {
-        let told = self.told.trace(trace);
+    fn correct(&mut self, told: &mut Told, trace: TraceId, decided: &Decided, cause: Cause, is_all_read: &dyn Fn() -> bool, due: &mut Due) {
+        let told = told.trace(trace);
         if !told.is_begun {
             if decided.verdicts.len() <= told.n_spans() {
                 told.begin(None);
+                self.unsure.remove(trace);
             } else if is_all_read() {
                 let before = self.verdicts.decided_without(&self.tenant, trace, &told.ids());
                 told.begin(before.as_deref());
             } else {
                 // Some spans are known that did not come by. They came before this process, or are still to come: only the end of the journal tells.
-                if self.unsure.len() < MAX_UNSURE && !self.unsure.contains(&trace) {
-                    self.unsure.push_back(trace);
-                }
+                self.unsure.add(trace);
                 return;
             }
         }

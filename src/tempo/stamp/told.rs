@@ -1,16 +1,19 @@
 //! What Tempo was told of recent traces: which spans, and which sums.
 //!
-//! - Bounded in bytes: the traces that were silent longest are forgotten in bulk. What is forgotten costs no correctness of sums as long as its
-//!   stamps were final, which they nearly always are; a repetition of a forgotten span is sent again.
+//! - Bounded in bytes, over all tenants ([`super::memory`]): the traces that were silent longest are forgotten in bulk. What is forgotten costs
+//!   no correctness of sums as long as its stamps were final, which they nearly always are; a repetition of a forgotten span is sent again.
 //! - A trace that comes back, or was begun by a process before this one, starts with what the index knew of it without the new spans.
 
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::account::{Accounts, Amounts, Owner, is_over};
+use super::memory::Turns;
 use crate::fold::Decided;
-use crate::model::ids::{SpanId, TraceId};
+use crate::model::ids::{SessionId, SpanId, TraceId};
+use crate::tempo::ask::{Holdings, Sums};
 
 /// A span in the map, and its share of the room that maps keep free.
 const SPAN_BYTES: usize = 2 * size_of::<SpanTold>();
@@ -21,13 +24,16 @@ const FEW_MAX: usize = 24;
 /// Room for so many is made at once.
 const FEW_USUAL: usize = 8;
 
-/// Two generations: when the young one is full, it becomes the old one, and what was in the old one and not touched since is forgotten.
+/// Two generations of one tenant's traces: when they turn, the young one becomes the old one, and what was in the old one and not touched
+/// since is forgotten.
 #[derive(Debug)]
 pub(super) struct Told {
     young: FxHashMap<TraceId, Box<TraceTold>>,
     old: FxHashMap<TraceId, Box<TraceTold>>,
-    young_bytes: usize,
-    generation_bytes: usize,
+    /// Counts what is young, over all tenants.
+    turns: Arc<Turns>,
+    /// The one that `young` is of.
+    generation: u64,
 }
 
 #[derive(Debug, Default)]
@@ -70,8 +76,25 @@ pub(super) enum Seen {
 // === impl Told ===
 
 impl Told {
-    pub(super) fn new(memory_bytes: usize) -> Self {
-        Self { young: FxHashMap::default(), old: FxHashMap::default(), young_bytes: 0, generation_bytes: memory_bytes / 2 }
+    pub(super) fn new(turns: Arc<Turns>) -> Self {
+        let generation = turns.generation();
+        Self { young: FxHashMap::default(), old: FxHashMap::default(), turns, generation }
+    }
+
+    /// Forgets what is due by the turns since the last call. Called where no trace is taken out.
+    pub(super) fn catch_up(&mut self) {
+        let now = self.turns.generation();
+        let n_turns = now - self.generation;
+        if n_turns == 0 {
+            return;
+        }
+        self.old = if n_turns == 1 { std::mem::take(&mut self.young) } else { FxHashMap::default() };
+        self.young = FxHashMap::default();
+        self.generation = now;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.young.is_empty() && self.old.is_empty()
     }
 
     pub(super) fn knows(&self, trace: TraceId) -> bool {
@@ -84,7 +107,7 @@ impl Told {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 let told = self.old.remove(&trace).unwrap_or_default();
-                self.young_bytes += told.weight();
+                self.turns.grow(told.weight());
                 place.insert(told)
             }
         }
@@ -92,22 +115,16 @@ impl Told {
 
     /// Takes what is known of a trace out, to be put back soon.
     pub(super) fn take(&mut self, trace: TraceId) -> Box<TraceTold> {
-        let told = self.young.remove(&trace).or_else(|| self.old.remove(&trace)).unwrap_or_default();
-        self.young_bytes = self.young_bytes.saturating_sub(told.weight());
-        told
+        if let Some(told) = self.young.remove(&trace) {
+            self.turns.shrink(told.weight());
+            return told;
+        }
+        self.old.remove(&trace).unwrap_or_default()
     }
 
     pub(super) fn put_back(&mut self, trace: TraceId, told: Box<TraceTold>) {
-        self.young_bytes += told.weight();
+        self.turns.grow(told.weight());
         self.young.insert(trace, told);
-    }
-
-    /// Forgets the traces that were silent longest, if there is too much. Called where no trace is taken out.
-    pub(super) fn forget_oldest(&mut self) {
-        if self.young_bytes >= self.generation_bytes {
-            self.old = std::mem::take(&mut self.young);
-            self.young_bytes = 0;
-        }
     }
 
     /// Notes that spans of one trace came by and wait to be sent; says of each how it compares.
@@ -118,7 +135,7 @@ impl Told {
             *seen = told.spans.meet(id, checksum);
             n_new += usize::from(*seen == Seen::Never);
         }
-        self.young_bytes += n_new * SPAN_BYTES;
+        self.turns.grow(n_new * SPAN_BYTES);
     }
 }
 
@@ -152,6 +169,16 @@ impl Spans {
             Self::Many(spans) => _ = spans.insert(id, span),
         }
         Seen::Never
+    }
+
+    /// It is with Tempo; nothing is known of its bytes.
+    fn note_sent(&mut self, id: SpanId) {
+        if self.find(id).is_none() {
+            self.meet(id, 0);
+        }
+        if let Some(span) = self.find(id) {
+            span.is_sent = true;
+        }
     }
 
     fn find(&mut self, id: SpanId) -> Option<&mut SpanTold> {
@@ -213,6 +240,24 @@ impl TraceTold {
         }
     }
 
+    /// Begins with what Tempo was found to hold, unless it has begun: the stamps that are there are what was told, whatever is decided now.
+    pub(super) fn begin_with(&mut self, held: &Holdings, decided: Option<&Decided>) {
+        if std::mem::replace(&mut self.is_begun, true) {
+            return;
+        }
+        let run = |id: &str| decided?.runs.iter().flatten().find(|run| run.id.get().to_string() == id);
+        let own_span_of = |id: &String| run(id).map(|run| run.key.span).or_else(|| held.own_spans.get(id).copied());
+        for sums in &held.sums {
+            let session = sums.session.as_deref().and_then(SessionId::new);
+            let owner = Owner { run: sums.run_id.as_ref().and_then(own_span_of), session };
+            let Sums { cost, tokens, run_cost, run_tokens, run_calls, .. } = *sums;
+            self.accounts.add(&owner, Amounts { cost, tokens, run_cost, run_tokens, run_calls });
+        }
+        self.synthetic.extend(held.synthetic.iter().filter_map(own_span_of));
+        // Those that still come by must not be counted once more as waiting.
+        held.spans().for_each(|id| self.spans.note_sent(id));
+    }
+
     /// What will be told of the spans that still wait, as things stand.
     pub(super) fn expected(&self, now: &Decided) -> Accounts {
         let mut expected = Accounts::default();
@@ -249,16 +294,20 @@ mod tests {
         TraceId::from_bytes(&n.to_be_bytes()).unwrap()
     }
 
+    fn told() -> (Told, Arc<Turns>) {
+        let turns = Arc::new(Turns::new(1 << 20));
+        (Told::new(turns.clone()), turns)
+    }
+
     fn meet(told: &mut Told, n: u128, span: u64, checksum: u32) -> Seen {
         let mut seen = Seen::Never;
         told.meet(trace(n), std::iter::once((SpanId::from_u64(span).unwrap(), checksum, &mut seen)));
-        told.forget_oldest();
         seen
     }
 
     #[test]
     fn a_repetition_is_told_from_a_fuller_copy_in_small_traces_and_in_large_ones() {
-        let mut told = Told::new(1 << 20);
+        let (mut told, _) = told();
         for span in 1..=100 {
             assert_eq!(meet(&mut told, 1, span, 7), Seen::Never);
             assert_eq!(meet(&mut told, 1, span, 7), Seen::Already);
@@ -270,29 +319,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_silent_longest_is_forgotten_and_memory_stays_bounded() {
-        const BYTES: usize = 64 << 10;
-        let mut told = Told::new(BYTES);
-        for n in 1..=10_000 {
-            assert_eq!(meet(&mut told, n, 1, 7), Seen::Never);
-            // One that is touched all the time stays.
-            meet(&mut told, 20_000, 1, 7);
-        }
-        assert_eq!(meet(&mut told, 20_000, 1, 7), Seen::Already);
-        assert_eq!(meet(&mut told, 10_000, 1, 7), Seen::Already, "the newest is known");
-        assert_eq!(meet(&mut told, 1, 1, 7), Seen::Never, "the oldest is forgotten");
-        let n_known = told.young.len() + told.old.len();
-        assert!(n_known * size_of::<(TraceId, TraceTold)>() < 2 * BYTES, "{n_known} traces");
-    }
-
-    #[test]
     fn a_trace_that_is_taken_out_and_put_back_weighs_what_it_did() {
-        let mut told = Told::new(1 << 20);
+        let (mut told, turns) = told();
         meet(&mut told, 1, 1, 7);
-        let before = told.young_bytes;
+        let before = turns.young_bytes();
         let taken = told.take(trace(1));
-        assert!(told.young_bytes < before && !told.knows(trace(1)));
+        assert!(turns.young_bytes() < before && !told.knows(trace(1)));
         told.put_back(trace(1), taken);
-        assert_eq!(told.young_bytes, before);
+        assert_eq!(turns.young_bytes(), before);
     }
 }

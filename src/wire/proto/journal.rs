@@ -7,6 +7,9 @@ pub struct EntryHead {
     /// When the server received it, nanoseconds since the Unix epoch.
     #[prost(fixed64, tag = "2")]
     pub received_unix_nano: u64,
+    /// Ids of the instances that spans came through, each once; none where an agent sent them.
+    #[prost(string, repeated, tag = "8")]
+    pub via: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(oneof = "entry_head::Event", tags = "3, 4, 5, 6, 7")]
     pub event: ::core::option::Option<entry_head::Event>,
 }

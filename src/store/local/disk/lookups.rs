@@ -212,6 +212,12 @@ impl Reader {
         self.ready(&statements::TRACE_EXISTS)?.exists(params![trace.as_bytes(), tenant.0])
     }
 
+    /// When the session was deleted: what started by then stays gone.
+    pub fn deleted_at(&self, tenant: TenantNo, session: &SessionId) -> rusqlite::Result<Option<UnixNanos>> {
+        let mut select = self.ready(&statements::TOMBSTONE_OF)?;
+        select.query_row(params![tenant.0, session.as_str()], |row| Ok(UnixNanos(unsigned(row.get(0)?)))).optional()
+    }
+
     /// Any trace whose id lies within [from, to].
     pub fn trace_between(&self, tenant: TenantNo, from: TraceId, to: TraceId) -> rusqlite::Result<Option<TraceId>> {
         let mut select = self.ready(&statements::TRACE_BETWEEN)?;

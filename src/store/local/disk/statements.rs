@@ -93,6 +93,8 @@ statements! {
          "USE TEMP B-TREE FOR ORDER BY"],
         "SELECT traces.tenant_no, facts FROM runs INDEXED BY runs_running CROSS JOIN traces USING (tenant_no, trace_id) \
          WHERE status = 0 AND trace_id BETWEEN ?1 AND ?2 ORDER BY started_at_ns DESC LIMIT ?3";
+    TOMBSTONE_OF: Reads::Few, ["SEARCH tombstones USING PRIMARY KEY (tenant_no=? AND session_id=?)"],
+        "SELECT deleted_at_ns FROM tombstones WHERE tenant_no = ?1 AND session_id = ?2";
     /// What each tenant has sent, by service.
     SEEN: AT_START, ["SCAN meta"],
         "SELECT key, value FROM meta WHERE key LIKE 'spans:%' OR key LIKE 'service:%'";

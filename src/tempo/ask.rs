@@ -1,0 +1,198 @@
+//! Asks Tempo which spans of a trace it holds, before spans are sent that it may have already.
+//!
+//! - By trace id: that finds what Tempo acknowledged within milliseconds, where search needs seconds.
+//! - Bounded: so many traces at a time, for so long. What stays unknown is for the caller to decide.
+//! - Time counts only while Tempo takes spans: as long as it is away nothing can be sent, so nothing is lost by waiting.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, stream};
+use rustc_hash::{FxHashMap, FxHashSet};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::client::Client;
+use super::halt::{Halt, Pause};
+use super::metrics::ForwardMetrics;
+use super::parts::Parts;
+use super::query::{QueryClient, QueryError};
+use super::stamped::{Role, Stamped};
+use crate::model::ids::{SpanId, Tenant, TraceId};
+use crate::wire::otlp;
+
+/// How much is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct AskLimits {
+    /// Traces asked for before one batch, or one stretch of the journal, is sent.
+    pub traces: usize,
+    /// How long that may take while Tempo is there.
+    pub time: Duration,
+    /// Questions under way at one time, over all tenants.
+    pub at_once: usize,
+}
+
+/// What Tempo holds of one trace.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Holdings {
+    spans: FxHashSet<SpanId>,
+    /// What its stamps come to, by the run and session that they name.
+    pub(super) sums: Vec<Sums>,
+    /// The own span of each run that has one.
+    pub(super) own_spans: HashMap<String, SpanId>,
+    /// Runs that a span of ours stands for.
+    pub(super) synthetic: Vec<String>,
+}
+
+/// Sums of stamps; money in nano-dollars.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Sums {
+    pub(super) run_id: Option<String>,
+    pub(super) session: Option<String>,
+    pub(super) cost: i64,
+    pub(super) tokens: i64,
+    pub(super) run_cost: i64,
+    pub(super) run_tokens: i64,
+    pub(super) run_calls: i64,
+}
+
+/// What was found out; traces that are not in it stay unknown.
+pub(super) type Answers = FxHashMap<TraceId, Arc<Holdings>>;
+
+pub(super) struct Asker {
+    query: QueryClient,
+    export: Client,
+    limits: AskLimits,
+    slots: Semaphore,
+    halt: Halt,
+    metrics: ForwardMetrics,
+}
+
+/// The wait before a question is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+// === impl AskLimits ===
+
+impl Default for AskLimits {
+    fn default() -> Self {
+        Self { traces: 5_000, time: Duration::from_secs(60), at_once: 16 }
+    }
+}
+
+// === impl Asker ===
+
+impl Asker {
+    pub(super) fn new(query: QueryClient, export: Client, limits: AskLimits, halt: Halt, metrics: ForwardMetrics) -> Self {
+        Self { query, export, limits, slots: Semaphore::new(limits.at_once.max(1)), halt, metrics }
+    }
+
+    pub(super) fn max_traces(&self) -> usize {
+        self.limits.traces
+    }
+
+    /// Asks for each of these traces, as far as the limits let it. Ends early when the forwarder has to.
+    pub(super) async fn ask(&self, tenant: &Tenant, traces: &[TraceId]) -> Answers {
+        let Some(deadline) = self.until_ready(tenant).await else { return Answers::default() };
+        let mut questions: Vec<BoxFuture<'_, _>> = Vec::new();
+        for trace in traces.iter().take(self.limits.traces) {
+            questions.push(Box::pin(self.one(tenant, *trace, deadline)));
+        }
+        let mut answers = stream::iter(questions).buffer_unordered(self.limits.at_once.max(1));
+        let mut known = Answers::default();
+        while let Some(answer) = answers.next().await {
+            known.extend(answer);
+        }
+        known
+    }
+
+    /// Waits until Tempo's query API is ready; gives until when questions may be asked. `None`: it never was, although spans are taken.
+    async fn until_ready(&self, tenant: &Tenant) -> Option<Instant> {
+        let mut deadline = Instant::now() + self.limits.time;
+        loop {
+            if self.query.is_ready().await {
+                return Some(deadline);
+            }
+            if self.export.export(Parts::default(), tenant).await.is_err() {
+                deadline = Instant::now() + self.limits.time;
+            }
+            if Instant::now() >= deadline || self.halt.is_draining() || self.halt.pause(AGAIN).await == Pause::Stop {
+                return None;
+            }
+        }
+    }
+
+    async fn one(&self, tenant: &Tenant, trace: TraceId, deadline: Instant) -> Option<(TraceId, Arc<Holdings>)> {
+        loop {
+            let answer = {
+                let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
+                if self.halt.is_draining() || Instant::now() >= deadline {
+                    return None;
+                }
+                self.query.trace(tenant, trace).await
+            };
+            let again = match answer.and_then(|found| found.map_or(Ok(Holdings::default()), |bytes| Holdings::of(&bytes))) {
+                Ok(holdings) => {
+                    self.metrics.asked_traces.inc();
+                    return Some((trace, Arc::new(holdings)));
+                }
+                Err(QueryError::Request(_) | QueryError::Timeout(_) | QueryError::GaveUp(_)) => true,
+                Err(QueryError::Refused { status, .. }) => status >= 500 || status == 429,
+                Err(_) => false,
+            };
+            if !again || Instant::now() + AGAIN >= deadline || self.halt.pause(AGAIN).await == Pause::Stop {
+                return None;
+            }
+        }
+    }
+}
+
+// === impl Holdings ===
+
+impl Holdings {
+    pub(super) fn holds(&self, span: SpanId) -> bool {
+        self.spans.contains(&span)
+    }
+
+    pub(super) fn spans(&self) -> impl Iterator<Item = SpanId> {
+        self.spans.iter().copied()
+    }
+
+    /// Of an encoded trace.
+    pub(super) fn of(trace: &Bytes) -> Result<Self, QueryError> {
+        let malformed = |error: otlp::Malformed| QueryError::Answer(error.to_string());
+        let mut holdings = Self::default();
+        for resource in otlp::resource_spans(trace) {
+            for scope in resource.map_err(malformed)?.scope_spans() {
+                for span in scope.map_err(malformed)?.spans() {
+                    holdings.add(&span.map_err(malformed)?);
+                }
+            }
+        }
+        Ok(holdings)
+    }
+
+    /// A span that is there twice is one that Tempo has not merged yet.
+    fn add(&mut self, span: &otlp::Span<'_>) {
+        let Some(id) = SpanId::from_bytes(span.span_id).filter(|id| self.spans.insert(*id)) else { return };
+        let Some(stamped) = Stamped::of_span(span) else { return };
+        match (stamped.role, &stamped.run_id) {
+            (Role::OfSender, Some(run)) if stamped.is_run => _ = self.own_spans.insert(run.clone(), id),
+            (Role::Synthetic, Some(run)) => self.synthetic.push(run.clone()),
+            _ => {}
+        }
+        let Stamped { run_id, session, cost, tokens, run_cost, run_tokens, run_calls, .. } = stamped;
+        let at = self.sums.iter().position(|sums| sums.run_id == run_id && sums.session == session).unwrap_or_else(|| {
+            self.sums.push(Sums { run_id, session, ..Sums::default() });
+            self.sums.len() - 1
+        });
+        let Some(sums) = self.sums.get_mut(at) else { return };
+        sums.cost += cost;
+        sums.tokens += tokens.unwrap_or(0);
+        sums.run_cost += run_cost;
+        sums.run_tokens += run_tokens;
+        sums.run_calls += run_calls;
+    }
+}

@@ -1,0 +1,56 @@
+//! Keeps the forwarder's position where the next process finds it, and says how it gets on.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::forwarder::{LogEnd, Save};
+use super::lane::Shared;
+use super::status::Status;
+
+/// Saves the position while it moves, and once more at the end; keeps the gauges.
+pub(super) async fn keep_position(shared: Arc<Shared>, mut save: Save, log_end: LogEnd, interval: Duration, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut saved = shared.ledger.position();
+    let status = Status::new(shared.clone());
+    loop {
+        let is_last = tokio::select! {
+            _ = ticks.tick() => false,
+            () = stop.cancelled() => true,
+        };
+        let position = shared.ledger.position();
+        shared.metrics.lag_bytes.set(gauge(status.lag_bytes()));
+        if shared.pace.sample(Instant::now(), position, log_end()) {
+            shared.metrics.waiting_seconds.set(gauge(status.oldest_waiting().map_or(0, |age| age.as_secs())));
+            shared.metrics.rate_bytes.set(gauge(status.rate_bytes_per_s()));
+            shared.metrics.eta_seconds.set(status.eta().map_or(-1, |eta| gauge(eta.as_secs())));
+            shared.report.progress(&status);
+            if let Err(error) = shared.stored.sample(Instant::now(), position) {
+                shared.report.not_saved(&error);
+            }
+        }
+        if position != saved {
+            let written = tokio::task::spawn_blocking(move || (save(position), save)).await;
+            let Ok((result, returned)) = written else {
+                shared.report.not_saved(&io::Error::other("saving panicked"));
+                return;
+            };
+            save = returned;
+            match result {
+                Ok(()) => saved = position,
+                Err(error) => shared.report.not_saved(&error),
+            }
+        }
+        if is_last {
+            return;
+        }
+    }
+}
+
+fn gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,145 @@
+//! What is remembered of forwarded spans, over all tenants, in one budget.
+//!
+//! - Two generations: once the young one has used half of the budget, the generation turns. What was young is old then, and what was old and
+//!   not touched since is forgotten, whosever it is. So a tenant that is silent gives its memory to those that are not.
+//! - What a tenant remembers outlives its waiting room, until it is forgotten.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use rustc_hash::FxHashMap;
+
+use super::told::Told;
+use crate::model::ids::Tenant;
+
+/// Shared by all waiting rooms.
+#[derive(Debug)]
+pub(in crate::tempo) struct Memory {
+    tenants: Mutex<FxHashMap<Tenant, Arc<Mutex<Told>>>>,
+    turns: Arc<Turns>,
+}
+
+/// When the generation turns.
+#[derive(Debug)]
+pub(super) struct Turns {
+    generation: AtomicU64,
+    /// What was remembered in this generation, all tenants together, in bytes.
+    young_bytes: AtomicUsize,
+    /// Half of the budget.
+    generation_bytes: usize,
+}
+
+// === impl Memory ===
+
+impl Memory {
+    pub(in crate::tempo) fn new(budget_bytes: usize) -> Self {
+        Self { tenants: Mutex::default(), turns: Arc::new(Turns::new(budget_bytes)) }
+    }
+
+    /// What is remembered of a tenant's spans.
+    pub(super) fn of(&self, tenant: &Tenant) -> Arc<Mutex<Told>> {
+        let mut tenants = lock(&self.tenants);
+        tenants.entry(tenant.clone()).or_insert_with(|| Arc::new(Mutex::new(Told::new(self.turns.clone())))).clone()
+    }
+
+    /// Has tenants that are silent forget what is due, and drops those of which nothing is left. The generation turns rarely, so it is
+    /// mostly a look at two numbers.
+    pub(super) fn forget_oldest(&self, own: &mut Told) {
+        if !self.turns.turn_if_full() {
+            return;
+        }
+        own.catch_up();
+        lock(&self.tenants).retain(|_, told| match told.try_lock() {
+            Ok(mut told_now) => {
+                told_now.catch_up();
+                !(told_now.is_empty() && Arc::strong_count(told) == 1)
+            }
+            // It is in use, and catches up before it is used again.
+            Err(TryLockError::WouldBlock) => true,
+            Err(TryLockError::Poisoned(_)) => false,
+        });
+    }
+
+    /// Tenants of which something is remembered.
+    #[cfg(test)]
+    pub(super) fn n_tenants(&self) -> usize {
+        lock(&self.tenants).len()
+    }
+}
+
+// === impl Turns ===
+
+impl Turns {
+    pub(super) fn new(budget_bytes: usize) -> Self {
+        Self { generation: AtomicU64::new(0), young_bytes: AtomicUsize::new(0), generation_bytes: (budget_bytes / 2).max(1) }
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub(super) fn grow(&self, bytes: usize) {
+        self.young_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A tenant that has not caught up with a turn may give back more than was counted since.
+    pub(super) fn shrink(&self, bytes: usize) {
+        let _ = self.young_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |young| Some(young.saturating_sub(bytes)));
+    }
+
+    #[cfg(test)]
+    pub(super) fn young_bytes(&self) -> usize {
+        self.young_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether this call turned it.
+    fn turn_if_full(&self) -> bool {
+        let young = self.young_bytes.load(Ordering::Relaxed);
+        if young < self.generation_bytes || self.young_bytes.compare_exchange(young, 0, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return false;
+        }
+        self.generation.fetch_add(1, Ordering::Release);
+        true
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::told::Seen;
+    use super::*;
+    use crate::model::ids::{SpanId, TraceId};
+
+    fn meet(memory: &Memory, tenant: usize, trace: u128) -> Seen {
+        let told = memory.of(&Tenant::new(&format!("t{tenant}")).unwrap());
+        let mut told = lock(&told);
+        told.catch_up();
+        let mut seen = Seen::Never;
+        told.meet(TraceId::from_bytes(&trace.to_be_bytes()).unwrap(), std::iter::once((SpanId::from_u64(1).unwrap(), 7, &mut seen)));
+        memory.forget_oldest(&mut told);
+        seen
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_over_all_tenants_and_silent_ones_give_their_memory_back() {
+        let memory = Memory::new(256 << 10);
+        for tenant in 0..600 {
+            assert_eq!(meet(&memory, tenant, 1), Seen::Never);
+        }
+        let n_before = memory.n_tenants();
+        assert!(n_before >= 300, "{n_before}: a few fit as long as nobody needs the room");
+        for trace in 1..20_000 {
+            meet(&memory, 1_000, trace);
+            // One that is touched all the time stays.
+            meet(&memory, 2_000, 1);
+        }
+        assert_eq!(memory.n_tenants(), 2, "the silent ones are gone");
+        assert_eq!(meet(&memory, 1_000, 19_999), Seen::Already, "the newest is known");
+        assert_eq!(meet(&memory, 2_000, 1), Seen::Already);
+        assert_eq!(meet(&memory, 1_000, 1), Seen::Never, "the oldest is forgotten");
+        assert_eq!(meet(&memory, 5, 1), Seen::Never);
+    }
+}
