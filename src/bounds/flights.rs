@@ -4,7 +4,6 @@
 //! - The work goes on while anybody waits for it; when all have left, it is dropped before it begins.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard};
 
