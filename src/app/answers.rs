@@ -2,9 +2,13 @@
 //!
 //! - A request is paid for from its head until its answer's last byte is taken; a body, until its bytes are written to the socket.
 //! - What does not fit is refused with 503, a time to come again and no body: such an answer is never held up by a client that reads nothing.
-//! - The reads of one connection are answered some at a time ([`ConnectionReads`]).
+//! - The reads of one connection are answered some at a time ([`ConnectionReads`]), and one that leaves many answers untaken is the first to
+//!   be refused.
+//! - `/healthz` and `/readyz` are always answered.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use axum::Router;
@@ -19,6 +23,8 @@ use http_body::{Body as _, Frame, SizeHint};
 use crate::bounds::lanes::ConnectionReads;
 use crate::bounds::memory::{Memory, Permit, Use};
 
+/// A connection that has so many answers to take gets no more once half of what there is for answers is taken.
+const FAIR_SHARE: usize = 8;
 /// About what a request takes while it is answered: its head, its task, the state of its stream.
 const REQUEST_BYTES: usize = 4 << 10;
 
@@ -28,14 +34,17 @@ pub(super) fn bounded(router: Router, memory: Memory) -> Router {
 }
 
 async fn hold(State(memory): State<Memory>, request: Request, next: Next) -> Response {
-    let Ok(place) = memory.take(Use::Requests, REQUEST_BYTES) else { return refusal() };
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD) && !is_health(request.uri().path());
-    let reads = request.extensions().get::<ConnectionReads>().filter(|_| is_read).cloned();
-    let turn = match reads {
-        // Closed never; without a turn it is answered all the same.
-        Some(ConnectionReads(reads)) => reads.acquire_owned().await.ok(),
-        None => None,
-    };
+    // Always answered: the orchestrator would restart what is only busy.
+    if is_health(request.uri().path()) {
+        return next.run(request).await;
+    }
+    let connection = request.extensions().get::<ConnectionReads>().cloned().unwrap_or_default();
+    let open = Open::new(connection.n_open);
+    let is_greedy = open.n_others >= FAIR_SHARE && (memory.is_tight(Use::Requests) || memory.is_tight(Use::Answers));
+    let Some(place) = memory.take(Use::Requests, REQUEST_BYTES).ok().filter(|_| !is_greedy) else { return refusal() };
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    // It is never closed, and without a turn the request would be answered all the same.
+    let turn = if is_read { connection.slots.acquire_owned().await.ok() } else { None };
     let response = next.run(request).await;
     drop(turn);
     let (parts, body) = response.into_parts();
@@ -44,7 +53,26 @@ async fn hold(State(memory): State<Memory>, request: Request, next: Next) -> Res
         Ok(paid) => paid,
         Err(_) => return refusal(),
     };
-    Response::from_parts(parts, Body::new(Held { body, paid, _place: place }))
+    Response::from_parts(parts, Body::new(Held { body, paid, _place: (place, open) }))
+}
+
+/// A request of a connection, until its answer is taken.
+struct Open {
+    count: Arc<AtomicUsize>,
+    n_others: usize,
+}
+
+impl Open {
+    fn new(count: Arc<AtomicUsize>) -> Self {
+        let n_others = count.fetch_add(1, Ordering::Relaxed);
+        Self { count, n_others }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn is_health(path: &str) -> bool {
@@ -63,7 +91,7 @@ struct Held {
     body: Body,
     /// For a whole body: moves on to its bytes.
     paid: Option<Permit>,
-    _place: Permit,
+    _place: (Permit, Open),
 }
 
 impl http_body::Body for Held {
@@ -116,6 +144,29 @@ mod tests {
         assert_eq!((used(&memory, "answers"), used(&memory, "requests")), (10_000, 0));
         drop(bytes);
         assert_eq!(used(&memory, "answers"), 0);
+    }
+
+    #[tokio::test]
+    async fn health_is_answered_and_newcomers_are_too_while_one_connection_takes_nothing() {
+        let shares = Shares { requests: 40 * REQUEST_BYTES as u64, ..Shares::default() };
+        let memory = Memory::new(&shares);
+        let router = Router::new().route("/", get(async || "x")).route("/readyz", get(async || "ok"));
+        let router = bounded(router, memory.clone());
+        let greedy = ConnectionReads::default();
+        let of = |connection: &ConnectionReads, path: &str| {
+            let mut request = Request::get(path).body(Body::empty()).unwrap();
+            request.extensions_mut().insert(connection.clone());
+            router.clone().oneshot(request)
+        };
+        let mut untaken = Vec::new();
+        for _ in 0..60 {
+            untaken.push(of(&greedy, "/").await.unwrap());
+        }
+        let n_answered = untaken.iter().filter(|response| response.status() == StatusCode::OK).count();
+        assert_eq!(n_answered, 21, "half of the places, and the one that made it more");
+        assert_eq!(of(&ConnectionReads::default(), "/").await.unwrap().status(), StatusCode::OK);
+        let _all = memory.take(Use::Requests, 18 * REQUEST_BYTES).unwrap();
+        assert_eq!(of(&greedy, "/readyz").await.unwrap().status(), StatusCode::OK);
     }
 
     #[tokio::test]

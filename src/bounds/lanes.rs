@@ -5,6 +5,7 @@
 //! - Who waits is served in order, waits no longer than the lane's patience, and is then refused.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -30,7 +31,11 @@ pub struct Turn {
 /// The requests of one connection that are answered at one time, in its requests' extensions: whoever multiplexes hundreds of reads on
 /// one connection has them answered some at a time, so that the reads of others do not stand behind all of them.
 #[derive(Clone, Debug)]
-pub struct ConnectionReads(pub Arc<Semaphore>);
+pub struct ConnectionReads {
+    pub slots: Arc<Semaphore>,
+    /// Requests of the connection whose answers were not taken yet.
+    pub n_open: Arc<AtomicUsize>,
+}
 
 /// The lanes of reading.
 #[derive(Clone, Debug)]
@@ -58,7 +63,7 @@ const READS_OF_A_CONNECTION: usize = 4;
 
 impl Default for ConnectionReads {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(READS_OF_A_CONNECTION)))
+        Self { slots: Arc::new(Semaphore::new(READS_OF_A_CONNECTION)), n_open: Arc::default() }
     }
 }
 
@@ -133,7 +138,7 @@ impl Default for Lanes {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::Ordering;
 
     use super::*;
 

@@ -137,6 +137,12 @@ impl Memory {
         Ok(permit.around(bytes))
     }
 
+    /// Whether more than half of a share is taken: those who have much of it should not get more.
+    pub fn is_tight(&self, of: Use) -> bool {
+        let account = self.account(of);
+        account.used_bytes.load(Ordering::Relaxed) > account.limit_bytes / 2
+    }
+
     pub fn standing(&self) -> impl Iterator<Item = Standing> + '_ {
         Use::ALL.into_iter().zip(self.accounts.iter()).map(|(of, account)| Standing {
             of: of.as_str(),

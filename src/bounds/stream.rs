@@ -49,7 +49,10 @@ pub struct Sink {
     /// Until the answer's head is decided.
     head: Option<oneshot::Sender<Result<Response, Stop>>>,
     /// Once the answer is streamed.
-    pieces: Option<(mpsc::Sender<Piece>, OwnedSemaphorePermit, Permit)>,
+    pieces: Option<mpsc::Sender<Piece>>,
+    /// The slot and the memory of a long answer. Without them it may neither be streamed nor wait for a turn in the long lane: who waits
+    /// holds a connection to the database.
+    place: Option<(OwnedSemaphorePermit, Permit)>,
     /// The right to work, with the moment it was had; none while the client is waited for.
     turn: Option<(Turn, Instant)>,
     is_long: bool,
@@ -122,6 +125,7 @@ where
         runtime: Handle::current(),
         head: Some(head),
         pieces: None,
+        place: None,
         turn: Some((turn, Instant::now())),
         is_long: false,
         n_paced: 0,
@@ -188,7 +192,18 @@ impl Sink {
         if lasted.is_none_or(|lasted| lasted > max) {
             self.turn = None;
             self.is_long = true;
+            self.take_place()?;
             self.take_turn()?;
+        }
+        Ok(())
+    }
+
+    fn take_place(&mut self) -> Result<(), Stop> {
+        if self.place.is_none() {
+            let slot = Arc::clone(&self.limits.slots).try_acquire_owned().map_err(|_| Stop::Busy)?;
+            let held = self.limits.chunk_bytes.saturating_mul(CHUNKS_AHEAD + 2);
+            let held = self.limits.memory.take(Use::Streams, held).map_err(|_| Stop::Busy)?;
+            self.place = Some((slot, held));
         }
         Ok(())
     }
@@ -218,11 +233,9 @@ impl Sink {
         if self.pieces.is_some() {
             return Ok(());
         }
-        let slot = Arc::clone(&self.limits.slots).try_acquire_owned().map_err(|_| Stop::Busy)?;
-        let held = self.limits.chunk_bytes.saturating_mul(CHUNKS_AHEAD + 2);
-        let held = self.limits.memory.take(Use::Streams, held).map_err(|_| Stop::Busy)?;
+        self.take_place()?;
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-        self.pieces = Some((sender, slot, held));
+        self.pieces = Some(sender);
         self.start(Body::from_stream(Pieces { receiver, is_over: false }))
     }
 
@@ -234,7 +247,7 @@ impl Sink {
     }
 
     fn send(&mut self, piece: Piece) -> Result<(), Stop> {
-        let Some((sender, ..)) = &self.pieces else { return Err(Stop::Gone) };
+        let Some(sender) = &self.pieces else { return Err(Stop::Gone) };
         let piece = match sender.try_send(piece) {
             Ok(()) => return Ok(()),
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(Stop::Gone),
