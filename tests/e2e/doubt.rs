@@ -81,9 +81,11 @@ async fn after_fifteen_kills_under_load_everything_is_in_tempo_once_and_the_sums
     // Differences that could be told only at the end.
     tokio::time::sleep(Duration::from_secs(2)).await;
 
-    let mut stored = stored.lock().unwrap();
-    stored.catch_up(&tempo);
-    let all: Vec<Span> = stored.traces.values().flatten().cloned().collect();
+    let all: Vec<Span> = {
+        let mut stored = stored.lock().unwrap();
+        stored.catch_up(&tempo);
+        stored.traces.values().flatten().cloned().collect()
+    };
     let mut n_copies: BTreeMap<(u128, u64), u32> = BTreeMap::new();
     all.iter().for_each(|span| *n_copies.entry(id_of(span)).or_default() += 1);
     let missing = sent.acked.iter().filter(|id| !n_copies.contains_key(id)).count();

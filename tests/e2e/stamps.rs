@@ -1,18 +1,15 @@
 //! What Tempo is told, and that it comes to what the API says: the real server, and a Tempo that keeps what it gets.
 
-use std::collections::BTreeMap;
-
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prost::Message;
 
 use crate::forward::double::{Double, Reply};
 use crate::support::dice::Dice;
 use crate::support::server::{Place, SESSIONS, Server, until};
 use crate::support::spans::{MILLI, SECOND, TEN, Tell, agent, chat, request, span};
-use crate::support::sums::{Sums, number, shown, sums, text, value};
+use crate::support::sums::{number, shown, sums, text, value};
 
 /// Everything that this Tempo took, in order.
 fn stored(tempo: &Double) -> Vec<Span> {

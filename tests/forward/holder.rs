@@ -56,7 +56,7 @@ impl Holder {
 
     pub(crate) fn client(&self) -> QueryClient {
         let timeout = Duration::from_secs(5);
-        QueryClient::new(&QueryOptions { url: self.url(), ca: None, headers: Vec::new(), send_tenant: false, timeout, ca: None }).unwrap()
+        QueryClient::new(&QueryOptions { url: self.url(), ca: None, headers: Vec::new(), send_tenant: false, timeout }).unwrap()
     }
 
     /// How many traces were asked for.
