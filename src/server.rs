@@ -17,6 +17,7 @@ use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -94,6 +95,30 @@ impl Default for Limits {
     }
 }
 
+/// How many connections are open on one listener; clones count the same ones.
+#[derive(Clone, Debug, Default)]
+pub struct Connections(Arc<AtomicU64>);
+
+/// One of them; counted until it is dropped.
+struct Counted(Connections);
+
+impl Connections {
+    pub fn open(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn count(&self) -> Counted {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// One listener and what is served on it.
 pub struct Door {
     pub listener: TcpListener,
@@ -101,6 +126,8 @@ pub struct Door {
     /// `None`: plain.
     pub tls: Option<Arc<Tls>>,
     pub metrics: Metrics,
+    /// Those that are open are counted here.
+    pub connections: Connections,
 }
 
 /// Where a program on this machine reaches a listener: one that listens everywhere, on loopback.
@@ -116,12 +143,13 @@ pub fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 /// Serves `router` on `listener` without TLS until `shutdown`, then drains. Returns when the last connection is gone.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken, limits: Limits) {
-    serve_door(Door { listener, router, tls: None, metrics: Metrics::default() }, shutdown, limits).await;
+    let (metrics, connections) = Default::default();
+    serve_door(Door { listener, router, tls: None, metrics, connections }, shutdown, limits).await;
 }
 
 /// Serves a door until `shutdown`, then drains. Returns when the last connection is gone.
 pub async fn serve_door(door: Door, shutdown: CancellationToken, limits: Limits) {
-    let Door { listener, router, tls, metrics } = door;
+    let Door { listener, router, tls, metrics, connections } = door;
     let tasks = TaskTracker::new();
     let deadline = CancellationToken::new();
     let notices = Notices::default();
@@ -130,7 +158,13 @@ pub async fn serve_door(door: Door, shutdown: CancellationToken, limits: Limits)
     let server = Arc::new(server);
     let places = Arc::new(Semaphore::new(limits.max_connections));
     while let Some((stream, peer, place)) = next(&listener, &places, &server.notices, &shutdown).await {
-        tasks.spawn(deadline.clone().run_until_cancelled_owned(connection(server.clone(), stream, peer, place)));
+        let counted = connections.count();
+        let served = connection(server.clone(), stream, peer, place);
+        let served = async move {
+            let _counted = counted;
+            served.await;
+        };
+        tasks.spawn(deadline.clone().run_until_cancelled_owned(served));
     }
     drop(listener);
     tasks.close();

@@ -1,5 +1,10 @@
 //! Layer 7: logs to standard error, and metrics of what has no metrics of its own. Standard output belongs to the ready line.
 
+pub mod build;
+pub mod health;
+pub mod process;
+pub mod stderr;
+
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -132,7 +137,10 @@ impl Collector for JournalCollector {
             let descriptor = encoder.encode_descriptor(&name, help, Some(&Unit::Bytes), metric.metric_type())?;
             metric.encode(descriptor)?;
         }
-        Ok(())
+        let metric = ConstGauge::new(i64::from(self.journal.is_poisoned()));
+        let help = "1 after a failed write, when nothing is accepted until a restart; else 0";
+        let descriptor = encoder.encode_descriptor("sessionfold_journal_poisoned", help, None, metric.metric_type())?;
+        metric.encode(descriptor)
     }
 }
 

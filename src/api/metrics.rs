@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::Api;
+use super::exposition::Exposition;
 use super::guard::Reader;
 use super::refusal::Refusal;
 use crate::bounds::stream::Aborted;
@@ -47,16 +48,16 @@ struct AbortLabels {
 /// Seconds: from an answer out of memory (0.5 ms) to one that nobody waits for.
 const DURATION_BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// `GET /metrics`: with authentication on it needs the read right, since the names of tenants and models are not for everybody.
-pub(super) async fn show(State(api): State<Arc<Api>>, _: Reader) -> Result<Response, Refusal> {
+/// `GET /metrics`: with authentication on it needs the read right, since what goes on here is not for everybody.
+pub(super) async fn show(State(api): State<Arc<Api>>, _: Reader, headers: HeaderMap) -> Result<Response, Refusal> {
     let mut page = String::new();
     if let Err(error) = text::encode(&mut page, &api.registry) {
         tracing::error!(%error, "cannot write the metrics");
         return Err(Refusal::Internal);
     }
-    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], page).into_response())
+    let format = Exposition::of(&headers);
+    let headers = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, HeaderValue::from_static("Accept"))];
+    Ok((headers, format.of_page(page)).into_response())
 }
 
 /// Counts and times a request, and gives its answer the headers that all answers have.
@@ -76,6 +77,10 @@ pub(super) async fn observe(State((api, route)): State<(Arc<Api>, &'static str)>
 
 impl ApiMetrics {
     pub fn register(&self, registry: &mut Registry) {
+        // There from the start: what is counted first in a new series is no increase to Prometheus.
+        for why in [Aborted::Error, Aborted::Stalled, Aborted::Gone] {
+            self.counter(why);
+        }
         let requests = self.requests.clone();
         registry.register("sessionfold_api_requests", "API requests by route and status", requests);
         let help = "Time from an API request's head to its answer's head";
@@ -85,12 +90,16 @@ impl ApiMetrics {
     }
 
     pub(super) fn aborted(&self, why: Aborted) {
+        self.counter(why).inc();
+    }
+
+    fn counter(&self, why: Aborted) -> Counter {
         let reason = match why {
             Aborted::Error => "error",
             Aborted::Stalled => "stalled",
             Aborted::Gone => "gone",
         };
-        self.aborted.get_or_create(&AbortLabels { reason }).inc();
+        self.aborted.get_or_create(&AbortLabels { reason }).clone()
     }
 }
 

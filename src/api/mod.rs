@@ -8,6 +8,7 @@
 
 mod agents;
 mod dto;
+mod exposition;
 mod guard;
 mod head;
 mod health;
@@ -21,9 +22,11 @@ mod run;
 mod scores;
 mod session;
 mod sessions;
+mod status;
 mod totals;
 mod user_totals;
 mod users;
+mod version;
 mod whole;
 
 use std::sync::Arc;
@@ -33,6 +36,8 @@ use prometheus_client::registry::Registry;
 
 use crate::bounds::flights::Flights;
 use crate::bounds::memory::Memory;
+use crate::model::ids::Tenant;
+use crate::model::status::ServerStatus;
 use crate::store::Store;
 
 pub use guard::Guard;
@@ -60,7 +65,11 @@ pub struct Api {
     pub asked: Flights<Question, Result<Whole, Refusal>>,
     /// For links; without it there are none to it.
     pub grafana: Option<Grafana>,
+    /// How the server is, as far as a visitor of a tenant may see. Blocks on disk for some milliseconds.
+    pub status: StatusSource,
 }
+
+pub type StatusSource = Arc<dyn Fn(&Tenant) -> ServerStatus + Send + Sync>;
 
 /// The API as a router without a fallback, so that it can be merged with other doors. It answers all of `/api/` that they do not.
 pub fn router(api: Arc<Api>) -> Router {

@@ -11,7 +11,7 @@ use axum::middleware;
 use axum::routing::{MethodRouter, any, get};
 
 use super::refusal::Refusal;
-use super::{Api, agents, health, metrics, openapi, path, query, run, session, sessions, users};
+use super::{Api, agents, health, metrics, openapi, path, query, run, session, sessions, status, users, version};
 
 /// One line of the table.
 pub struct Route {
@@ -41,6 +41,8 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/api/v1/observe/query/billing/", allow: "GET, HEAD", serve: || get(query::overview::billing) },
     Route { path: "/api/v1/observe/query/errors/", allow: "GET, HEAD", serve: || get(query::overview::errors) },
     Route { path: "/api/openapi.yaml", allow: "GET, HEAD", serve: || get(openapi::show) },
+    Route { path: "/api/v1/status/", allow: "GET, HEAD", serve: || get(status::show) },
+    Route { path: "/version", allow: "GET, HEAD", serve: || get(version::show) },
     Route { path: "/healthz", allow: "GET, HEAD", serve: || get(health::alive) },
     Route { path: "/readyz", allow: "GET, HEAD", serve: || get(health::ready) },
     Route { path: "/metrics", allow: "GET, HEAD", serve: || get(metrics::show) },

@@ -52,13 +52,23 @@ impl Access {
     }
 
     /// What is served on each listener, behind the gate.
-    pub(super) fn doors(&self, listeners: [TcpListener; 3], routers: [Router; 3], addresses: [SocketAddr; 3]) -> Vec<server::Door> {
-        let doors = listeners.into_iter().zip(routers).zip(addresses).map(|((listener, router), address)| server::Door {
-            listener,
-            router: self.gate.around(router, self.checks_host(address)),
-            tls: self.tls.clone(),
-            metrics: self.gate.metrics.clone(),
-        });
+    pub(super) fn doors(
+        &self,
+        listeners: [TcpListener; 3],
+        routers: [Router; 3],
+        addresses: [SocketAddr; 3],
+        connections: [server::Connections; 3],
+    ) -> Vec<server::Door> {
+        let doors =
+            listeners.into_iter().zip(routers).zip(addresses).zip(connections).map(|(((listener, router), address), connections)| {
+                server::Door {
+                    listener,
+                    router: self.gate.around(router, self.checks_host(address)),
+                    tls: self.tls.clone(),
+                    metrics: self.gate.metrics.clone(),
+                    connections,
+                }
+            });
         doors.collect()
     }
 

@@ -52,7 +52,7 @@ pub struct Budget {
 impl Budget {
     /// For these settings on this machine.
     pub fn of(config: &Config) -> Self {
-        Self::split(config, available_memory(Path::new("/")))
+        Self::split(config, available())
     }
 
     /// For these settings on a machine, or in a cgroup, with so much memory.
@@ -122,6 +122,11 @@ impl Budget {
 }
 
 // === the machine ===
+
+/// What this process can have at all.
+pub(super) fn available() -> u64 {
+    available_memory(Path::new("/"))
+}
 
 /// What this process can have at all: the smallest limit of its cgroup and those around it (v1 and v2), else the machine's memory.
 fn available_memory(root: &Path) -> u64 {

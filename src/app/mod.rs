@@ -13,9 +13,12 @@ mod descriptors;
 mod forwarding;
 mod instance;
 mod lag;
+mod listeners;
+mod metrics;
 mod pages;
 mod reload;
 mod retention;
+mod status;
 mod verdicts;
 mod wiring;
 
@@ -98,7 +101,7 @@ pub enum StartError {
 
 /// What is wrong with the settings that no type could check.
 pub fn check_settings(config: &Config) -> Result<(), String> {
-    wiring::check_settings(config).map(|_| ())
+    wiring::check_settings(config, &listeners::resolve(config)?).map(|_| ())
 }
 
 /// Where the journal of these settings is.
@@ -113,7 +116,7 @@ pub fn memory_excess(config: &Config) -> Option<String> {
 
 /// Why a port cannot be had, and what to do.
 pub fn bind_problem(flag: &str, address: SocketAddr, error: &std::io::Error) -> String {
-    wiring::bind_problem(flag, address, error)
+    listeners::bind_problem(flag, address, error)
 }
 
 /// The journal of these settings while no server runs. Blocks.

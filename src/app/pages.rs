@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::wiring::{public_url, tempo_ca};
+use crate::api::StatusSource;
 use crate::bounds::stream::StreamLimits;
 use crate::clock::now;
 use crate::config::{self, Config};
@@ -32,15 +33,24 @@ pub(super) struct Listening<'a> {
     pub(super) addresses: [SocketAddr; 3],
 }
 
+/// What the pages ask besides the store.
+pub(super) struct About {
+    pub(super) tempo: Option<Arc<dyn TraceSource>>,
+    pub(super) status: StatusSource,
+    /// Who answers a program that asks a page's address for JSON.
+    pub(super) api: axum::Router,
+    pub(super) metrics: ui::UiMetrics,
+}
+
 /// What the pages need; `shutdown` ends their event streams.
 pub(super) fn pages(
     config: &Config,
-    tempo: Option<Arc<dyn TraceSource>>,
     doored: Arc<dyn Store>,
     store: LocalStore,
     Listening { access, addresses: [_, otlp_http, http] }: Listening<'_>,
     shutdown: CancellationToken,
     answers: StreamLimits,
+    about: About,
 ) -> Ui {
     let public_url = public_url(config);
     let listens = |address| format!("{}://{}", access.scheme(), server::reachable(address));
@@ -52,7 +62,7 @@ pub(super) fn pages(
         authenticator: Arc::clone(&access.authenticator),
         public_url,
         own_url: listens(http),
-        tempo,
+        tempo: about.tempo,
         grafana: grafana(config),
         otlp_url: public_otlp.unwrap_or_else(|| listens(otlp_http)),
         version: Arc::new(move || store.folded().0),
@@ -61,6 +71,9 @@ pub(super) fn pages(
         limits: ui::Limits::default(),
         answers,
         live: ui::Hub::default(),
+        status: about.status,
+        api: about.api,
+        metrics: about.metrics,
     }
 }
 

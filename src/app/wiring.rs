@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use http::HeaderName;
@@ -16,12 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::budget::Budget;
+use super::listeners::{self, Wanted};
 use super::reload::{Reloader, Source};
 use super::retention::Keeper;
+use super::status::{Sources, StatusBoard};
 use super::{App, Forwarding, StartError};
-use super::{answers, lag, pages};
-use crate::api::{self, Api, ApiMetrics, StreamLimits};
-use crate::auth;
+use super::{answers, lag, metrics, pages};
+use crate::api::{self, Api, ApiMetrics, StatusSource, StreamLimits};
 use crate::bounds::flights::Flights;
 use crate::bounds::memory::Memory;
 use crate::clock::{now, steady};
@@ -43,12 +44,11 @@ use crate::store::overview::Overview;
 use crate::store::raw::RawSpans;
 use crate::store::view::{RunQuery, RunView, TraceView};
 use crate::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
-use crate::telemetry::OtherUse;
 use crate::tempo;
 use crate::tempo::options::Options as ForwardOptions;
 use crate::tempo::stamp::StampOptions;
 use crate::tempo::target::Target;
-use crate::ui;
+use crate::ui::{self, UiMetrics};
 
 /// The cap of the journal where none is configured, unless the disk has less than twice that left.
 const AUTOMATIC_JOURNAL_BYTES: u64 = 8 << 30;
@@ -58,7 +58,10 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 const STAMP_THREADS: usize = 4;
 
 pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked: mpsc::Receiver<()>) -> Result<App, StartError> {
-    let access = check_settings(config).map_err(StartError::Config)?;
+    let started = (Instant::now(), now());
+    // Looked up once: what is bound is what was checked.
+    let wanted = listeners::resolve(config).map_err(StartError::Config)?;
+    let access = check_settings(config, &wanted).map_err(StartError::Config)?;
     let authenticator = &access.authenticator;
     let budget = Budget::of(config);
     tracing::info!(max_memory_mib = budget.total >> 20, "memory beside the index");
@@ -66,8 +69,7 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
         tracing::warn!("{excess}");
     }
     let max_connections = super::descriptors::connections_each(budget.max_connections)?;
-    let wanted = listen_addresses(config);
-    let [otlp_grpc, otlp_http, http] = bind(wanted).await?;
+    let [otlp_grpc, otlp_http, http] = listeners::bind(&wanted).await?;
     let addresses = [local(&otlp_grpc)?, local(&otlp_http)?, local(&http)?];
 
     let data_dir = &config.server.data_dir;
@@ -102,32 +104,56 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
     authenticator.metrics().register(&mut registry);
     access.gate.metrics.register(&mut registry);
     let public_url = public_url(config);
-    let metrics = ApiMetrics::default();
-    metrics.register(&mut registry);
-    crate::telemetry::register_journal(&journal, &mut registry);
+    let api_metrics = ApiMetrics::default();
+    api_metrics.register(&mut registry);
     lag::register(store.clone(), &mut registry);
+    let ui_metrics = UiMetrics::default();
+    ui_metrics.register(&mut registry);
     let memory = Memory::new(&budget.requests);
     let answers = StreamLimits { slots: Arc::new(Semaphore::new(budget.streams)), memory: memory.clone(), ..StreamLimits::default() };
-    register_memory(&budget, &memory, &store, &receiver, &mut registry);
+    metrics::memory(&budget, &memory, &store, &receiver, &mut registry);
+    let connections: [server::Connections; 3] = Default::default();
+    metrics::server(config, max_connections, &journal, &doored, &connections, &mut registry);
+    let board = StatusBoard::new(Sources {
+        config: config.clone(),
+        budget,
+        memory: memory.clone(),
+        max_connections,
+        database: super::index_database(config),
+        misspelled: config::unknown_environment(&config::environment(std::env::vars_os()).unwrap_or_default()),
+        authenticator: authenticator.clone(),
+        addresses,
+        connections: connections.clone(),
+        journal: journal.clone(),
+        store: store.clone(),
+        doored: doored.clone(),
+        receiver: receiver.clone(),
+        forwarding: forwarding.as_ref().map(|forwarding| (forwarding.forwarder.status(), forwarding.metrics.clone())),
+        started,
+    });
+    let status: StatusSource = Arc::new(move |tenant| board.show(tenant));
     let api = Arc::new(Api {
         store: doored.clone(),
         guard: authenticator.clone(),
         registry: Arc::new(registry),
-        metrics,
+        metrics: api_metrics,
         public_url: public_url.clone(),
         streams: answers.clone(),
         asked: Flights::default(),
         grafana: pages::grafana(config),
+        status: status.clone(),
     });
     let no_more_requests = CancellationToken::new();
     let tempo =
         pages::trace_source(config, forwarding.as_ref().map(|forwarding| forwarding.forwarder.status())).map_err(StartError::Config)?;
     let shown: Arc<dyn Store> = doored.clone();
     let listening = pages::Listening { access: &access, addresses };
-    let pages = pages::pages(config, tempo, doored, store.clone(), listening, no_more_requests.clone(), answers);
+    let api_router = api::router(api);
+    let about = pages::About { tempo, status, api: api_router.clone(), metrics: ui_metrics };
+    let pages = pages::pages(config, doored, store.clone(), listening, no_more_requests.clone(), answers, about);
     let pages = Arc::new(pages);
     let observe = ingest::observe::router(receiver.clone(), public_url, access.tls.is_some());
-    let http_router = api::router(api)
+    let http_router = api_router
         .merge(access.for_browsers(ingest::router(receiver.clone())))
         .merge(access.for_browsers(observe))
         .merge(ui::router(pages))
@@ -135,7 +161,7 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
     let http_router = lag::announce(answers::bounded(http_router, memory.clone()), shown);
     let otlp_router = answers::bounded(access.for_browsers(ingest::otlp_router(receiver)), memory);
     let routers = [otlp_router.clone(), otlp_router, http_router];
-    let doors = access.doors([otlp_grpc, otlp_http, http], routers, addresses);
+    let doors = access.doors([otlp_grpc, otlp_http, http], routers, addresses, connections);
 
     Ok(App {
         addresses,
@@ -245,47 +271,15 @@ impl Store for Doored {
 // === parts ===
 
 /// What the settings say that no type could check; gives who may come in.
-pub(super) fn check_settings(config: &Config) -> Result<Access, String> {
+pub(super) fn check_settings(config: &Config, wanted: &Wanted) -> Result<Access, String> {
     let access = Access::new(config)?;
-    let wanted = listen_addresses(config);
-    if let Some((a, b)) = [(0, 1), (0, 2), (1, 2)].into_iter().find(|&(a, b)| wanted[a] == wanted[b] && wanted[a].port() != 0) {
-        return Err(format!("{} and {} are both {}: give each a port of its own", FLAGS[a], FLAGS[b], wanted[a]));
-    }
-    if let Some(problem) = auth::exposure_error(&wanted, access.authenticator.is_on(), config.server.allow_anonymous) {
-        return Err(problem);
-    }
+    listeners::check(wanted, access.authenticator.is_on(), config.server.allow_anonymous)?;
     prices(&config.prices)?;
     if !config.forward.tempo.is_empty() {
         Target::parse(&config.forward.tempo).map_err(|error| format!("--tempo: {error}"))?;
     }
     pages::query_client(config)?;
     Ok(access)
-}
-
-fn listen_addresses(config: &Config) -> [SocketAddr; 3] {
-    [config.server.otlp_grpc, config.server.otlp_http, config.server.http]
-}
-
-const FLAGS: [&str; 3] = ["--otlp-grpc", "--otlp-http", "--http"];
-
-/// Why a port cannot be had, and what to do.
-pub(super) fn bind_problem(flag: &str, address: SocketAddr, error: &std::io::Error) -> String {
-    if error.kind() != std::io::ErrorKind::AddrInUse {
-        return format!("cannot listen on {address}: {error}");
-    }
-    let port = address.port();
-    let by = if flag == "--http" { "another program" } else { "Tempo or a Collector?" };
-    let other = port.checked_add(10_000).unwrap_or(port.saturating_sub(10_000));
-    format!("port {port} is taken ({by}): use {flag} {}", SocketAddr::new(address.ip(), other))
-}
-
-async fn bind(wanted: [SocketAddr; 3]) -> Result<[TcpListener; 3], StartError> {
-    let mut bound = Vec::with_capacity(3);
-    for (address, flag) in wanted.into_iter().zip(FLAGS) {
-        let listener = TcpListener::bind(address).await.map_err(|error| StartError::Bind(bind_problem(flag, address, &error)))?;
-        bound.push(listener);
-    }
-    bound.try_into().map_err(|_| StartError::Config("three listeners were expected".into()))
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
@@ -407,17 +401,6 @@ fn bytes(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
 
-/// What takes memory and counts for itself.
-fn register_memory(budget: &Budget, memory: &Memory, store: &LocalStore, receiver: &Receiver, registry: &mut Registry) {
-    let (index, traces, admission) = (store.clone(), store.metrics().clone(), receiver.admission().clone());
-    let others = vec![
-        OtherUse { of: "index", limit_bytes: 0, used_bytes: Box::new(move || index.index_bytes()) },
-        OtherUse { of: "open_traces", limit_bytes: budget.open_traces, used_bytes: Box::new(move || traces.open_trace_bytes()) },
-        OtherUse { of: "receiving", limit_bytes: budget.inflight, used_bytes: Box::new(move || admission.inflight_bytes()) },
-    ];
-    crate::telemetry::register_memory(memory, others, registry);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -444,7 +427,7 @@ mod tests {
     fn a_bad_file_of_prices_is_found_before_anything_starts() {
         let mut config = Config::default();
         config.prices.overrides = "/nowhere/prices.toml".into();
-        let problem = check_settings(&config).err().unwrap();
+        let problem = check_settings(&config, &listeners::resolve(&config).unwrap()).err().unwrap();
         assert!(problem.contains("prices.overrides") && problem.contains("/nowhere/prices.toml"), "{problem}");
     }
 }

@@ -89,6 +89,10 @@ impl Keys {
         Ok(Self { known })
     }
 
+    pub(super) fn are_of_one_tenant(&self) -> bool {
+        self.known.windows(2).all(|pair| pair[0].tenant == pair[1].tenant)
+    }
+
     pub fn count(&self) -> usize {
         self.known.len()
     }

@@ -104,6 +104,12 @@ impl Authenticator {
         self.keys.is_some()
     }
 
+    /// Whether everybody who gets in is of one tenant: there are no others whose doings would have to be kept from anybody.
+    /// Of the keys that hold now.
+    pub fn has_one_tenant(&self) -> bool {
+        self.keys().is_none_or(|keys| keys.are_of_one_tenant())
+    }
+
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }

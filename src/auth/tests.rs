@@ -201,6 +201,20 @@ fn keys_are_exchanged_and_logins_end_with_theirs() {
     }
 }
 
+/// What the status page shows to whom hangs on it, and keys change while the server runs.
+#[test]
+fn whether_all_are_of_one_tenant_follows_the_keys_that_hold() {
+    assert!(Authenticator::off().has_one_tenant());
+    let authenticator = authenticator();
+    assert!(!authenticator.has_one_tenant());
+    authenticator
+        .replace(Keys::new(vec![entry(READER, "blue", &[Right::Read]), entry("another-of-blue", "blue", &[Right::Ingest])]).unwrap());
+    assert!(authenticator.has_one_tenant());
+    authenticator
+        .replace(Keys::new(vec![entry(READER, "blue", &[Right::Read]), entry("key-of-green", "green", &[Right::Ingest])]).unwrap());
+    assert!(!authenticator.has_one_tenant());
+}
+
 #[test]
 fn listening_beyond_loopback_needs_keys_or_a_word() {
     let at = |text: &str| text.parse().unwrap();

@@ -1,10 +1,16 @@
 //! `sessionfold check`: would a server with these settings start, and would Tempo show what it is sent?
+//!
+//! It creates and changes nothing.
 
 use std::fmt::Display;
+use std::io;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::ExitCode;
 
-use super::{EXIT_FAILURE, EXIT_USAGE, fail, print_line};
+use rustix::fs::{Access, AtFlags, CWD};
+
+use super::{EXIT_FAILURE, EXIT_USAGE, fail, misspelled, print_line};
 use crate::app;
 use crate::config::Config;
 use crate::journal::Journal;
@@ -32,6 +38,9 @@ pub fn run(config: Config) -> ExitCode {
         return ExitCode::from(EXIT_USAGE);
     }
     findings.passed("settings", "sound");
+    for variable in misspelled() {
+        findings.warned("environment", variable);
+    }
     findings.passed("prices", Prices::table_name());
     check_ports(&config, &mut findings);
     check_data_dir(&config, &mut findings);
@@ -41,26 +50,60 @@ pub fn run(config: Config) -> ExitCode {
 
 fn check_ports(config: &Config, findings: &mut Findings) {
     let server = &config.server;
-    for (flag, address) in [("--otlp-grpc", server.otlp_grpc), ("--otlp-http", server.otlp_http), ("--http", server.http)] {
+    for (flag, listen) in [("--otlp-grpc", &server.otlp_grpc), ("--otlp-http", &server.otlp_http), ("--http", &server.http)] {
+        let address = match listen.addresses() {
+            Ok(addresses) => addresses[0],
+            Err(error) => {
+                findings.failed(flag, format_args!("cannot find the address of {listen}: {error}"));
+                continue;
+            }
+        };
+        let named = if address.to_string() == listen.to_string() { String::new() } else { format!("{listen}, ") };
         match TcpListener::bind(address) {
-            Ok(_) => findings.passed(flag, format_args!("{address} is free")),
+            Ok(_) => findings.passed(flag, format_args!("{named}{address} is free")),
             Err(error) => findings.failed(flag, app::bind_problem(flag, address, &error)),
         }
     }
 }
 
-/// The directory must be writable, and not in use.
+/// The directory must be writable, and not in use; or there must be a place where it can be made.
 fn check_data_dir(config: &Config, findings: &mut Findings) {
     let dir = &config.server.data_dir;
-    let probe = dir.join(".sessionfold-check");
-    let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&probe, b"")).and_then(|()| std::fs::remove_file(&probe));
-    match written {
-        Ok(()) if Journal::is_in_use(&app::journal_dir(config)) => {
-            findings.failed("--data-dir", format_args!("{} is in use by another sessionfold", dir.display()));
+    let shown = dir.display();
+    if !dir.exists() {
+        let parent = nearest_existing(dir);
+        match may_write(parent) {
+            Ok(()) => findings.passed("--data-dir", format_args!("{shown} is not there yet and can be made")),
+            Err(error) => {
+                findings.failed("--data-dir", format_args!("{shown} is not there and cannot be made in {}: {error}", parent.display()));
+            }
         }
-        Ok(()) => findings.passed("--data-dir", format_args!("{} is writable", dir.display())),
-        Err(error) => findings.failed("--data-dir", format_args!("{} cannot be written: {error}", dir.display())),
+        return;
     }
+    match may_write(dir) {
+        Ok(()) if Journal::is_in_use(&app::journal_dir(config)) => {
+            findings.failed("--data-dir", format_args!("{shown} is in use by another sessionfold"));
+        }
+        Ok(()) => findings.passed("--data-dir", format_args!("{shown} is writable")),
+        Err(error) => findings.failed("--data-dir", format_args!("{shown} cannot be written: {error}")),
+    }
+}
+
+/// What is there of a path: the path itself, or the nearest folder above it.
+fn nearest_existing(path: &Path) -> &Path {
+    let above = |path: &&Path| path.as_os_str().is_empty() || path.exists();
+    match path.ancestors().find(above) {
+        Some(found) if !found.as_os_str().is_empty() => found,
+        _ => Path::new("."),
+    }
+}
+
+/// Whether files can be made there, by whoever would run the server: rights, and a file system that may be written to.
+fn may_write(dir: &Path) -> io::Result<()> {
+    if !dir.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::NotADirectory));
+    }
+    Ok(rustix::fs::accessat(CWD, dir, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
 }
 
 async fn check_tempo(config: &Config, findings: &mut Findings) {

@@ -11,6 +11,7 @@ use crate::clock;
 use crate::demo::client::{Client, ClientError, Door};
 use crate::demo::traffic::{self, PREFIX, Plan, SESSIONS_MAX};
 use crate::demo::{clean, send};
+use crate::telemetry::stderr;
 use crate::tempo::probe;
 use crate::tempo::tls::{Identity, Trust};
 
@@ -96,7 +97,7 @@ async fn show(args: &DemoArgs) -> Result<(), String> {
     let example = traffic.truth.iter().max_by_key(|(_, session)| (session.agents().len(), session.last_activity()));
     let example = example.map(|(id, _)| id.clone());
     if !args.live.is_zero() {
-        eprintln!("the last conversations are sent as they happen, for {} s", args.live.as_secs());
+        stderr::progress(&format!("the last conversations are sent as they happen, for {} s", args.live.as_secs()));
     }
     let sent = send::send(&client, traffic.parcels).await.map_err(|error| error.to_string())?;
     print_line(&format!(

@@ -13,9 +13,8 @@ use std::time::Duration;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
-use super::{fail, own_identity, print_line};
+use super::{fail, own_identity, print_line, reach};
 use crate::config::Config;
-use crate::server::reachable;
 use crate::tempo::tls::Trust;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -23,7 +22,10 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 const ANSWER_MAX_BYTES: u64 = 16 * 1024;
 
 pub fn run(config: Config) -> ExitCode {
-    let address = reachable(config.server.http);
+    let address = match reach(&config.server.http) {
+        Ok(address) => address,
+        Err(error) => return fail(&format!("cannot find the address of {}: {error}", config.server.http)),
+    };
     let is_tls = !config.server.tls_cert.as_os_str().is_empty();
     let url = format!("{}://{address}/readyz", if is_tls { "https" } else { "http" });
     let answer = if is_tls { ask_securely(address, &config) } else { connect(address).and_then(|stream| ask(stream, address)) };

@@ -19,8 +19,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::{self, ReloadSource};
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, Listen, UnknownVariable, unknown_environment};
 use crate::model::ids::Tenant;
+use crate::telemetry::stderr;
 use crate::tempo::query::{QueryClient, QueryError, QueryOptions};
 use crate::tempo::tls::Identity;
 
@@ -85,14 +86,14 @@ pub struct Settings {
     #[arg(long, value_name = "DIR", env = "SESSIONFOLD_DATA_DIR")]
     data_dir: Option<PathBuf>,
     /// Where OTLP over gRPC is received [default: 127.0.0.1:4317]
-    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_OTLP_GRPC", value_parser = listen_address)]
-    otlp_grpc: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_OTLP_GRPC")]
+    otlp_grpc: Option<Listen>,
     /// Where OTLP over HTTP is received [default: 127.0.0.1:4318]
-    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_OTLP_HTTP", value_parser = listen_address)]
-    otlp_http: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_OTLP_HTTP")]
+    otlp_http: Option<Listen>,
     /// Where the API, /v1/* and /metrics are served [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_HTTP", value_parser = listen_address)]
-    http: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDR", env = "SESSIONFOLD_HTTP")]
+    http: Option<Listen>,
     /// Tempo's OTLP gRPC address; without it nothing is forwarded
     #[arg(long, value_name = "URL", env = "SESSIONFOLD_TEMPO")]
     tempo: Option<String>,
@@ -109,11 +110,20 @@ pub struct Settings {
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
+    stderr::speak_as_the_environment_says();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        Err(error) if error.use_stderr() => {
+            if stderr::is_json() {
+                stderr::error(error.render().to_string().trim());
+            } else {
+                let _ = error.print();
+            }
+            return ExitCode::from(EXIT_USAGE);
+        }
+        Err(help) => {
+            let _ = help.print();
+            return ExitCode::SUCCESS;
         }
     };
     type Run = Box<dyn FnOnce(Config) -> ExitCode>;
@@ -146,9 +156,12 @@ pub fn main() -> ExitCode {
         Err(error) => return refuse(&error.to_string()),
     };
     if settings.print_config {
+        for variable in misspelled() {
+            stderr::warn(&variable.to_string());
+        }
         print_line(config.to_redacted_toml().trim_end());
         if let Some(excess) = crate::app::memory_excess(&config) {
-            eprintln!("warning: {excess}");
+            stderr::warn(&excess);
         }
         return ExitCode::SUCCESS;
     }
@@ -162,13 +175,16 @@ impl Settings {
         let Self { data_dir, otlp_grpc, otlp_http, http, tempo, tempo_query, allow_anonymous, .. } = self.clone();
         let server = &mut config.server;
         server.data_dir = data_dir.unwrap_or(std::mem::take(&mut server.data_dir));
-        server.otlp_grpc = otlp_grpc.unwrap_or(server.otlp_grpc);
-        server.otlp_http = otlp_http.unwrap_or(server.otlp_http);
-        server.http = http.unwrap_or(server.http);
+        for (flag, setting) in [(otlp_grpc, &mut server.otlp_grpc), (otlp_http, &mut server.otlp_http), (http, &mut server.http)] {
+            if let Some(listen) = flag {
+                *setting = listen;
+            }
+        }
         server.allow_anonymous |= allow_anonymous;
         let forward = &mut config.forward;
         forward.tempo = tempo.unwrap_or(std::mem::take(&mut forward.tempo));
         forward.tempo_query = tempo_query.unwrap_or(std::mem::take(&mut forward.tempo_query));
+        stderr::speak(config.log.format);
         Ok(config)
     }
 
@@ -179,15 +195,21 @@ impl Settings {
     }
 }
 
-fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080".to_owned())
-}
-
 /// What a command of this machine shows the server on it where that wants to know its clients: the server's own certificate.
 fn own_identity(config: &Config) -> Option<Identity> {
     let server = &config.server;
     let wants_clients = !server.tls_client_ca.as_os_str().is_empty();
     wants_clients.then(|| Identity { cert: server.tls_cert.clone(), key: server.tls_key.clone() })
+}
+
+/// Where a program on this machine reaches the listener that is configured so.
+fn reach(listen: &Listen) -> std::io::Result<SocketAddr> {
+    Ok(crate::server::reachable(listen.addresses()?[0]))
+}
+
+/// Variables that look like settings and are none.
+fn misspelled() -> Vec<UnknownVariable> {
+    unknown_environment(&config::environment(std::env::vars_os()).unwrap_or_default())
 }
 
 /// A client of the query API of the Tempo at `url`.
@@ -204,13 +226,13 @@ fn query_client(config: &Config, url: &str, tenant: &Tenant) -> Result<QueryClie
 
 /// Bad configuration: said on standard error, exit 64.
 fn refuse(problem: &str) -> ExitCode {
-    eprintln!("sessionfold: {problem}");
+    stderr::error(problem);
     ExitCode::from(EXIT_USAGE)
 }
 
 /// A command that failed: said on standard error, exit 1.
 fn fail(problem: &str) -> ExitCode {
-    eprintln!("sessionfold: {problem}");
+    stderr::error(problem);
     ExitCode::from(EXIT_FAILURE)
 }
 

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use tokio::sync::mpsc;
 
-use super::{fail, print_line, refuse};
+use super::{fail, misspelled, print_line, refuse};
 use crate::app::{App, ReloadSource, StartError};
-use crate::config::{self, Config, unknown_environment};
+use crate::config::{Config, LogFormat};
 use crate::server::reachable;
 use crate::telemetry;
 
@@ -15,9 +15,9 @@ pub fn run(config: Config, source: ReloadSource) -> ExitCode {
     if let Err(problem) = telemetry::init(&config.log) {
         return refuse(&problem);
     }
-    let environment = config::environment(std::env::vars_os()).unwrap_or_default();
-    for variable in unknown_environment(&environment) {
-        tracing::warn!(variable, "this environment variable is not a setting and is ignored; --print-config shows all of them");
+    for variable in misspelled() {
+        let nearest = variable.nearest.as_deref().unwrap_or_default();
+        tracing::warn!(variable = variable.name, nearest, "this environment variable is not a setting and is ignored");
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("worker").build() {
         Ok(runtime) => runtime,
@@ -40,7 +40,10 @@ async fn serve(config: Config, source: ReloadSource) -> ExitCode {
     };
     let [otlp_grpc, otlp_http, http] = app.addresses();
     let is_tls = !config.server.tls_cert.as_os_str().is_empty();
-    eprintln!("{}", introduction(otlp_grpc, otlp_http, http, config.auth.is_on(), is_tls));
+    match config.log.format {
+        LogFormat::Text => eprintln!("{}", introduction(otlp_grpc, otlp_http, http, config.auth.is_on(), is_tls)),
+        LogFormat::Json => tracing::info!(%otlp_grpc, %otlp_http, %http, "listening"),
+    }
     print_line(&ready_line(otlp_grpc, otlp_http, http));
     match app.run(stop).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -79,12 +79,49 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Con
     Ok(config)
 }
 
-/// Variables that begin like ours and are none: most likely a slip of the pen.
-pub fn unknown_environment(environment: &[(String, String)]) -> Vec<String> {
+/// A variable that begins like ours and is none of them: most likely misspelled.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnknownVariable {
+    pub name: String,
+    /// The variable that it resembles most, if it resembles any.
+    pub nearest: Option<String>,
+}
+
+/// How alike two names must be to be taken for one another: from 0 to 1.
+const ALIKE: f64 = 0.75;
+
+/// Variables that begin like ours and are none.
+pub fn unknown_environment(environment: &[(String, String)]) -> Vec<UnknownVariable> {
     let known = Table::try_from(Config::default()).unwrap_or_default();
-    let is_unknown =
-        |name: &str| name.strip_prefix(PREFIX).is_some_and(|rest| !FLAG_VARIABLES.contains(&rest) && find_key(&known, rest).is_none());
-    environment.iter().map(|(name, _)| name).filter(|name| is_unknown(name)).cloned().collect()
+    let of_sections = known.iter().flat_map(|(section, keys)| {
+        let keys = keys.as_table().into_iter().flat_map(|keys| keys.keys());
+        keys.map(move |key| format!("{section}_{key}").to_ascii_uppercase())
+    });
+    let variables: Vec<String> = of_sections.chain(FLAG_VARIABLES.map(str::to_owned)).collect();
+    let names = environment.iter().filter_map(|(name, _)| Some((name, name.strip_prefix(PREFIX)?)));
+    let unknown = names.filter(|(_, rest)| !variables.iter().any(|known| known == rest));
+    unknown.map(|(name, rest)| UnknownVariable { name: name.clone(), nearest: nearest(rest, &variables) }).collect()
+}
+
+fn nearest(rest: &str, variables: &[String]) -> Option<String> {
+    let rest = rest.to_ascii_uppercase();
+    let alike = |known: &String| {
+        // A key without its section is a likely slip, too.
+        let key = known.split_once('_').map_or(known.as_str(), |(_, key)| key);
+        strsim::normalized_damerau_levenshtein(&rest, known).max(0.99 * strsim::normalized_damerau_levenshtein(&rest, key))
+    };
+    let best = variables.iter().map(|known| (alike(known), known)).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (best.0 >= ALIKE).then(|| format!("{PREFIX}{}", best.1))
+}
+
+impl std::fmt::Display for UnknownVariable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} is not a setting and is ignored", self.name)?;
+        match &self.nearest {
+            Some(nearest) => write!(f, "; did you mean {nearest}?"),
+            None => write!(f, "; config/sessionfold.toml shows every setting"),
+        }
+    }
 }
 
 /// Parses the file for itself first: then an error has the line it stands in.
@@ -286,8 +323,24 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_pen_in_the_environment_is_noticed() {
-        let environment = env(&[("SESSIONFOLD_FORWARD_GZIPP", "1"), ("SESSIONFOLD_TEMPO", "x"), ("HOME", "/")]);
-        assert_eq!(unknown_environment(&environment), ["SESSIONFOLD_FORWARD_GZIPP"]);
+    fn a_misspelled_variable_is_noticed_with_the_one_that_was_meant() {
+        let meant = |name: &str| {
+            let unknown = unknown_environment(&env(&[(name, "1"), ("SESSIONFOLD_TEMPO", "x"), ("HOME", "/")]));
+            assert_eq!(unknown.len(), 1, "{name}: {unknown:?}");
+            assert!(unknown[0].to_string().starts_with(&format!("{name} is not a setting")), "{}", unknown[0]);
+            unknown[0].nearest.clone().unwrap_or_default()
+        };
+        for (name, nearest) in [
+            ("SESSIONFOLD_FORWARD_GZIPP", "SESSIONFOLD_FORWARD_GZIP"),
+            ("SESSIONFOLD_RETENTION_MAXAGE", "SESSIONFOLD_RETENTION_MAX_AGE"),
+            ("SESSIONFOLD_DATADIR", "SESSIONFOLD_DATA_DIR"),
+            ("SESSIONFOLD_OTLP_GPRC", "SESSIONFOLD_OTLP_GRPC"),
+            ("SESSIONFOLD_PUBLIC_URL", "SESSIONFOLD_SERVER_PUBLIC_URL"),
+            ("SESSIONFOLD_log_format", "SESSIONFOLD_LOG_FORMAT"),
+            ("SESSIONFOLD_WEATHER_IN_PORTO", ""),
+        ] {
+            assert_eq!(meant(name), nearest, "{name}");
+        }
+        assert_eq!(unknown_environment(&env(&[("SESSIONFOLD_SERVER_HTTP", "x"), ("SESSIONFOLD_HTTP", "x"), ("SESSION", "x")])), []);
     }
 }

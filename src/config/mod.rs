@@ -4,17 +4,18 @@
 //! `config/sessionfold.toml` shows every key with its default, unit and reason; a test keeps the two equal.
 
 mod keys;
+mod listen;
 mod load;
 mod units;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::keys::read_keys;
-pub use self::load::{ConfigError, environment, load, unknown_environment};
+pub use self::listen::Listen;
+pub use self::load::{ConfigError, UnknownVariable, environment, load, unknown_environment};
 pub use self::units::{Age, Size};
 
 /// All settings. Plain data: nothing is bound or opened by reading it.
@@ -38,11 +39,11 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
     /// OTLP gRPC (HTTP is told apart and works too).
-    pub otlp_grpc: SocketAddr,
+    pub otlp_grpc: Listen,
     /// OTLP HTTP (gRPC is told apart and works too).
-    pub otlp_http: SocketAddr,
+    pub otlp_http: Listen,
     /// API, UI, SDK path, `/v1/*` and `/metrics`.
-    pub http: SocketAddr,
+    pub http: Listen,
     pub data_dir: PathBuf,
     /// The address clients use, where a proxy stands before it; empty: links are relative.
     pub public_url: String,
@@ -225,9 +226,9 @@ pub enum LogFormat {
 impl Default for Server {
     fn default() -> Self {
         Self {
-            otlp_grpc: SocketAddr::from(([127, 0, 0, 1], 4317)),
-            otlp_http: SocketAddr::from(([127, 0, 0, 1], 4318)),
-            http: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            otlp_grpc: Listen::loopback(4317),
+            otlp_http: Listen::loopback(4318),
+            http: Listen::loopback(8080),
             data_dir: "./data".into(),
             public_url: String::new(),
             allowed_hosts: Vec::new(),

@@ -12,8 +12,9 @@ use super::admission::Permit;
 use super::refusal::Refusal;
 
 /// How a body, or a gRPC message, is compressed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Coding {
+    #[default]
     Identity,
     Gzip,
     /// Zlib (RFC 9110's `deflate`) or bare deflate (what some clients send under that name).
@@ -47,6 +48,16 @@ impl Coding {
             }
         }
         Ok(coding)
+    }
+
+    /// The name, also in metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Zstd => "zstd",
+        }
     }
 
     fn from_name(name: &str) -> Option<Self> {
@@ -88,12 +99,7 @@ impl Coding {
 
 impl fmt::Display for Coding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Identity => "identity",
-            Self::Gzip => "gzip",
-            Self::Deflate => "deflate",
-            Self::Zstd => "zstd",
-        })
+        f.write_str(self.as_str())
     }
 }
 

@@ -12,6 +12,8 @@
 //!   memory for a length that was only declared, decompresses on the connection's thread, and lets a zstd frame demand a window of 128 MiB.
 //! - Statuses and their details are tonic's.
 
+use std::time::Instant;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -45,9 +47,10 @@ pub(super) async fn export(receiver: Receiver, signal: Signal, request: Request)
     if !is_grpc(request.headers()) {
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "this path is a gRPC method; OTLP over HTTP is POST /v1/traces\n").into_response();
     }
+    let arrived = Instant::now();
     let (parts, mut body) = request.into_parts();
     let answer = answer(&receiver, signal, &parts, &mut body).await;
-    receiver.record(signal, "grpc", &answer);
+    receiver.record(signal, "grpc", arrived, &answer);
     match answer {
         Ok(taken) => success(&taken.to_protobuf(signal)),
         Err(refusal) => failure(refusal.to_status()),

@@ -1,5 +1,7 @@
 //! OTLP over HTTP: protobuf and JSON, answered in the language of the request.
 
+use std::time::Instant;
+
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -30,13 +32,14 @@ const MEDIA: [Media; 3] = [
 
 /// `/v1/{signal}`, any method.
 pub(super) async fn export(receiver: Receiver, signal: Signal, request: Request) -> Response {
+    let arrived = Instant::now();
     let (parts, mut body) = request.into_parts();
     let media = Media::of(&parts.headers);
     let answer = answer(&receiver, signal, &parts, &mut body).await;
     if answer.as_ref().is_err_and(|refusal| is_still_sending(refusal, &parts)) {
         body::linger(&mut body).await;
     }
-    receiver.record(signal, media.map_or("http", Media::transport), &answer);
+    receiver.record(signal, media.map_or("http", Media::transport), arrived, &answer);
     match (answer, media) {
         (Ok(taken), Some(media)) => media.response(media.success(signal, &taken)),
         (Ok(_), None) => Refusal::Internal.http_status().into_response(),

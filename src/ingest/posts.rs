@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use axum::response::Response;
 
-use super::metrics::PostLabels;
+use super::encoding::Coding;
+use super::metrics::{PostLabels, WAXELL};
 use super::receiver::Receiver;
 use super::refusal::Refusal;
 use crate::clock;
@@ -44,9 +45,12 @@ impl Receiver {
     }
 
     /// Counts an answer, and logs a refusal once in a while.
-    pub(super) fn record_post(&self, endpoint: &'static str, answer: &Result<Response, Refusal>) {
+    pub(super) fn record_post(&self, endpoint: &'static str, coding: Coding, arrived: Instant, answer: &Result<Response, Refusal>) {
         let outcome = match answer {
-            Ok(_) => "accepted",
+            Ok(_) => {
+                self.metrics().took(WAXELL, coding, arrived.elapsed());
+                "accepted"
+            }
             Err(refusal) => refusal.reason(),
         };
         self.metrics().posts.get_or_create(&PostLabels { endpoint, outcome }).inc();

@@ -190,9 +190,14 @@ impl Receiver {
     }
 
     /// Counts an answer, and logs a refusal once in a while.
-    pub(super) fn record(&self, signal: Signal, transport: &'static str, answer: &Result<Taken, Refusal>) {
+    pub(super) fn record(&self, signal: Signal, transport: &'static str, arrived: Instant, answer: &Result<Taken, Refusal>) {
         let outcome = match answer {
-            Ok(taken) => taken.outcome(),
+            Ok(taken) => {
+                if signal == Signal::Traces {
+                    self.shared.metrics.took(transport, taken.coding, arrived.elapsed());
+                }
+                taken.outcome()
+            }
             Err(refusal) => refusal.reason(),
         };
         self.shared.metrics.requests.get_or_create(&RequestLabels { signal: signal.as_str(), transport, outcome }).inc();
@@ -224,7 +229,7 @@ impl Receiver {
             }
         }
         let n_rejected = rejected.n_spans();
-        Ok(Taken { n_rejected, message: rejected.message(n_accepted + n_rejected) })
+        Ok(Taken { n_rejected, message: rejected.message(n_accepted + n_rejected), coding })
     }
 
     /// The store's own words go to the log; the sender gets ours.
@@ -251,7 +256,7 @@ impl Receiver {
         });
         let n_rejected = n_records.await?;
         if n_rejected == 0 {
-            return Ok(Taken::default());
+            return Ok(Taken { coding, ..Taken::default() });
         }
         let name = signal.as_str();
         self.shared.metrics.records_rejected.get_or_create(&SignalLabels { signal: name }).inc_by(n_rejected);
@@ -259,7 +264,8 @@ impl Receiver {
         if !warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(signal = name, "sessionfold stores traces only: what is sent of this signal is dropped and counted");
         }
-        Ok(Taken { n_rejected, message: format!("sessionfold stores traces only: all {n_rejected} records of {name} were dropped") })
+        let message = format!("sessionfold stores traces only: all {n_rejected} records of {name} were dropped");
+        Ok(Taken { n_rejected, message, coding })
     }
 }
 

@@ -6,6 +6,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess
 use prost::Message;
 
 use super::Signal;
+use super::encoding::Coding;
 
 /// What became of the records of a request.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -13,6 +14,8 @@ pub(super) struct Taken {
     pub(super) n_rejected: u64,
     /// Why; empty if nothing was rejected, and then `partial_success` stays unset, as OTLP demands.
     pub(super) message: String,
+    /// How the request was compressed, for metrics.
+    pub(super) coding: Coding,
 }
 
 // === impl Taken ===

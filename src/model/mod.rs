@@ -4,6 +4,7 @@
 //! - Ids are newtypes; a bare `String` never crosses a module as an id.
 //! - Money is integer nano-USD, time is integer nanoseconds since the Unix epoch.
 
+pub mod build;
 pub mod facts;
 pub mod ids;
 pub mod query;
@@ -11,6 +12,7 @@ pub mod report;
 pub mod run;
 pub mod scopes;
 pub mod session;
+pub mod status;
 pub mod time;
 pub mod usage;
 pub mod via;

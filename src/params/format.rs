@@ -27,6 +27,40 @@ pub fn timestamp(moment: UnixNanos) -> String {
     text + "Z"
 }
 
+/// A size for people: `0 B`, `1.5 GiB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    // 1023.96 KiB would be rounded to 1024.0 KiB.
+    let mut power = (bytes.ilog2() / 10) as usize;
+    let tenths = |power: usize| (u128::from(bytes) * 10 + (1 << (10 * power - 1))) >> (10 * power);
+    if tenths(power) >= 10_240 && power < UNITS.len() {
+        power += 1;
+    }
+    let tenths = tenths(power);
+    match tenths % 10 {
+        0 => format!("{} {}", tenths / 10, UNITS[power - 1]),
+        rest => format!("{}.{rest} {}", tenths / 10, UNITS[power - 1]),
+    }
+}
+
+/// A length of time for people, in two units at most: `12 s`, `3 min 20 s`, `2 d 4 h`.
+pub fn length(length: Nanos) -> String {
+    let seconds = length.0 / 1_000_000_000;
+    let two = |large: u64, large_unit: &str, small: u64, small_unit: &str| match seconds % large / small {
+        0 => format!("{} {large_unit}", seconds / large),
+        rest => format!("{} {large_unit} {rest} {small_unit}", seconds / large),
+    };
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => two(60, "min", 1, "s"),
+        3_600..86_400 => two(3_600, "h", 60, "min"),
+        _ => two(86_400, "d", 3_600, "h"),
+    }
+}
+
 /// `units` of 10^-`places`, without superfluous zeros and always with a decimal point: a field that is a float stays one.
 fn decimal(units: u64, places: u32) -> String {
     let one = 10_u64.pow(places);
@@ -44,6 +78,25 @@ mod tests {
 
     use super::*;
     use crate::params::instant;
+
+    #[test]
+    fn sizes_have_three_or_four_digits_and_a_unit() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1 KiB"),
+            (1536, "1.5 KiB"),
+            ((1 << 20) - 1, "1 MiB"),
+            (8 << 30, "8 GiB"),
+            (52_000_000, "49.6 MiB"),
+            (u64::MAX, "16 EiB"),
+        ] {
+            assert_eq!(size(bytes), text, "{bytes}");
+        }
+        for (seconds, text) in [(0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (7_200, "2 h"), (90_000, "1 d 1 h")] {
+            assert_eq!(length(Nanos::from_secs(seconds)), text);
+        }
+    }
 
     #[test]
     fn money_is_exact_and_never_has_an_exponent_or_noise() {

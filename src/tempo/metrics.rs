@@ -94,6 +94,13 @@ struct DropLabels {
 impl ForwardMetrics {
     /// Adds the metrics under names that begin with `sessionfold_forward_`.
     pub fn register(&self, registry: &mut Registry) {
+        // There from the start: what is counted first in a new series is no increase to Prometheus.
+        for reason in [DropReason::BadData, DropReason::TooLarge, DropReason::Rejected] {
+            self.dropped_spans(reason);
+        }
+        for doubt in [Doubt::Unanswered, Doubt::Restart] {
+            self.maybe_doubled_spans(doubt);
+        }
         let forward = registry.sub_registry_with_prefix("sessionfold_forward");
         forward.register("accepted_requests", "Requests that Tempo took", self.accepted_requests.clone());
         forward.register_with_unit("accepted", "Encoded spans that Tempo took", Unit::Bytes, self.accepted_bytes.clone());

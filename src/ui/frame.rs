@@ -53,7 +53,7 @@ impl Frame<'_> {
                     }
                     main #content tabindex="-1" data-live[self.is_live] { (content) }
                     footer {
-                        p { "Times are UTC. " a href=(place.to("/api/openapi.yaml")) { "API" } }
+                        p { "Times are UTC. " a href=(place.to("/api/openapi.yaml")) { "API" } " " a href=(place.to("/status")) { "Status" } }
                     }
                     p.for-readers #said role="status" {}
                 }

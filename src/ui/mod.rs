@@ -6,7 +6,8 @@
 //!   data is an SVG attribute.
 //! - A page that can change is also an event stream, at the same address: its parts are sent again when they differ (`live`).
 //! - Text of agents is hostile: it is escaped, set apart in `bdi`, and its control characters are shown, not obeyed (`words`).
-//! - Every read happens on a blocking thread, in a lane ([`crate::bounds::lanes`]), and is of bounded size. Never writes to the store, never answers with JSON.
+//! - Every read happens on a blocking thread, in a lane ([`crate::bounds::lanes`]), and is of bounded size. Never writes to the store, never
+//!   makes JSON: who asks `/status` for it is answered by the API.
 
 mod assets;
 mod frame;
@@ -17,12 +18,14 @@ mod list;
 mod live;
 mod login;
 mod messages;
+mod metrics;
 mod refusal;
 mod routes;
 mod run;
 mod session;
 mod source;
 mod spans;
+mod status;
 mod theme;
 mod trace;
 mod visitor;
@@ -38,11 +41,14 @@ use crate::auth::Authenticator;
 use crate::bounds::lanes::{Lane, Undone};
 use crate::bounds::memory::Spent;
 use crate::bounds::stream::{Cut, Stop, StreamLimits};
+use crate::model::ids::Tenant;
+use crate::model::status::ServerStatus;
 use crate::model::time::UnixNanos;
 use crate::params::explore::Grafana;
 use crate::store::{Store, StoreError};
 
 pub use live::Hub;
+pub use metrics::UiMetrics;
 pub use routes::ROUTES;
 pub use source::TraceSource;
 
@@ -72,6 +78,11 @@ pub struct Ui {
     pub answers: StreamLimits,
     /// The parts of pages that are looked at now.
     pub live: Hub,
+    /// How the server is, as far as a visitor of a tenant may see. Blocks on disk for some milliseconds.
+    pub status: Arc<dyn Fn(&Tenant) -> ServerStatus + Send + Sync>,
+    /// Who answers a program that asks the address of a page for JSON.
+    pub api: Router,
+    pub metrics: UiMetrics,
 }
 
 /// How much work a page is.

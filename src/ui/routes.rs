@@ -3,6 +3,7 @@
 //! Who may see a page stands in its handler's arguments: with `Visitor` only those who may read.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -13,7 +14,7 @@ use http::{HeaderValue, header};
 
 use super::refusal::Refusal;
 use super::visitor::Place;
-use super::{Ui, assets, list, login, run, session, theme, trace};
+use super::{Ui, assets, list, login, run, session, status, theme, trace};
 
 /// One line of the table.
 pub struct Route {
@@ -29,6 +30,7 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/sessions/{*session_id}", serve: || get(session::show) },
     Route { path: "/runs/{run_id}", serve: || get(run::show) },
     Route { path: "/traces/{trace_id}", serve: || get(trace::show) },
+    Route { path: "/status", serve: || get(status::show) },
     Route { path: "/login", serve: || get(login::show).post(login::enter) },
     Route { path: "/logout", serve: || post(login::leave) },
     Route { path: "/theme", serve: || get(theme::set) },
@@ -42,7 +44,7 @@ const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; f
 pub(super) fn build(ui: Arc<Ui>) -> Router {
     let mut router = Router::new();
     for route in ROUTES {
-        let protect = middleware::from_fn_with_state(Arc::clone(&ui), protect);
+        let protect = middleware::from_fn_with_state((Arc::clone(&ui), route.path), protect);
         router = router.route(route.path, (route.serve)().layer(protect));
     }
     router.with_state(ui)
@@ -50,7 +52,9 @@ pub(super) fn build(ui: Arc<Ui>) -> Router {
 
 /// Gives every answer the headers that all pages have. What may be kept by the browser has said so itself.
 /// A refusal becomes a page here.
-async fn protect(State(ui): State<Arc<Ui>>, request: Request, next: Next) -> Response {
+/// Counts and times it, too.
+async fn protect(State((ui, route)): State<(Arc<Ui>, &'static str)>, request: Request, next: Next) -> Response {
+    let arrived = Instant::now();
     let place = Place::new(&ui, request.headers(), request.uri());
     let mut response = next.run(request).await;
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
@@ -61,5 +65,6 @@ async fn protect(State(ui): State<Arc<Ui>>, request: Request, next: Next) -> Res
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    ui.metrics.answered(route, response.status(), arrived.elapsed());
     response
 }

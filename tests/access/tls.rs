@@ -215,7 +215,7 @@ async fn serve(identity: &Identity, router: Router, limits: Limits) -> (std::net
     let files = TlsFiles { cert: identity.cert.clone(), key: identity.key.clone(), client_ca: None };
     let tls = Some(Arc::new(Tls::load(files).unwrap()));
     let shutdown = CancellationToken::new();
-    let door = Door { listener, router, tls, metrics: Metrics::default() };
+    let door = Door { listener, router, tls, metrics: Metrics::default(), connections: Default::default() };
     tokio::spawn(server::serve_door(door, shutdown.clone(), limits));
     (address, shutdown)
 }

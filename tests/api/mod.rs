@@ -8,6 +8,7 @@ mod double;
 mod list;
 mod openapi;
 mod refusals;
+pub(crate) mod status;
 mod streaming;
 mod whole;
 
@@ -48,6 +49,7 @@ pub fn open_api(store: Arc<Double>) -> Api {
         streams: StreamLimits::default(),
         asked: Default::default(),
         grafana: None,
+        status: Arc::new(|_| status::plain()),
     }
 }
 

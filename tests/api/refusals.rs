@@ -45,7 +45,7 @@ async fn nobody_reads_without_a_key_or_with_a_key_that_may_not() {
     let store = Arc::new(one());
     store.runs.lock().unwrap().push((Tenant::new("other").unwrap(), run("theirs", "b", 0)));
     let router = api::router(Arc::new(guarded_api(store)));
-    let paths = [LIST, &format!("{LIST}s/"), &format!("{LIST}?limit=0"), "/api/v1/observability/agents/", "/metrics"];
+    let paths = [LIST, &format!("{LIST}s/"), &format!("{LIST}?limit=0"), "/api/v1/observability/agents/", "/metrics", "/api/v1/status/"];
     for path in paths {
         let answer = get(&router, path).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
@@ -115,6 +115,8 @@ async fn every_answer_is_neither_sniffed_nor_stored() {
         "/api/nothing",
         "/healthz",
         "/metrics",
+        "/version",
+        "/api/v1/status/",
         "/api/openapi.yaml",
     ] {
         let answer = get(&router, path).await;
@@ -165,8 +167,9 @@ async fn requests_are_counted_by_route_and_status_never_by_path() {
         get(&router, path).await;
     }
     send(&router, "BREW", LIST, &[]).await;
-    let answer = get(&router, "/metrics").await;
+    let answer = send(&router, "GET", "/metrics", &[("accept", "application/openmetrics-text;version=1.0.0")]).await;
     assert_eq!(answer.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    assert!(answer.text.contains("\n# TYPE sessionfold_api_requests counter\n"), "{}", answer.text);
     for line in [
         r#"sessionfold_api_requests_total{route="/api/v1/observability/sessions/{session_id}/",status="200"} 2"#,
         r#"sessionfold_api_requests_total{route="/api/v1/observability/sessions/{session_id}/",status="404"} 1"#,
@@ -178,4 +181,19 @@ async fn requests_are_counted_by_route_and_status_never_by_path() {
         assert!(answer.text.lines().any(|found| found == line), "{line} is not in\n{}", answer.text);
     }
     assert!(answer.text.ends_with("# EOF\n"));
+
+    let text = send(&router, "GET", "/metrics", &[("accept", "text/plain")]).await;
+    assert_eq!(text.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(text.header("vary"), Some("Accept"));
+    assert!(text.text.contains("\n# TYPE sessionfold_api_requests_total counter\n") && !text.text.contains("# EOF"), "{}", text.text);
+    assert_eq!(get(&router, "/metrics").await.header("content-type"), text.header("content-type"));
+}
+
+#[tokio::test]
+async fn anybody_may_ask_which_version_runs() {
+    let router = api::router(Arc::new(guarded_api(Arc::new(one()))));
+    let answer = get(&router, "/version").await;
+    assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, Some("application/json")));
+    assert_eq!(answer.json()["version"], env!("CARGO_PKG_VERSION"));
+    assert!(answer.json()["revision"].is_null() || answer.json()["revision"].is_string(), "{}", answer.text);
 }

@@ -104,6 +104,7 @@ fn shown() -> Shown {
         grafana: None,
         streams: StreamLimits::default(),
         asked: Default::default(),
+        status: Arc::new(|_| super::status::plain()),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     Shown { router: api::router(Arc::new(api)), house, runtime }

@@ -124,9 +124,12 @@ fn a_port_alone_is_no_address_of_tempo() {
 
 #[test]
 fn an_address_to_listen_on_is_refused_with_an_example() {
-    for address in ["localhost:8080", ":8080", "8080"] {
-        check_says(&refused(&["--http", address], &[], USAGE), &[address, "127.0.0.1:8080"]);
+    for address in ["localhost", ":8080", "8080", "256.0.0.1:8080"] {
+        check_says(&refused(&["--http", address], &[], USAGE), &[address, "127.0.0.1:8080", "localhost:8080"]);
     }
+    check_says(&with_file("[server]\nhttp = \"localhost\"\n"), &["line 2", "localhost:8080"]);
+    let said = refused(&["--http", "nowhere.invalid:8080"], &[], USAGE);
+    check_says(&said, &["--http", "nowhere.invalid:8080"]);
 }
 
 #[test]
@@ -153,6 +156,83 @@ fn a_data_directory_that_another_server_uses_is_noticed_before_the_start() {
     drop(journal);
     let output = run(&[&["check"], &free_ports(dir.path())[..]].concat(), &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn a_check_creates_nothing_and_says_whether_the_server_could() {
+    let dir = TempDir::new().unwrap();
+    let missing = dir.path().join("a/b/data");
+    let output = run(&[&["check"], &free_ports(&missing)[..]].concat(), &[]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}");
+    check_says(&said, &["can be made"]);
+    let output = run(&[&["check"], &free_ports(dir.path())[..]].concat(), &[]);
+    check_says(&String::from_utf8_lossy(&output.stdout), &["is writable"]);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "it left something behind");
+
+    let file = dir.path().join("file");
+    std::fs::write(&file, b"").unwrap();
+    for in_the_way in [file.join("data"), file] {
+        check_says(&refused(&[&["check"], &free_ports(&in_the_way)[..]].concat(), &[], FAILURE), &["--data-dir", "not a directory"]);
+    }
+}
+
+#[test]
+fn a_misspelled_variable_is_told_with_the_one_that_was_meant() {
+    let dir = TempDir::new().unwrap();
+    let misspelled: [(&str, &OsStr); 1] = [("SESSIONFOLD_RETENTION_MAXAGE", "7d".as_ref())];
+    let meant = ["SESSIONFOLD_RETENTION_MAXAGE", "did you mean SESSIONFOLD_RETENTION_MAX_AGE?"];
+    let output = run(&[&["check"], &free_ports(dir.path())[..]].concat(), &misspelled);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    check_says(&said, &meant);
+    check_says(&said, &["warn", "with 1 to look at"]);
+    let output = run(&["--print-config"], &misspelled);
+    check_says(&String::from_utf8_lossy(&output.stderr), &meant);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(toml::from_str::<sessionfold::config::Config>(&printed).is_ok(), "standard output stays a configuration: {printed}");
+}
+
+#[test]
+fn a_name_is_an_address_to_listen_on() {
+    let dir = TempDir::new().unwrap();
+    let mut args = free_ports(dir.path());
+    (args[3], args[5], args[7]) = ("localhost:0", "localhost:0", "localhost:0");
+    let output = run(&[&["check"], &args[..]].concat(), &[]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    check_says(&said, &["localhost:0, ", "is free"]);
+}
+
+/// Every line on standard error, as JSON.
+fn json_lines(output: &Output) -> Vec<serde_json::Value> {
+    let said = String::from_utf8_lossy(&output.stderr);
+    said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?} in:\n{said}"))).collect()
+}
+
+#[test]
+fn a_failure_is_a_line_of_json_where_the_log_is_json() {
+    let dir = TempDir::new().unwrap();
+    let json: [(&str, &OsStr); 1] = [("SESSIONFOLD_LOG_FORMAT", "json".as_ref())];
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let file = dir.path().join("sessionfold.toml");
+    std::fs::write(&file, "[log]\nformat = \"json\"\n").unwrap();
+    let with_file = ["--config", file.to_str().unwrap(), "--http", "0.0.0.0:0"];
+    for (args, variables, words) in [
+        (&["--no-such-flag"][..], &json[..], "--no-such-flag"),
+        (&["--http", "8080"], &json, "localhost:8080"),
+        (&["--config", "/nowhere.toml"], &json, "/nowhere.toml"),
+        (&["--http", "0.0.0.0:0"], &json, "without keys"),
+        (&["health", "--http", &taken], &json, "no answer"),
+        (&with_file, &[], "without keys"),
+    ] {
+        let lines = json_lines(&run(args, variables));
+        let last = lines.last().unwrap_or_else(|| panic!("{args:?} said nothing"));
+        assert!(last["message"].as_str().unwrap().contains(words), "{args:?}: {last}");
+        assert_eq!(last["level"], "ERROR");
+        assert!(last["timestamp"].as_str().unwrap().ends_with('Z'), "{last}");
+    }
 }
 
 #[test]

@@ -39,6 +39,28 @@ async fn sigterm_under_load_loses_nothing_and_exits_with_0() {
     }
 }
 
+/// Those who read the log as JSON once met a banner of plain text in it, and a start that failed said so in plain text.
+#[tokio::test]
+async fn with_a_log_in_json_every_line_is_json() {
+    let place = Place::new().set("log.format", "json").set("forward.gzipp", "1").set("forward.tempo", "127.0.0.1:9");
+    let server = place.start().await;
+    server.send(request([agent(1, 1, 0, "a").session("s").between(now().0 - SECOND, now().0)])).await.unwrap();
+    let (otlp_http, http) = (server.otlp_http, server.http);
+    assert_eq!(server.terminate().await.code, Some(0));
+    let failed = Place::new().set("log.format", "json").argument("--http").argument(&format!("0.0.0.0:{}", http.port())).fail().await;
+    assert_eq!(failed.code, Some(64));
+    let lines = |text: &str| -> Vec<serde_json::Value> {
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    };
+    let lines = [lines(&place.log()), lines(&failed.stderr)].concat();
+    let says = |words: &str| lines.iter().any(|line| line["message"].as_str().is_some_and(|message| message.contains(words)));
+    for words in ["starting", "listening", "is not a setting", "stopped", "without keys"] {
+        assert!(says(words), "{words}: {lines:?}");
+    }
+    let listening = lines.iter().find(|line| line["message"] == "listening").unwrap();
+    assert_eq!((&listening["otlp_http"], &listening["http"]), (&otlp_http.to_string().into(), &http.to_string().into()));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_in_flight_at_sigterm_is_finished_while_no_new_ones_are_taken() {
     let place = Place::new();
@@ -47,7 +69,7 @@ async fn a_request_in_flight_at_sigterm_is_finished_while_no_new_ones_are_taken(
     let body = request([agent(1, 1, 0, "a").session("s").between(now().0 - SECOND, now().0)]);
     let mut stream = TcpStream::connect(server.otlp_http).unwrap();
     let head = format!(
-        "POST /v1/traces HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();

@@ -38,8 +38,8 @@ pub(crate) struct Server {
 pub(crate) async fn start(keys: Vec<Key>) -> Server {
     let dir = tempfile::tempdir().unwrap();
     let mut config = Config::default();
-    let free = "127.0.0.1:0".parse().unwrap();
-    (config.server.otlp_grpc, config.server.otlp_http, config.server.http) = (free, free, free);
+    let free = || "127.0.0.1:0".parse().unwrap();
+    (config.server.otlp_grpc, config.server.otlp_http, config.server.http) = (free(), free(), free());
     config.server.data_dir = dir.path().join("data");
     config.auth.keys = keys;
     let app = App::build(&config).await.unwrap();

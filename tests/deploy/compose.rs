@@ -51,7 +51,7 @@ fn images_are_pinned_to_a_version() {
 #[test]
 fn every_setting_of_the_server_exists_and_is_sound() {
     let environment = environment(&services()["sessionfold"]);
-    assert_eq!(config::unknown_environment(&environment), Vec::<String>::new());
+    assert_eq!(config::unknown_environment(&environment), []);
     let config = config::load(None, &environment).unwrap();
     assert!(config.server.drain_timeout.0 > Duration::ZERO);
 }

@@ -43,7 +43,7 @@ fn every_setting_of_the_image_exists() {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     assert_eq!(environment.len(), 4);
-    assert_eq!(sessionfold::config::unknown_environment(&environment), Vec::<String>::new());
+    assert_eq!(sessionfold::config::unknown_environment(&environment), []);
 }
 
 #[test]

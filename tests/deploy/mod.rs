@@ -8,6 +8,7 @@ mod compose;
 mod dashboard;
 mod docs;
 mod image;
+mod metrics;
 mod readme;
 mod tempo;
 

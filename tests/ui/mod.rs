@@ -8,6 +8,7 @@ mod list;
 mod live;
 mod login;
 mod session;
+mod status;
 mod told;
 mod trace;
 

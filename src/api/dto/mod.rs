@@ -8,6 +8,7 @@ pub(super) mod links;
 pub(super) mod query;
 pub(super) mod run;
 pub(super) mod score;
+pub(super) mod status;
 mod tree;
 pub(super) mod user;
 
@@ -19,11 +20,11 @@ use serde_json::value::RawValue;
 
 use self::links::Links;
 use self::score::ScoreLine;
-use crate::model::Str;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::Nanos;
 use crate::model::usage::{ModelUsage, NanoUsd, UsageTotal};
+use crate::model::{Str, build};
 use crate::params::explore::{Elsewhere, Grafana};
 use crate::params::format;
 use crate::params::include::{Include, Includes};
@@ -182,6 +183,13 @@ pub(super) struct Deleted<'a> {
     pub(super) detail: &'static str,
 }
 
+#[derive(Serialize)]
+pub(super) struct Version {
+    version: &'static str,
+    /// `None`: the build did not know its commit.
+    revision: Option<&'static str>,
+}
+
 /// A decimal number whose digits are given.
 #[derive(Serialize)]
 #[serde(transparent)]
@@ -195,6 +203,14 @@ pub(super) fn answer<T: Serialize>(status: StatusCode, mut headers: HeaderMap, d
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+// === impl Version ===
+
+impl Version {
+    pub(super) fn new() -> Self {
+        Self { version: build::VERSION, revision: build::REVISION }
+    }
 }
 
 // === impl Number ===

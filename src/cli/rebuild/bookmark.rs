@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::RebuildError;
 use crate::model::ids::Tenant;
+use crate::telemetry::stderr;
 
 /// A small file in the data directory. Losing it costs reading again, and changes nothing.
 pub(super) struct Bookmark {
@@ -48,7 +49,7 @@ impl Bookmark {
     pub(super) fn begin(&mut self, since: u64) -> u64 {
         match self.left {
             Some((from, next)) if from <= since && next > since => {
-                eprintln!("sessionfold: going on where the last rebuild stopped; remove {} to begin again", self.path.display());
+                stderr::note(&format!("going on where the last rebuild stopped; remove {} to begin again", self.path.display()));
                 self.from = from;
                 next
             }

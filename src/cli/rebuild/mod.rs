@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::journal::Journal;
 use crate::model::ids::{Tenant, TraceId};
 use crate::store::{AcceptError, StoreError};
+use crate::telemetry::stderr;
 use crate::tempo::query::search::Window;
 use crate::tempo::query::{QueryClient, QueryError};
 use crate::tempo::restored::{GivenBack, Restoring};
@@ -138,7 +139,7 @@ pub(super) fn run(args: &RebuildArgs, config: &Config) -> ExitCode {
             fail(&format!("{error}{hint}"))
         }
         Err(error) => {
-            eprintln!("sessionfold: {error}\nWhat was read so far is kept: the same command goes on from there.");
+            stderr::error(&format!("{error}\nWhat was read so far is kept: the same command goes on from there."));
             ExitCode::from(EXIT_UNKNOWN)
         }
     }

@@ -10,6 +10,7 @@ use crate::model::time::UnixNanos;
 use crate::store::Store;
 use crate::store::local::{self, LocalStore, Running};
 use crate::store::view::RunQuery;
+use crate::telemetry::stderr;
 use crate::tempo::query::search::Window;
 
 pub(super) struct Place {
@@ -86,13 +87,13 @@ fn open(config: &Config, is_fresh: bool) -> Result<Place, StartError> {
     };
     if let Some(reason) = &reason {
         let put_aside = local::begin_anew(&database, journal.start()).map_err(local::OpenError::from)?;
-        eprintln!("sessionfold: the index begins anew: {reason}");
+        stderr::note(&format!("the index begins anew: {reason}"));
         if let Some(local::PutAside { to, n_tombstones }) = put_aside {
             let deletions = match n_tombstones {
                 Some(n) => format!("the {n} deleted sessions it knew of stay deleted"),
                 None => "which sessions were deleted could not be read out of it: they come back".to_owned(),
             };
-            eprintln!("sessionfold: the old one is now {}; {deletions}", to.display());
+            stderr::note(&format!("the old one is now {}; {deletions}", to.display()));
         }
     }
     let is_anew = reason.is_some();

@@ -14,7 +14,6 @@ use crate::model::query::{SessionQuery, Sort, SortField};
 use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
 use crate::params::pairs;
-use crate::server::reachable;
 use crate::store::local::{LocalStore, Running};
 use crate::store::{RunPage, Store};
 use crate::tempo::tls::Trust;
@@ -64,7 +63,8 @@ pub(super) struct IndexedSpans {
 
 impl Index {
     pub(super) async fn find(config: &Config, key: Option<&str>, tenant: &Tenant) -> Result<Self, VerifyError> {
-        let address = reachable(config.server.http);
+        let http = &config.server.http;
+        let address = crate::cli::reach(http).map_err(|error| VerifyError::Index(format!("cannot find the address of {http}: {error}")))?;
         let is_tls = !config.server.tls_cert.as_os_str().is_empty();
         let base = format!("{}://{address}", if is_tls { "https" } else { "http" });
         // What stays on this machine needs no certificate to be believed, and an address of loopback stands in none.

@@ -23,6 +23,7 @@ use crate::app;
 use crate::clock;
 use crate::config::Config;
 use crate::model::ids::Tenant;
+use crate::telemetry::stderr;
 use crate::tempo::query::search::Window;
 use crate::tempo::query::{QueryClient, QueryError};
 use crate::tempo::tls::Trust;
@@ -107,7 +108,7 @@ pub(super) fn run(args: &VerifyArgs, config: &Config) -> ExitCode {
             }
         }
         Err(error) => {
-            eprintln!("sessionfold: {error}");
+            stderr::error(&error.to_string());
             ExitCode::from(EXIT_UNKNOWN)
         }
     }

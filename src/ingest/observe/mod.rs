@@ -10,6 +10,8 @@
 mod answers;
 pub(super) mod route;
 
+use std::time::Instant;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -49,9 +51,12 @@ pub fn router(receiver: Receiver, public_url: Option<String>, is_tls: bool) -> R
 }
 
 async fn serve(State(observe): State<Observe>, request: Request) -> Response {
+    let arrived = Instant::now();
     let route = Route::of(request.method(), request.uri().path());
+    // One that is not known is refused, and a refusal is not timed.
+    let coding = Coding::from_headers(request.headers().get_all(http::header::CONTENT_ENCODING)).unwrap_or_default();
     let answer = observe.answer(&route, request).await;
-    observe.receiver.record_post(route.name(), &answer);
+    observe.receiver.record_post(route.name(), coding, arrived, &answer);
     match answer {
         Ok(answer) => answer,
         Err(refusal) => answers::refused(&refusal),

@@ -76,6 +76,7 @@ pub(super) fn run(mut db: Connection, shared: &Shared, queue: &Receiver<Checkpoi
     while let Ok(checkpoint) = queue.recv() {
         let started = Instant::now();
         while let Err(error) = write(&mut db, &checkpoint) {
+            shared.metrics.checkpoint_failed();
             tracing::error!(%error, "checkpoint failed, trying again: acknowledged data stays in the journal");
             lock(&shared.trouble).disk = Some(format!("the index database cannot be written: {error}"));
             if !wait_to_retry(shared) {
@@ -85,7 +86,7 @@ pub(super) fn run(mut db: Connection, shared: &Shared, queue: &Receiver<Checkpoi
         lock(&shared.trouble).disk = None;
         forget_recent(&shared.tenants, &checkpoint);
         shared.checkpointed.store(checkpoint.position.0, Ordering::Release);
-        shared.metrics.checkpoint_done(checkpoint.position, started.elapsed());
+        shared.metrics.checkpoint_done(checkpoint.position, started.elapsed(), shared.clock.now());
         if done.send(checkpoint.generation).is_err() {
             return;
         }

@@ -158,6 +158,7 @@ impl Folder {
     }
 
     fn round(&mut self, first: Option<Item>) -> Result<(), FoldError> {
+        let has_come = first.is_some();
         let began = Instant::now();
         self.now = self.shared.clock.now();
         let mut next = first;
@@ -168,7 +169,11 @@ impl Folder {
             next = if bytes < ROUND_BYTES { self.shared.patiently(|| self.journal.try_next())? } else { None };
         }
         self.fold_dirty(false)?;
-        self.shared.lag.folded(bytes as u64, began.elapsed());
+        let took = began.elapsed();
+        self.shared.lag.folded(bytes as u64, took);
+        if has_come {
+            self.shared.metrics.folded(took);
+        }
         let position = self.journal.position();
         self.folded.send_if_modified(|folded| std::mem::replace(folded, position) != position);
         Ok(())

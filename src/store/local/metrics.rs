@@ -7,14 +7,16 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::conventions::Oddity;
 use crate::fold::Joined;
 use crate::journal::Position;
+use crate::model::time::UnixNanos;
 
 /// Gauges and counters of the fold, the index and the checkpoints. Cloning shares them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Metrics {
     spans: Family<SpanOutcome, Counter>,
     oddities: Family<OddityLabel, Counter>,
@@ -25,12 +27,22 @@ pub struct Metrics {
     sessions: Gauge,
     open_traces: Gauge,
     open_trace_bytes: Gauge,
+    /// A round: what was there, read and folded at once.
+    fold_seconds: Histogram,
     checkpoints: Counter,
-    checkpoint_seconds: Counter<f64, AtomicU64>,
+    checkpoint_failures: Counter,
+    checkpoint_seconds: Histogram,
     checkpoint_position: Gauge,
     clock_distrusted: Gauge,
     known_traces: Gauge,
+    /// Seconds since 1970; 0 before the first.
+    checkpoint_at: Gauge<f64, AtomicU64>,
 }
+
+/// Seconds: from one small request to a round that everybody notices.
+const FOLD_BUCKETS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
+/// Seconds: from a checkpoint of a quiet minute to one that outlasts its interval.
+const CHECKPOINT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0];
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct SpanOutcome {
@@ -62,8 +74,17 @@ impl Metrics {
         registry.register("sessions", "Sessions in the index", self.sessions.clone());
         registry.register("open_traces", "Traces in memory", self.open_traces.clone());
         registry.register_with_unit("open_traces", "Memory that open traces take", Unit::Bytes, self.open_trace_bytes.clone());
+        let help = "Time of a round of the fold: everything that had come was read and folded";
+        registry.register_with_unit("fold_duration", help, Unit::Seconds, self.fold_seconds.clone());
         registry.register("checkpoints", "Checkpoints written to the index database", self.checkpoints.clone());
-        registry.register_with_unit("checkpoint_duration", "Time spent in checkpoints", Unit::Seconds, self.checkpoint_seconds.clone());
+        let help = "Checkpoints that could not be written and were tried again";
+        registry.register("checkpoint_failures", help, self.checkpoint_failures.clone());
+        registry.register_with_unit(
+            "checkpoint_duration",
+            "Time of a checkpoint, with what it waited for the disk",
+            Unit::Seconds,
+            self.checkpoint_seconds.clone(),
+        );
         registry.register("checkpoint_position", "Journal position the index database covers", self.checkpoint_position.clone());
         registry.register(
             "clock_distrusted",
@@ -71,6 +92,8 @@ impl Metrics {
             self.clock_distrusted.clone(),
         );
         registry.register("known_traces", "Trace ids in the filter that tells new traces from known ones", self.known_traces.clone());
+        let help = "When the last checkpoint was written, since 1970; 0 before the first";
+        registry.register_with_unit("last_checkpoint_timestamp", help, Unit::Seconds, self.checkpoint_at.clone());
     }
 
     pub(super) fn joined(&self, joined: Joined) {
@@ -127,14 +150,53 @@ impl Metrics {
         self.open_trace_bytes.set(bytes as i64);
     }
 
-    /// What open traces take, as it was last looked at.
-    pub fn open_trace_bytes(&self) -> u64 {
-        self.open_trace_bytes.get().max(0).cast_unsigned()
+    pub(super) fn folded(&self, took: Duration) {
+        self.fold_seconds.observe(took.as_secs_f64());
     }
 
-    pub(super) fn checkpoint_done(&self, position: Position, took: Duration) {
+    pub(super) fn checkpoint_failed(&self) {
+        self.checkpoint_failures.inc();
+    }
+
+    pub(super) fn checkpoint_done(&self, position: Position, took: Duration, now: UnixNanos) {
         self.checkpoints.inc();
-        self.checkpoint_seconds.inc_by(took.as_secs_f64());
+        self.checkpoint_seconds.observe(took.as_secs_f64());
         self.checkpoint_position.set(position.0.cast_signed());
+        self.checkpoint_at.set(now.0 as f64 / 1e9);
+    }
+
+    /// What open traces take, as it was last looked at.
+    pub fn open_trace_bytes(&self) -> u64 {
+        u64::try_from(self.open_trace_bytes.get()).unwrap_or(0)
+    }
+
+    /// When the last checkpoint of this process was written.
+    pub(super) fn last_checkpoint(&self) -> Option<UnixNanos> {
+        let seconds = self.checkpoint_at.get();
+        (seconds > 0.0).then_some(UnixNanos((seconds * 1e9) as u64))
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            spans: Family::default(),
+            oddities: Family::default(),
+            unreadable_entries: Counter::default(),
+            recomputed_sessions: Counter::default(),
+            expired_sessions: Counter::default(),
+            deleted_sessions: Counter::default(),
+            sessions: Gauge::default(),
+            open_traces: Gauge::default(),
+            open_trace_bytes: Gauge::default(),
+            fold_seconds: Histogram::new(FOLD_BUCKETS),
+            checkpoints: Counter::default(),
+            checkpoint_failures: Counter::default(),
+            checkpoint_seconds: Histogram::new(CHECKPOINT_BUCKETS),
+            checkpoint_position: Gauge::default(),
+            clock_distrusted: Gauge::default(),
+            known_traces: Gauge::default(),
+            checkpoint_at: Gauge::default(),
+        }
     }
 }

@@ -37,6 +37,7 @@ const PAGES = {
   hostile: `${main.url}/sessions/${encodeURIComponent(HOSTILE)}`,
   "not-found": `${main.url}/sessions/none`,
   login: `${guarded.url}/login`,
+  status: `${main.url}/status`,
 };
 
 const context = (options = {}) => chromium.newContext({ viewport: { width: 1280, height: 860 }, ...options });

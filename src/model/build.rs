@@ -1,0 +1,7 @@
+//! What this program is: its version, and what it was built from and by (`build.rs`).
+
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The commit, where the build knew it.
+pub const REVISION: Option<&str> = option_env!("SESSIONFOLD_REVISION");
+/// The version of the compiler.
+pub const RUSTC: &str = env!("SESSIONFOLD_RUSTC");
