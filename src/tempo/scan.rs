@@ -2,7 +2,7 @@
 //!
 //! - A window of time is first asked only which traces it holds, which is quick, unless the one before was just right. It is halved where the
 //!   answer would be too much in any way: too many traces, too many bytes, too long a time. A second is the shortest window there is; it is
-//!   halved by ids ([`slice`]). The next windows are wider where there is little, and much wider where there is nothing.
+//!   halved by ids (`slice`). The next windows are wider where there is little, and much wider where there is nothing.
 //! - Then two halves are asked for the spans at the same time, since Tempo reads a block on one core.
 //! - Spans are grouped by their id (`by(span:id)`). Tempo combines what it finds of a trace in several blocks by keeping the larger group of
 //!   spans and forgetting the other; groups of one span each are all kept. It also returns no more than 100 spans of a group.

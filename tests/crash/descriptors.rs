@@ -32,8 +32,13 @@ async fn insist(server: &RemoteServer, traffic: &Arc<Mutex<Traffic>>, n_clients:
             tokio::spawn(async move {
                 while !over.is_cancelled() {
                     let marked = traffic.lock().unwrap().next();
-                    while let Err(refused) = server.send(marked.body.clone()).await {
-                        assert!(refused.contains("503"), "{refused}");
+                    // A request on a connection that is not accepted yet waits: it is given up and sent again.
+                    loop {
+                        match tokio::time::timeout(Duration::from_secs(2), server.send(marked.body.clone())).await {
+                            Ok(Ok(())) => break,
+                            Ok(Err(refused)) => assert!(refused.contains("503"), "{refused}"),
+                            Err(_) => {}
+                        }
                         tokio::time::sleep(Duration::from_millis(20)).await;
                     }
                     acked.lock().unwrap().push(marked);
@@ -113,7 +118,12 @@ async fn a_server_that_has_no_descriptor_left_says_so_and_recovers_by_itself() {
 
     let before = limit_open_files(&server, Some(3));
     let first = traffic.lock().unwrap().next();
-    server.send(first.body.clone()).await.unwrap();
+    // Over a connection that is there: a new one is not accepted, and a request on it waits.
+    until("one of the connections is used", async || {
+        let sent = tokio::time::timeout(Duration::from_secs(1), server.send(first.body.clone())).await;
+        sent.is_ok_and(|sent| sent.is_ok())
+    })
+    .await;
     until("the fold waits", async || not_ready(&server).await.is_some_and(|why| why.contains("the fold waits"))).await;
     let mut acked = insist(&server.client(), &traffic, 1, async {
         until("the journal waits", async || not_ready(&server).await.is_some_and(|why| why.contains("new segment"))).await;

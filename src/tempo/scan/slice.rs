@@ -4,7 +4,7 @@
 //! - TraceQL compares ids as text, a trace's without its leading zeros, and by regular expressions only (`=~` is anchored). An id without dots or
 //!   stars in it would be compared as bytes instead, which `=~` cannot do; no expression of ours is one.
 
-/// Ids whose first `n_bits` bits, in the order of [`Slice::place`], are those of `bits`.
+/// Ids whose first `n_bits` bits, in the order of `Slice::place`, are those of `bits`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Slice {
     bits: u128,
