@@ -111,6 +111,7 @@ def main():
     parser.add_argument("--scale", type=float, default=0.1, help="the part of those sizes that the bounded set has")
     parser.add_argument("--bound-mib", type=int, help="what the server may take beside its index (2048 with --long, else 512)")
     parser.add_argument("--slow-build", action="store_true", help="a debug build: four times the time for every answer")
+    parser.add_argument("--note-kept", action="store_true", help="memory that is not given back is shown and is no failure")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server")
     options = parser.parse_args()
     bound_mib = options.bound_mib or (2048 if options.long else 512)
@@ -124,6 +125,9 @@ def main():
             measured = attack(kind, options)
             found = failures(measured, bound_mib, 4 if options.slow_build else 1)
             print(row(measured, found), flush=True)
+            if options.note_kept and "memory kept" in found:
+                # The allocator keeps it (decision 052); the measured sizes are held to it.
+                found.remove("memory kept")
             print(f"{kind.name}: {dict(measured['outcome'].statuses)}, {measured['outcome'].n_bytes / MIB:.0f} MiB read", file=sys.stderr)
         except (RuntimeError, OSError) as error:
             found = [str(error)]
