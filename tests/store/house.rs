@@ -38,6 +38,7 @@ pub struct Tuning {
     pub max_trace_spans: usize,
     pub run_timeout: Nanos,
     pub max_age: Option<Nanos>,
+    pub max_lag: Duration,
     pub max_index_bytes: Option<u64>,
 }
 
@@ -71,6 +72,7 @@ impl Default for Tuning {
             max_trace_spans: 50_000,
             run_timeout: Nanos(u64::MAX),
             max_age: None,
+            max_lag: NEVER,
             max_index_bytes: None,
         }
     }
@@ -141,7 +143,7 @@ impl House {
             database: self.database(),
             clock: Arc::new(move || UnixNanos(clock.load(Ordering::SeqCst).saturating_add_signed(ahead.load(Ordering::SeqCst)))),
             steady: Arc::new(move || Nanos(steady.load(Ordering::SeqCst))),
-            max_lag: NEVER,
+            max_lag: self.tuning.max_lag,
             price: Arc::new(|_, _| None),
             checkpoint_interval,
             checkpoint_changes,
@@ -205,7 +207,16 @@ impl House {
     // --- what is done to it ---
 
     pub fn send(&self, tenant: &str, request: Bytes) {
-        self.runtime.block_on(self.store().accept_spans(&self::tenant(tenant), request)).unwrap();
+        self.try_send(tenant, request).unwrap();
+    }
+
+    pub fn try_send(&self, tenant: &str, request: Bytes) -> Result<(), AcceptError> {
+        self.runtime.block_on(self.store().accept_spans(&self::tenant(tenant), request))
+    }
+
+    /// What a rebuild brings back.
+    pub fn restore(&self, tenant: &str, request: Bytes) -> Result<(), AcceptError> {
+        self.runtime.block_on(self.store().restore_spans(&self::tenant(tenant), request))
     }
 
     /// One POST of the SDK.

@@ -5,6 +5,7 @@
 mod clock;
 mod deletion;
 pub mod house;
+mod lag;
 mod laws;
 mod long_sessions;
 mod memory;

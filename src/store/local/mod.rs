@@ -211,20 +211,21 @@ impl LocalStore {
     }
 
     async fn append_via(&self, tenant: &Tenant, via: Via, event: Event, class: Class) -> Result<Position, AcceptError> {
-        let (folded, end) = (self.folded(), self.journal.end());
-        let max_lag = match class {
-            Class::Spans => self.shared.max_lag,
-            // Their senders do not come again as readily, and they are few.
-            Class::Events => self.shared.max_lag * 2,
-        };
-        if let Some(retry_after) = self.shared.lag.refusal(folded, end, max_lag, Instant::now()) {
-            return Err(AcceptError::Behind { retry_after });
-        }
         let entry = Entry { tenant: tenant.clone(), received_at: self.shared.clock.wall(), via, event };
         let (head, body) = entry.encode();
         let position = self.journal.append(journal::Record { head, body }, class).await.map_err(accept_error)?;
         self.shared.lag.accepted(self.journal.end(), Instant::now());
         Ok(position)
+    }
+
+    /// Whether what a sender brings now would be visible within `max_lag`. A fold that has stopped for good refuses nobody: what comes is
+    /// forwarded all the same, and the next start shows it.
+    fn admit(&self, max_lag: Duration) -> Result<(), AcceptError> {
+        let has_stopped = self.shared.folded.has_changed().is_err();
+        match self.shared.lag.refusal(self.folded(), self.journal.end(), max_lag, Instant::now()) {
+            Some(retry_after) if !has_stopped => Err(AcceptError::Behind { retry_after }),
+            _ => Ok(()),
+        }
     }
 
     /// How far the fold is behind what was acknowledged.
@@ -258,13 +259,20 @@ impl Store for LocalStore {
 
     fn accept_spans_via(&self, tenant: &Tenant, request: Bytes, via: Via) -> BoxFuture<'_, Result<(), AcceptError>> {
         let tenant = tenant.clone();
-        Box::pin(async move { self.append_via(&tenant, via, Event::Spans(request), Class::Spans).await.map(|_| ()) })
+        Box::pin(async move {
+            self.admit(self.shared.max_lag)?;
+            self.append_via(&tenant, via, Event::Spans(request), Class::Spans).await.map(|_| ())
+        })
     }
 
     fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>> {
         let tenant = tenant.clone();
         let event = Event::Run { kind: post.kind, run: post.run, body: post.body };
-        Box::pin(async move { self.append(&tenant, event, Class::Events).await.map(|_| ()) })
+        Box::pin(async move {
+            // Who posts does not come again as readily, and posts are few.
+            self.admit(self.shared.max_lag * 2)?;
+            self.append(&tenant, event, Class::Events).await.map(|_| ())
+        })
     }
 
     fn unanswered(&self, tenant: &Tenant, post: RunPost, since: UnixNanos) -> BoxFuture<'_, ()> {
