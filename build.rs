@@ -1,6 +1,7 @@
 //! Tells the program what it was built from and by: the commit, where it is known, and the compiler.
 //!
 //! - `BUILD_REVISION` in the environment wins: a build without a repository, such as that of the image, is told so.
+//! - Cargo hands these names to what it runs too, so none begins like a setting.
 //! - Without it a release build asks git. A debug build does not: every commit would compile it anew.
 
 use std::path::Path;
@@ -9,9 +10,9 @@ use std::process::Command;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=BUILD_REVISION");
-    println!("cargo::rustc-env=SESSIONFOLD_RUSTC={}", rustc());
+    println!("cargo::rustc-env=BUILT_BY_RUSTC={}", rustc());
     if let Some(revision) = stated().or_else(committed) {
-        println!("cargo::rustc-env=SESSIONFOLD_REVISION={revision}");
+        println!("cargo::rustc-env=BUILT_FROM_REVISION={revision}");
     }
 }
 

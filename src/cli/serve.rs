@@ -16,8 +16,7 @@ pub fn run(config: Config, source: ReloadSource) -> ExitCode {
         return refuse(&problem);
     }
     for variable in misspelled() {
-        let nearest = variable.nearest.as_deref().unwrap_or_default();
-        tracing::warn!(variable = variable.name, nearest, "this environment variable is not a setting and is ignored");
+        tracing::warn!(variable = variable.name, nearest = variable.nearest, "this environment variable is not a setting and is ignored");
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("worker").build() {
         Ok(runtime) => runtime,

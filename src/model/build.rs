@@ -2,6 +2,6 @@
 
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit, where the build knew it.
-pub const REVISION: Option<&str> = option_env!("SESSIONFOLD_REVISION");
+pub const REVISION: Option<&str> = option_env!("BUILT_FROM_REVISION");
 /// The version of the compiler.
-pub const RUSTC: &str = env!("SESSIONFOLD_RUSTC");
+pub const RUSTC: &str = env!("BUILT_BY_RUSTC");

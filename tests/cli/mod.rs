@@ -250,3 +250,12 @@ fn verify_needs_to_know_where_tempo_answers() {
     let args = ["verify", "--tempo-query", "http://127.0.0.1:9", "--tenant", "a|b"];
     check_says(&refused(&args, &[], USAGE), &["a|b"]);
 }
+
+/// `cargo run` hands the program what the build script told the compiler: two of its names once looked like settings that nobody had made.
+#[test]
+fn what_cargo_leaves_in_the_environment_is_not_taken_for_a_misspelled_setting() {
+    let left: Vec<(String, String)> = std::env::vars().filter(|(name, _)| !name.starts_with("SESSIONFOLD_BIN")).collect();
+    assert!(left.iter().any(|(name, _)| name == "CARGO_MANIFEST_DIR"), "cargo runs this test");
+    let taken: Vec<_> = sessionfold::config::unknown_environment(&left).into_iter().map(|unknown| unknown.name).collect();
+    assert!(taken.is_empty(), "{taken:?}");
+}
