@@ -1,6 +1,7 @@
 //! Links and names of files lead somewhere.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::{files, read, root};
 
@@ -61,9 +62,20 @@ fn every_page_that_the_source_names_exists() {
     }
 }
 
+/// It may be called as a program, with `sh` or with `bash`.
+#[test]
+fn ci_can_be_run_by_any_shell() {
+    for shell in [&["sh"][..], &["bash"], &[]] {
+        let command: Vec<&str> = [shell, &[".ci/run", "--list"]].concat();
+        let output = Command::new(command[0]).args(&command[1..]).current_dir(root()).output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("cargo test --locked"));
+    }
+}
+
 #[test]
 fn every_step_of_ci_is_explained() {
-    let run = read(".ci/run");
+    let run = read(".ci/steps.py");
     let steps = run.split("STEPS = {").nth(1).unwrap().split("\n}").next().unwrap();
     let steps: Vec<&str> = steps.lines().filter_map(|line| line.trim().strip_prefix('"')?.split('"').next()).collect();
     assert!(steps.contains(&"tests") && steps.len() > 8, "{steps:?}");
