@@ -11,6 +11,8 @@ mod server;
 #[allow(dead_code)] // The pipeline uses the rest.
 #[path = "../pipeline/sink.rs"]
 mod sink;
+#[path = "../usage/mod.rs"]
+mod usage;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -92,18 +94,18 @@ fn measure(args: &Args, runs: u64) -> Result<f64, Failure> {
     if !sink.wait_for(1, 0, Duration::from_secs(120)) {
         return Err("nothing was forwarded".into());
     }
-    let (began, before, threads) = (Instant::now(), server.cpu_seconds()?, server.threads()?);
+    let (began, before, threads) = (Instant::now(), usage::cpu_seconds(server.pid())?, usage::threads(server.pid())?);
     // What the first request held was not waited for.
     let first = sink.spans();
     if !sink.wait_for(spans, 0, PATIENCE) {
         return Err(format!("the receiver got {} of {spans} spans", sink.spans()).into());
     }
-    let (seconds, cpu) = (began.elapsed().as_secs_f64(), server.cpu_seconds()? - before);
+    let (seconds, cpu) = (began.elapsed().as_secs_f64(), usage::cpu_seconds(server.pid())? - before);
     let n_spans = (spans - first) as f64;
     let (rate, cpu_per_million) = (n_spans / seconds, cpu * 1e6 / n_spans);
-    println!("{runs:>12} {rate:>12.0} {seconds:>10.1} {cpu_per_million:>12.1} {:>9.0}", server.peak_mib()?);
+    println!("{runs:>12} {rate:>12.0} {seconds:>10.1} {cpu_per_million:>12.1} {:>9.0}", usage::rss_mib(server.pid())?.1);
     if args.threads {
-        for (name, now) in server.threads()? {
+        for (name, now) in usage::threads(server.pid())? {
             let used = now - threads.get(&name).unwrap_or(&0.0);
             if used > 0.05 {
                 println!("    {name:<16} {used:>10.2} s");

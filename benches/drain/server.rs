@@ -1,6 +1,5 @@
 //! sessionfold in a process of its own, over a data directory that is kept from one start to the next.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,9 +11,6 @@ use std::time::{Duration, Instant};
 use sessionfold::journal::{Journal, Options, PositionFile};
 
 pub type Failure = Box<dyn Error>;
-
-/// Of `utime` and `stime` in `/proc/<pid>/stat`: `USER_HZ`, 100 on every Linux there is.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 pub struct Server {
     child: Child,
@@ -99,36 +95,8 @@ impl Server {
         Ok(body.to_owned())
     }
 
-    /// User and system time so far, in seconds.
-    pub fn cpu_seconds(&self) -> Result<f64, Failure> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name, in parentheses, may hold anything.
-        let (_, rest) = stat.rsplit_once(") ").ok_or("an odd /proc/<pid>/stat")?;
-        let ticks: f64 = rest.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
-        Ok(ticks / TICKS_PER_SECOND)
-    }
-
-    /// CPU seconds so far of its threads, by their names.
-    pub fn threads(&self) -> Result<BTreeMap<String, f64>, Failure> {
-        let mut threads = BTreeMap::new();
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let task = task?.path();
-            // A thread may end while it is looked at.
-            let (Ok(name), Ok(times)) = (std::fs::read_to_string(task.join("comm")), std::fs::read_to_string(task.join("schedstat")))
-            else {
-                continue;
-            };
-            let on_cpu_ns: f64 = times.split(' ').next().unwrap_or_default().parse()?;
-            *threads.entry(name.trim().to_owned()).or_default() += on_cpu_ns / 1e9;
-        }
-        Ok(threads)
-    }
-
-    /// Resident memory at most, in MiB.
-    pub fn peak_mib(&self) -> Result<f64, Failure> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<f64>().ok());
-        Ok(kib.ok_or("no VmHWM of the process")? / 1024.0)
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 }
 

@@ -8,6 +8,8 @@
 #[allow(dead_code)] // The pipeline bench uses the rest.
 #[path = "../pipeline/process.rs"]
 mod process;
+#[path = "../usage/mod.rs"]
+mod usage;
 
 use std::fs::File;
 use std::io::Write;
@@ -62,7 +64,7 @@ fn main() -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let times = runtime.block_on(drive(&args, http))?;
     let sync_ms = syncs(&std::env::temp_dir())?;
-    let cpu = receiver.cpu_seconds()?;
+    let cpu = usage::cpu_seconds(receiver.pid())?;
     receiver.end()?;
 
     let n_requests: usize = times.iter().map(Vec::len).sum();

@@ -16,6 +16,7 @@ use super::load::shape::{SPANS_PER_RUN, Shape};
 use super::process::{Failure, Receiver};
 use super::reads;
 use super::sink::Sink;
+use super::usage;
 
 /// No load takes longer, and nothing is waited for longer.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -65,14 +66,14 @@ pub fn measure(start: &dyn Fn(&Sink) -> Result<Receiver, Failure>, load: &Load) 
     let warm_up = Load { sessions: 200, seed: 77, rate: None, ..*load };
     send(&receiver, &warm_up)?;
     drain(&receiver, &sink, 0, &warm_up, warm_up.sessions)?;
-    let (cpu_before, threads_before, spans_before) = (receiver.cpu_seconds()?, receiver.threads()?, sink.spans());
+    let (cpu_before, threads_before, spans_before) = (usage::cpu_seconds(receiver.pid())?, usage::threads(receiver.pid())?, sink.spans());
     let report = send(&receiver, load)?;
     drain(&receiver, &sink, spans_before, load, load.sessions.max(warm_up.sessions))?;
     let per_million = 1e6 / load.spans() as f64;
-    let threads = receiver.threads()?.into_iter();
+    let threads = usage::threads(receiver.pid())?.into_iter();
     let threads = threads.map(|(name, cpu)| (cpu - threads_before.get(&name).unwrap_or(&0.0), name));
     let threads = threads.map(|(cpu, name)| (name, cpu * per_million)).collect();
-    let (_, peak_mib) = receiver.rss_mib()?;
+    let (_, peak_mib) = usage::rss_mib(receiver.pid())?;
     let ended = receiver.end()?;
     Ok(Cost {
         cpu_seconds: (ended.cpu_seconds - cpu_before) * per_million,

@@ -10,6 +10,8 @@ mod load;
 mod process;
 mod reads;
 mod sink;
+#[path = "../usage/mod.rs"]
+mod usage;
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,5 @@
 //! A receiver in a process of its own: started on free ports with an empty directory, watched through `/proc`, and ended.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -11,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::usage;
+
 /// How long a start or an end may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Of `utime` and `stime` in `/proc/<pid>/stat`: `USER_HZ`, 100 on every Linux there is.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The default of `fold.checkpoint_interval`.
 pub const CHECKPOINT_SECONDS: u32 = 15;
@@ -93,36 +92,8 @@ impl Receiver {
         Ok(receiver)
     }
 
-    /// User and system time so far, in seconds.
-    pub fn cpu_seconds(&self) -> Result<f64, Failure> {
-        Ok(self.stat()?.1)
-    }
-
-    /// CPU seconds so far of its threads, by their names.
-    pub fn threads(&self) -> Result<BTreeMap<String, f64>, Failure> {
-        let mut threads = BTreeMap::new();
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let task = task?.path();
-            // A thread may end while it is looked at.
-            let (Ok(name), Ok(times)) = (std::fs::read_to_string(task.join("comm")), std::fs::read_to_string(task.join("schedstat")))
-            else {
-                continue;
-            };
-            let on_cpu_ns: f64 = times.split(' ').next().unwrap_or_default().parse()?;
-            *threads.entry(name.trim().to_owned()).or_default() += on_cpu_ns / 1e9;
-        }
-        Ok(threads)
-    }
-
-    /// Resident memory now and at most, in MiB.
-    pub fn rss_mib(&self) -> Result<(f64, f64), Failure> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kib = |key: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-            line.split_whitespace().next()?.parse::<f64>().ok()
-        };
-        let mib = |key: &str| kib(key).map(|kib| kib / 1024.0).ok_or_else(|| format!("no {key} of the process"));
-        Ok((mib("VmRSS:")?, mib("VmHWM:")?))
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Asks it to stop and reads what it had cost when it was gone: its last checkpoint is part of the price.
@@ -131,26 +102,15 @@ impl Receiver {
         Command::new("kill").args(["-TERM", &pid]).status()?;
         let deadline = Instant::now() + PATIENCE;
         // A process that has ended and was not waited for keeps its times.
-        while self.stat()?.0 != 'Z' {
+        while usage::state_and_cpu(self.child.id())?.0 != 'Z' {
             if Instant::now() > deadline {
                 return Err("it does not stop".into());
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        let cpu_seconds = self.cpu_seconds()?;
+        let cpu_seconds = usage::cpu_seconds(self.child.id())?;
         self.child.wait()?;
         Ok(Ended { cpu_seconds })
-    }
-
-    /// Its state, and its user and system time in seconds.
-    fn stat(&self) -> Result<(char, f64), Failure> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name, in parentheses, may hold anything.
-        let (_, rest) = stat.rsplit_once(") ").ok_or("an odd /proc/<pid>/stat")?;
-        let fields: Vec<_> = rest.split(' ').collect();
-        let ticks = |field: usize| fields.get(field).and_then(|ticks| ticks.parse::<f64>().ok()).ok_or("an odd /proc/<pid>/stat");
-        let state = rest.chars().next().ok_or("an odd /proc/<pid>/stat")?;
-        Ok((state, (ticks(11)? + ticks(12)?) / TICKS_PER_SECOND))
     }
 }
 

@@ -16,6 +16,7 @@ use super::load::connection::Transport;
 use super::load::random::mix;
 use super::load::shape::session_id;
 use super::process::{CHECKPOINT_SECONDS, Failure, Receiver};
+use super::usage;
 
 /// Requests of each kind, one after the other on one connection.
 const REQUESTS: u64 = 300;
@@ -42,7 +43,7 @@ pub fn measure(bin: &Path, sessions: u64) -> Result<(), Failure> {
             "\n{sessions} sessions: acknowledged in {:.1} s, all of them listed after {:.1} s, RSS {:.0} MiB",
             sent.as_secs_f64(),
             listed.as_secs_f64(),
-            receiver.rss_mib()?.0
+            usage::rss_mib(receiver.pid())?.0
         );
         println!("{:<42} {:>9} {:>9} {:>9}", "request", "p50 ms", "p99 ms", "max ms");
         let since = chrono::DateTime::from_timestamp_nanos((world.epoch + sessions / 2 * world.step) as i64);
@@ -81,10 +82,10 @@ pub fn measure(bin: &Path, sessions: u64) -> Result<(), Failure> {
 async fn rest(receiver: &Receiver) -> Result<(), Failure> {
     let deadline = Instant::now() + PATIENCE;
     let mut quiet = 0;
-    let mut before = receiver.cpu_seconds()?;
+    let mut before = usage::cpu_seconds(receiver.pid())?;
     while quiet < CHECKPOINT_SECONDS + 2 && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let now = receiver.cpu_seconds()?;
+        let now = usage::cpu_seconds(receiver.pid())?;
         quiet = if now - before < 0.05 { quiet + 1 } else { 0 };
         before = now;
     }

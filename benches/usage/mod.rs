@@ -1,0 +1,52 @@
+//! What a process has used so far, read from `/proc`.
+
+#![allow(dead_code)] // Each benchmark uses its own part.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+type Failure = Box<dyn Error>;
+
+/// Of `utime` and `stime` in `/proc/<pid>/stat`: `USER_HZ`, 100 on every Linux there is.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Its state, such as 'Z' once it has ended, and its user and system time in seconds.
+pub fn state_and_cpu(pid: u32) -> Result<(char, f64), Failure> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name, in parentheses, may hold anything.
+    let (_, rest) = stat.rsplit_once(") ").ok_or("an odd /proc/<pid>/stat")?;
+    let fields: Vec<_> = rest.split(' ').collect();
+    let ticks = |field: usize| fields.get(field).and_then(|ticks| ticks.parse::<f64>().ok()).ok_or("an odd /proc/<pid>/stat");
+    let state = rest.chars().next().ok_or("an odd /proc/<pid>/stat")?;
+    Ok((state, (ticks(11)? + ticks(12)?) / TICKS_PER_SECOND))
+}
+
+pub fn cpu_seconds(pid: u32) -> Result<f64, Failure> {
+    Ok(state_and_cpu(pid)?.1)
+}
+
+/// CPU seconds of its threads, by their names.
+pub fn threads(pid: u32) -> Result<BTreeMap<String, f64>, Failure> {
+    let mut threads = BTreeMap::new();
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?.path();
+        // A thread may end while it is looked at.
+        let (Ok(name), Ok(times)) = (std::fs::read_to_string(task.join("comm")), std::fs::read_to_string(task.join("schedstat"))) else {
+            continue;
+        };
+        let on_cpu_ns: f64 = times.split(' ').next().unwrap_or_default().parse()?;
+        *threads.entry(name.trim().to_owned()).or_default() += on_cpu_ns / 1e9;
+    }
+    Ok(threads)
+}
+
+/// Resident memory now and at most, in MiB.
+pub fn rss_mib(pid: u32) -> Result<(f64, f64), Failure> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib = |key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        line.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    let mib = |key: &str| kib(key).map(|kib| kib / 1024.0).ok_or_else(|| format!("no {key} of the process"));
+    Ok((mib("VmRSS:")?, mib("VmHWM:")?))
+}
