@@ -38,8 +38,8 @@ pub struct Budget {
     /// What is remembered of forwarded spans.
     pub sent_spans: u64,
     pub sqlite: SqliteLimits,
-    /// Rows that may change before a checkpoint is written.
-    pub checkpoint_changes: usize,
+    /// Changed rows that are not on disk yet.
+    pub max_changes: usize,
     pub max_connections: usize,
     /// Answers that are streamed at one time.
     pub streams: usize,
@@ -89,7 +89,7 @@ impl Budget {
                 writer_cache_bytes: usize::try_from(sqlite / 4).unwrap_or(usize::MAX),
                 heap_bytes: usize::try_from(sqlite).unwrap_or(usize::MAX),
             },
-            checkpoint_changes: usize::try_from(part(10) / CHANGE_BYTES).unwrap_or(usize::MAX).min(200_000),
+            max_changes: usize::try_from(part(10) / CHANGE_BYTES).unwrap_or(usize::MAX).min(200_000),
             max_connections,
             streams: usize::try_from(streams / STREAM_BYTES).unwrap_or(usize::MAX).clamp(4, 32),
             requests: Shares { requests: part(32), answers: part(16), streams, pages: part(32), sums: part(8) },
@@ -100,7 +100,7 @@ impl Budget {
     pub fn sum(&self) -> u64 {
         let Shares { requests, answers, streams, pages, sums } = self.requests;
         let connections = self.max_connections as u64 * 3 * CONNECTION_BYTES;
-        let changes = self.checkpoint_changes as u64 * CHANGE_BYTES;
+        let changes = self.max_changes as u64 * CHANGE_BYTES;
         let receiving = self.journal_tail + self.inflight + connections;
         let folding = self.open_traces + changes + self.sqlite.heap_bytes as u64;
         receiving + folding + self.held_spans + self.sent_spans + requests + answers + streams + pages + sums
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(budget.journal_tail, config.journal.tail_bytes.0);
         assert_eq!(budget.inflight, config.limits.max_inflight_bytes.0);
         assert_eq!(budget.held_spans, config.forward.max_held_bytes.0);
-        assert_eq!((budget.max_connections, budget.checkpoint_changes, budget.streams), (config.server.max_connections, 200_000, 32));
+        assert_eq!((budget.max_connections, budget.max_changes, budget.streams), (config.server.max_connections, 200_000, 32));
         assert_eq!(budget.sqlite, SqliteLimits { reader_cache_bytes: budget.sqlite.reader_cache_bytes, ..SqliteLimits::default() });
     }
 

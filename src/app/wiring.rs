@@ -342,7 +342,7 @@ fn store_options(config: &Config, prices: Prices) -> local::Options {
         max_lag: config.fold.max_lag.0,
         price: Arc::new(move |call, start| prices.cost(call, start)),
         checkpoint_interval: config.fold.checkpoint_interval.0,
-        checkpoint_changes: budget.checkpoint_changes,
+        max_changes: budget.max_changes,
         sweep_interval: SWEEP_INTERVAL,
         open_trace_idle: config.fold.open_trace_idle.0,
         open_trace_bytes: bytes(budget.open_traces),

@@ -31,7 +31,7 @@ pub const NEVER: Duration = Duration::from_secs(1_000_000);
 #[derive(Clone, Debug)]
 pub struct Tuning {
     pub checkpoint_interval: Duration,
-    pub checkpoint_changes: usize,
+    pub max_changes: usize,
     pub sweep_interval: Duration,
     pub open_trace_idle: Duration,
     pub open_trace_bytes: usize,
@@ -65,7 +65,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             checkpoint_interval: NEVER,
-            checkpoint_changes: usize::MAX / 4,
+            max_changes: usize::MAX / 4,
             sweep_interval: NEVER,
             open_trace_idle: NEVER,
             open_trace_bytes: usize::MAX,
@@ -138,7 +138,7 @@ impl House {
         let options = journal::Options { segment_bytes: 1 << 16, ..journal::Options::default() };
         let journal = self.open_journal(&options);
         let (clock, steady, ahead) = (self.clock.clone(), self.clock.clone(), self.ahead.clone());
-        let Tuning { checkpoint_interval, checkpoint_changes, sweep_interval, open_trace_idle, open_trace_bytes, .. } = self.tuning;
+        let Tuning { checkpoint_interval, max_changes, sweep_interval, open_trace_idle, open_trace_bytes, .. } = self.tuning;
         let options = Options {
             database: self.database(),
             clock: Arc::new(move || UnixNanos(clock.load(Ordering::SeqCst).saturating_add_signed(ahead.load(Ordering::SeqCst)))),
@@ -146,7 +146,7 @@ impl House {
             max_lag: self.tuning.max_lag,
             price: Arc::new(|_, _| None),
             checkpoint_interval,
-            checkpoint_changes,
+            max_changes,
             sweep_interval,
             open_trace_idle,
             open_trace_bytes,

@@ -50,3 +50,29 @@ fn a_fold_that_has_stopped_refuses_nobody() {
         house.try_send("acme", megabyte(trace)).unwrap();
     }
 }
+
+/// Memory holds no more of them than `max_changes`, those included that are being written.
+#[test]
+fn what_the_disk_does_not_take_waits_in_the_journal() {
+    let house = House::new(Tuning { max_changes: 20, ..Tuning::default() });
+    let other = rusqlite::Connection::open(house.database()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // A run and a trace each.
+    let mut n_visible = 0;
+    for trace in 1..=40 {
+        house.send("acme", request([agent(trace, 1, 0, "a").session(&format!("s-{trace}"))]));
+        let end = house.journal().end();
+        let sent = Instant::now();
+        while house.store().folded() < end && sent.elapsed() < Duration::from_millis(500) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if house.store().folded() < end {
+            break;
+        }
+        n_visible = trace;
+    }
+    assert!((5..=10).contains(&n_visible), "{n_visible} runs were folded while nothing could be written");
+    other.execute_batch("COMMIT").unwrap();
+    house.wait_folded();
+    assert_eq!(house.sessions("acme").len() as u128, n_visible + 1);
+}

@@ -42,8 +42,8 @@ fn any_step() -> impl Strategy<Value = Step> {
 }
 
 fn any_tuning() -> impl Strategy<Value = Tuning> {
-    let few = Tuning { checkpoint_changes: 3, ..Tuning::restless() };
-    let busy = Tuning { checkpoint_changes: 2, ..Tuning::default() };
+    let few = Tuning { max_changes: 6, ..Tuning::restless() };
+    let busy = Tuning { max_changes: 4, ..Tuning::default() };
     let silent = Tuning { run_timeout: Nanos(20 * MINUTE), ..Tuning::restless() };
     prop_oneof![3 => Just(Tuning::restless()), 2 => Just(silent), 1 => Just(few), 1 => Just(busy), 1 => Just(Tuning::default())]
 }

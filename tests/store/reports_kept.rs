@@ -149,7 +149,7 @@ fn spans_without_an_agent_are_left_out_where_a_report_without_a_trace_tells_of_t
 /// checkpoint a deleted run could still be opened by its number.
 #[test]
 fn what_was_deleted_stays_gone_whatever_comes_late() {
-    for tuning in [Tuning::default(), Tuning::restless(), Tuning { checkpoint_changes: 1, ..Tuning::default() }] {
+    for tuning in [Tuning::default(), Tuning::restless(), Tuning { max_changes: 2, ..Tuning::default() }] {
         for place in [None, Some((TRACE, 1))] {
             for is_complete in [true, false] {
                 let mut house = House::new(tuning.clone());

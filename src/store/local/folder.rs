@@ -327,18 +327,19 @@ impl Folder {
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => return Err(FoldError::Checkpointer),
         }
-        let is_large = self.pending.n_changes() >= self.options.checkpoint_changes;
+        // Half may wait while the other half is being written.
+        let is_full = self.pending.n_changes() >= self.options.max_changes.div_ceil(2);
         let is_crowded = self.is_crowded() && self.last_checkpoint.elapsed() >= CROWDED_INTERVAL;
         let is_time = is_crowded || self.last_checkpoint.elapsed() >= self.options.checkpoint_interval;
         let is_moved = self.journal.position() > self.pending.position;
-        if !(is_large || is_time && (is_moved || self.pending.n_changes() > 0)) {
+        if !(is_full || is_time && (is_moved || self.pending.n_changes() > 0)) {
             return Ok(());
         }
         if self.in_flight {
-            // The disk is slower than the agents. A little is let through; beyond that the journal holds the rest.
-            if self.pending.n_changes() < 2 * self.options.checkpoint_changes {
+            if !is_full {
                 return Ok(());
             }
+            // The disk is slower than the agents: the journal holds the rest.
             let generation = self.finished.recv().map_err(|_| FoldError::Checkpointer)?;
             self.checkpoint_finished(generation);
         }

@@ -93,8 +93,8 @@ pub struct Options {
     pub price: Price,
     /// A checkpoint is written this often while anything changes.
     pub checkpoint_interval: Duration,
-    /// A checkpoint is written as soon as this many rows changed.
-    pub checkpoint_changes: usize,
+    /// So many changed rows may be in memory, those that a checkpoint is writing included; one is begun at half of it.
+    pub max_changes: usize,
     pub sweep_interval: Duration,
     /// An open trace leaves memory after this time without a span.
     pub open_trace_idle: Duration,
