@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::shown::{compare, everything, expected};
 use super::traffic::{MARKS, Marked, Traffic, take_all};
 use crate::store::truth::Truth;
-use crate::support::server::{Place, RemoteServer, SESSIONS, Server, until};
+use crate::support::server::{PATIENCE, Place, RemoteServer, SESSIONS, Server, until};
 
 /// Segments of some requests each, so that new ones are started all the time, and nothing in memory, so that all is read from files.
 fn busy_with_files() -> Place {
@@ -23,7 +23,14 @@ fn busy_with_files() -> Place {
 }
 
 /// Lets clients send until `stop`, each request again until it is taken, as exporters do; gives what was acknowledged: all of it.
-async fn insist(server: &RemoteServer, traffic: &Arc<Mutex<Traffic>>, n_clients: usize, stop: impl Future<Output = ()>) -> Vec<Marked> {
+/// A request that has no answer after `patience` is given up and sent again on another connection.
+async fn insist(
+    server: &RemoteServer,
+    traffic: &Arc<Mutex<Traffic>>,
+    n_clients: usize,
+    patience: Duration,
+    stop: impl Future<Output = ()>,
+) -> Vec<Marked> {
     let acked = Arc::new(Mutex::new(Vec::new()));
     let over = CancellationToken::new();
     let clients: Vec<_> = (0..n_clients)
@@ -32,9 +39,8 @@ async fn insist(server: &RemoteServer, traffic: &Arc<Mutex<Traffic>>, n_clients:
             tokio::spawn(async move {
                 while !over.is_cancelled() {
                     let marked = traffic.lock().unwrap().next();
-                    // A request on a connection that is not accepted yet waits: it is given up and sent again.
                     loop {
-                        match tokio::time::timeout(Duration::from_secs(2), server.send(marked.body.clone())).await {
+                        match tokio::time::timeout(patience, server.send(marked.body.clone())).await {
                             Ok(Ok(())) => break,
                             Ok(Err(refused)) => assert!(refused.contains("503"), "{refused}"),
                             Err(_) => {}
@@ -84,14 +90,18 @@ async fn strangers_who_hold_every_connection_take_no_descriptor_that_the_journal
     let traffic = Arc::new(Mutex::new(Traffic::new(21)));
     assert!(everything(&server.client()).await.is_empty(), "this connection stays open");
     let held = Mutex::new(Vec::new());
-    let acked = insist(&server.client(), &traffic, 3, async {
+    // Whoever gives up a connection waits behind the strangers for another.
+    let acked = insist(&server.client(), &traffic, 3, PATIENCE, async {
         until("some segments are full", async || place.segments().len() > 2).await;
         for door in [server.otlp_grpc, server.otlp_http, server.http] {
             held.lock().unwrap().extend(connect_many(door, 60));
         }
         let before = place.segments().len();
-        until("segments go on being started", async || place.segments().len() > before + 3).await;
-        assert_eq!(not_ready(&server).await, None);
+        until("segments go on being started", async || {
+            assert_eq!(not_ready(&server).await, None);
+            place.segments().len() > before + 3
+        })
+        .await;
     })
     .await;
     assert!(held.lock().unwrap().len() > 60, "more wait than are served");
@@ -125,7 +135,7 @@ async fn a_server_that_has_no_descriptor_left_says_so_and_recovers_by_itself() {
     })
     .await;
     until("the fold waits", async || not_ready(&server).await.is_some_and(|why| why.contains("the fold waits"))).await;
-    let mut acked = insist(&server.client(), &traffic, 1, async {
+    let mut acked = insist(&server.client(), &traffic, 1, Duration::from_secs(2), async {
         until("the journal waits", async || not_ready(&server).await.is_some_and(|why| why.contains("new segment"))).await;
         let detail = server.get(&format!("{SESSIONS}{MARKS}/")).await;
         assert!([200, 404, 503].contains(&detail.status.as_u16()), "{detail:?}");

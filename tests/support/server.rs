@@ -29,7 +29,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// How long anything may take on a busy machine before the test has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const SESSIONS: &str = "/api/v1/observability/sessions/";
 
@@ -319,7 +319,10 @@ impl RemoteServer {
         for (name, value) in headers.iter().copied().chain(self.key.as_deref().map(|key| ("x-wax-key", key))) {
             request = request.header(name, value);
         }
-        let response = self.client.request(request.body(Full::new(body)).unwrap()).await.map_err(|error| error.to_string())?;
+        let response = self.client.request(request.body(Full::new(body)).unwrap());
+        // A connection may never be accepted.
+        let response = tokio::time::timeout(PATIENCE, response).await.map_err(|_| format!("no answer within {PATIENCE:?}"))?;
+        let response = response.map_err(|error| error.to_string())?;
         let status = response.status();
         let index_lag = response.headers().get("x-index-lag").and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
