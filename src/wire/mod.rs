@@ -7,7 +7,7 @@ pub mod fuzz;
 pub mod inspect;
 pub mod json;
 mod json_schema;
-mod json_text;
+pub mod json_text;
 #[cfg(any(test, fuzzing))]
 mod oracle;
 pub mod otlp;
