@@ -18,6 +18,7 @@ mod http;
 mod metrics;
 mod notices;
 pub mod observe;
+mod peer;
 mod posts;
 mod receiver;
 pub mod refusal;
@@ -33,6 +34,7 @@ pub use admission::{Admission, Permit};
 pub use encoding::Coding;
 pub use metrics::{Metrics, ReasonLabels, RequestLabels, SignalLabels};
 pub use notices::Notices;
+pub use peer::{Answering, Peer, Whole};
 pub use receiver::{InstanceMark, Options, Receiver};
 
 /// What kind of telemetry a request carries.
