@@ -19,7 +19,7 @@ use crate::auth::CHALLENGE;
 
 /// A content type we read, and answer in. Its name goes back just as the OTLP specification demands: the one that was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Media {
+pub(super) struct Media {
     name: &'static str,
     format: Format,
 }
@@ -90,13 +90,13 @@ fn refused(refusal: &Refusal, media: Option<Media>) -> Response {
 
 impl Media {
     /// The content type of a request, without its parameters.
-    fn of(headers: &HeaderMap) -> Option<Self> {
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
         let name = value.split(';').next()?.trim();
         MEDIA.into_iter().find(|media| media.name.eq_ignore_ascii_case(name))
     }
 
-    fn transport(self) -> &'static str {
+    pub(super) fn transport(self) -> &'static str {
         match self.format {
             Format::Protobuf => "http_protobuf",
             Format::Json => "http_json",

@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 
 use super::Signal;
 use super::admission::Admission;
+use super::anywhere;
 use super::body::{self, Held};
 use super::count;
 use super::encoding::Coding;
@@ -230,6 +231,16 @@ impl Receiver {
         }
         let n_rejected = rejected.n_spans();
         Ok(Taken { n_rejected, message: rejected.message(n_accepted + n_rejected), coding })
+    }
+
+    /// Counts what was sent to a path that is nobody's, and logs it once in a while.
+    pub(super) fn record_lost(&self, transport: &'static str, path: &str) {
+        const OUTCOME: &str = "unknown_path";
+        self.shared.metrics.requests.get_or_create(&RequestLabels { signal: "unknown", transport, outcome: OUTCOME }).inc();
+        if let Some(n_requests) = self.shared.notices.due(OUTCOME, 1, Instant::now()) {
+            let path = anywhere::shown(path);
+            tracing::warn!(path, transport, n_requests, "requests came to a path that is nobody's: OTLP over HTTP is POST /v1/traces");
+        }
     }
 
     /// The store's own words go to the log; the sender gets ours.

@@ -203,9 +203,16 @@ async fn browsers_may_send_from_pages_that_are_named_and_from_no_others() {
 
     let place = Place::new().set("server.cors_origins", "https://app.example");
     let server = place.start().await;
-    for (address, path) in
-        [(server.otlp_http, "/v1/traces"), (server.http, "/v1/traces"), (server.http, START), (server.otlp_grpc, "/v1/logs")]
-    {
+    for (address, path) in [
+        (server.otlp_http, "/v1/traces"),
+        (server.http, "/v1/traces"),
+        (server.http, START),
+        (server.otlp_grpc, "/v1/logs"),
+        (server.otlp_http, "/api/public/otel/v1/traces"),
+        (server.http, "/api/public/otel/v1/traces"),
+        (server.http, "/otlp/v1/traces/"),
+        (server.http, "/"),
+    ] {
         let answer = preflight("https://app.example", path).of(address).await;
         assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (200, "https://app.example"), "{path}");
         assert!(answer.header("access-control-allow-headers").contains("x-wax-key"));

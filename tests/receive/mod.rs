@@ -6,6 +6,8 @@ mod grpc;
 mod harness;
 mod http;
 mod limits;
+mod log;
 mod observe;
+mod paths;
 mod server;
 mod spans;
