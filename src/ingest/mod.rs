@@ -1,7 +1,8 @@
 //! Layer 6: the doors that traces come in by: OTLP over gRPC and over HTTP, on one router, and the Waxell SDK's own HTTP path (`observe`).
 //!
 //! - A request is answered with success only after the store says that it is durable.
-//! - A span that is not well formed is taken out and named in a partial success; the rest of its request is kept, byte for byte.
+//! - A span that is not well formed is taken out and named in a partial success; the rest of its request is kept, byte for byte, but for
+//!   text that is not UTF-8, which is repaired.
 //! - Bodies are read under three limits: bytes of one request (on the wire and decompressed), bytes of all requests in flight, and time.
 //!   Nothing waits: what does not fit is refused at once (the table is in [`refusal`]).
 //! - Logs and metrics are turned away in a way that keeps an SDK quiet: a success that rejects every record and says why.
@@ -17,6 +18,7 @@ pub mod fuzz;
 mod grpc;
 mod http;
 mod metrics;
+mod noticed;
 mod notices;
 pub mod observe;
 mod peer;
@@ -33,7 +35,7 @@ use axum::routing::any;
 pub use admission::{Admission, Permit};
 pub use anywhere::{anywhere, intake, is_export, unknown_page};
 pub use encoding::Coding;
-pub use metrics::{Metrics, ReasonLabels, RequestLabels, SignalLabels};
+pub use metrics::{Metrics, ReasonLabels, RequestLabels, SignalLabels, UnitLabels};
 pub use notices::Notices;
 pub use peer::{Answering, Peer, Whole};
 pub use receiver::{InstanceMark, Options, Receiver};

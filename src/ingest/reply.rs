@@ -12,7 +12,7 @@ use super::encoding::Coding;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Taken {
     pub(super) n_rejected: u64,
-    /// Why; empty if nothing was rejected, and then `partial_success` stays unset, as OTLP demands.
+    /// Why, and what else the sender should know; empty if there is nothing, and then `partial_success` stays unset, as OTLP demands.
     pub(super) message: String,
     /// How the request was compressed, for metrics.
     pub(super) coding: Coding,
@@ -27,7 +27,7 @@ impl Taken {
     }
 
     pub(super) fn to_protobuf(&self, signal: Signal) -> Vec<u8> {
-        if self.n_rejected == 0 {
+        if self.is_plain() {
             return Vec::new();
         }
         let (rejected, error_message) = (i64::try_from(self.n_rejected).unwrap_or(i64::MAX), self.message.clone());
@@ -47,9 +47,13 @@ impl Taken {
         }
     }
 
+    fn is_plain(&self) -> bool {
+        self.n_rejected == 0 && self.message.is_empty()
+    }
+
     /// Protobuf's JSON mapping: 64-bit integers are strings, and what is unset is absent.
     pub(super) fn to_json(&self, signal: Signal) -> Vec<u8> {
-        if self.n_rejected == 0 {
+        if self.is_plain() {
             return b"{}".to_vec();
         }
         let field = match signal {

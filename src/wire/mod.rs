@@ -6,6 +6,7 @@ pub mod entry;
 pub mod fuzz;
 pub mod inspect;
 pub mod json;
+pub mod json_mend;
 mod json_schema;
 pub mod json_text;
 #[cfg(any(test, fuzzing))]
@@ -13,6 +14,7 @@ mod oracle;
 pub mod otlp;
 mod proto;
 mod reader;
+pub mod repair;
 mod reported;
 pub mod rewrite;
 #[cfg(test)]
@@ -20,5 +22,6 @@ mod samples;
 mod schema;
 pub mod stamp;
 pub mod stored;
+pub mod time_unit;
 mod value;
 mod walk;
