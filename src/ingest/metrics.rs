@@ -56,7 +56,7 @@ pub struct RequestLabels {
     pub signal: &'static str,
     /// `grpc`, `http_protobuf`, `http_json`, or `http` where the content type was neither.
     pub transport: &'static str,
-    /// `accepted`, `partial`, `unknown_path`, or the reason of a refusal.
+    /// `accepted`, `partial`, `misplaced` for what is no traces, `unknown_path`, or the reason of a refusal.
     pub outcome: &'static str,
 }
 

@@ -18,6 +18,7 @@ pub mod fuzz;
 mod grpc;
 mod http;
 mod metrics;
+mod mistaken;
 mod noticed;
 mod notices;
 pub mod observe;

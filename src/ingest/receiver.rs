@@ -235,7 +235,7 @@ impl Receiver {
         let n_spans = n_accepted + n_rejected;
         let mut said = noticed.warnings(n_spans);
         said.extend(rejected.message(n_spans));
-        Ok(Taken { n_rejected, message: said.join("; "), coding })
+        Ok(Taken { n_rejected, message: said.join("; "), is_misplaced: noticed.misplaced.is_some(), coding })
     }
 
     /// Counts what was odd about a request that was taken, and logs it once in a while.
@@ -259,6 +259,11 @@ impl Receiver {
             if let Some(n_spans) = self.shared.notices.due(unit, n_spans, Instant::now()) {
                 tracing::warn!(unit, n_spans, "times of spans look like another unit than nanoseconds: their sender has to be corrected");
             }
+        }
+        if let Some(what) = &noticed.misplaced
+            && let Some(n_requests) = self.shared.notices.due("misplaced", 1, Instant::now())
+        {
+            tracing::warn!(what = what.as_str(), n_requests, "what was sent to /v1/traces holds no traces");
         }
     }
 

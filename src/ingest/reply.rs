@@ -14,6 +14,8 @@ pub(super) struct Taken {
     pub(super) n_rejected: u64,
     /// Why, and what else the sender should know; empty if there is nothing, and then `partial_success` stays unset, as OTLP demands.
     pub(super) message: String,
+    /// It held nothing that belongs here.
+    pub(super) is_misplaced: bool,
     /// How the request was compressed, for metrics.
     pub(super) coding: Coding,
 }
@@ -23,7 +25,11 @@ pub(super) struct Taken {
 impl Taken {
     /// The label `outcome` in metrics.
     pub(super) fn outcome(&self) -> &'static str {
-        if self.n_rejected == 0 { "accepted" } else { "partial" }
+        match self.n_rejected {
+            0 if self.is_misplaced => "misplaced",
+            0 => "accepted",
+            _ => "partial",
+        }
     }
 
     pub(super) fn to_protobuf(&self, signal: Signal) -> Vec<u8> {

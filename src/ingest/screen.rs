@@ -4,11 +4,13 @@
 
 use super::body::Held;
 use super::encoding::Coding;
+use super::mistaken::mistaken;
 use super::noticed::Noticed;
 use super::refusal::Refusal;
 use crate::wire::inspect::{self, Inspection, Limits, SpanFault};
 use crate::wire::json;
 use crate::wire::json_mend::{self, Breakage};
+use crate::wire::misplaced;
 use crate::wire::otlp::Span;
 use crate::wire::repair::{self, Repaired};
 use crate::wire::rewrite::{self, Edit};
@@ -65,7 +67,8 @@ pub(super) fn screen(held: Held, format: Format, limits: Limits) -> Result<Scree
         Format::Protobuf => (held, Noticed::default()),
         Format::Json => to_protobuf(held)?,
     };
-    let Inspection { n_spans, faults, n_broken_texts, repair_bytes, by_time_unit } = inspect::inspect(&held.bytes, limits)?;
+    let Inspection { n_spans, faults, n_broken_texts, repair_bytes, by_time_unit } =
+        inspect::inspect(&held.bytes, limits).map_err(|malformed| mistaken(&held.bytes, format).unwrap_or(malformed.into()))?;
     noticed.by_time_unit = by_time_unit;
     let held = if n_broken_texts > 0 { repaired(held, (n_broken_texts, repair_bytes), &mut noticed)? } else { held };
     if faults.is_empty() {
@@ -100,6 +103,9 @@ fn to_protobuf(held: Held) -> Result<(Held, Noticed), Refusal> {
     let encoded = match json::to_protobuf(&bytes) {
         Ok(encoded) => encoded,
         Err(error) => {
+            if let Some(refusal) = mistaken(&bytes, Format::Json) {
+                return Err(refusal);
+            }
             permit.grow(bytes.len())?;
             let Some(mended) = json_mend::mend(&bytes) else {
                 return Err(error.into());
@@ -112,6 +118,9 @@ fn to_protobuf(held: Held) -> Result<(Held, Noticed), Refusal> {
             encoded
         }
     };
+    if encoded.is_empty() {
+        noticed.misplaced = misplaced::misplaced(&bytes);
+    }
     drop(bytes);
     let n_bytes = encoded.len();
     permit.grow(n_bytes.saturating_sub(usize::try_from(permit.bytes()).unwrap_or(usize::MAX)))?;

@@ -7,6 +7,7 @@ use super::entry::Entry;
 use super::inspect::{Limits, SpanFault, inspect};
 use super::json::to_protobuf;
 use super::json_mend::mend;
+use super::misplaced::misplaced;
 use super::otlp::Value;
 use super::rewrite::{Edit, append_attribute};
 use super::stamp::{Fate, Layout};
@@ -27,6 +28,7 @@ pub fn check_json(text: &[u8]) {
         assert!(mend(&mended.json).is_none());
         check_translated(&mended.json);
     }
+    let _ = misplaced(text);
 }
 
 fn check_translated(text: &[u8]) {

@@ -101,7 +101,11 @@ async fn bytes_that_are_no_request_are_answered_with_the_place() {
         assert_eq!((answer.json()["code"].as_i64(), answer.json()["message"].is_string()), (Some(3), true));
     }
     assert!(door.store.accepted().is_empty());
-    assert_eq!(door.metric("sessionfold_receive_requests_total{signal=\"traces\",transport=\"http_json\",outcome=\"malformed\"}"), 4);
+    assert_eq!(door.metric("sessionfold_receive_requests_total{signal=\"traces\",transport=\"http_json\",outcome=\"malformed\"}"), 3);
+    assert_eq!(
+        door.metric("sessionfold_receive_requests_total{signal=\"traces\",transport=\"http_json\",outcome=\"protobuf_as_json\"}"),
+        1
+    );
 }
 
 #[tokio::test]

@@ -105,6 +105,88 @@ async fn ids_as_text_are_rejected_with_what_they_should_be() {
 }
 
 #[tokio::test]
+async fn json_that_is_not_what_it_should_be_is_told_so_and_never_swallowed() {
+    let cases = [
+        ("0x-prefix", 400, "traceId: expected a string of hexadecimal digits"),
+        ("base64-of-hex", 400, "traceId: expected a string of hexadecimal digits"),
+        ("base64", 400, "traceId: expected a string of hexadecimal digits"),
+        ("dashed-uuid", 400, "traceId: expected a string of hexadecimal digits"),
+        ("decimal-id", 400, "traceId: expected a string of hexadecimal digits"),
+        ("go-marshal", 400, "traceId: expected a string of hexadecimal digits"),
+        ("jaeger-array", 400, "expected an object, got an array"),
+        ("logs-on-traces", 200, "these are logs (`resourceLogs`), which belong to /v1/logs"),
+        ("no-id", 200, "1 of 1 spans rejected: trace_id_length (1); the first is without a trace id"),
+        ("short-64bit", 200, "whose trace id has 8 bytes, not 16"),
+        ("tempo-batches", 200, "`batches` is what Tempo answers"),
+    ];
+    for (name, status, expect) in cases {
+        let door = open().await;
+        let answer = door.post("/v1/traces", &[JSON], fixture(&format!("16-json-ids-{name}.json"))).await;
+        assert!(answer.status == status && answer.text().contains(expect), "{name}: {} {}", answer.status, answer.text());
+        assert!(door.store.accepted().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_belongs_elsewhere_is_counted_and_logged_once() {
+    log::read_lines();
+    let door = open().await;
+    for body in [r#"{"resourceMetrics":[{}]}"#, r#"{"batches":[]}"#, r#"{"spans":[{"secret":1}]}"#] {
+        let answer = door.post("/v1/traces", &[JSON], body).await;
+        let partial = &answer.json()["partialSuccess"];
+        assert_eq!((answer.status.as_u16(), partial["rejectedSpans"].as_str()), (200, Some("0")), "{partial}");
+        assert!(partial["errorMessage"].as_str().unwrap().starts_with("nothing was stored: "), "{partial}");
+    }
+    assert!(door.store.accepted().is_empty());
+    assert_eq!(door.metric("sessionfold_receive_requests_total{signal=\"traces\",transport=\"http_json\",outcome=\"misplaced\"}"), 3);
+    let lines = log::lines();
+    assert!(lines.lines().count() == 1 && lines.contains("what=\"metrics\""), "{lines}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_what_its_headers_say_is_named() {
+    let (json, protobuf) = (serde_json::to_vec(&request(vec![good(1)])).unwrap(), encoded(vec![good(1)]));
+    let cases = [
+        (PROTOBUF, json.clone(), "json_as_protobuf", "the body is JSON, and its content type says that it is protobuf"),
+        (JSON, protobuf.clone(), "protobuf_as_json", "the body is protobuf, and its content type says that it is JSON"),
+        (PROTOBUF, gzip(&protobuf), "undeclared_coding", "the body is gzip, and Content-Encoding does not say so"),
+        (JSON, gzip(&json), "undeclared_coding", "the body is gzip, and Content-Encoding does not say so"),
+        (PROTOBUF, zstd(&protobuf), "undeclared_coding", "the body is zstd, and Content-Encoding does not say so"),
+    ];
+    for (media, body, reason, text) in cases {
+        log::read_lines();
+        let door = open().await;
+        for _ in 0..3 {
+            let answer = door.post("/v1/traces", &[media], body.clone()).await;
+            assert!(answer.status == 400 && String::from_utf8_lossy(&answer.body).contains(text), "{reason}: {answer:?}");
+        }
+        let transport = if media == JSON { "http_json" } else { "http_protobuf" };
+        let labels = format!("{{signal=\"traces\",transport=\"{transport}\",outcome=\"{reason}\"}}");
+        assert_eq!(door.metric(&format!("sessionfold_receive_requests_total{labels}")), 3);
+        let lines = log::lines();
+        assert!(lines.lines().count() == 1 && lines.contains(text), "{lines}");
+    }
+    let door = open().await;
+    let answer = door.call(TRACES, &[], frame(0, &json)).await;
+    assert!(answer.grpc() == Code::InvalidArgument && answer.grpc_message().contains("the body is JSON"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn grpc_at_the_path_of_http_and_http_at_that_of_grpc_are_told_apart() {
+    let door = open().await;
+    let answer = door.post("/v1/traces", &[("content-type", "application/grpc")], frame(0, &encoded(vec![good(1)]))).await;
+    assert!(answer.status == 415 && answer.text().starts_with("this is gRPC, sent to the path of OTLP over HTTP"), "{answer:?}");
+    let answer = door.call("/v1/traces", &[], frame(0, &encoded(vec![good(1)]))).await;
+    assert!(answer.grpc() == Code::Unimplemented && answer.grpc_message().starts_with("this is gRPC, sent to the path"), "{answer:?}");
+    let answer = door.post(TRACES, &[JSON], "{}").await;
+    assert!(answer.status == 415 && answer.text().contains("OTLP over HTTP is POST /v1/traces"), "{answer:?}");
+    for (transport, reason, n) in [("http", "grpc_over_http", 2), ("grpc", "not_grpc", 1)] {
+        let labels = format!("{{signal=\"traces\",transport=\"{transport}\",outcome=\"{reason}\"}}");
+        assert_eq!(door.metric(&format!("sessionfold_receive_requests_total{labels}")), n);
+    }
+}
+
+#[tokio::test]
 async fn a_value_nested_too_deep_costs_its_span_only_in_json_too() {
     let door = open().await;
     let value = format!("{}{{}}{}", r#"{"arrayValue":{"values":["#.repeat(45), "]}}".repeat(45));
