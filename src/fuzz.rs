@@ -26,7 +26,7 @@ pub struct Target {
     pub check: fn(&[u8]),
 }
 
-pub static TARGETS: [Target; 18] = [
+pub static TARGETS: [Target; 19] = [
     Target { name: "answer", check: tempo::fuzz::check_answer },
     Target { name: "body", check: ingest::fuzz::check_body },
     Target { name: "count", check: ingest::fuzz::check_count },
@@ -41,6 +41,7 @@ pub static TARGETS: [Target; 18] = [
     Target { name: "posts", check: conventions::fuzz::check_posts },
     Target { name: "prices", check: prices::fuzz::check_prices },
     Target { name: "query", check: params::fuzz::check_query },
+    Target { name: "repair", check: wire::fuzz::check_repair },
     Target { name: "rewrite", check: wire::fuzz::check_rewrite },
     Target { name: "stamp", check: wire::fuzz::check_stamp },
     Target { name: "stored", check: wire::fuzz::check_stored },

@@ -4,6 +4,7 @@
 //! - A connection that says nothing, or never ends its headers, is closed. So is an HTTP/2 peer that stops answering pings.
 //! - A handshake has a time limit. Who speaks plainly where TLS is spoken is told so, and the other way round.
 //! - When there are as many connections as allowed, new ones wait in the kernel's queue until one ends.
+//! - Who ends their side of an HTTP/1.1 connection after a whole POST gets the answer (`ingest/peer.rs`).
 //! - On shutdown: no new connection, requests in flight are finished, idle connections closed; what is left at the deadline is dropped.
 
 pub mod gate;
@@ -40,7 +41,7 @@ use tower::ServiceExt;
 use self::rewound::Rewound;
 use self::tls::Tls;
 use crate::bounds::lanes::ConnectionReads;
-use crate::ingest::Notices;
+use crate::ingest::{Answering, Notices, Peer, Whole};
 
 pub use self::metrics::Metrics;
 
@@ -287,7 +288,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let reads = ConnectionReads::default();
-    let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request, peer, reads.clone()));
+    let other_end = stream.peer();
+    let service = service_fn(move |request: Request<Incoming>| {
+        // Said before hyper reads on.
+        let is_held = request.version() < http::Version::HTTP_2 && request.method() == http::Method::POST;
+        let answering = is_held.then(|| other_end.answering());
+        answer(router.clone(), request, peer, reads.clone(), (other_end.clone(), answering))
+    });
     let builder = builder(server);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
@@ -308,11 +315,20 @@ async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
     reads: ConnectionReads,
+    (other_end, answering): (Peer, Option<Answering>),
 ) -> Result<Response<Body>, Infallible> {
-    let mut request = request.map(Body::new);
+    let mut request = match &answering {
+        Some(_) => request.map(|body| Whole::body(body, other_end.clone())),
+        None => request.map(Body::new),
+    };
     request.extensions_mut().insert(ConnectInfo(peer));
     request.extensions_mut().insert(reads);
-    router.oneshot(request).await
+    if answering.is_some() {
+        request.extensions_mut().insert(other_end);
+    }
+    let response = router.oneshot(request).await;
+    drop(answering);
+    response
 }
 
 // === impl Server ===

@@ -157,7 +157,9 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
         .merge(access.for_browsers(ingest::router(receiver.clone())))
         .merge(access.for_browsers(observe))
         .merge(ui::router(pages))
-        .fallback(ingest::unknown);
+        .fallback(ingest::unknown_page);
+    let intake = access.for_browsers(ingest::intake(receiver.clone()));
+    let http_router = ingest::anywhere(receiver.clone(), intake, http_router);
     let http_router = lag::announce(answers::bounded(http_router, memory.clone()), shown);
     let otlp_router = answers::bounded(access.for_browsers(ingest::otlp_router(receiver)), memory);
     let routers = [otlp_router.clone(), otlp_router, http_router];

@@ -4,6 +4,8 @@
 //! - Any one valid credential suffices. An unknown one beside it never spoils it: every Django application on the same host leaves a
 //!   `sessionid` cookie behind.
 //! - Keys are held as hashes and compared in constant time over all keys, without an early exit.
+//! - The password of `Authorization: Basic`, and its user, may be keys that send, and are heeded of programs only: a browser that has one
+//!   sends it on its own, as it does cookies.
 //! - Wrong keys are slowed by address, at every door; a right key never is. Cookies are not counted: browsers send them on their own.
 //! - Keys can be replaced while it runs; whether there are keys at all cannot.
 //! - Never logs, prints or returns a key or a token.
@@ -24,10 +26,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::ConnectInfo;
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::{AUTHORIZATION, COOKIE, ORIGIN};
 use http::{Extensions, HeaderMap, StatusCode};
 
 use crate::model::ids::Tenant;
+use crate::wire::json_text::decode_base64;
 
 pub use exposure::exposure_error;
 pub use keys::{InvalidKey, KEY_MAX_BYTES, KEY_MIN_BYTES, KeyEntry, Keys, STRONG_KEY_MIN_BYTES, Secret, is_well_formed};
@@ -45,6 +48,12 @@ pub const CHALLENGE: &str = "Bearer realm=\"sessionfold\"";
 
 /// Credentials looked at in one request; more are ignored, so that a request cannot buy unbounded comparisons.
 const CREDENTIALS_MAX: usize = 16;
+
+/// What browsers say of where a request comes from; no page can leave it out.
+const FETCH_SITE: &str = "sec-fetch-site";
+
+/// Of a `Basic` credential, in base64: two keys, and some room.
+const BASIC_MAX_BYTES: usize = 1024;
 
 /// What a caller wants to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -137,7 +146,8 @@ impl Authenticator {
         let Some(keys) = self.keys() else { return Ok(Tenant::default()) };
         let mut denied = Denied::Missing;
         let mut is_guess = false;
-        for presented in credentials(headers).take(CREDENTIALS_MAX) {
+        let basics = if need == Right::Ingest { basics(headers) } else { Vec::new() };
+        for presented in credentials(headers, &basics).take(CREDENTIALS_MAX) {
             let (secret, is_cookie) = match presented {
                 Credential::Key(secret) => (secret, false),
                 Credential::Cookie(secret) => (secret, true),
@@ -233,18 +243,39 @@ enum Credential<'a> {
     Cookie(&'a [u8]),
 }
 
-/// Every credential of a request: keys first, then cookies, each in the order sent.
-fn credentials(headers: &HeaderMap) -> impl Iterator<Item = Credential<'_>> {
+/// Every credential of a request: keys first, then those of `Basic`, then cookies, each in the order sent.
+fn credentials<'a>(headers: &'a HeaderMap, basics: &'a [Vec<u8>]) -> impl Iterator<Item = Credential<'a>> {
     let keys = headers.get_all(KEY_HEADER).iter().map(|value| value.as_bytes().trim_ascii());
     let bearers = headers.get_all(AUTHORIZATION).iter().filter_map(|value| bearer(value.as_bytes()));
     let cookies = headers.get_all(COOKIE).iter().flat_map(|value| session_cookies(value.as_bytes()));
-    keys.chain(bearers).map(Credential::Key).chain(cookies.map(Credential::Cookie))
+    keys.chain(bearers).chain(basics.iter().map(Vec::as_slice)).map(Credential::Key).chain(cookies.map(Credential::Cookie))
 }
 
 /// The token of `Bearer TOKEN`; the scheme's case does not matter (RFC 9110, section 11.1).
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.trim_ascii().split_at_checked("bearer".len())?;
     (scheme.eq_ignore_ascii_case(b"bearer") && token.first() == Some(&b' ')).then(|| token.trim_ascii())
+}
+
+/// The password and the user of each `Basic` credential (RFC 7617), which is how Langfuse's SDK sends its two keys; none where a browser
+/// asks.
+fn basics(headers: &HeaderMap) -> Vec<Vec<u8>> {
+    if headers.contains_key(ORIGIN) || headers.contains_key(FETCH_SITE) {
+        return Vec::new();
+    }
+    let pairs = headers.get_all(AUTHORIZATION).iter().take(CREDENTIALS_MAX).filter_map(|value| basic(value.as_bytes()));
+    pairs.flat_map(|(user, password)| [password, user]).collect()
+}
+
+/// The user and the password of `Basic BASE64`.
+fn basic(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (scheme, encoded) = value.trim_ascii().split_at_checked("basic".len())?;
+    if !scheme.eq_ignore_ascii_case(b"basic") || encoded.first() != Some(&b' ') || encoded.len() > BASIC_MAX_BYTES {
+        return None;
+    }
+    let pair = decode_base64(std::str::from_utf8(encoded.trim_ascii()).ok()?)?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    Some((pair[..colon].to_vec(), pair[colon + 1..].to_vec()))
 }
 
 /// The values of [`SESSION_COOKIES`] in one `Cookie` header.

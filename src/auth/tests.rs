@@ -39,6 +39,65 @@ fn a_key_is_taken_from_either_header_with_its_tenant_and_rights() {
     check(&[("x-wax-key", READER)], Right::Ingest, Err(Denied::WrongRight));
 }
 
+/// `Basic` with this user and password.
+fn basic(pair: &str) -> String {
+    let encoded: String = match pair {
+        "pk-lf-1:writer-key" => "cGstbGYtMTp3cml0ZXIta2V5",
+        "writer-key:" => "d3JpdGVyLWtleTo=",
+        "writer-key:both-rights" => "d3JpdGVyLWtleTpib3RoLXJpZ2h0cw==",
+        "pk:reader-key" => "cGs6cmVhZGVyLWtleQ==",
+        "pk:both-rights" => "cGs6Ym90aC1yaWdodHM=",
+        "pk:no-such-key" => "cGs6bm8tc3VjaC1rZXk=",
+        "writer-key" => "d3JpdGVyLWtleQ==",
+        _ => panic!("{pair}"),
+    }
+    .into();
+    format!("Basic {encoded}")
+}
+
+/// Langfuse's SDK sends its public key as the user and its secret key as the password.
+#[test]
+fn a_program_may_send_its_key_as_a_password_or_a_user() {
+    for pair in ["pk-lf-1:writer-key", "writer-key:"] {
+        check(&[("authorization", &basic(pair))], Right::Ingest, Ok("blue"));
+        check(&[("authorization", &basic(pair).replace("Basic ", "basic  "))], Right::Ingest, Ok("blue"));
+    }
+    // Of two keys the password is the one.
+    check(&[("authorization", &basic("writer-key:both-rights"))], Right::Ingest, Ok("red"));
+    check(&[("authorization", &basic("pk:reader-key"))], Right::Ingest, Err(Denied::WrongRight));
+    for value in [basic("pk:no-such-key"), basic("writer-key"), basic("writer-key:").replace(' ', ""), "Basic !".into(), "Basic".into()] {
+        check(&[("authorization", &value)], Right::Ingest, Err(Denied::Missing));
+    }
+    let long = format!("Basic {}{}", "A".repeat(2_000), &basic("pk-lf-1:writer-key")[6..]);
+    check(&[("authorization", &long)], Right::Ingest, Err(Denied::Missing));
+}
+
+/// Who once typed a name and a password for this host has a browser that sends them along with whatever any page makes it ask for.
+#[test]
+fn what_a_browser_sends_on_its_own_opens_nothing() {
+    let known = basic("pk:both-rights");
+    check(&[("authorization", &known)], Right::Ingest, Ok("red"));
+    check(&[("authorization", &known)], Right::Read, Err(Denied::Missing));
+    for (name, value) in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-origin")] {
+        check(&[("authorization", &known), (name, value)], Right::Ingest, Err(Denied::Missing));
+        check(&[("authorization", &known), (name, value), ("x-wax-key", WRITER)], Right::Ingest, Ok("blue"));
+    }
+}
+
+#[test]
+fn wrong_passwords_are_slowed_as_wrong_keys_are_and_those_of_readers_are_nobodys_business() {
+    let authenticator = authenticator();
+    let (now, office) = (Instant::now(), "192.0.2.7".parse().ok());
+    let guess = headers(&[("authorization", &basic("pk:no-such-key"))]);
+    for _ in 0..50 {
+        assert_eq!(authenticator.from_headers_at(&guess, office, Right::Read, now), Err(Denied::Missing));
+    }
+    for _ in 0..10 {
+        assert_eq!(authenticator.from_headers_at(&guess, office, Right::Ingest, now), Err(Denied::Missing));
+    }
+    assert!(matches!(authenticator.from_headers_at(&guess, office, Right::Ingest, now), Err(Denied::Slowed(_))));
+}
+
 #[test]
 fn nothing_unknown_lets_anyone_in() {
     check(&[], Right::Read, Err(Denied::Missing));

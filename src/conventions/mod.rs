@@ -54,6 +54,8 @@ pub fn resource_keys() -> impl Iterator<Item = &'static str> {
 #[repr(u8)]
 pub enum Oddity {
     SessionIdTooLong,
+    /// A session id that is neither text nor a whole number.
+    SessionIdWrongType,
     CostInvalid,
     TokensInvalid,
     FarFuture,
@@ -87,7 +89,7 @@ struct Scalars<'a> {
 
 /// A set of [`Oddity`].
 #[derive(Clone, Copy, Default)]
-struct Oddities(u8);
+struct Oddities(u16);
 
 /// Reads one inspected span; `None` if its ids are not valid, or if it is a correction of our own. `resource` are the attributes of its resource, the last resort for a session
 /// id, and only for a span without a parent: a span below another has its session from there.
@@ -190,8 +192,9 @@ fn labels(
 // === impl Oddity ===
 
 impl Oddity {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SessionIdTooLong,
+        Self::SessionIdWrongType,
         Self::CostInvalid,
         Self::TokensInvalid,
         Self::FarFuture,
@@ -204,6 +207,7 @@ impl Oddity {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SessionIdTooLong => "session_id_too_long",
+            Self::SessionIdWrongType => "session_id_wrong_type",
             Self::CostInvalid => "cost_invalid",
             Self::TokensInvalid => "tokens_invalid",
             Self::FarFuture => "far_future",

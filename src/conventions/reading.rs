@@ -51,7 +51,7 @@ impl<'a> Said<'a> {
         for (number, value) in known.values {
             let row = &ROWS[usize::from(number)];
             match row.meaning {
-                Meaning::Session => answer(&mut said.session, id(value)),
+                Meaning::Session => answer(&mut said.session, session_id(value, oddities)),
                 Meaning::RunId => answer(&mut said.run_id, id(value).map(cut_id)),
                 Meaning::Agent => answer(&mut said.agent, name(value)),
                 Meaning::EntityName => entity = name(value),
@@ -92,7 +92,7 @@ impl<'a> Said<'a> {
     pub(super) fn session(&self, resource: &[Attribute<'_>], oddities: &mut Oddities) -> Option<SessionId> {
         let session = match &self.session {
             Some(id) => SessionId::new(id),
-            None => SessionId::new(&session_of(resource)?),
+            None => SessionId::new(&session_of(resource, oddities)?),
         };
         if session.is_none() {
             oddities.insert(Oddity::SessionIdTooLong);
@@ -102,11 +102,11 @@ impl<'a> Said<'a> {
 }
 
 /// The session id among the attributes of a resource.
-fn session_of<'a>(resource: &[Attribute<'a>]) -> Option<Cow<'a, str>> {
+fn session_of<'a>(resource: &[Attribute<'a>], oddities: &mut Oddities) -> Option<Cow<'a, str>> {
     let of_session = |number: u8| ROWS[usize::from(number)].meaning == Meaning::Session;
     let ids = resource.iter().filter_map(|attribute| {
         let number = row_number(attribute.key).filter(|&number| of_session(number))?;
-        Some((number, id(attribute.value)?))
+        Some((number, session_id(attribute.value, oddities)?))
     });
     ids.min_by_key(|(number, _)| *number).map(|(_, id)| id)
 }
@@ -160,6 +160,14 @@ fn id(value: Value<'_>) -> Option<Cow<'_, str>> {
         Value::Int(number) => Some(Cow::Owned(number.to_string())),
         _ => None,
     }
+}
+
+/// What names a session; what is there and cannot is noted.
+fn session_id<'a>(value: Value<'a>, oddities: &mut Oddities) -> Option<Cow<'a, str>> {
+    if !matches!(value, Value::Empty | Value::Str(_) | Value::Int(_)) {
+        oddities.insert(Oddity::SessionIdWrongType);
+    }
+    id(value)
 }
 
 fn cut_id(id: Cow<'_, str>) -> Cow<'_, str> {

@@ -40,14 +40,17 @@ const PREFIX_BYTES: usize = 5;
 
 /// `Export` of one of the OTLP services, any method.
 pub(super) async fn export(receiver: Receiver, signal: Signal, request: Request) -> Response {
+    let arrived = Instant::now();
     if request.method() != Method::POST {
         let allow = [(http::header::ALLOW, "POST")];
         return (StatusCode::METHOD_NOT_ALLOWED, allow, "this path is a gRPC method\n").into_response();
     }
     if !is_grpc(request.headers()) {
-        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "this path is a gRPC method; OTLP over HTTP is POST /v1/traces\n").into_response();
+        let refusal = Refusal::NotGrpc;
+        let response = (refusal.http_status(), format!("{refusal}\n")).into_response();
+        receiver.record(signal, "grpc", arrived, &Err(refusal));
+        return response;
     }
-    let arrived = Instant::now();
     let (parts, mut body) = request.into_parts();
     let answer = answer(&receiver, signal, &parts, &mut body).await;
     receiver.record(signal, "grpc", arrived, &answer);
@@ -119,7 +122,7 @@ fn success(message: &[u8]) -> Response {
     response
 }
 
-fn failure(status: Status) -> Response {
+pub(super) fn failure(status: Status) -> Response {
     let mut response = status.into_http::<Body>();
     response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding::ACCEPTED));
     response

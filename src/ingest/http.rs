@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 use super::Signal;
 use super::body;
 use super::encoding::{self, Coding};
+use super::grpc;
 use super::receiver::Receiver;
 use super::refusal::Refusal;
 use super::reply::Taken;
@@ -19,7 +20,7 @@ use crate::auth::CHALLENGE;
 
 /// A content type we read, and answer in. Its name goes back just as the OTLP specification demands: the one that was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Media {
+pub(super) struct Media {
     name: &'static str,
     format: Format,
 }
@@ -41,6 +42,8 @@ pub(super) async fn export(receiver: Receiver, signal: Signal, request: Request)
     }
     receiver.record(signal, media.map_or("http", Media::transport), arrived, &answer);
     match (answer, media) {
+        // In the language of whoever asked: a gRPC client shows nothing of any other answer.
+        (Err(refusal @ Refusal::GrpcOverHttp), None) if parts.version >= Version::HTTP_2 => grpc::failure(refusal.to_status()),
         (Ok(taken), Some(media)) => media.response(media.success(signal, &taken)),
         (Ok(_), None) => Refusal::Internal.http_status().into_response(),
         (Err(refusal), media) => refused(&refusal, media),
@@ -53,6 +56,9 @@ async fn answer(receiver: &Receiver, signal: Signal, parts: &Parts, body: &mut a
     }
     let (tenant, via) = (receiver.sender(parts)?, receiver.via(&parts.headers)?);
     let Some(media) = Media::of(&parts.headers) else {
+        if grpc::is_grpc(&parts.headers) {
+            return Err(Refusal::GrpcOverHttp);
+        }
         let sent = parts.headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).chars().take(100).collect());
         return Err(Refusal::MediaType(sent.unwrap_or_default()));
     };
@@ -90,13 +96,13 @@ fn refused(refusal: &Refusal, media: Option<Media>) -> Response {
 
 impl Media {
     /// The content type of a request, without its parameters.
-    fn of(headers: &HeaderMap) -> Option<Self> {
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
         let name = value.split(';').next()?.trim();
         MEDIA.into_iter().find(|media| media.name.eq_ignore_ascii_case(name))
     }
 
-    fn transport(self) -> &'static str {
+    pub(super) fn transport(self) -> &'static str {
         match self.format {
             Format::Protobuf => "http_protobuf",
             Format::Json => "http_json",

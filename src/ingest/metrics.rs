@@ -24,6 +24,10 @@ pub struct Metrics {
     pub spans_accepted: Counter,
     /// Spans taken out of requests whose other spans were accepted.
     pub spans_rejected: Family<ReasonLabels, Counter>,
+    /// Texts that could not be read and were repaired, in spans that were taken.
+    pub texts_repaired: Family<ReasonLabels, Counter>,
+    /// Spans whose times are in another unit than nanoseconds.
+    pub spans_in_other_unit: Family<UnitLabels, Counter>,
     /// Log records and metric points, which are not stored here.
     pub records_rejected: Family<SignalLabels, Counter>,
     /// Bytes of bodies read, as they came over the wire.
@@ -48,11 +52,11 @@ pub(super) const WAXELL: &str = "waxell";
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub struct RequestLabels {
-    /// `traces`, `logs` or `metrics`.
+    /// `traces`, `logs` or `metrics`; `unknown` for what was sent to a path that is nobody's.
     pub signal: &'static str,
     /// `grpc`, `http_protobuf`, `http_json`, or `http` where the content type was neither.
     pub transport: &'static str,
-    /// `accepted`, `partial`, or the reason of a refusal.
+    /// `accepted`, `partial`, `misplaced` for what is no traces, `unknown_path`, or the reason of a refusal.
     pub outcome: &'static str,
 }
 
@@ -67,6 +71,11 @@ pub struct PostLabels {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub struct ReasonLabels {
     pub reason: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct UnitLabels {
+    pub unit: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -94,6 +103,10 @@ impl Metrics {
         registry.register("posts", "Requests of the Waxell SDK's HTTP path", self.posts.clone());
         registry.register("spans_accepted", "Spans that are durable", self.spans_accepted.clone());
         registry.register("spans_rejected", "Spans taken out of requests, by reason", self.spans_rejected.clone());
+        let help = "Texts that could not be read and were repaired, by reason: invalid_utf8, half_surrogate (in JSON)";
+        registry.register("texts_repaired", help, self.texts_repaired.clone());
+        let help = "Spans whose times look like another unit than nanoseconds, by that unit";
+        registry.register("spans_in_other_unit", help, self.spans_in_other_unit.clone());
         registry.register("records_rejected", "Log records and metric points, which are not stored here", self.records_rejected.clone());
         registry.register("body_bytes", "Bytes of request bodies as they came over the wire", self.body_bytes.clone());
         let help = "Time from the head of a request to its answer, of requests that were taken, by door and content coding";
@@ -110,6 +123,8 @@ impl Default for Metrics {
             posts: Family::default(),
             spans_accepted: Counter::default(),
             spans_rejected: Family::default(),
+            texts_repaired: Family::default(),
+            spans_in_other_unit: Family::default(),
             records_rejected: Family::default(),
             body_bytes: Counter::default(),
             durations: Family::new_with_constructor(histogram),
@@ -135,14 +150,18 @@ mod tests {
         metrics.register(&admission, &mut registry);
         let _permit = admission.admit(42);
         metrics.requests.get_or_create(&RequestLabels { signal: "traces", transport: "grpc", outcome: "accepted" }).inc();
-        metrics.spans_rejected.get_or_create(&ReasonLabels { reason: "invalid_utf8" }).inc_by(3);
+        metrics.spans_rejected.get_or_create(&ReasonLabels { reason: "too_deep" }).inc_by(3);
+        metrics.texts_repaired.get_or_create(&ReasonLabels { reason: "invalid_utf8" }).inc_by(2);
+        metrics.spans_in_other_unit.get_or_create(&UnitLabels { unit: "seconds" }).inc();
         metrics.records_rejected.get_or_create(&SignalLabels { signal: "logs" }).inc();
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
             "sessionfold_receive_requests_total{signal=\"traces\",transport=\"grpc\",outcome=\"accepted\"} 1",
             "sessionfold_receive_spans_accepted_total 0",
-            "sessionfold_receive_spans_rejected_total{reason=\"invalid_utf8\"} 3",
+            "sessionfold_receive_spans_rejected_total{reason=\"too_deep\"} 3",
+            "sessionfold_receive_texts_repaired_total{reason=\"invalid_utf8\"} 2",
+            "sessionfold_receive_spans_in_other_unit_total{unit=\"seconds\"} 1",
             "sessionfold_receive_records_rejected_total{signal=\"logs\"} 1",
             "sessionfold_receive_body_bytes_total 0",
             "sessionfold_receive_inflight_bytes 42",

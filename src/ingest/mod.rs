@@ -1,13 +1,15 @@
 //! Layer 6: the doors that traces come in by: OTLP over gRPC and over HTTP, on one router, and the Waxell SDK's own HTTP path (`observe`).
 //!
 //! - A request is answered with success only after the store says that it is durable.
-//! - A span that is not well formed is taken out and named in a partial success; the rest of its request is kept, byte for byte.
+//! - A span that is not well formed is taken out and named in a partial success; the rest of its request is kept, byte for byte, but for
+//!   text that is not UTF-8, which is repaired.
 //! - Bodies are read under three limits: bytes of one request (on the wire and decompressed), bytes of all requests in flight, and time.
 //!   Nothing waits: what does not fit is refused at once (the table is in [`refusal`]).
 //! - Logs and metrics are turned away in a way that keeps an SDK quiet: a success that rejects every record and says why.
 //! - Never decodes spans into objects, never looks into an attribute, never forwards.
 
 mod admission;
+mod anywhere;
 mod body;
 mod count;
 mod encoding;
@@ -16,8 +18,11 @@ pub mod fuzz;
 mod grpc;
 mod http;
 mod metrics;
+mod mistaken;
+mod noticed;
 mod notices;
 pub mod observe;
+mod peer;
 mod posts;
 mod receiver;
 pub mod refusal;
@@ -26,13 +31,14 @@ mod screen;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 pub use admission::{Admission, Permit};
+pub use anywhere::{anywhere, intake, is_export, unknown_page};
 pub use encoding::Coding;
-pub use metrics::{Metrics, ReasonLabels, RequestLabels, SignalLabels};
+pub use metrics::{Metrics, ReasonLabels, RequestLabels, SignalLabels, UnitLabels};
 pub use notices::Notices;
+pub use peer::{Answering, Peer, Whole};
 pub use receiver::{InstanceMark, Options, Receiver};
 
 /// What kind of telemetry a request carries.
@@ -47,41 +53,46 @@ enum Signal {
 /// methods of the three OTLP services. It has no fallback, so it can be merged into another router.
 pub fn router(receiver: Receiver) -> Router {
     let mut router = Router::new();
-    for signal in [Signal::Traces, Signal::Logs, Signal::Metrics] {
+    for signal in Signal::ALL {
         let over_http = move |State(receiver): State<Receiver>, request: Request| http::export(receiver, signal, request);
         let over_grpc = move |State(receiver): State<Receiver>, request: Request| grpc::export(receiver, signal, request);
-        let path = format!("/v1/{}", signal.as_str());
-        router = router.route(&path, any(over_http)).route(&format!("{path}/"), any(over_http)).route(signal.grpc_path(), any(over_grpc));
+        let path = signal.http_path();
+        router = router.route(path, any(over_http)).route(&format!("{path}/"), any(over_http)).route(signal.grpc_path(), any(over_grpc));
     }
     router.with_state(receiver)
 }
 
-/// [`router`] for a port that serves nothing else: what is not OTLP is told what is.
+/// [`router`] for a port that serves nothing else, below any path: what is not OTLP is told what is.
 pub fn otlp_router(receiver: Receiver) -> Router {
-    router(receiver).fallback(unknown)
-}
-
-/// The answer to a path that is not ours, in the language of whoever asked.
-pub async fn unknown(request: Request) -> Response {
-    if grpc::is_grpc(request.headers()) {
-        return grpc::unimplemented(request.uri().path());
-    }
-    let text = format!(
-        "nothing is served at {}: this port takes OTLP, over HTTP as POST /v1/traces and over gRPC\n",
-        request.uri().path().chars().take(200).collect::<String>().escape_debug()
-    );
-    (::http::StatusCode::NOT_FOUND, text).into_response()
+    let served = router(receiver.clone()).fallback(anywhere::unknown);
+    anywhere(receiver.clone(), intake(receiver), served)
 }
 
 // === impl Signal ===
 
 impl Signal {
-    /// The label in metrics, and the last part of the HTTP path.
+    const ALL: [Self; 3] = [Self::Traces, Self::Logs, Self::Metrics];
+
+    /// The signal that a path of HTTP ends in, whatever stands before it.
+    fn of_path(path: &str) -> Option<Self> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        Self::ALL.into_iter().find(|signal| path.ends_with(signal.http_path()))
+    }
+
+    /// The label in metrics.
     fn as_str(self) -> &'static str {
         match self {
             Self::Traces => "traces",
             Self::Logs => "logs",
             Self::Metrics => "metrics",
+        }
+    }
+
+    fn http_path(self) -> &'static str {
+        match self {
+            Self::Traces => "/v1/traces",
+            Self::Logs => "/v1/logs",
+            Self::Metrics => "/v1/metrics",
         }
     }
 

@@ -7,6 +7,7 @@ use axum::response::Response;
 
 use super::encoding::Coding;
 use super::metrics::{PostLabels, WAXELL};
+use super::peer::Peer;
 use super::receiver::Receiver;
 use super::refusal::Refusal;
 use crate::clock;
@@ -24,10 +25,21 @@ struct Unanswered {
 
 impl Receiver {
     /// Takes a post; returns once it is durable.
-    pub(super) async fn take_post(&self, tenant: &Tenant, post: RunPost) -> Result<(), Refusal> {
+    pub(super) async fn take_post(&self, tenant: &Tenant, post: RunPost, peer: &Peer) -> Result<(), Refusal> {
         let mut unanswered = Unanswered { store: self.store().clone(), post: Some((tenant.clone(), post.clone())), since: self.now() };
-        let taken = self.store().accept_post(tenant, post).await;
-        unanswered.post = None;
+        let mut accepting = self.store().accept_post(tenant, post);
+        let taken = tokio::select! {
+            biased;
+            taken = &mut accepting => {
+                unanswered.post = None;
+                taken
+            }
+            // Nearly always it has gone; one that only ended its side hears its answer.
+            () = peer.ended() => {
+                drop(unanswered);
+                accepting.await
+            }
+        };
         taken.map_err(|error| self.not_accepted(error))
     }
 

@@ -11,10 +11,12 @@ use prometheus_client::registry::Registry;
 
 use super::Signal;
 use super::admission::Admission;
+use super::anywhere;
 use super::body::{self, Held};
 use super::count;
 use super::encoding::Coding;
-use super::metrics::{Metrics, ReasonLabels, RequestLabels, SignalLabels};
+use super::metrics::{Metrics, ReasonLabels, RequestLabels, SignalLabels, UnitLabels};
+use super::noticed::Noticed;
 use super::notices::Notices;
 use super::refusal::Refusal;
 use super::reply::Taken;
@@ -216,7 +218,7 @@ impl Receiver {
         let screened = compute(&self.shared.screening, coding, format, held, move |held| {
             screen::screen(screen::decode(held, coding, max_request_bytes)?, format, Limits { max_depth })
         });
-        let Screened { held, n_accepted, rejected } = screened.await?;
+        let Screened { held, n_accepted, rejected, noticed } = screened.await?;
         if n_accepted > 0 {
             self.shared.store.accept_spans_via(tenant, held.bytes.clone(), via).await.map_err(|error| self.not_accepted(error))?;
             self.shared.metrics.spans_accepted.inc_by(n_accepted);
@@ -225,11 +227,54 @@ impl Receiver {
             let reason = fault.as_str();
             self.shared.metrics.spans_rejected.get_or_create(&ReasonLabels { reason }).inc_by(*n_spans);
             if let Some(n_spans) = self.shared.notices.due(reason, *n_spans, Instant::now()) {
-                tracing::warn!(reason, n_spans, trace_id = rejected.first_trace_id, "spans were rejected");
+                tracing::warn!(reason, n_spans, trace_id = rejected.first.trace_id, "spans were rejected");
             }
         }
+        self.note(&noticed);
         let n_rejected = rejected.n_spans();
-        Ok(Taken { n_rejected, message: rejected.message(n_accepted + n_rejected), coding })
+        let n_spans = n_accepted + n_rejected;
+        let mut said = noticed.warnings(n_spans);
+        said.extend(rejected.message(n_spans));
+        Ok(Taken { n_rejected, message: said.join("; "), is_misplaced: noticed.misplaced.is_some(), coding })
+    }
+
+    /// Counts what was odd about a request that was taken, and logs it once in a while.
+    fn note(&self, noticed: &Noticed) {
+        let metrics = &self.shared.metrics;
+        for (breakage, n_texts) in &noticed.repaired {
+            let reason = breakage.as_str();
+            metrics.texts_repaired.get_or_create(&ReasonLabels { reason }).inc_by(*n_texts);
+            if let Some(n_texts) = self.shared.notices.due(reason, *n_texts, Instant::now()) {
+                tracing::warn!(
+                    reason,
+                    n_texts,
+                    first = noticed.first_repaired,
+                    "text that cannot be read was repaired, and its spans were kept"
+                );
+            }
+        }
+        for (unit, n_spans) in &noticed.by_time_unit {
+            let (unit, n_spans) = (unit.as_str(), *n_spans as u64);
+            metrics.spans_in_other_unit.get_or_create(&UnitLabels { unit }).inc_by(n_spans);
+            if let Some(n_spans) = self.shared.notices.due(unit, n_spans, Instant::now()) {
+                tracing::warn!(unit, n_spans, "times of spans look like another unit than nanoseconds: their sender has to be corrected");
+            }
+        }
+        if let Some(what) = &noticed.misplaced
+            && let Some(n_requests) = self.shared.notices.due("misplaced", 1, Instant::now())
+        {
+            tracing::warn!(what = what.as_str(), n_requests, "what was sent to /v1/traces holds no traces");
+        }
+    }
+
+    /// Counts what was sent to a path that is nobody's, and logs it once in a while.
+    pub(super) fn record_lost(&self, transport: &'static str, path: &str) {
+        const OUTCOME: &str = "unknown_path";
+        self.shared.metrics.requests.get_or_create(&RequestLabels { signal: "unknown", transport, outcome: OUTCOME }).inc();
+        if let Some(n_requests) = self.shared.notices.due(OUTCOME, 1, Instant::now()) {
+            let path = anywhere::shown(path);
+            tracing::warn!(path, transport, n_requests, "requests came to a path that is nobody's: OTLP over HTTP is POST /v1/traces");
+        }
     }
 
     /// The store's own words go to the log; the sender gets ours.
@@ -265,7 +310,7 @@ impl Receiver {
             tracing::warn!(signal = name, "sessionfold stores traces only: what is sent of this signal is dropped and counted");
         }
         let message = format!("sessionfold stores traces only: all {n_rejected} records of {name} were dropped");
-        Ok(Taken { n_rejected, message, coding })
+        Ok(Taken { n_rejected, message, coding, ..Taken::default() })
     }
 }
 

@@ -38,6 +38,14 @@ pub enum Refusal {
     Method,
     #[error("unsupported content type {0:?}: send application/x-protobuf or application/json, or gRPC over HTTP/2 as application/grpc")]
     MediaType(String),
+    #[error(
+        "this is gRPC, sent to the path of OTLP over HTTP: let the exporter speak gRPC to the address alone, without a path, or let it speak HTTP (http/protobuf) and send application/x-protobuf or application/json"
+    )]
+    GrpcOverHttp,
+    #[error(
+        "this path is a gRPC method, and this is not gRPC: OTLP over HTTP is POST /v1/traces; if the exporter speaks HTTP, set its endpoint to that"
+    )]
+    NotGrpc,
     #[error("unsupported content type {0:?}: what is posted here is application/json")]
     NotJson(String),
     #[error("unsupported content encoding {0:?}: send gzip, zstd, deflate or identity, one at a time")]
@@ -48,6 +56,16 @@ pub enum Refusal {
     Interrupted,
     #[error("no byte of the body came for too long")]
     Slow,
+    #[error(
+        "the body is JSON, and its content type says that it is protobuf: send it as application/json, or let the exporter write protobuf"
+    )]
+    JsonAsProtobuf,
+    #[error("the body is protobuf, and its content type says that it is JSON: send it as application/x-protobuf")]
+    ProtobufAsJson,
+    #[error(
+        "the body is {0}, and Content-Encoding does not say so, or it is compressed twice: send it once compressed, with Content-Encoding: {0}"
+    )]
+    Undeclared(Coding),
     #[error("{0}")]
     Framing(&'static str),
     #[error(transparent)]
@@ -98,9 +116,14 @@ impl Refusal {
             Self::Loop            => row("loop",            400, Code::FailedPrecondition, None),
             Self::Method          => row("method",          405, Code::Unimplemented,      None),
             Self::MediaType(_)    => row("content_type",    415, Code::Unimplemented,      None),
+            Self::GrpcOverHttp    => row("grpc_over_http",  415, Code::Unimplemented,      None),
+            Self::NotGrpc         => row("not_grpc",        415, Code::Unimplemented,      None),
             Self::NotJson(_)      => row("content_type",    415, Code::Unimplemented,      None),
             Self::Encoding(_)     => row("encoding",        415, Code::Unimplemented,      None),
             Self::Corrupt { .. }  => row("corrupt",         400, Code::InvalidArgument,    None),
+            Self::JsonAsProtobuf  => row("json_as_protobuf", 400, Code::InvalidArgument,   None),
+            Self::ProtobufAsJson  => row("protobuf_as_json", 400, Code::InvalidArgument,   None),
+            Self::Undeclared(_)   => row("undeclared_coding", 400, Code::InvalidArgument,  None),
             Self::Interrupted     => row("interrupted",     400, Code::Cancelled,          None),
             Self::Slow            => row("slow_body",       408, Code::DeadlineExceeded,   None),
             Self::Framing(_)      => row("framing",         400, Code::InvalidArgument,    None),
@@ -201,7 +224,12 @@ mod tests {
             Refusal::Loop,
             Refusal::Method,
             Refusal::MediaType("text/plain".into()),
+            Refusal::GrpcOverHttp,
+            Refusal::NotGrpc,
             Refusal::NotJson("text/plain".into()),
+            Refusal::JsonAsProtobuf,
+            Refusal::ProtobufAsJson,
+            Refusal::Undeclared(Coding::Gzip),
             Refusal::Encoding("br".into()),
             Refusal::Corrupt { coding: Coding::Gzip, problem: "x".into() },
             Refusal::Interrupted,

@@ -12,8 +12,10 @@ use super::encoding::Coding;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Taken {
     pub(super) n_rejected: u64,
-    /// Why; empty if nothing was rejected, and then `partial_success` stays unset, as OTLP demands.
+    /// Why, and what else the sender should know; empty if there is nothing, and then `partial_success` stays unset, as OTLP demands.
     pub(super) message: String,
+    /// It held nothing that belongs here.
+    pub(super) is_misplaced: bool,
     /// How the request was compressed, for metrics.
     pub(super) coding: Coding,
 }
@@ -23,11 +25,15 @@ pub(super) struct Taken {
 impl Taken {
     /// The label `outcome` in metrics.
     pub(super) fn outcome(&self) -> &'static str {
-        if self.n_rejected == 0 { "accepted" } else { "partial" }
+        match self.n_rejected {
+            0 if self.is_misplaced => "misplaced",
+            0 => "accepted",
+            _ => "partial",
+        }
     }
 
     pub(super) fn to_protobuf(&self, signal: Signal) -> Vec<u8> {
-        if self.n_rejected == 0 {
+        if self.is_plain() {
             return Vec::new();
         }
         let (rejected, error_message) = (i64::try_from(self.n_rejected).unwrap_or(i64::MAX), self.message.clone());
@@ -47,9 +53,13 @@ impl Taken {
         }
     }
 
+    fn is_plain(&self) -> bool {
+        self.n_rejected == 0 && self.message.is_empty()
+    }
+
     /// Protobuf's JSON mapping: 64-bit integers are strings, and what is unset is absent.
     pub(super) fn to_json(&self, signal: Signal) -> Vec<u8> {
-        if self.n_rejected == 0 {
+        if self.is_plain() {
             return b"{}".to_vec();
         }
         let field = match signal {

@@ -1,12 +1,18 @@
-//! From a body as it came to the bytes that are journaled: decompressed, turned into protobuf, inspected, bad spans taken out.
+//! From a body as it came to the bytes that are journaled: decompressed, turned into protobuf, inspected, text repaired, bad spans taken out.
 //!
 //! Pure: no clock, no I/O. A large body is screened on a blocking thread.
 
 use super::body::Held;
 use super::encoding::Coding;
+use super::mistaken::mistaken;
+use super::noticed::Noticed;
 use super::refusal::Refusal;
 use crate::wire::inspect::{self, Inspection, Limits, SpanFault};
 use crate::wire::json;
+use crate::wire::json_mend::{self, Breakage};
+use crate::wire::misplaced;
+use crate::wire::otlp::Span;
+use crate::wire::repair::{self, Repaired};
 use crate::wire::rewrite::{self, Edit};
 
 /// How the message itself is written.
@@ -23,6 +29,7 @@ pub(super) struct Screened {
     pub(super) held: Held,
     pub(super) n_accepted: u64,
     pub(super) rejected: Rejected,
+    pub(super) noticed: Noticed,
 }
 
 /// The spans that were taken out.
@@ -30,8 +37,16 @@ pub(super) struct Screened {
 pub(super) struct Rejected {
     /// How many, by why; each reason once, the most frequent first.
     pub(super) by_fault: Vec<(SpanFault, u64)>,
-    /// The trace id of the first, in hexadecimal, whatever its length.
-    pub(super) first_trace_id: String,
+    pub(super) first: First,
+}
+
+/// The first span that was taken out.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct First {
+    /// In hexadecimal, whatever its length.
+    pub(super) trace_id: String,
+    /// What is wrong with an id of it, in words; empty if nothing more can be said.
+    detail: String,
 }
 
 /// Undoes the coding and leaves the message in the format it was sent in.
@@ -46,26 +61,28 @@ pub(super) fn decode(held: Held, coding: Coding, max_bytes: usize) -> Result<Hel
     Ok(Held { bytes: plain.into(), permit })
 }
 
-/// Checks every byte of a decoded request and takes out the spans that cannot be kept.
+/// Checks every byte of a decoded request, repairs its text and takes out the spans that cannot be kept.
 pub(super) fn screen(held: Held, format: Format, limits: Limits) -> Result<Screened, Refusal> {
-    let held = match format {
-        Format::Protobuf => held,
+    let (held, mut noticed) = match format {
+        Format::Protobuf => (held, Noticed::default()),
         Format::Json => to_protobuf(held)?,
     };
-    let Inspection { n_spans, faults } = inspect::inspect(&held.bytes, limits)?;
+    let Inspection { n_spans, faults, n_broken_texts, repair_bytes, by_time_unit } =
+        inspect::inspect(&held.bytes, limits).map_err(|malformed| mistaken(&held.bytes, format).unwrap_or(malformed.into()))?;
+    noticed.by_time_unit = by_time_unit;
+    let held = if n_broken_texts > 0 { repaired(held, (n_broken_texts, repair_bytes), &mut noticed)? } else { held };
     if faults.is_empty() {
-        return Ok(Screened { held, n_accepted: n_spans as u64, rejected: Rejected::default() });
+        return Ok(Screened { held, n_accepted: n_spans as u64, rejected: Rejected::default(), noticed });
     }
     let Held { bytes, mut permit } = held;
-    let mut first_trace_id = None;
-    let mut bad = faults.iter().map(|(ordinal, _)| *ordinal).peekable();
+    let mut first = None;
+    let mut bad = faults.iter().peekable();
     permit.grow(bytes.len())?;
     let kept = rewrite::rewrite(&bytes, |ordinal, span| {
-        if bad.next_if_eq(&ordinal).is_none() {
+        let Some((_, fault)) = bad.next_if(|(bad, _)| *bad == ordinal) else {
             return Edit::Keep;
-        }
-        // An id of a wrong length can be as long as the request: 32 bytes are enough to recognize it.
-        first_trace_id.get_or_insert_with(|| hex(&span.trace_id[..span.trace_id.len().min(32)]));
+        };
+        first.get_or_insert_with(|| First::of(span, *fault));
         Edit::Drop
     })?;
     drop(bytes);
@@ -74,18 +91,53 @@ pub(super) fn screen(held: Held, format: Format, limits: Limits) -> Result<Scree
     Ok(Screened {
         held: Held { bytes: kept.into(), permit },
         n_accepted: (n_spans as u64).saturating_sub(n_rejected),
-        rejected: Rejected { by_fault: tally(&faults), first_trace_id: first_trace_id.unwrap_or_default() },
+        rejected: Rejected { by_fault: tally(&faults), first: first.unwrap_or_default() },
+        noticed,
     })
 }
 
-fn to_protobuf(held: Held) -> Result<Held, Refusal> {
-    let Held { bytes, mut permit } = held;
-    let encoded = json::to_protobuf(&bytes)?;
+/// The request that says the same as OTLP/JSON, whose text is mended where it must be.
+fn to_protobuf(held: Held) -> Result<(Held, Noticed), Refusal> {
+    let Held { mut bytes, mut permit } = held;
+    let mut noticed = Noticed::default();
+    let encoded = match json::to_protobuf(&bytes) {
+        Ok(encoded) => encoded,
+        Err(error) => {
+            if let Some(refusal) = mistaken(&bytes, Format::Json) {
+                return Err(refusal);
+            }
+            permit.grow(bytes.len())?;
+            let Some(mended) = json_mend::mend(&bytes) else {
+                return Err(error.into());
+            };
+            bytes = mended.json.into();
+            let encoded = json::to_protobuf(&bytes)?;
+            let by_breakage = [(Breakage::InvalidUtf8, mended.n_invalid_utf8), (Breakage::HalfSurrogate, mended.n_half_surrogates)];
+            noticed.repaired = by_breakage.into_iter().filter(|(_, n_texts)| *n_texts > 0).collect();
+            noticed.first_repaired = error.0;
+            encoded
+        }
+    };
+    if encoded.is_empty() {
+        noticed.misplaced = misplaced::misplaced(&bytes);
+    }
     drop(bytes);
     let n_bytes = encoded.len();
     permit.grow(n_bytes.saturating_sub(usize::try_from(permit.bytes()).unwrap_or(usize::MAX)))?;
     permit.shrink_to(n_bytes);
-    Ok(Held { bytes: encoded.into(), permit })
+    Ok((Held { bytes: encoded.into(), permit }, noticed))
+}
+
+/// The same request with text that can be read.
+fn repaired(held: Held, (n_texts, more_bytes): (usize, usize), noticed: &mut Noticed) -> Result<Held, Refusal> {
+    let Held { bytes, mut permit } = held;
+    permit.grow(bytes.len().saturating_add(more_bytes))?;
+    let Repaired { bytes: kept, first } = repair::repair(&bytes, more_bytes)?;
+    drop(bytes);
+    permit.shrink_to(kept.len());
+    noticed.repaired.push((Breakage::InvalidUtf8, n_texts as u64));
+    noticed.first_repaired = first;
+    Ok(Held { bytes: kept.into(), permit })
 }
 
 fn tally(faults: &[(usize, SpanFault)]) -> Vec<(SpanFault, u64)> {
@@ -111,14 +163,38 @@ impl Rejected {
         self.by_fault.iter().map(|(_, n)| n).sum()
     }
 
-    /// What the sender is told of a request of `n_total` spans; empty if nothing was rejected.
-    pub(super) fn message(&self, n_total: u64) -> String {
+    /// What the sender is told of a request of `n_total` spans, if any was rejected.
+    pub(super) fn message(&self, n_total: u64) -> Option<String> {
         if self.by_fault.is_empty() {
-            return String::new();
+            return None;
         }
         let reasons: Vec<String> = self.by_fault.iter().map(|(fault, n)| format!("{} ({n})", fault.as_str())).collect();
-        let first = if self.first_trace_id.is_empty() { "without a trace id".into() } else { format!("of trace {}", self.first_trace_id) };
-        format!("{} of {n_total} spans rejected: {}; the first is {first}", self.n_spans(), reasons.join(", "))
+        let First { trace_id, detail } = &self.first;
+        let first = if trace_id.is_empty() { "without a trace id".into() } else { format!("of trace {trace_id}") };
+        Some(format!("{} of {n_total} spans rejected: {}; the first is {first}{detail}", self.n_spans(), reasons.join(", ")))
+    }
+}
+
+// === impl First ===
+
+impl First {
+    fn of(span: &Span<'_>, fault: SpanFault) -> Self {
+        let (name, id, n_bytes) = match fault {
+            SpanFault::TraceIdLength => ("trace id", span.trace_id, 16),
+            SpanFault::SpanIdLength => ("span id", span.span_id, 8),
+            SpanFault::ParentIdLength => ("parent span id", span.parent_span_id, 8),
+            SpanFault::TraceIdZero | SpanFault::SpanIdZero | SpanFault::TooDeep => ("", &[][..], 0),
+        };
+        let mut detail = String::new();
+        if !id.is_empty() {
+            detail = format!(", whose {name} has {} bytes, not {n_bytes}", id.len());
+            // Both would be a right id in JSON, where bytes are written so.
+            if id.len() == 2 * n_bytes && id.iter().all(u8::is_ascii_hexdigit) {
+                detail += ": it looks like hexadecimal text, send the bytes that it stands for";
+            }
+        }
+        // An id of a wrong length can be as long as the request: 32 bytes are enough to recognize it.
+        Self { trace_id: hex(&span.trace_id[..span.trace_id.len().min(32)]), detail }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Layer 5: what the address line of a request asks for.
 //!
 //! - Query strings are read as HTML forms write them: `&` between pairs, `+` is a space, `%XX` is a byte.
-//! - Of several values of one parameter the last one counts, as in Django, which the documented server is built on.
+//! - Of several values of one parameter the last one counts, as in Django, which the documented server is built on. Of `include` all count.
 //! - An empty value is an absent one, so that a form with empty fields can be sent as it is.
 //! - An unknown parameter never fails a request; it is reported back by name.
 //! - A bad value is never guessed at: [`BadParam`] names the parameter, the value and what is allowed.

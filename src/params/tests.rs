@@ -224,6 +224,23 @@ fn include_names_groups_in_any_order_with_spaces() {
     assert!(ListParams::parse(Some("include=,")).unwrap().include.is_empty());
 }
 
+#[test]
+fn include_may_be_given_in_parts() {
+    for query in
+        ["include=usage&limit=5&include=errors", "include=usage&include=&include=errors,usage", "include=&include=errors&include=usage"]
+    {
+        let params = ListParams::parse(Some(query)).unwrap();
+        assert!(
+            params.include.has(Include::Usage) && params.include.has(Include::Errors) && !params.include.has(Include::Links),
+            "{query}"
+        );
+        // The link to another page asks for the same.
+        let again = ListParams::parse(Some(params.pairs.link(0, 5).trim_start_matches('?'))).unwrap();
+        assert_eq!(again.include, params.include, "{query}");
+    }
+    assert!(ListParams::parse(Some("include=usage&include=everything")).is_err());
+}
+
 // --- a session's runs
 
 #[test]

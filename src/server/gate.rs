@@ -1,4 +1,4 @@
-//! Before every door: the host that is asked for and the page that asks are looked at before anything else is.
+//! Before every door: the host that is asked for, the page that asks and the transfer coding are looked at before anything else is.
 //!
 //! - A refusal is worded for whoever can change something: it names the setting.
 //! - Programs are concerned only where they ask for a name that is not served.
@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
@@ -40,6 +40,7 @@ struct Guarded {
 enum Refusal {
     Host(String),
     Origin(String),
+    TransferCoding(String),
 }
 
 /// Longer names are cut in answers and logs.
@@ -54,6 +55,10 @@ impl Gate {
     }
 
     fn refusal(&self, parts: &Parts, checks_host: bool) -> Option<Refusal> {
+        // First, because of such a request nobody knows where it ends.
+        if let Some(names) = foreign_coding(parts) {
+            return Some(Refusal::TransferCoding(names));
+        }
         if checks_host && let Some(host) = self.hosts.stranger(&parts.uri, &parts.headers) {
             return Some(Refusal::Host(host));
         }
@@ -74,6 +79,13 @@ async fn look(State(Guarded { gate, checks_host }): State<Guarded>, request: Req
     refusal.answer(&parts)
 }
 
+/// A transfer coding besides `chunked`, which nobody here undoes (RFC 9112, section 6.1).
+fn foreign_coding(parts: &Parts) -> Option<String> {
+    let mut names = parts.headers.get_all(TRANSFER_ENCODING).iter();
+    let foreign = names.find(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"))?;
+    Some(String::from_utf8_lossy(foreign.as_bytes()).into_owned())
+}
+
 // === impl Refusal ===
 
 impl Refusal {
@@ -81,6 +93,7 @@ impl Refusal {
         match self {
             Self::Host(_) => "host",
             Self::Origin(_) => "origin",
+            Self::TransferCoding(_) => "transfer_coding",
         }
     }
 
@@ -88,6 +101,7 @@ impl Refusal {
         match self {
             Self::Host(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Origin(_) => StatusCode::FORBIDDEN,
+            Self::TransferCoding(_) => StatusCode::NOT_IMPLEMENTED,
         }
     }
 
@@ -103,6 +117,10 @@ impl Refusal {
                 "this request was sent by a web page of {}, which may not write here. If sessionfold's own pages are reached under that \
                  address, set server.public_url to it; if agents run in that page, add it to server.cors_origins",
                 shown(origin)
+            ),
+            Self::TransferCoding(names) => format!(
+                "Transfer-Encoding: {} is not undone here, only chunked is: a body that is compressed says so in Content-Encoding",
+                shown(names)
             ),
         }
     }

@@ -32,7 +32,7 @@ struct ReloadLabels {
 impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("sessionfold_server");
-        let help = "Requests refused before any door: host (a name that is not served), origin (a page of another site that writes)";
+        let help = "Requests refused before any door: host (a name that is not served), origin (a page of another site that writes), transfer_coding (another than chunked)";
         registry.register("refused_requests", help, self.refused_requests.clone());
         let help = "Connections without a request: tls_handshake, tls_timeout, plain_on_tls, tls_on_plain";
         registry.register("failed_connections", help, self.failed_connections.clone());

@@ -11,6 +11,8 @@ use http::uri::{Authority, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use crate::ingest;
+
 /// What browsers say of where a request comes from.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -72,7 +74,7 @@ impl Origins {
     }
 
     fn may_send(&self, origin: &str, parts: &Parts) -> bool {
-        let takes_from_browsers = is_intake(parts.uri.path());
+        let takes_from_browsers = is_intake(parts.uri.path()) || ingest::is_export(&parts.method, &parts.uri, &parts.headers);
         if takes_from_browsers && self.is_any_sender {
             return true;
         }

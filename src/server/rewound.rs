@@ -1,10 +1,12 @@
-//! A connection whose first bytes were read to see what it speaks, and are read again.
+//! A connection whose first bytes were read to see what it speaks, and are read again. Its end is read when nobody waits for an answer.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+use crate::ingest::Peer;
 
 /// What an HTTP/2 client says first (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -19,6 +21,7 @@ pub(super) struct Rewound<S> {
     /// What of `head` was read already, and how much of it there is.
     n_read: usize,
     n_head: usize,
+    peer: Peer,
 }
 
 // === impl Rewound ===
@@ -35,7 +38,12 @@ impl<S: AsyncRead + Unpin> Rewound<S> {
                 Ok(n) => n_head += n,
             }
         }
-        Some(Self { io, head, n_read: 0, n_head })
+        Some(Self { io, head, n_read: 0, n_head, peer: Peer::default() })
+    }
+
+    /// Who is at the other end; whoever answers them says so there.
+    pub(super) fn peer(&self) -> Peer {
+        self.peer.clone()
     }
 
     pub(super) fn is_tls(&self) -> bool {
@@ -53,7 +61,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
             this.n_read += n;
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut this.io).poll_read(context, buffer)
+        let room = buffer.remaining();
+        let read = Pin::new(&mut this.io).poll_read(context, buffer);
+        let is_end = matches!(read, Poll::Ready(Ok(()))) && room > 0 && buffer.remaining() == room;
+        if is_end && this.peer.holds_end(context) { Poll::Pending } else { read }
     }
 }
 

@@ -6,6 +6,8 @@ use prost::Message as _;
 use super::entry::Entry;
 use super::inspect::{Limits, SpanFault, inspect};
 use super::json::to_protobuf;
+use super::json_mend::mend;
+use super::misplaced::misplaced;
 use super::otlp::Value;
 use super::rewrite::{Edit, append_attribute};
 use super::stamp::{Fate, Layout};
@@ -18,14 +20,42 @@ pub fn check_inspect(bytes: &[u8]) {
     oracle::check(bytes);
 }
 
-/// Any text at all: it never panics, and what it becomes is well-formed protobuf, no deeper than prost decodes.
+/// Any text at all: it never panics, and what it becomes is well-formed protobuf, of which prost decodes all but what is nested too deep.
+/// The same text mended is read or refused too, and there is nothing left to mend.
 pub fn check_json(text: &[u8]) {
+    check_translated(text);
+    if let Some(mended) = mend(text) {
+        assert!(mend(&mended.json).is_none());
+        check_translated(&mended.json);
+    }
+    let _ = misplaced(text);
+}
+
+fn check_translated(text: &[u8]) {
     let Ok(bytes) = to_protobuf(text) else {
         return;
     };
-    ExportTraceServiceRequest::decode(&bytes[..]).expect("prost decodes it");
-    let found = inspect(&bytes, Limits { max_depth: 100 }).expect("it is well formed");
-    assert!(found.faults.iter().all(|fault| !matches!(fault.1, SpanFault::Utf8 | SpanFault::TooDeep)));
+    let found = inspect(&bytes, Limits { max_depth: 100 });
+    let Ok(found) = found else {
+        // A value that is nested too deep, outside every span.
+        ExportTraceServiceRequest::decode(&bytes[..]).expect_err("prost refuses it too");
+        return;
+    };
+    assert_eq!(found.n_broken_texts, 0);
+    if found.faults.iter().all(|fault| fault.1 != SpanFault::TooDeep) {
+        ExportTraceServiceRequest::decode(&bytes[..]).expect("prost decodes it");
+    }
+}
+
+/// Any bytes that inspection takes: with their text repaired and without the faulted spans, prost decodes them.
+pub fn check_repair(bytes: &[u8]) {
+    let Ok(found) = inspect(bytes, NO_LIMIT) else {
+        return;
+    };
+    let repaired = oracle::check_repair(bytes, &found);
+    let drop = |ordinal| if found.faults.iter().any(|fault| fault.0 == ordinal) { Edit::Drop } else { Edit::Keep };
+    let kept = rewrite::rewrite(&repaired, |ordinal, _| drop(ordinal)).expect("inspected bytes can be rewritten");
+    ExportTraceServiceRequest::decode(&kept[..]).expect("prost decodes what is kept");
 }
 
 /// Any bytes that inspection takes, any edits: the same as the edits on the decoded request.

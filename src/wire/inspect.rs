@@ -1,15 +1,18 @@
 //! Validation of a whole request before it is journaled: what is wrong with the bytes, and with which spans.
 //!
 //! - A request is refused as a whole exactly where prost could not decode it, but for three things that a sender can get wrong in one
-//!   span while the rest is good: ids, strings that are not UTF-8, and attribute values nested too deep. Those are faults of the span.
-//! - Such a string or value in a resource or scope (or in the fields beside them) is a fault of every span below it. Where there is no
-//!   span below it to carry the fault, the request is refused.
-//! - So what remains when [`super::rewrite`] has dropped the faulted spans is always decodable by anyone.
+//!   span while the rest is good: ids, attribute values nested too deep, and strings that are not UTF-8.
+//! - The first two are faults of the span. Such a value in a resource or scope is a fault of every span below it. Where there is no span
+//!   below it to carry the fault, the request is refused.
+//! - Strings are counted: [`super::repair`] makes them UTF-8, wherever they stand.
+//! - So what remains when that was done, and when [`super::rewrite`] has dropped the faulted spans, is always decodable by anyone.
 //! - Allocates only for faults.
 
 use super::otlp::Malformed;
-use super::reader::{DELIMITED, Reader, VARINT, malformed_at, number};
+use super::reader::{DELIMITED, FIXED64, Reader, VARINT, malformed_at, number};
+use super::repair;
 use super::schema::{ANY_VALUE, Action, KEY_VALUE, RESOURCE_SPANS, SCOPE_SPANS, SPAN, Schema};
+use super::time_unit::{SUSPECT_BELOW, TimeUnit};
 
 /// Bounds on what is looked into.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,8 +33,6 @@ pub enum SpanFault {
     SpanIdZero,
     /// A parent id that is there and is not 8 bytes. (Eight zero bytes are no parent, and no fault.)
     ParentIdLength,
-    /// A string of the span, or of its scope or resource, that is not UTF-8.
-    Utf8,
     /// An attribute value nested deeper than [`Limits::max_depth`]. What lies deeper was not looked into.
     TooDeep,
 }
@@ -42,6 +43,11 @@ pub struct Inspection {
     pub n_spans: usize,
     /// The spans that cannot be taken, by their ordinal in the walk, ascending; one fault for each, the first that was found.
     pub faults: Vec<(usize, SpanFault)>,
+    /// Strings that are not UTF-8, and by how many bytes their repair makes the request longer.
+    pub n_broken_texts: usize,
+    pub repair_bytes: usize,
+    /// How many spans begin at a time that is one of this century in another unit than nanoseconds, by that unit.
+    pub by_time_unit: Vec<(TimeUnit, usize)>,
 }
 
 /// Checks every byte of an encoded `ExportTraceServiceRequest`: wire types, lengths, ids, UTF-8, depth.
@@ -60,6 +66,7 @@ const SPANS_BELOW: u32 = 2 << 3 | DELIMITED;
 const TRACE_ID: u32 = 1 << 3 | DELIMITED;
 const SPAN_ID: u32 = 2 << 3 | DELIMITED;
 const PARENT_SPAN_ID: u32 = 4 << 3 | DELIMITED;
+const START_TIME: u32 = 7 << 3 | FIXED64;
 const ATTRIBUTES: u32 = 9 << 3 | DELIMITED;
 
 // Keys of `KeyValue` and of `AnyValue`.
@@ -119,11 +126,13 @@ impl Inspector {
 
     fn span(&mut self, mut message: Reader<'_>) -> Result<(), Malformed> {
         let (mut trace_id, mut span_id, mut parent_span_id): (&[u8], &[u8], &[u8]) = (&[], &[], &[]);
+        let mut start_time = SUSPECT_BELOW;
         while !message.is_empty() {
             match message.key()? {
                 TRACE_ID => trace_id = message.delimited()?.rest(),
                 SPAN_ID => span_id = message.delimited()?.rest(),
                 PARENT_SPAN_ID => parent_span_id = message.delimited()?.rest(),
+                START_TIME => start_time = u64::from_le_bytes(message.fixed()?),
                 ATTRIBUTES => self.attribute(message.message()?)?,
                 key => self.field(&mut message, key, &SPAN, 0)?,
             }
@@ -133,6 +142,9 @@ impl Inspector {
             self.found.faults.push((self.found.n_spans, fault));
         }
         self.found.n_spans += 1;
+        if start_time < SUSPECT_BELOW {
+            self.suspect(start_time);
+        }
         Ok(())
     }
 
@@ -218,7 +230,24 @@ impl Inspector {
     #[inline(always)]
     fn text(&mut self, content: Reader<'_>) {
         if !is_utf8(content.rest()) {
-            self.blame(SpanFault::Utf8);
+            self.broken(content.rest());
+        }
+    }
+
+    #[cold]
+    fn broken(&mut self, text: &[u8]) {
+        self.found.n_broken_texts += 1;
+        self.found.repair_bytes += repair::growth(text);
+    }
+
+    /// Counts a span that seems to begin at a time in another unit.
+    #[cold]
+    fn suspect(&mut self, start_time: u64) {
+        let Some(unit) = TimeUnit::of(start_time) else { return };
+        let counts = &mut self.found.by_time_unit;
+        match counts.iter_mut().find(|(known, _)| *known == unit) {
+            Some((_, n_spans)) => *n_spans += 1,
+            None => counts.push((unit, 1)),
         }
     }
 
@@ -233,7 +262,7 @@ impl Inspector {
             return Ok(());
         };
         if first == self.found.n_spans {
-            let what = "a string that is not UTF-8, or a value nested too deep, outside every span";
+            let what = "a value nested too deep, outside every span";
             return Err(Malformed { offset, what });
         }
         let own = self.found.faults.partition_point(|&(ordinal, _)| ordinal < first);
@@ -284,7 +313,6 @@ impl SpanFault {
             Self::SpanIdLength => "span_id_length",
             Self::SpanIdZero => "span_id_zero",
             Self::ParentIdLength => "parent_span_id_length",
-            Self::Utf8 => "invalid_utf8",
             Self::TooDeep => "too_deep",
         }
     }

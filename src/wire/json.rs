@@ -4,15 +4,16 @@
 //!   numbers. Beyond that it takes what the mapping lets a parser take: original field names beside lowerCamelCase ones, numbers as text,
 //!   enum names, either alphabet of base64, `null` for "not set".
 //! - Unknown fields are ignored. An id of a wrong length is carried over: [`super::inspect`] says which span has it.
-//! - It streams: nothing is held but the output. Depth is bounded by `serde_json` (128 containers, so some 35 arrays in one another), the
-//!   size by whoever read the body.
+//! - It streams: nothing is held but the output. The size is bounded by whoever read the body.
+//! - Attribute values nested too deep for `serde_json` (128 containers, so some 37 arrays in one another) are passed over. What is written
+//!   instead is deeper than anyone decodes, so that [`super::inspect`] finds it a fault of the span, as it does in protobuf.
 
 use std::fmt::{self, Write as _};
 
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::encode::{Message, put_bytes, put_fixed32, put_fixed64, put_varint_field};
-use super::json_schema::{Field, Kind, REQUEST};
+use super::json_schema::{ANY_VALUE, Field, Kind, REQUEST};
 use super::json_text::{decode_base64, decode_hex, integer_in_float, integer_in_text, number_in_text};
 
 /// Why a body is not OTLP/JSON; the text names the place and is meant for the sender.
@@ -42,6 +43,12 @@ enum Step {
     Field(&'static str),
     Index(usize),
 }
+
+/// How many containers may be open where an attribute value begins. From one such value to the next are four containers at most.
+const VALUE_MAX_CONTAINERS: usize = 123;
+
+/// Arrays in one another: more than prost decodes.
+const TOO_DEEP: usize = 60;
 
 /// A place in the JSON where the value of a field is expected: reads it and writes it out.
 struct Place<'t> {
@@ -108,6 +115,25 @@ impl<'t> Place<'t> {
         Ok(())
     }
 
+    /// Whether an attribute value is expected here, and too many containers are open to look into it.
+    fn is_too_deep(&self) -> bool {
+        self.to.path.len() >= VALUE_MAX_CONTAINERS
+            && !self.is_list()
+            && matches!(self.field.kind, Kind::Message(fields) if std::ptr::eq(fields, &ANY_VALUE[..]))
+    }
+
+    /// Writes a value in place of one that is not looked into.
+    fn put_too_deep(self) {
+        let out = &mut self.to.out;
+        let value = Message::begin(out, self.field.number);
+        let arrays: Vec<_> = (0..TOO_DEEP).map(|_| (Message::begin(out, 5), Message::begin(out, 1))).collect();
+        for (array, element) in arrays.into_iter().rev() {
+            element.end(out);
+            array.end(out);
+        }
+        value.end(out);
+    }
+
     fn put_double(self, value: f64) {
         put_fixed64(&mut self.to.out, self.field.number, value.to_bits());
     }
@@ -123,6 +149,11 @@ impl<'de> DeserializeSeed<'de> for Place<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<(), D::Error> {
+        if self.is_too_deep() {
+            source.deserialize_ignored_any(IgnoredAny)?;
+            self.put_too_deep();
+            return Ok(());
+        }
         source.deserialize_any(self)
     }
 }

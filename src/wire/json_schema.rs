@@ -108,7 +108,7 @@ static KEY_VALUE: [Field; 3] = [
     one("keyStrindex", "key_strindex", 3, Kind::Int32),
 ];
 
-static ANY_VALUE: [Field; 8] = [
+pub(super) static ANY_VALUE: [Field; 8] = [
     one("stringValue", "string_value", 1, Kind::Text),
     one("boolValue", "bool_value", 2, Kind::Bool),
     one("intValue", "int_value", 3, Kind::Int64),

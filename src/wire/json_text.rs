@@ -12,7 +12,7 @@ pub(super) fn decode_hex(text: &str) -> Result<Vec<u8>, &'static str> {
 }
 
 /// Base64 of either alphabet, with or without padding.
-pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
+pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     let padded = text.len() - digits.len();
     if padded > 2 || (padded > 0 && !text.len().is_multiple_of(4)) || digits.len() % 4 == 1 {

@@ -6,13 +6,16 @@ pub mod entry;
 pub mod fuzz;
 pub mod inspect;
 pub mod json;
+pub mod json_mend;
 mod json_schema;
-mod json_text;
+pub mod json_text;
+pub mod misplaced;
 #[cfg(any(test, fuzzing))]
 mod oracle;
 pub mod otlp;
 mod proto;
 mod reader;
+pub mod repair;
 mod reported;
 pub mod rewrite;
 #[cfg(test)]
@@ -20,5 +23,6 @@ mod samples;
 mod schema;
 pub mod stamp;
 pub mod stored;
+pub mod time_unit;
 mod value;
 mod walk;

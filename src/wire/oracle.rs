@@ -7,7 +7,9 @@ use prost::Message as _;
 
 use super::inspect::{Inspection, Limits, SpanFault, inspect};
 use super::otlp::{self, Attribute, Malformed, Value};
+use super::repair::repair;
 use super::rewrite::{Edit, rewrite};
+use super::time_unit::{SUSPECT_BELOW, TimeUnit};
 
 const NO_LIMIT: Limits = Limits { max_depth: u32::MAX };
 
@@ -22,7 +24,7 @@ pub fn check(bytes: &[u8]) {
         (Ok(found), Err(error)) => {
             let text = error.to_string();
             assert!(text.contains("UTF-8") || text.contains("recursion"), "took what prost refuses: {text}");
-            assert!(!found.faults.is_empty(), "no span blamed: {text}");
+            assert!(!found.faults.is_empty() || found.n_broken_texts > 0, "no span blamed: {text}");
             found
         }
         (Ok(found), Ok(decoded)) => {
@@ -32,10 +34,28 @@ pub fn check(bytes: &[u8]) {
         }
     };
     check_rewrite(bytes, &decoded.ok(), &found, |_| Edit::Keep);
+    let bytes = &check_repair(bytes, &found)[..];
+    let found = Inspection { n_broken_texts: 0, repair_bytes: 0, ..found };
     check_rewrite(bytes, &None, &found, |ordinal| match found.faults.iter().any(|fault| fault.0 == ordinal) {
         true => Edit::Drop,
         false => Edit::Keep,
     });
+}
+
+/// Repairs inspected bytes: as many bytes as foretold, all of whose text can be read, with the same spans and the same faults of theirs.
+/// A second repair changes nothing, and neither does the first where nothing is broken.
+pub fn check_repair(bytes: &[u8], found: &Inspection) -> Vec<u8> {
+    let repaired = repair(bytes, found.repair_bytes).expect("inspected bytes can be repaired");
+    let again = inspect(&repaired.bytes, NO_LIMIT).expect("repaired bytes are well formed");
+    assert_eq!(again, Inspection { n_broken_texts: 0, repair_bytes: 0, ..found.clone() });
+    assert_eq!(repair(&repaired.bytes, 0).map(|twice| twice.bytes).as_ref(), Ok(&repaired.bytes));
+    assert_eq!(repaired.first.is_empty(), found.n_broken_texts == 0);
+    if found.n_broken_texts == 0 {
+        assert_eq!(repaired.bytes, bytes);
+    }
+    // Lengths grow with what they count, or shrink where they were clumsy.
+    assert!(repaired.bytes.len() <= bytes.len() + found.repair_bytes + 9 * 100 * found.n_broken_texts);
+    repaired.bytes
 }
 
 /// Rewrites inspected bytes: the result is what the same edit makes of the decoded request (if prost can decode it), and without the
@@ -62,7 +82,7 @@ pub fn check_rewrite(
         // Encoded, because NaN is not equal to itself.
         assert_eq!(again.encode_to_vec(), apply(decoded.clone(), &edit).encode_to_vec());
     }
-    if found.faults.iter().all(|&(ordinal, _)| edit(ordinal) == Edit::Drop) {
+    if found.n_broken_texts == 0 && found.faults.iter().all(|&(ordinal, _)| edit(ordinal) == Edit::Drop) {
         let again = ExportTraceServiceRequest::decode(&rewritten[..]).expect("without the faulted spans it decodes");
         assert_eq!(inspect(&rewritten, NO_LIMIT), Ok(expected_inspection(&again)));
         assert!(expected_inspection(&again).faults.is_empty());
@@ -93,7 +113,7 @@ fn apply(mut request: ExportTraceServiceRequest, edit: &impl Fn(usize) -> Edit) 
     request
 }
 
-/// What inspection must say of a request that prost could decode: only ids can be wrong.
+/// What inspection must say of a request that prost could decode: only ids and times can be wrong.
 fn expected_inspection(request: &ExportTraceServiceRequest) -> Inspection {
     let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
     let spans: Vec<&proto::Span> = scopes.flat_map(|scope| &scope.spans).collect();
@@ -108,8 +128,15 @@ fn expected_inspection(request: &ExportTraceServiceRequest) -> Inspection {
             _ => return None,
         })
     };
-    let faults = spans.iter().enumerate();
-    Inspection { n_spans: spans.len(), faults: faults.filter_map(|(ordinal, span)| Some((ordinal, fault(span)?))).collect() }
+    let faults = spans.iter().enumerate().filter_map(|(ordinal, span)| Some((ordinal, fault(span)?))).collect();
+    let mut by_time_unit: Vec<(TimeUnit, usize)> = Vec::new();
+    for unit in spans.iter().map(|span| span.start_time_unix_nano).filter(|time| *time < SUSPECT_BELOW).filter_map(TimeUnit::of) {
+        match by_time_unit.iter_mut().find(|(known, _)| *known == unit) {
+            Some((_, n_spans)) => *n_spans += 1,
+            None => by_time_unit.push((unit, 1)),
+        }
+    }
+    Inspection { n_spans: spans.len(), faults, by_time_unit, ..Inspection::default() }
 }
 
 pub(super) fn assert_walk(bytes: &[u8], decoded: &ExportTraceServiceRequest) {

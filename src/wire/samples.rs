@@ -7,20 +7,29 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 
 use super::encode::{Message, put_bytes, put_fixed32, put_fixed64, put_varint, put_varint_field};
 use super::reader::{Raw, Reader};
-use super::schema::{RESOURCE_SPANS, Schema};
+use super::schema::{REQUEST, Schema};
 
 /// Choices drawn from bytes that proptest makes, so that it can shrink them. When they run out every choice is the first, the simplest.
-pub(super) struct Dice<'a>(std::slice::Iter<'a, u8>);
+pub(super) struct Dice<'a> {
+    choices: std::slice::Iter<'a, u8>,
+    /// One of the texts.
+    mark: &'static str,
+}
 
 // === impl Dice: choices ===
 
 impl<'a> Dice<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes.iter())
+        Self::marked(bytes, "🜁")
+    }
+
+    /// The same choices, with `mark` as one of the texts.
+    pub(super) fn marked(bytes: &'a [u8], mark: &'static str) -> Self {
+        Self { choices: bytes.iter(), mark }
     }
 
     pub(super) fn below(&mut self, n: usize) -> usize {
-        usize::from(self.0.next().copied().unwrap_or(0)) % n
+        usize::from(self.choices.next().copied().unwrap_or(0)) % n
     }
 
     pub(super) fn one_in(&mut self, n: usize) -> bool {
@@ -37,7 +46,7 @@ impl<'a> Dice<'a> {
     }
 
     fn text(&mut self) -> String {
-        let texts = ["", "a", "gen_ai.usage.input_tokens", "é", "日本", "🜁", "\u{0}\"\\\n", "e\u{301}"];
+        let texts = ["", "a", "gen_ai.usage.input_tokens", "é", "日本", self.mark, "\u{0}\"\\\n", "e\u{301}"];
         let n = self.below(4);
         let text: String = (0..n).map(|_| texts[self.below(texts.len())]).collect();
         if self.one_in(16) { text.repeat(40) } else { text }
@@ -156,7 +165,6 @@ impl Dice<'_> {
     /// Encodes the fields of a request in another order, split, repeated, between unknown ones and with clumsy numbers. It need not mean
     /// the same: prost says what it means.
     pub(super) fn scramble(&mut self, request: &[u8]) -> Vec<u8> {
-        static REQUEST: Schema = Schema::of_field_1(&RESOURCE_SPANS);
         let mut out = Vec::new();
         self.message(request, &REQUEST, &mut out);
         out

@@ -35,59 +35,71 @@ pub(super) enum Action {
 
 /// The fields of a message.
 pub(super) struct Schema {
+    /// In words.
+    name: &'static str,
     /// By key, so that one look-up tells the type of the field and whether the wire type is right.
     actions: [Action; N_FIELDS * 8],
     /// The types of those that are messages, by field number.
     messages: [Option<&'static Schema>; N_FIELDS],
 }
 
-pub(super) static RESOURCE_SPANS: Schema = schema(&[(1, Kind::Message(&RESOURCE)), (2, Kind::Message(&SCOPE_SPANS)), (3, Kind::Text)]);
-pub(super) static SCOPE_SPANS: Schema = schema(&[(1, Kind::Message(&SCOPE)), (2, Kind::Message(&SPAN)), (3, Kind::Text)]);
-pub(super) static SPAN: Schema = schema(&[
-    (1, Kind::Bytes),
-    (2, Kind::Bytes),
-    (3, Kind::Text),
-    (4, Kind::Bytes),
-    (5, Kind::Text),
-    (6, Kind::Varint),
-    (7, Kind::Fixed64),
-    (8, Kind::Fixed64),
-    (9, Kind::Message(&KEY_VALUE)),
-    (10, Kind::Varint),
-    (11, Kind::Message(&EVENT)),
-    (12, Kind::Varint),
-    (13, Kind::Message(&LINK)),
-    (14, Kind::Varint),
-    (15, Kind::Message(&STATUS)),
-    (16, Kind::Fixed32),
-]);
+pub(super) static REQUEST: Schema = schema("request", &[(1, Kind::Message(&RESOURCE_SPANS))]);
+pub(super) static RESOURCE_SPANS: Schema =
+    schema("resource", &[(1, Kind::Message(&RESOURCE)), (2, Kind::Message(&SCOPE_SPANS)), (3, Kind::Text)]);
+pub(super) static SCOPE_SPANS: Schema = schema("scope", &[(1, Kind::Message(&SCOPE)), (2, Kind::Message(&SPAN)), (3, Kind::Text)]);
+pub(super) static SPAN: Schema = schema(
+    "span",
+    &[
+        (1, Kind::Bytes),
+        (2, Kind::Bytes),
+        (3, Kind::Text),
+        (4, Kind::Bytes),
+        (5, Kind::Text),
+        (6, Kind::Varint),
+        (7, Kind::Fixed64),
+        (8, Kind::Fixed64),
+        (9, Kind::Message(&KEY_VALUE)),
+        (10, Kind::Varint),
+        (11, Kind::Message(&EVENT)),
+        (12, Kind::Varint),
+        (13, Kind::Message(&LINK)),
+        (14, Kind::Varint),
+        (15, Kind::Message(&STATUS)),
+        (16, Kind::Fixed32),
+    ],
+);
 
-static RESOURCE: Schema = schema(&[(1, Kind::Message(&KEY_VALUE)), (2, Kind::Varint), (3, Kind::Message(&ENTITY_REF))]);
-static ENTITY_REF: Schema = schema(&[(1, Kind::Text), (2, Kind::Text), (3, Kind::Text), (4, Kind::Text)]);
-static SCOPE: Schema = schema(&[(1, Kind::Text), (2, Kind::Text), (3, Kind::Message(&KEY_VALUE)), (4, Kind::Varint)]);
-static EVENT: Schema = schema(&[(1, Kind::Fixed64), (2, Kind::Text), (3, Kind::Message(&KEY_VALUE)), (4, Kind::Varint)]);
-static LINK: Schema =
-    schema(&[(1, Kind::Bytes), (2, Kind::Bytes), (3, Kind::Text), (4, Kind::Message(&KEY_VALUE)), (5, Kind::Varint), (6, Kind::Fixed32)]);
-static STATUS: Schema = schema(&[(2, Kind::Text), (3, Kind::Varint)]);
-pub(super) static KEY_VALUE: Schema = schema(&[(1, Kind::Text), (2, Kind::Message(&ANY_VALUE)), (3, Kind::Varint)]);
-pub(super) static ANY_VALUE: Schema = schema(&[
-    (1, Kind::Text),
-    (2, Kind::Varint),
-    (3, Kind::Varint),
-    (4, Kind::Fixed64),
-    (5, Kind::Nest(&ARRAY_VALUE)),
-    (6, Kind::Nest(&KEY_VALUE_LIST)),
-    (7, Kind::Bytes),
-    (8, Kind::Varint),
-]);
-static ARRAY_VALUE: Schema = schema(&[(1, Kind::Message(&ANY_VALUE))]);
-pub(super) static KEY_VALUE_LIST: Schema = schema(&[(1, Kind::Message(&KEY_VALUE))]);
+static RESOURCE: Schema = schema("resource", &[(1, Kind::Message(&KEY_VALUE)), (2, Kind::Varint), (3, Kind::Message(&ENTITY_REF))]);
+static ENTITY_REF: Schema = schema("resource", &[(1, Kind::Text), (2, Kind::Text), (3, Kind::Text), (4, Kind::Text)]);
+static SCOPE: Schema = schema("scope", &[(1, Kind::Text), (2, Kind::Text), (3, Kind::Message(&KEY_VALUE)), (4, Kind::Varint)]);
+static EVENT: Schema = schema("event", &[(1, Kind::Fixed64), (2, Kind::Text), (3, Kind::Message(&KEY_VALUE)), (4, Kind::Varint)]);
+static LINK: Schema = schema(
+    "link",
+    &[(1, Kind::Bytes), (2, Kind::Bytes), (3, Kind::Text), (4, Kind::Message(&KEY_VALUE)), (5, Kind::Varint), (6, Kind::Fixed32)],
+);
+static STATUS: Schema = schema("status", &[(2, Kind::Text), (3, Kind::Varint)]);
+pub(super) static KEY_VALUE: Schema = schema("attribute", &[(1, Kind::Text), (2, Kind::Message(&ANY_VALUE)), (3, Kind::Varint)]);
+pub(super) static ANY_VALUE: Schema = schema(
+    "attribute",
+    &[
+        (1, Kind::Text),
+        (2, Kind::Varint),
+        (3, Kind::Varint),
+        (4, Kind::Fixed64),
+        (5, Kind::Nest(&ARRAY_VALUE)),
+        (6, Kind::Nest(&KEY_VALUE_LIST)),
+        (7, Kind::Bytes),
+        (8, Kind::Varint),
+    ],
+);
+static ARRAY_VALUE: Schema = schema("attribute", &[(1, Kind::Message(&ANY_VALUE))]);
+pub(super) static KEY_VALUE_LIST: Schema = schema("attribute", &[(1, Kind::Message(&KEY_VALUE))]);
 
 /// One more than the largest field number of any message above.
 const N_FIELDS: usize = 17;
 
-const fn schema(fields: &[(usize, Kind)]) -> Schema {
-    let mut schema = Schema { actions: [Action::Unknown; N_FIELDS * 8], messages: [None; N_FIELDS] };
+const fn schema(name: &'static str, fields: &[(usize, Kind)]) -> Schema {
+    let mut schema = Schema { name, actions: [Action::Unknown; N_FIELDS * 8], messages: [None; N_FIELDS] };
     let mut n = 0;
     while n < fields.len() {
         let (number, kind) = fields[n];
@@ -126,9 +138,7 @@ impl Schema {
         self.messages.get(number as usize).copied().flatten()
     }
 
-    /// A message whose only field, number 1, holds messages of `inner`: the request itself, which [`super::inspect`] reads by hand.
-    #[cfg(test)]
-    pub(super) const fn of_field_1(inner: &'static Self) -> Self {
-        schema(&[(1, Kind::Message(inner))])
+    pub(super) fn name(&self) -> &'static str {
+        self.name
     }
 }

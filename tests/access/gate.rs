@@ -1,6 +1,8 @@
 //! A page on the internet that reaches this server through somebody's browser: it neither reads nor writes anything.
 
 use http::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{Ask, EXPORT, JSON, LIST, START, metric};
 use crate::support::server::{Place, Server, until};
@@ -201,9 +203,16 @@ async fn browsers_may_send_from_pages_that_are_named_and_from_no_others() {
 
     let place = Place::new().set("server.cors_origins", "https://app.example");
     let server = place.start().await;
-    for (address, path) in
-        [(server.otlp_http, "/v1/traces"), (server.http, "/v1/traces"), (server.http, START), (server.otlp_grpc, "/v1/logs")]
-    {
+    for (address, path) in [
+        (server.otlp_http, "/v1/traces"),
+        (server.http, "/v1/traces"),
+        (server.http, START),
+        (server.otlp_grpc, "/v1/logs"),
+        (server.otlp_http, "/api/public/otel/v1/traces"),
+        (server.http, "/api/public/otel/v1/traces"),
+        (server.http, "/otlp/v1/traces/"),
+        (server.http, "/"),
+    ] {
         let answer = preflight("https://app.example", path).of(address).await;
         assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (200, "https://app.example"), "{path}");
         assert!(answer.header("access-control-allow-headers").contains("x-wax-key"));
@@ -264,4 +273,28 @@ async fn settings_that_are_no_names_are_refused_at_the_start() {
         assert_eq!(ended.code, Some(64), "{}", ended.stderr);
         assert!(ended.stderr.contains(says) && ended.stderr.contains(value), "{}", ended.stderr);
     }
+}
+
+/// hyper undoes `chunked` alone: the rest of the body would be taken as if it had no coding.
+#[tokio::test]
+async fn a_transfer_coding_that_nobody_undoes_is_refused_by_name() {
+    let server = Place::new().start().await;
+    for (address, coding, status) in [
+        (server.otlp_http, "gzip, chunked", "501"),
+        (server.http, "gzip, chunked", "501"),
+        (server.otlp_grpc, "x-other, chunked", "501"),
+        (server.otlp_http, "Chunked", "200"),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: {coding}\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(format!("{head}2\r\n{{}}\r\n0\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{coding}: {answer}");
+        assert!(status == "200" || answer.contains(coding) && answer.contains("Content-Encoding"), "{answer}");
+    }
+    let counted = metric(server.http, &[], "sessionfold_server_refused_requests_total{reason=\"transfer_coding\"}").await;
+    assert_eq!(counted, 3);
 }

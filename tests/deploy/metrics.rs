@@ -36,6 +36,10 @@ async fn shown() -> BTreeMap<String, Metric> {
     unnamed.trace_id = vec![0; 16];
     let odd = agent(3, 1, 0, "planner").session(&"s".repeat(600));
     post(otlp("traces"), "application/x-protobuf", request([unnamed, odd]).to_vec()).await;
+    let mut untimely = request([agent(4, 1, 0, "BROKEN").between(TEN / 1_000_000, TEN / 1_000_000)]).to_vec();
+    let at = untimely.windows(6).position(|window| window == b"BROKEN").unwrap();
+    untimely[at] = 0xff;
+    post(otlp("traces"), "application/x-protobuf", untimely).await;
     let record = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"a log"}}]}]}]}"#;
     post(otlp("logs"), "application/json", record.to_vec()).await;
     let start = br#"{"agent_name":"a","workflow_name":"default","inputs":{},"metadata":{}}"#;

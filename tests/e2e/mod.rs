@@ -5,5 +5,6 @@
 mod circle;
 mod commands;
 mod doubt;
+mod elsewhere;
 mod stamps;
 mod views;

@@ -8,7 +8,7 @@ use sessionfold::ingest::Options;
 use sessionfold::model::ids::{RunId, Tenant};
 use sessionfold::model::report::EventKind;
 use sessionfold::store::{AcceptError, RunPost};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::harness::*;
@@ -224,5 +224,31 @@ async fn a_sender_that_leaves_before_its_answer_is_noted() {
     door.store.let_go(10);
     // One that waits hears its answer, and nothing is noted.
     assert_eq!(post(&door, &format!("/runs/{run}/steps/"), json!({})).await.status, 201);
+    assert_eq!(door.store.unanswered_posts().len(), 1);
+}
+
+/// Nothing tells it from one that left, so it is noted as that; it hears its answer all the same.
+#[tokio::test]
+async fn a_sender_that_ends_its_side_hears_its_answer() {
+    let door = observe().await;
+    let run = started(&door).await;
+    door.store.arrived(1).await;
+    door.store.hold();
+    let mut sender = TcpStream::connect(door.address).await.unwrap();
+    let head =
+        format!("POST {BASE}/runs/{run}/steps/ HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}");
+    sender.write_all(head.as_bytes()).await.unwrap();
+    sender.shutdown().await.unwrap();
+    door.store.arrived(1).await;
+    let noted = async {
+        while door.store.unanswered_posts().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), noted).await.unwrap();
+    door.store.let_go(1);
+    let mut answer = Vec::new();
+    sender.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 201"), "{}", String::from_utf8_lossy(&answer));
     assert_eq!(door.store.unanswered_posts().len(), 1);
 }

@@ -127,3 +127,58 @@ async fn a_shutdown_does_not_wait_for_ever() {
     assert!((Duration::from_millis(200)..Duration::from_secs(5)).contains(&began.elapsed()), "{:?}", began.elapsed());
     assert_eq!(door.receiver.admission().inflight_bytes(), 0);
 }
+
+/// The bytes of a whole POST of these.
+fn posted(path: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+/// Legal since HTTP/1.1 (RFC 9112, section 9.6), and what `nc -N` and some small agents do.
+#[tokio::test]
+async fn a_client_that_ends_its_side_after_a_whole_request_hears_its_answer() {
+    let door = open().await;
+    door.store.hold();
+    for (n, size) in [0, 10, 300_000].into_iter().cycle().take(30).enumerate() {
+        let body = encoded(vec![span(&[1; 16], &[1; 8], &"x".repeat(size))]);
+        let mut client = TcpStream::connect(door.address).await.unwrap();
+        client.write_all(&posted("/v1/traces", &body)).await.unwrap();
+        client.shutdown().await.unwrap();
+        door.store.arrived(1).await;
+        // The server knows by now that nothing more comes.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        door.store.let_go(1);
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{n}: {:?}", String::from_utf8_lossy(&answer));
+    }
+    assert_eq!(door.store.accepted().len(), 30);
+    let labels = "{signal=\"traces\",transport=\"http_protobuf\",outcome=\"accepted\"}";
+    assert_eq!(door.metric(&format!("sessionfold_receive_requests_total{labels}")), 30);
+}
+
+#[tokio::test]
+async fn a_client_that_ends_its_side_in_the_middle_of_a_request_is_not_waited_for() {
+    let door = open().await;
+    let whole = posted("/v1/traces", &encoded(vec![good(1)]));
+    let began = Instant::now();
+    for n_bytes in [1, 30, whole.len() - 20, whole.len() - 1] {
+        let mut client = TcpStream::connect(door.address).await.unwrap();
+        client.write_all(&whole[..n_bytes]).await.unwrap();
+        client.shutdown().await.unwrap();
+        let _ = client.read_to_end(&mut Vec::new()).await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(door.store.accepted().is_empty());
+    assert_eq!(door.metric("sessionfold_receive_inflight_bytes"), 0);
+}
+
+#[tokio::test]
+async fn tls_spoken_to_a_plain_port_is_told_so() {
+    let door = open().await;
+    let mut client = TcpStream::connect(door.address).await.unwrap();
+    client.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and so on").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = client.read_to_end(&mut answer).await;
+    assert!(String::from_utf8_lossy(&answer).contains("this port speaks plain HTTP: use http://"));
+}

@@ -24,13 +24,17 @@ fn with_attribute(span: Span, value: AnyValue) -> Span {
 async fn each_bad_span_is_taken_out_for_its_reason_and_the_others_are_kept() {
     let bad = [
         (span(&[0; 16], &[1; 8], "x"), "trace_id_zero", "of trace 00000000000000000000000000000000"),
-        (span(&[3; 15], &[1; 8], "x"), "trace_id_length", "of trace 030303030303030303030303030303"),
-        (span(&[3; 200], &[1; 8], "x"), "trace_id_length", &*format!("of trace {}", "03".repeat(32))),
+        (span(&[3; 15], &[1; 8], "x"), "trace_id_length", "of trace 030303030303030303030303030303, whose trace id has 15 bytes, not 16"),
+        (span(&[3; 200], &[1; 8], "x"), "trace_id_length", &*format!("of trace {}, whose trace id has 200 bytes, not 16", "03".repeat(32))),
         (span(&[], &[1; 8], "x"), "trace_id_length", "without a trace id"),
         (span(&[3; 16], &[0; 8], "x"), "span_id_zero", "of trace 03030303030303030303030303030303"),
-        (span(&[3; 16], &[1; 7], "x"), "span_id_length", "of trace 03030303030303030303030303030303"),
+        (span(&[3; 16], &[1; 7], "x"), "span_id_length", "of trace 03030303030303030303030303030303, whose span id has 7 bytes, not 8"),
         (span(&[3; 16], &[], "x"), "span_id_length", "of trace 03030303030303030303030303030303"),
-        (Span { parent_span_id: vec![1; 9], ..good(3) }, "parent_span_id_length", "of trace 03030303030303030303030303030303"),
+        (
+            Span { parent_span_id: vec![1; 9], ..good(3) },
+            "parent_span_id_length",
+            "of trace 03030303030303030303030303030303, whose parent span id has 9 bytes, not 8",
+        ),
         (with_attribute(good(3), nested(60)), "too_deep", "of trace 03030303030303030303030303030303"),
     ];
     for (bad, reason, first) in bad {
@@ -46,17 +50,17 @@ async fn each_bad_span_is_taken_out_for_its_reason_and_the_others_are_kept() {
 }
 
 #[tokio::test]
-async fn text_that_is_not_utf8_costs_its_span_only() {
+async fn text_that_is_not_utf8_is_repaired_and_its_span_kept() {
     let door = open().await;
-    let body = encoded(vec![good(1), span(&[3; 16], &[3; 8], "NAME"), good(2)]);
-    let answer = door.post("/v1/traces", &[PROTOBUF], replaced(&body, b"NAME", b"NA\xffE")).await;
-    let message = "1 of 3 spans rejected: invalid_utf8 (1); the first is of trace 03030303030303030303030303030303";
-    assert_eq!(answer.partial(), Some((1, message.into())));
-    assert_eq!(door.store.only(), encoded(vec![good(1), good(2)]));
+    let body = |name: &str| encoded(vec![good(1), span(&[3; 16], &[3; 8], name), good(2)]);
+    let answer = door.post("/v1/traces", &[PROTOBUF], replaced(&body("NAME"), b"NAME", b"NA\xffE")).await;
+    assert_eq!(answer.partial(), None);
+    assert_eq!(door.store.only(), body("NA\u{fffd}E"));
+    assert_eq!(door.metric("sessionfold_receive_texts_repaired_total{reason=\"invalid_utf8\"}"), 1);
 }
 
 #[tokio::test]
-async fn text_of_a_resource_that_is_not_utf8_costs_the_spans_below_it() {
+async fn text_of_a_resource_that_is_not_utf8_is_repaired_and_the_spans_below_it_kept() {
     let resource = |name: &str, spans| ResourceSpans {
         resource: Some(Resource {
             attributes: vec![KeyValue {
@@ -70,11 +74,14 @@ async fn text_of_a_resource_that_is_not_utf8_costs_the_spans_below_it() {
         ..Default::default()
     };
     let door = open().await;
-    let kept = resource("fine", vec![good(3)]);
-    let body = ExportTraceServiceRequest { resource_spans: vec![resource("SERVICE", vec![good(1), good(2)]), kept.clone()] };
-    let answer = door.post("/v1/traces", &[PROTOBUF], replaced(&body.encode_to_vec(), b"SERVICE", b"SERVI\xc3E")).await;
-    assert_eq!(answer.partial().unwrap().0, 2);
-    assert_eq!(door.store.only(), ExportTraceServiceRequest { resource_spans: vec![kept] }.encode_to_vec());
+    // Of the last span an id is wrong too.
+    let body =
+        |name: &str, spans| ExportTraceServiceRequest { resource_spans: vec![resource(name, spans), resource("fine", vec![good(3)])] };
+    let sent = body("SERVICE", vec![good(1), good(2), span(&[0; 16], &[1; 8], "x")]).encode_to_vec();
+    let answer = door.post("/v1/traces", &[PROTOBUF], replaced(&sent, b"SERVICE", b"SERVI\xc3E")).await;
+    assert_eq!(answer.partial().unwrap().0, 1);
+    assert_eq!(door.store.only(), body("SERVI\u{fffd}E", vec![good(1), good(2)]).encode_to_vec());
+    assert_eq!(door.metric("sessionfold_receive_inflight_bytes"), 0);
 }
 
 #[tokio::test]

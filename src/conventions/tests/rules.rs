@@ -38,8 +38,16 @@ fn an_empty_session_id_is_none_and_a_blank_one_is_an_id() {
 fn a_session_id_of_another_type_is_its_digits_or_nothing() {
     assert_eq!(session(&[("session.id", Int(4711))]).as_deref(), Some("4711"));
     assert_eq!(session(&[("session.id", Int(i64::MIN))]).as_deref(), Some("-9223372036854775808"));
-    for value in [Value::Empty, Bool(true), Double(1.5), Value::Bytes(b"s")] {
-        assert_eq!(session(&[("session.id", value)]), None, "{value:?}");
+    assert_eq!(session(&[("session.id", Value::Empty)]), None);
+    for value in [Bool(true), Double(1.5), Value::Bytes(b"s")] {
+        let odd = vec![Oddity::SessionIdWrongType];
+        let of_span = extracted(&[("session.id", value)]);
+        assert_eq!((of_span.fact.session(), &of_span.oddities), (None, &odd), "{value:?}");
+        let of_resource = extract_from(plain_span(), &[], &[("session.id", value)]).unwrap();
+        assert_eq!((of_resource.fact.session(), &of_resource.oddities), (None, &odd), "{value:?}");
+        // Another key may name it all the same.
+        let other = extracted(&[("waxell.session_id", value), ("session.id", Text("s"))]);
+        assert_eq!((other.fact.session().map(|id| id.as_str()), &other.oddities), (Some("s"), &odd), "{value:?}");
     }
 }
 

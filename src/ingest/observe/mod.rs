@@ -22,6 +22,7 @@ use http::{HeaderMap, Method, StatusCode};
 use self::route::Route;
 use super::body::Held;
 use super::encoding::Coding;
+use super::peer::Peer;
 use super::receiver::{INLINE_COMPRESSED_BYTES, Receiver};
 use super::refusal::Refusal;
 use super::screen;
@@ -106,6 +107,7 @@ impl Observe {
 
     /// The same agent on the same day has one run.
     async fn daily(&self, tenant: &Tenant, request: Request) -> Result<Response, Refusal> {
+        let peer = peer(&request);
         let held = self.body(request).await?;
         let now = self.receiver.now();
         let (agent, date) = route::agent_and_date(&held.bytes, now);
@@ -113,15 +115,16 @@ impl Observe {
         let run = RunId::mint(posts::digest(EventKind::Daily, name.as_bytes()));
         let known = self.receiver.run_started_at(tenant, run).await?;
         if known.is_none() {
-            self.receiver.take_post(tenant, RunPost { kind: EventKind::Daily, run: Some(run), body: held.bytes.clone() }).await?;
+            self.receiver.take_post(tenant, RunPost { kind: EventKind::Daily, run: Some(run), body: held.bytes.clone() }, &peer).await?;
         }
         Ok(answers::daily(run, known.unwrap_or(now), &date, known.is_none()))
     }
 
     async fn post(&self, tenant: &Tenant, kind: EventKind, run: Option<RunId>, request: Request) -> Result<(), Refusal> {
         // Held until it is durable: what is in flight is paid for.
+        let peer = peer(&request);
         let held = self.body(request).await?;
-        self.receiver.take_post(tenant, RunPost { kind, run, body: held.bytes.clone() }).await
+        self.receiver.take_post(tenant, RunPost { kind, run, body: held.bytes.clone() }, &peer).await
     }
 
     async fn body(&self, request: Request) -> Result<Held, Refusal> {
@@ -134,6 +137,11 @@ impl Observe {
         }
         self.receiver.decode(held, coding).await
     }
+}
+
+/// Who waits for the answer.
+fn peer(request: &Request) -> Peer {
+    request.extensions().get::<Peer>().cloned().unwrap_or_default()
 }
 
 fn needs_json(headers: &HeaderMap) -> Result<(), Refusal> {

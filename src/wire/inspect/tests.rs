@@ -167,38 +167,45 @@ fn every_wrong_id_has_its_own_fault_and_the_last_occurrence_counts() {
 }
 
 #[test]
-fn a_bad_string_is_a_fault_of_the_spans_it_belongs_to() {
-    let bad = [0x0a, 2, 0xc3, 0x28];
+fn a_fault_of_a_scope_or_resource_is_one_of_the_spans_below_it() {
+    let deep = |number: u32| wrap(&[number, 2].into_iter().chain([5, 1].repeat(9)).collect::<Vec<_>>(), &[0x0a, 1, b'x']);
     let good_span = wrap(&[2], &ids());
-    let bad_span = wrap(&[2], &[&ids()[..], &wrap(&[9], &bad)].concat());
+    let deep_span = wrap(&[2], &[&ids()[..], &nested_arrays(9)].concat());
     let no_id_span = wrap(&[2], &[]);
-    let all = |ordinals: &[usize]| Some(ordinals.iter().map(|&n| (n, SpanFault::Utf8)).collect::<Vec<_>>());
+    let all = |ordinals: &[usize]| Some(ordinals.iter().map(|&n| (n, SpanFault::TooDeep)).collect::<Vec<_>>());
 
-    let scope = wrap(&[1, 2], &[&good_span[..], &bad_span, &good_span].concat());
+    let scope = wrap(&[1, 2], &[&good_span[..], &deep_span, &good_span].concat());
     assert_eq!(faults(&scope, 5), all(&[1]));
 
-    let bad_scope = wrap(&[2], &[&good_span[..], &good_span, &wrap(&[1], &bad)].concat());
+    let bad_scope = wrap(&[2], &[&good_span[..], &good_span, &wrap(&[1], &deep(3))].concat());
     let good_scope = wrap(&[2], &good_span);
     let request = wrap(&[1], &[&good_scope[..], &bad_scope, &good_scope].concat());
     assert_eq!(faults(&request, 5), all(&[1, 2]));
 
-    let url = [&good_scope[..], &good_scope, &[0x1a, 1, 0xff]].concat();
-    let request = [wrap(&[1], &good_scope), wrap(&[1], &url), wrap(&[1], &good_scope)].concat();
+    let resource = [&good_scope[..], &good_scope, &wrap(&[1], &deep(1))].concat();
+    let request = [wrap(&[1], &good_scope), wrap(&[1], &resource), wrap(&[1], &good_scope)].concat();
     assert_eq!(faults(&request, 5), all(&[1, 2]));
 
     // A fault of the span's own is not covered up by that of its scope.
-    let mixed = wrap(&[2], &[&good_span[..], &no_id_span, &wrap(&[1], &bad)].concat());
-    let expect = vec![(0, SpanFault::Utf8), (1, SpanFault::TraceIdLength)];
+    let mixed = wrap(&[2], &[&good_span[..], &no_id_span, &wrap(&[1], &deep(3))].concat());
+    let expect = vec![(0, SpanFault::TooDeep), (1, SpanFault::TraceIdLength)];
     assert_eq!(faults(&wrap(&[1], &mixed), 5), Some(expect));
+
+    // Where no span can be blamed, the request fails.
+    let good = wrap(&[1, 2, 2], &ids());
+    assert_eq!(faults(&[good.clone(), wrap(&[1, 1], &deep(1))].concat(), 5), None);
+    assert_eq!(faults(&[good, wrap(&[1, 2, 1], &deep(3))].concat(), 5), None);
 }
 
 #[test]
-fn a_bad_string_that_no_span_can_be_blamed_for_fails_the_request() {
-    let good = wrap(&[1, 2, 2], &ids());
-    let resource = wrap(&[1, 1, 1], &[0x0a, 1, 0xff]);
-    let scope = wrap(&[1, 2, 1], &[0x0a, 1, 0xff]);
-    assert_eq!(faults(&[good.clone(), resource].concat(), 5), None);
-    assert_eq!(faults(&[good, scope].concat(), 5), None);
+fn times_in_another_unit_are_counted_by_it() {
+    let now = 1_795_917_538_959_913_738_u64;
+    let starts = [now, now / 1_000, now / 1_000_000, now / 1_000, 0, now / 1_000_000_000, 5];
+    let spans = starts.map(|start| [vec![0x39], start.to_le_bytes().to_vec()].concat());
+    let request = spans.map(|start| request_of(&start)).concat();
+    check(&request);
+    let found = inspect(&request, Limits { max_depth: 5 }).map(|found| found.by_time_unit);
+    assert_eq!(found, Ok(vec![(TimeUnit::Microseconds, 2), (TimeUnit::Milliseconds, 1), (TimeUnit::Seconds, 1)]));
 }
 
 #[test]

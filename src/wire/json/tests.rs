@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::wire::inspect::{Limits, SpanFault, inspect};
+use crate::wire::json_mend::mend;
 use crate::wire::reader::{Raw, Reader};
 use crate::wire::samples::Dice;
 
@@ -199,21 +200,47 @@ fn what_is_no_otlp_json_is_refused_with_its_place_and_without_its_content() {
         assert!(error.starts_with("invalid OTLP JSON: ") && error.contains(expect), "{error}");
         assert!(error.len() < 400, "{error}");
     }
-    assert!(to_protobuf(b"{\"resourceSpans\": [{\"schemaUrl\": \"\xff\"}]}").is_err());
+    // Who reads this mends it first.
+    for broken in [&b"{\"resourceSpans\": [{\"schemaUrl\": \"\xff\"}]}"[..], br#"{"resourceSpans": [{"schemaUrl": "\ud83d"}]}"#] {
+        let error = to_protobuf(broken).expect_err("refused").to_string();
+        assert!(error.contains("resourceSpans[0].schemaUrl: "), "{error}");
+        assert!(to_protobuf(&mend(broken).expect("broken").json).is_ok());
+    }
+}
+
+/// An attribute of `n` arrays, or maps, in one another, as OTLP/JSON; the parts of a level go around the next.
+fn nested(n: usize, (before, after): (&str, &str)) -> String {
+    let value = format!("{}{{}}{}", before.repeat(n), after.repeat(n));
+    let good = r#"{"traceId":"01010101010101010101010101010101","spanId":"0101010101010101"}"#;
+    let deep = good.replace("}", &format!(r#","attributes":[{{"key":"k","value":{value}}},{{"key":"l"}}]}}"#));
+    format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{good},{deep},{good}]}}]}}]}}"#)
 }
 
 #[test]
-fn depth_is_bounded_below_what_protobuf_allows() {
-    let nested = |n: usize| {
-        let (open, close) = (r#"{"arrayValue":{"values":["#.repeat(n), "]}}".repeat(n));
-        let value = format!("{open}{{}}{close}");
-        format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"attributes":[{{"value":{value}}}]}}]}}]}}]}}"#)
-    };
-    let deepest = (1..60).take_while(|&n| to_protobuf(nested(n).as_bytes()).is_ok()).last().expect("one array is fine");
-    assert!((30..45).contains(&deepest), "{deepest}");
-    let bytes = to_protobuf(nested(deepest).as_bytes()).expect("fine");
-    assert!(ExportTraceServiceRequest::decode(&bytes[..]).is_ok());
-    assert!(to_protobuf(nested(100_000).as_bytes()).is_err());
+fn a_value_that_is_nested_too_deep_is_a_fault_of_its_span_however_deep_it_is() {
+    const LEVELS: [(&str, &str); 2] =
+        [(r#"{"arrayValue":{"values":["#, "]}}"), (r#"{"kvlistValue":{"values":[{"key":"m","value":"#, "}]}}")];
+    for (level, least) in LEVELS.into_iter().zip([37, 28]) {
+        let faults = |n: usize| {
+            let bytes = to_protobuf(nested(n, level).as_bytes()).expect("the others are fine");
+            assert!(bytes.len() < 4_000, "{n}");
+            let found = inspect(&bytes, Limits { max_depth: u32::MAX }).expect("well formed");
+            assert_eq!((found.n_spans, found.faults.is_empty()), (3, ExportTraceServiceRequest::decode(&bytes[..]).is_ok()), "{n}");
+            found.faults
+        };
+        for n in 0..=least {
+            assert_eq!(faults(n), [], "{n}");
+        }
+        for n in (least..60).chain([1_000, 100_000]) {
+            assert!(n < 48 && faults(n).is_empty() || faults(n) == [(1, SpanFault::TooDeep)], "{n}");
+        }
+    }
+}
+
+#[test]
+fn what_is_too_deep_must_be_json_all_the_same() {
+    let broken = nested(1_000, (r#"{"arrayValue":{"values":["#, "]}}")).replace("{}]", "{]");
+    assert!(to_protobuf(broken.as_bytes()).is_err());
 }
 
 proptest! {
