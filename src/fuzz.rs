@@ -68,7 +68,7 @@ fn facts(request: &[u8]) -> BTreeMap<TraceId, Vec<SpanFact>> {
     let mut found: BTreeMap<TraceId, Vec<SpanFact>> = BTreeMap::new();
     let mut strings = Strings::default();
     for resource in wire::otlp::resource_spans(request).map_while(Result::ok) {
-        let said: Vec<_> = resource.attributes().map_while(Result::ok).collect();
+        let said = conventions::Resource::read(resource.attributes().map_while(Result::ok));
         for scope in resource.scope_spans().map_while(Result::ok) {
             for span in scope.spans().map_while(Result::ok) {
                 if let Some(extracted) = conventions::extract(&span, scope.scope_name, &said, now, &mut strings) {

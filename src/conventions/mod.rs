@@ -14,6 +14,7 @@ mod lookup;
 mod number;
 pub mod posts;
 mod reading;
+mod scopes;
 mod strings;
 mod tables;
 mod usage;
@@ -25,12 +26,12 @@ pub use strings::Strings;
 
 use crate::model::Str;
 use crate::model::facts::{Labels, SpanFact, SpanStatus};
-use crate::model::ids::{SpanId, TraceId};
+use crate::model::ids::{SessionId, SpanId, TraceId};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::Call;
 use crate::wire::otlp::{Attribute, Span};
 
-use reading::{Said, cut};
+use reading::{Said, cut, session_of};
 
 /// How far ahead of its arrival a span may start or end before it counts as of the far future: a day, which covers every mistaken zone.
 const FUTURE_SLACK: Nanos = Nanos::from_secs(24 * 60 * 60);
@@ -46,7 +47,8 @@ pub fn span_keys() -> impl Iterator<Item = &'static str> {
 
 /// Every key that is read of a resource.
 pub fn resource_keys() -> impl Iterator<Item = &'static str> {
-    tables::ROWS.iter().filter(|row| row.meaning == tables::Meaning::Session).map(|row| row.key)
+    let names = |row: &&tables::Row| matches!(row.meaning, tables::Meaning::Session | tables::Meaning::WeakSession);
+    tables::ROWS.iter().filter(names).map(|row| row.key)
 }
 
 /// What was odd about a span and was not believed; each is counted in a metric by this name, once a span.
@@ -72,6 +74,13 @@ pub struct Extracted {
     pub oddities: Vec<Oddity>,
 }
 
+/// What is read of a resource, once for all its spans.
+#[derive(Clone, Default, Debug)]
+pub struct Resource {
+    session: Option<SessionId>,
+    is_session_too_long: bool,
+}
+
 /// What a span tells outside its attributes.
 #[derive(Clone, Copy)]
 struct Scalars<'a> {
@@ -89,15 +98,8 @@ struct Scalars<'a> {
 #[derive(Clone, Copy, Default)]
 struct Oddities(u8);
 
-/// Reads one inspected span; `None` if its ids are not valid, or if it is a correction of our own. `resource` are the attributes of its resource, the last resort for a session
-/// id, and only for a span without a parent: a span below another has its session from there.
-pub fn extract(
-    span: &Span<'_>,
-    scope_name: &str,
-    resource: &[Attribute<'_>],
-    received_at: UnixNanos,
-    strings: &mut Strings,
-) -> Option<Extracted> {
+/// Reads one inspected span; `None` if its ids are not valid, or if it is a correction of our own.
+pub fn extract(span: &Span<'_>, scope_name: &str, resource: &Resource, received_at: UnixNanos, strings: &mut Strings) -> Option<Extracted> {
     // Bytes that were inspected have no malformed attribute; if one comes all the same, what stands before it is kept.
     let attributes = span.attributes().map_while(Result::ok);
     extract_with(Scalars::of(span), attributes, scope_name, resource, received_at, strings)
@@ -105,10 +107,10 @@ pub fn extract(
 
 /// As [`extract`], from fields and attributes that are read already.
 fn extract_with<'a>(
-    span: Scalars<'_>,
+    span: Scalars<'a>,
     attributes: impl Iterator<Item = Attribute<'a>>,
     scope_name: &str,
-    resource: &[Attribute<'_>],
+    resource: &Resource,
     received_at: UnixNanos,
     strings: &mut Strings,
 ) -> Option<Extracted> {
@@ -123,11 +125,11 @@ fn extract_with<'a>(
 
     let mut oddities = Oddities::default();
     let is_future = note_times(start, end, received_at, &mut oddities);
-    let said = Said::read(attributes, &mut oddities);
+    let said = Said::read(attributes, span.name, scope_name, &mut oddities);
     let fact = SpanFact {
         end,
         call: call(&said, strings).map(Box::new),
-        labels: labels(&said, parent, resource, strings, &mut oddities).map(Box::new),
+        labels: labels(&said, resource, strings, &mut oddities).map(Box::new),
         start,
         span: id,
         parent,
@@ -165,19 +167,20 @@ fn call(said: &Said<'_>, strings: &mut Strings) -> Option<Call> {
         usage: said.usage,
         model: strings.share(said.model.unwrap_or_default()),
         provider: strings.share(said.provider.unwrap_or_default()),
+        response: said.response.map_or(0, digest),
     })
 }
 
-fn labels(
-    said: &Said<'_>,
-    parent: Option<SpanId>,
-    resource: &[Attribute<'_>],
-    strings: &mut Strings,
-    oddities: &mut Oddities,
-) -> Option<Labels> {
-    let resource = if parent.is_none() { resource } else { &[] };
+fn labels(said: &Said<'_>, resource: &Resource, strings: &mut Strings, oddities: &mut Oddities) -> Option<Labels> {
+    let (session, is_session_weak) = said.session(oddities);
+    if resource.is_session_too_long {
+        oddities.insert(Oddity::SessionIdTooLong);
+    }
     let labels = Labels {
-        session: said.session(resource, oddities),
+        session,
+        is_session_weak,
+        // An id that is too long is still an answer.
+        resource_session: resource.session.clone().filter(|_| !said.names_session()),
         run_id: said.run_id.as_deref().map(Str::from),
         agent: said.agent.map(|name| strings.share(name)),
         workflow: said.workflow.map(|name| strings.share(name)),
@@ -185,6 +188,26 @@ fn labels(
         user_group: said.user_group.as_deref().map(Str::from),
     };
     (labels != Labels::default()).then_some(labels)
+}
+
+/// Never 0, and the same everywhere and for ever: it is stored.
+fn digest(response: &str) -> u64 {
+    fnv(response.bytes()).max(1)
+}
+
+/// FNV-1a: short texts that need no defence against collisions.
+fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+// === impl Resource ===
+
+impl Resource {
+    pub fn read<'a>(attributes: impl Iterator<Item = Attribute<'a>>) -> Self {
+        let mut oddities = Oddities::default();
+        let session = session_of(attributes, &mut oddities);
+        Self { session, is_session_too_long: oddities.0 != 0 }
+    }
 }
 
 // === impl Oddity ===

@@ -18,7 +18,7 @@ use crate::model::report::{Completion, Report};
 use crate::model::run::{Run, RunStatus};
 use crate::model::scopes::scope_traits;
 use crate::model::time::UnixNanos;
-use crate::model::usage::{Call, Cost, ModelUsage, UsageTotal};
+use crate::model::usage::{Call, Cost, ModelUsage, Usage, UsageTotal};
 
 /// What is summed and measured over the spans of a run.
 #[derive(Clone, Default)]
@@ -37,8 +37,15 @@ struct Tally {
     suppressed: UsageTotal,
 }
 
-/// A call that counts: the run's place among the seeds, the call, its cost.
-type Counted<'a> = (u32, &'a Call, Option<Cost>);
+/// A call that counts.
+struct Counted<'a> {
+    /// The run's place among the seeds.
+    owner: u32,
+    call: &'a Call,
+    usage: Usage,
+    cost: Option<Cost>,
+    has_failed: bool,
+}
 
 pub(super) fn assemble<'a>(
     trace: TraceId,
@@ -63,7 +70,7 @@ pub(super) fn assemble<'a>(
             key: key(trace, forest, territory, at as u32),
             id: id(at as u32),
             session: names.session.cloned(),
-            agent: names.agent.cloned().unwrap_or_else(|| Str::from("")),
+            agent: names.agent.cloned().unwrap_or_else(|| Str::from(names.agent_of_span.unwrap_or_default())),
             workflow: names.workflow.cloned().unwrap_or_else(|| Str::from(WORKFLOW_DEFAULT)),
             user: names.user.cloned(),
             user_group: names.user_group.cloned(),
@@ -120,8 +127,10 @@ fn add_reported<'a>(
     for (at, merged) in merged.iter().enumerate() {
         let Some(placed) = forest.report(territory.seeds[at].span) else { continue };
         for (_, call, cost) in &merged.calls {
-            tallies[at].usage.add_call(&call.usage, *cost);
-            counted.push((at as u32, call, *cost));
+            // What was reported without tokens is known to have none.
+            let one = Counted { owner: at as u32, call, usage: call.usage, cost: *cost, has_failed: true };
+            one.add_to(&mut tallies[at].usage);
+            counted.push(one);
         }
         for &record in &merged.left_out {
             let told = &placed.report.calls[record];
@@ -152,8 +161,8 @@ fn key(trace: TraceId, forest: &Forest<'_>, territory: &Territory<'_>, seed: u32
 fn verdict(forest: &Forest<'_>, territory: &Territory<'_>, shares: &[Share], place: &[usize], span: usize) -> Verdict {
     let fact = forest.facts[span];
     let run = place.get(territory.owner[span] as usize).copied();
-    let counted = match (run, shares[span], fact.call.as_deref()) {
-        (Some(_), Share::Counts(cost), Some(call)) => Some((call.usage.tokens(), cost)),
+    let counted = match (run, shares[span], forest.usage(span as u32)) {
+        (Some(_), Share::Counts(cost), Some(usage)) => Some((usage.tokens(), cost)),
         _ => None,
     };
     Verdict { span: fact.span, run, counted }
@@ -177,13 +186,15 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
         let newest = if fact.is_future { &mut tally.newest_future } else { &mut tally.newest };
         *newest = start.max(fact.end).max(*newest);
         tally.n_future += u32::from(fact.is_future);
-        match (shares[span], fact.call.as_deref()) {
-            (Share::Counts(cost), Some(call)) => {
-                tally.usage.add_call(&call.usage, cost);
-                counted.push((owner, call, cost));
+        let (Some(call), Some(usage)) = (fact.call.as_deref(), forest.usage(span as u32)) else { continue };
+        match shares[span] {
+            Share::Counts(cost) => {
+                let counted_call = Counted { owner, call, usage: *usage, cost, has_failed: fact.status == SpanStatus::Error };
+                counted_call.add_to(&mut tally.usage);
+                counted.push(counted_call);
             }
-            (Share::LeftOut(cost), Some(call)) => tally.suppressed.add_call(&call.usage, Some(Cost::emitted(cost))),
-            _ => {}
+            Share::LeftOut(cost) => tally.suppressed.add_call(usage, Some(Cost::emitted(cost))),
+            Share::Silent => {}
         }
     }
     (tallies, counted)
@@ -192,14 +203,13 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
 /// The calls of each run, summed by model and provider.
 fn models(mut counted: Vec<Counted<'_>>, n_runs: usize) -> Vec<Vec<ModelUsage>> {
     let mut models = vec![Vec::new(); n_runs];
-    counted.sort_unstable_by(|a, b| (a.0, &a.1.model, &a.1.provider).cmp(&(b.0, &b.1.model, &b.1.provider)));
-    for same in counted.chunk_by(|a, b| (a.0, &a.1.model, &a.1.provider) == (b.0, &b.1.model, &b.1.provider)) {
-        let (run, call, _) = same[0];
+    let key = |one: &Counted<'_>| (one.owner, one.call.model.clone(), one.call.provider.clone());
+    counted.sort_unstable_by(|a, b| (a.owner, &a.call.model, &a.call.provider).cmp(&(b.owner, &b.call.model, &b.call.provider)));
+    for same in counted.chunk_by(|a, b| (a.owner, &a.call.model, &a.call.provider) == (b.owner, &b.call.model, &b.call.provider)) {
+        let (run, model, provider) = key(&same[0]);
         let mut total = UsageTotal::default();
-        for (_, call, cost) in same {
-            total.add_call(&call.usage, *cost);
-        }
-        models[run as usize].push(ModelUsage { model: call.model.clone(), provider: call.provider.clone(), total });
+        same.iter().for_each(|one| one.add_to(&mut total));
+        models[run as usize].push(ModelUsage { model, provider, total });
     }
     models
 }
@@ -211,6 +221,18 @@ struct Times {
     last_activity: UnixNanos,
     status: RunStatus,
     is_future: bool,
+}
+
+// === impl Counted ===
+
+impl Counted<'_> {
+    fn add_to(&self, total: &mut UsageTotal) {
+        total.add_call(&self.usage, self.cost);
+        if !self.has_failed && self.cost.is_none() && !self.usage.is_stated() {
+            // It used something, and nobody says what.
+            total.unpriced_calls += 1;
+        }
+    }
 }
 
 // === impl Tally ===

@@ -5,11 +5,14 @@
 //!   if a cycle was cut above it.
 //! - Nothing recurses; a chain of a hundred thousand spans costs what as many siblings cost.
 
+use std::collections::BTreeMap;
+
 use super::TraceFacts;
 use super::placed::Placed;
 use crate::model::facts::SpanFact;
-use crate::model::ids::SpanId;
+use crate::model::ids::{SessionId, SpanId};
 use crate::model::time::UnixNanos;
+use crate::model::usage::Usage;
 
 /// No span, or no run.
 pub(super) const NONE: u32 = u32::MAX;
@@ -23,12 +26,17 @@ pub(super) struct Forest<'a> {
     pub order: Vec<u32>,
     /// The top of each span's tree, as the spans themselves tell it: [`Forest::graft`] does not change it.
     pub top: Vec<u32>,
+    /// The session that each span names, as it holds there: what a framework minted, and what the resource names, hold only where no
+    /// other is in effect.
+    pub session: Vec<Option<&'a SessionId>>,
     /// When each span started: its start, else its earliest child's, else its end.
     pub start: Vec<UnixNanos>,
     /// The trace holds more spans than were kept.
     pub is_truncated: bool,
     /// Spans that are runs which were reported too, ordered.
     pub reports: Vec<(u32, &'a Placed<'a>)>,
+    /// Usage of which a span knows less than another that tells of the same call; few spans have one.
+    pub mended: BTreeMap<u32, Usage>,
 }
 
 // === impl Forest ===
@@ -49,10 +57,11 @@ impl<'a> Forest<'a> {
         });
         let top = tops(&parent, &order);
         let start = starts(&facts, &parent, &order);
+        let session = sessions(&facts, &parent, &order);
         let mut reports: Vec<(u32, &Placed<'_>)> = placed.iter().map(|placed| (find(&facts, placed.span), placed)).collect();
         reports.retain(|&(span, _)| span != NONE);
         reports.sort_unstable_by_key(|&(span, _)| span);
-        Self { facts, parent, order, top, start, is_truncated: set.n_refused() > 0, reports }
+        Self { facts, parent, order, top, session, start, is_truncated: set.n_refused() > 0, reports, mended: BTreeMap::new() }
     }
 
     pub fn len(&self) -> usize {
@@ -69,6 +78,12 @@ impl<'a> Forest<'a> {
 
     pub fn fact(&self, span: u32) -> &'a SpanFact {
         self.facts[span as usize]
+    }
+
+    /// What a span used, as far as anybody knows.
+    pub fn usage(&self, span: u32) -> Option<&Usage> {
+        let own = self.fact(span).call.as_deref().map(|call| &call.usage)?;
+        if self.mended.is_empty() { Some(own) } else { Some(self.mended.get(&span).unwrap_or(own)) }
     }
 
     pub fn parent(&self, span: u32) -> Option<u32> {
@@ -107,6 +122,21 @@ impl<'a> Forest<'a> {
             self.parent[top as usize] = onto;
         }
         self.order = parents_first(&mut self.parent, |span| span);
+        self.session = sessions(&self.facts, &self.parent, &self.order);
+    }
+
+    /// For each span, the span that brought in the session that is in effect there: the topmost of those above it (and itself) that name
+    /// this session without another in between. [`NONE`] where no session is in effect.
+    pub fn introducers(&self) -> Vec<u32> {
+        let mut introducer = vec![NONE; self.len()];
+        for &span in &self.order {
+            let above = self.parent(span).map_or(NONE, |parent| introducer[parent as usize]);
+            introducer[span as usize] = match self.session[span as usize] {
+                Some(own) if above == NONE || self.session[above as usize] != Some(own) => span,
+                _ => above,
+            };
+        }
+        introducer
     }
 }
 
@@ -150,6 +180,36 @@ fn tops(parent: &[u32], order: &[u32]) -> Vec<u32> {
         top[span as usize] = if above == NONE { span } else { top[above as usize] };
     }
     top
+}
+
+/// How firmly a session is named; what is named more firmly holds for all that is below.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Firmness {
+    Nowhere,
+    ByResource,
+    Weakly,
+    Strongly,
+}
+
+fn sessions<'a>(facts: &[&'a SpanFact], parent: &[u32], order: &[u32]) -> Vec<Option<&'a SessionId>> {
+    let mut session = vec![None; facts.len()];
+    if facts.iter().all(|fact| fact.session().is_none() && fact.resource_session().is_none()) {
+        return session;
+    }
+    let mut firmness = vec![Firmness::Nowhere; facts.len()];
+    for &span in order {
+        let (fact, above) = (facts[span as usize], parent[span as usize]);
+        let in_effect = if above == NONE { Firmness::Nowhere } else { firmness[above as usize] };
+        let (named, firmly) = match fact.session() {
+            Some(own) if !fact.is_session_weak() => (Some(own), Firmness::Strongly),
+            Some(own) if in_effect < Firmness::Weakly => (Some(own), Firmness::Weakly),
+            Some(_) => (None, in_effect),
+            None if above == NONE && fact.resource_session().is_some() => (fact.resource_session(), Firmness::ByResource),
+            None => (None, in_effect),
+        };
+        (session[span as usize], firmness[span as usize]) = (named, firmly);
+    }
+    session
 }
 
 fn starts(facts: &[&SpanFact], parent: &[u32], order: &[u32]) -> Vec<UnixNanos> {

@@ -295,7 +295,7 @@ mod tests {
     fn facts(request: &[u8]) -> Vec<(TraceId, SpanFact)> {
         let mut facts = Vec::new();
         for resource in otlp::resource_spans(request).map(Result::unwrap) {
-            let said: Vec<_> = resource.attributes().map(Result::unwrap).collect();
+            let said = conventions::Resource::read(resource.attributes().map(Result::unwrap));
             for scope in resource.scope_spans().map(Result::unwrap) {
                 for span in scope.spans().map(Result::unwrap) {
                     let (now, strings) = (UnixNanos(1 << 62), &mut Strings::default());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
-use sessionfold::conventions::{Strings, extract};
+use sessionfold::conventions::{Resource, Strings, extract};
 use sessionfold::fold::{Folded, Rules, TraceFacts, TraceLimit, fold};
 use sessionfold::model::ids::TraceId;
 use sessionfold::model::run::Run;
@@ -17,18 +17,20 @@ const RECEIVED_AT: UnixNanos = UnixNanos(1_796_083_200_000_000_000);
 
 /// What a session comes to.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Session {
+pub(crate) struct Session {
     pub run_count: usize,
     /// In the order of each agent's first run, ties by name.
     pub agents: Vec<String>,
     pub tokens: u64,
     pub cost_nanos: u64,
+    pub cached: u64,
+    pub cache_written: u64,
     pub users: BTreeSet<String>,
 }
 
 /// All that was received, by trace.
 #[derive(Default)]
-pub(super) struct Received {
+pub(crate) struct Received {
     traces: BTreeMap<TraceId, TraceFacts>,
     strings: Strings,
 }
@@ -45,7 +47,7 @@ impl Received {
     fn take(&mut self, request: &[u8]) {
         for resource_spans in resource_spans(request) {
             let resource_spans = resource_spans.expect("the request is well formed");
-            let resource: Vec<_> = resource_spans.attributes().map(Result::unwrap).collect();
+            let resource = Resource::read(resource_spans.attributes().map(Result::unwrap));
             for scope_spans in resource_spans.scope_spans() {
                 let scope_spans = scope_spans.unwrap();
                 for span in scope_spans.spans() {
@@ -58,27 +60,32 @@ impl Received {
         }
     }
 
-    /// Every trace, folded.
+    /// Every trace, folded, at the prices of [`price`].
     pub fn folded(&self) -> Vec<Folded> {
-        // Round prices of one model that no dialect states a cost for: 1 and 2 micro-dollars a token.
-        let price = |call: &Call, _: UnixNanos| {
-            let usage = &call.usage;
-            let nanos = usage.input_tokens.unwrap_or(0) * 1_000 + usage.output_tokens.unwrap_or(0) * 2_000;
-            (&*call.model == "priced-model").then_some(Cost { amount: NanoUsd(nanos), source: CostSource::Table })
-        };
-        let rules = Rules { price: &price, silent_since: UnixNanos::ZERO };
-        self.traces.iter().map(|(trace, facts)| fold(*trace, facts, &[], &rules)).collect()
+        self.folded_at(&price)
     }
 
+    pub fn folded_at(&self, price: &Price<'_>) -> Vec<Folded> {
+        let rules = Rules { price, silent_since: UnixNanos::ZERO };
+        self.traces.iter().map(|(trace, facts)| fold(*trace, facts, &[], &rules)).collect()
+    }
     /// Every run of every trace, in the order of their starts.
     pub fn runs(&self) -> Vec<Run> {
-        let mut runs: Vec<Run> = self.folded().into_iter().flat_map(|folded| folded.runs).collect();
+        self.runs_at(&price)
+    }
+
+    fn runs_at(&self, price: &Price<'_>) -> Vec<Run> {
+        let mut runs: Vec<Run> = self.folded_at(price).into_iter().flat_map(|folded| folded.runs).collect();
         runs.sort_by_key(|run| (run.started_at, run.key));
         runs
     }
 
     pub fn sessions(&self) -> BTreeMap<String, Session> {
-        let mut runs = self.runs();
+        self.sessions_at(&price)
+    }
+
+    pub fn sessions_at(&self, price: &Price<'_>) -> BTreeMap<String, Session> {
+        let mut runs = self.runs_at(price);
         runs.sort_by_key(|run| (run.started_at, run.agent.clone()));
         let mut sessions: BTreeMap<String, Session> = BTreeMap::new();
         for run in runs {
@@ -87,6 +94,8 @@ impl Received {
             session.run_count += 1;
             session.tokens += run.usage.tokens;
             session.cost_nanos += run.usage.cost.0;
+            session.cached += run.usage.cache_read_tokens;
+            session.cache_written += run.usage.cache_write_tokens;
             session.users.extend(run.user.map(|user| user.to_string()));
             let agent = run.agent.to_string();
             if !agent.is_empty() && !session.agents.contains(&agent) {
@@ -97,8 +106,17 @@ impl Received {
     }
 }
 
+pub(crate) type Price<'a> = dyn Fn(&Call, UnixNanos) -> Option<Cost> + 'a;
+
+/// Round prices of one model that no dialect states a cost for: 1 and 2 micro-dollars a token.
+fn price(call: &Call, _: UnixNanos) -> Option<Cost> {
+    let usage = &call.usage;
+    let nanos = usage.input_tokens.unwrap_or(0) * 1_000 + usage.output_tokens.unwrap_or(0) * 2_000;
+    (&*call.model == "priced-model").then_some(Cost { amount: NanoUsd(nanos), source: CostSource::Table })
+}
+
 /// The same spans in other requests: one span a request, shuffled, `times` over.
-pub(super) fn one_by_one(requests: &[Vec<u8>], seed: u64, times: usize) -> Vec<Vec<u8>> {
+pub(crate) fn one_by_one(requests: &[Vec<u8>], seed: u64, times: usize) -> Vec<Vec<u8>> {
     let mut single = Vec::new();
     for request in requests {
         for resource_spans in ExportTraceServiceRequest::decode(&request[..]).expect("the request is well formed").resource_spans {
@@ -123,7 +141,7 @@ pub(super) fn one_by_one(requests: &[Vec<u8>], seed: u64, times: usize) -> Vec<V
 }
 
 /// Receives `requests` in every way that must make no difference, checks that it makes none, and returns what was received.
-pub(super) fn receive_in_every_way(name: &str, requests: &[Vec<u8>]) -> Received {
+pub(crate) fn receive_in_every_way(name: &str, requests: &[Vec<u8>]) -> Received {
     let as_sent = Received::of(requests);
     let expected = as_sent.folded();
     for seed in [1, 2, 3] {

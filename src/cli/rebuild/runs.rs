@@ -118,7 +118,7 @@ impl Runs {
 fn facts(requests: &[Bytes], strings: &mut Strings) -> TraceFacts {
     let mut facts = TraceFacts::default();
     for resource in requests.iter().flat_map(|request| otlp::resource_spans(request)).filter_map(Result::ok) {
-        let said: Vec<_> = resource.attributes().filter_map(Result::ok).collect();
+        let said = conventions::Resource::read(resource.attributes().filter_map(Result::ok));
         for scope in resource.scope_spans().filter_map(Result::ok) {
             for span in scope.spans().filter_map(Result::ok) {
                 if let Some(extracted) = conventions::extract(&span, scope.scope_name, &said, UnixNanos(u64::MAX), strings) {

@@ -32,7 +32,7 @@ pub(super) fn attribute<'a>((key, value): (&'a str, Value<'a>)) -> Attribute<'a>
 }
 
 pub(super) fn extract_from(span: Scalars<'_>, attributes: &[(&str, Value<'_>)], resource: &[(&str, Value<'_>)]) -> Option<Extracted> {
-    let resource: Vec<_> = resource.iter().copied().map(attribute).collect();
+    let resource = Resource::read(resource.iter().copied().map(attribute));
     let attributes = attributes.iter().copied().map(attribute);
     extract_with(span, attributes, "a.scope", &resource, NOW, &mut Strings::default())
 }

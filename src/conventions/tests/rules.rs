@@ -365,7 +365,7 @@ fn a_span_of_our_own_that_comes_back_is_no_span() {
     let cost = [attribute(("sessionfold.cost", Double(1.0)))];
     let read = |name, scope| {
         let span = Scalars { name, ..plain_span() };
-        extract_with(span, cost.into_iter(), scope, &[], NOW, &mut Strings::default()).is_some()
+        extract_with(span, cost.into_iter(), scope, &Resource::default(), NOW, &mut Strings::default()).is_some()
     };
     assert!(!read("sessionfold.correction", "sessionfold") && !read("sessionfold.run", "sessionfold"));
     assert!(read("sessionfold.correction", "somebody.else") && read("sessionfold.other", "sessionfold"));

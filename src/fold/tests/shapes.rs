@@ -86,7 +86,7 @@ fn call() -> impl Strategy<Value = Box<Call>> {
     (select(vec![0_u64, 5, 7]), select(vec![0_u64, 3]), select(vec!["gpt", "claude"]), cost).prop_map(|(input, output, model, cost)| {
         let usage =
             Usage { input_tokens: Some(input), output_tokens: (output > 0).then_some(output), cost: cost.map(NanoUsd), ..Usage::default() };
-        Box::new(Call { usage, model: model.into(), provider: "openai".into() })
+        Box::new(Call { usage, model: model.into(), provider: "openai".into(), response: 0 })
     })
 }
 

@@ -28,7 +28,7 @@ use super::traces::{OpenTrace, TraceKey, load};
 use super::untraced::UntracedSessions;
 use super::{Options, Shared, lock, seen};
 use crate::conventions::posts::Post;
-use crate::conventions::{self, Strings};
+use crate::conventions::{self, Resource, Strings};
 use crate::fold::{Joined, TraceFacts};
 use crate::journal::{self, Item, Position};
 use crate::model::facts::SpanFact;
@@ -214,7 +214,8 @@ impl Folder {
         let oldest = self.options.max_age.map_or(UnixNanos::ZERO, |age| received_at.min(self.now).minus(age));
         for resource_spans in otlp::resource_spans(request) {
             let Ok(resource_spans) = resource_spans else { return self.skip_rest(received_at) };
-            let resource: Vec<_> = resource_spans.attributes().filter_map(Result::ok).collect();
+            let attributes: Vec<_> = resource_spans.attributes().filter_map(Result::ok).collect();
+            let resource = Resource::read(attributes.iter().copied());
             let mut n_spans = 0;
             for scope_spans in resource_spans.scope_spans() {
                 let Ok(scope_spans) = scope_spans else { return self.skip_rest(received_at) };
@@ -243,7 +244,7 @@ impl Folder {
                     self.join(cell, extracted.trace, extracted.fact)?;
                 }
             }
-            lock(&cell.seen).add(seen::service(&resource), n_spans);
+            lock(&cell.seen).add(seen::service(&attributes), n_spans);
         }
         Ok(())
     }
