@@ -2,15 +2,16 @@
 //!
 //! - A call for which a session is in effect, named by itself or above it, counts in that session and in no other.
 //! - Where a trace names exactly one session, all its calls are of that session, and so are all its runs. Where it names several, what
-//!   names none is of the session of the run that was going on then.
-//! - In a session a call goes to the run that was going on when it started, of several to the one that started last; else to the last one
-//!   that started before it; else to the first. So no span that arrives can take a call out of every session.
-//! - A session that has no run gets one: the span that brought it in.
+//!   names none is of the session of the run that was going on then; if no run has one, of the span that names one.
+//! - What was going on at a moment is, of all that had started and not ended, what started last; else what started last before it; else
+//!   what started first. So no span that arrives can take a call out of every session.
+//! - A session that has no run although a call counts in it gets one: the span that brought it in.
 //! - Runs that were reported, and their calls, stay as their reports have them.
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use super::boundary::{self, Territory};
+use super::count::{self, Near};
 use super::names::{self, Names};
 use super::tree::{Forest, NONE};
 use crate::model::ids::{SessionId, SpanId};
@@ -28,6 +29,9 @@ struct Stray<'a> {
 /// Where something stands in time.
 type Moment = (UnixNanos, Option<SpanId>);
 
+/// From when until when something went on, and what it was.
+type Course = (Moment, UnixNanos, u32);
+
 /// Gives every call that can have one a run of its session, and every run a session if the trace names any.
 pub(super) fn adopt<'a>(forest: &Forest<'a>, territory: &mut Territory<'a>, names: &mut Vec<Names<'a>>) {
     let introducer = forest.introducers();
@@ -37,20 +41,51 @@ pub(super) fn adopt<'a>(forest: &Forest<'a>, territory: &mut Territory<'a>, name
     }
     let known: BTreeSet<&SessionId> = names.iter().filter_map(|names| names.session).collect();
     let is_new = |stray: &&Stray<'_>| stray.session.is_some_and(|session| !known.contains(session));
-    let founders: BTreeSet<u32> = strays.iter().filter(is_new).map(|stray| stray.introducer).collect();
+    let mut new: Vec<&Stray<'_>> = strays.iter().filter(is_new).collect();
+    if !new.is_empty() {
+        let near = Near::of(forest);
+        new.retain(|stray| count::counts(forest.fact(stray.span), &near, stray.span));
+    }
+    let founders: BTreeSet<u32> = new.into_iter().map(|stray| stray.introducer).collect();
     if !founders.is_empty() {
         boundary::found(forest, territory, &founders);
         *names = names::name_runs(forest, territory);
         strays = find_strays(forest, territory, names, &introducer);
     }
-    let runs = Runs::of(forest, territory, names);
-    for (stray, run) in runs.going_on(strays.iter().map(|stray| (stray.session, moment(forest, stray.span)))) {
-        territory.owner[strays[stray].span as usize] = run;
+    house(forest, territory, names, &introducer);
+    let mut courses: BTreeMap<Option<&SessionId>, Vec<Course>> = BTreeMap::new();
+    for (session, course) in courses_of_runs(forest, territory, names) {
+        courses.entry(Some(session)).or_default().push(course);
+        courses.entry(None).or_default().push(course);
     }
-    let homeless = find_homeless(forest, territory, names);
-    let moments = homeless.iter().map(|&run| (None, moment(forest, territory.seeds[run].span)));
-    for (at, run) in runs.going_on(moments) {
-        names[homeless[at]].session = names[run as usize].session;
+    strays.sort_unstable_by_key(|stray| (stray.session, moment(forest, stray.span)));
+    for same in strays.chunk_by(|a, b| a.session == b.session) {
+        let Some(courses) = courses.get_mut(&same[0].session) else { continue };
+        let found = going_on(courses, same.iter().map(|stray| moment(forest, stray.span)));
+        for (stray, run) in same.iter().zip(found) {
+            territory.owner[stray.span as usize] = run;
+        }
+    }
+}
+
+/// Gives a session to the runs that have none.
+fn house<'a>(forest: &Forest<'a>, territory: &Territory<'a>, names: &mut [Names<'a>], introducer: &[u32]) {
+    let mut homeless = find_homeless(forest, territory, names);
+    if homeless.is_empty() {
+        return;
+    }
+    homeless.sort_unstable_by_key(|&run| moment(forest, territory.seeds[run].span));
+    let moments = homeless.iter().map(|&run| moment(forest, territory.seeds[run].span));
+    let mut runs: Vec<Course> = courses_of_runs(forest, territory, names).map(|(_, course)| course).collect();
+    let sessions: Vec<_> = if runs.is_empty() {
+        let brings_in = |&span: &u32| introducer[span as usize] == span;
+        let mut spans: Vec<Course> = (0..forest.len() as u32).filter(brings_in).map(|span| course(forest, span, span)).collect();
+        going_on(&mut spans, moments).into_iter().map(|span| forest.session[span as usize]).collect()
+    } else {
+        going_on(&mut runs, moments).into_iter().map(|run| names[run as usize].session).collect()
+    };
+    for (run, session) in homeless.into_iter().zip(sessions) {
+        names[run].session = session;
     }
 }
 
@@ -90,48 +125,38 @@ fn is_settled(forest: &Forest<'_>, run: u32) -> bool {
     forest.report(run).is_some() || scope_traits(&forest.fact(run).scope).reports_runs
 }
 
-/// The runs that have a session, in the order of their starts: of each session, and of all under `None`.
-struct Runs<'a> {
-    by_session: BTreeMap<Option<&'a SessionId>, Vec<(Moment, UnixNanos, u32)>>,
+/// The runs that have a session.
+fn courses_of_runs<'a>(
+    forest: &Forest<'a>,
+    territory: &Territory<'a>,
+    names: &[Names<'a>],
+) -> impl Iterator<Item = (&'a SessionId, Course)> {
+    let runs = territory.seeds.iter().zip(names).enumerate();
+    runs.filter_map(|(run, (seed, names))| Some((names.session?, course(forest, seed.span, run as u32))))
 }
 
-impl<'a> Runs<'a> {
-    fn of(forest: &Forest<'a>, territory: &Territory<'a>, names: &[Names<'a>]) -> Self {
-        let mut by_session: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (run, seed) in territory.seeds.iter().enumerate() {
-            let Some(session) = names[run].session else { continue };
-            let until = if seed.span == NONE { UnixNanos::MAX } else { forest.contains_until(seed.span) };
-            let entry = (moment(forest, seed.span), until, run as u32);
-            by_session.entry(Some(session)).or_default().push(entry);
-            by_session.entry(None).or_default().push(entry);
-        }
-        by_session.values_mut().for_each(|runs| runs.sort_unstable());
-        Self { by_session }
-    }
+fn course(forest: &Forest<'_>, span: u32, what: u32) -> Course {
+    let until = if span == NONE { UnixNanos::MAX } else { forest.contains_until(span) };
+    (moment(forest, span), until, what)
+}
 
-    /// For each that asks by session and moment, by its place among them: the run that was going on then. Nobody is answered where there is
-    /// no such run.
-    fn going_on(&self, asking: impl Iterator<Item = (Option<&'a SessionId>, Moment)>) -> Vec<(usize, u32)> {
-        let mut asking: Vec<_> = asking.enumerate().map(|(at, (session, moment))| (session, moment, at)).collect();
-        asking.sort_unstable();
-        let mut found = Vec::with_capacity(asking.len());
-        for same in asking.chunk_by(|a, b| a.0 == b.0) {
-            let Some(runs) = self.by_session.get(&same[0].0) else { continue };
-            let mut open: BinaryHeap<(Moment, UnixNanos, u32)> = BinaryHeap::new();
-            let mut next = 0;
-            for &(_, moment, at) in same {
-                while let Some(run) = runs.get(next).filter(|(started, ..)| started.0 <= moment.0) {
-                    open.push(*run);
-                    next += 1;
-                }
-                // Who asks comes in the order of time: a run that has ended before this one holds no later one either.
-                while open.peek().is_some_and(|&(_, until, _)| until < moment.0) {
-                    open.pop();
-                }
-                let run = open.peek().or_else(|| runs[..next].last()).or_else(|| runs.first());
-                found.extend(run.map(|&(.., run)| (at, run)));
-            }
+/// For each moment, of which none may come before the one ahead of it, what was going on then. Nothing is found only where nothing is.
+fn going_on(courses: &mut [Course], moments: impl Iterator<Item = Moment>) -> Vec<u32> {
+    courses.sort_unstable();
+    let mut open: BinaryHeap<Course> = BinaryHeap::new();
+    let mut next = 0;
+    let mut found = Vec::new();
+    for moment in moments {
+        while let Some(course) = courses.get(next).filter(|(started, ..)| started.0 <= moment.0) {
+            open.push(*course);
+            next += 1;
         }
-        found
+        // What has ended by now will not go on at a later moment either.
+        while open.peek().is_some_and(|&(_, until, _)| until < moment.0) {
+            open.pop();
+        }
+        let going_on = open.peek().or_else(|| courses[..next].last()).or_else(|| courses.first());
+        found.extend(going_on.map(|&(.., what)| what));
     }
+    found
 }

@@ -3,10 +3,12 @@
 //! | span | a run? |
 //! |---|---|
 //! | any that a report says is its run | always |
-//! | agent, with a session id or a run id of its own | always |
-//! | agent, with neither | if no agent is above it, session or not; in a tree whose top is lost, only if that top lies inside no agent run (`lost`) |
+//! | agent, with no agent above it | always; if it names no session and no run id and its tree is lost, only if that lies inside no agent run (`lost`) |
+//! | agent below an agent | if it names a session or a run id, or another agent than the one above; in the Waxell SDK's scope, only the former |
+//! | agent directly below one of the same name | if it names another session or another run id: else two layers tell of one execution |
+//! | agent that names nobody, above agents that are named | as a workflow |
 //! | workflow | if no agent is above or below it, and no workflow is above it or its own session differs from the one above |
-//! | anything else | only to hold a session that nothing else would hold, see below |
+//! | anything else | only to hold a session that nothing else would hold, see below and `adopt` |
 //!
 //! **A trace without agents and workflows** is one run if it names one session: its real root (the earliest, should there be several), and all
 //! its spans are the run's; while the root is missing the run is provisional. If it names several sessions, each span that brings in a
@@ -16,7 +18,7 @@
 //! **Beside agents**: calls in a tree with a real root that no run is above of, while a session is in effect for them, would be money that
 //! no session shows. They are treated like a trace without agents: the one span that brought the session in becomes a run; if several
 //! spans brought the same one in, the root does; if several sessions, each of those spans does.
-//! A call without any session and outside any run stays an orphan, and so does all of a lost tree that lies inside no run.
+//! Calls that still are outside of every run are `adopt`'s.
 
 use std::collections::BTreeSet;
 
@@ -148,7 +150,8 @@ fn nested_role(forest: &Forest<'_>, introducer: &[u32], span: u32, above: u32) -
         return if names_run(forest, span) { Role::Run } else { Role::Inner };
     }
     let (name, outer_name) = (names::agent_of(fact), names::agent_of(outer));
-    if forest.parent(span) == Some(above) && name == outer_name && !changes_session(forest, introducer, span) {
+    let is_same_run = fact.run_id().is_none_or(|run_id| outer.run_id() == Some(run_id));
+    if forest.parent(span) == Some(above) && name == outer_name && is_same_run && !changes_session(forest, introducer, span) {
         // One execution that two layers tell of.
         return Role::Inner;
     }

@@ -39,6 +39,26 @@ pub(super) struct Forest<'a> {
     pub mended: BTreeMap<u32, Usage>,
 }
 
+/// Who is above whom.
+pub(super) struct Lineage {
+    place: Vec<u32>,
+    /// The span itself counts too.
+    n_below: Vec<u32>,
+}
+
+// === impl Lineage ===
+
+impl Lineage {
+    /// Whether one of two different spans is above the other.
+    pub fn are_related(&self, a: u32, b: u32) -> bool {
+        let is_above = |upper: u32, lower: u32| {
+            let (first, place) = (self.place[upper as usize], self.place[lower as usize]);
+            (first..first + self.n_below[upper as usize]).contains(&place)
+        };
+        is_above(a, b) || is_above(b, a)
+    }
+}
+
 // === impl Forest ===
 
 impl<'a> Forest<'a> {
@@ -125,6 +145,28 @@ impl<'a> Forest<'a> {
         self.session = sessions(&self.facts, &self.parent, &self.order);
     }
 
+    /// Where each span stands in a walk that finishes what is below a span before it goes on beside it.
+    pub fn lineage(&self) -> Lineage {
+        let mut n_below = vec![1_u32; self.len()];
+        for &span in self.order.iter().rev() {
+            if let Some(parent) = self.parent(span) {
+                n_below[parent as usize] += n_below[span as usize];
+            }
+        }
+        let (mut place, mut next) = (vec![0; self.len()], vec![0; self.len()]);
+        let mut next_tree = 0;
+        for &span in &self.order {
+            let free = match self.parent(span) {
+                Some(parent) => &mut next[parent as usize],
+                None => &mut next_tree,
+            };
+            place[span as usize] = *free;
+            *free += n_below[span as usize];
+            next[span as usize] = place[span as usize] + 1;
+        }
+        Lineage { place, n_below }
+    }
+
     /// For each span, the span that brought in the session that is in effect there: the topmost of those above it (and itself) that name
     /// this session without another in between. [`NONE`] where no session is in effect.
     pub fn introducers(&self) -> Vec<u32> {
@@ -204,7 +246,7 @@ fn sessions<'a>(facts: &[&'a SpanFact], parent: &[u32], order: &[u32]) -> Vec<Op
             Some(own) if !fact.is_session_weak() => (Some(own), Firmness::Strongly),
             Some(own) if in_effect < Firmness::Weakly => (Some(own), Firmness::Weakly),
             Some(_) => (None, in_effect),
-            None if above == NONE && fact.resource_session().is_some() => (fact.resource_session(), Firmness::ByResource),
+            None if in_effect == Firmness::Nowhere && fact.resource_session().is_some() => (fact.resource_session(), Firmness::ByResource),
             None => (None, in_effect),
         };
         (session[span as usize], firmness[span as usize]) = (named, firmly);

@@ -1,16 +1,16 @@
 //! One call that two instrumentations tell of, in spans of which neither is above the other: a provider's SDK that makes spans of its own
 //! beside an instrumentation of it.
 //!
-//! - Two model spans of different scopes are twins if they name the same answer of a provider; or if neither contradicts that, their tokens
-//!   are equal and one lies within the other's time.
+//! - Two model spans of different scopes are twins if they name the same answer of a provider; or if nothing contradicts it (two answers,
+//!   two sessions, one span above the other with an agent or a tool between), their tokens are equal, and one lies within the other's time.
 //! - Of several the one stands that is likeliest right: the Waxell SDK's, then the provider's own SDK's, then the one that tells most.
 //! - Within one scope nothing is a twin: what it tells twice it means twice, but for what `duplicates` knows.
 
 use std::cmp::Reverse;
 
 use super::duplicates::{Duplicate, Stretch, match_inside};
-use super::tree::Forest;
-use crate::model::ids::SpanId;
+use super::tree::{Forest, Lineage, NONE};
+use crate::model::ids::{SessionId, SpanId};
 use crate::model::scopes::scope_traits;
 use crate::model::time::UnixNanos;
 use crate::model::usage::{Call, Usage};
@@ -40,14 +40,21 @@ pub(super) fn find(forest: &Forest<'_>, is_open: impl Fn(u32) -> bool) -> Vec<Du
     calls.retain(|span| dropped.binary_search(span).is_err());
     let tokens = |span: u32| tokens(&call(forest, span).usage);
     calls.sort_by_cached_key(|&span| (tokens(span), rank(forest, span)));
+    let doubts = Doubts { lineage: forest.lineage(), introducer: forest.introducers() };
     for same in calls.chunk_by(|&a, &b| tokens(a) == tokens(b)).filter(|same| same.len() > 1) {
-        find_in_time(forest, same, &mut twins);
+        find_in_time(forest, same, &doubts, &mut twins);
     }
     twins
 }
 
+/// What speaks against two spans being of one call.
+struct Doubts {
+    lineage: Lineage,
+    introducer: Vec<u32>,
+}
+
 /// Among calls of equal tokens, best first.
-fn find_in_time(forest: &Forest<'_>, same: &[u32], twins: &mut Vec<Duplicate>) {
+fn find_in_time(forest: &Forest<'_>, same: &[u32], doubts: &Doubts, twins: &mut Vec<Duplicate>) {
     let mut scopes: Vec<(&str, Vec<Stretch>)> = Vec::new();
     for &span in same {
         let start = forest.start[span as usize];
@@ -68,12 +75,25 @@ fn find_in_time(forest: &Forest<'_>, same: &[u32], twins: &mut Vec<Duplicate>) {
             let free = |of: &[Stretch]| of.iter().copied().filter(|stretch| paired.binary_search(&stretch.2).is_err()).collect();
             let (rest_of_others, rest_of_kept) = (free(others), free(&kept));
             pairs.extend(match_inside(rest_of_kept, rest_of_others).into_iter().map(|(kept, other)| (other, kept)));
-            pairs.retain(|&(a, b)| call(forest, a).response == 0 || call(forest, b).response == 0);
+            pairs.retain(|&(a, b)| !doubts.speak_against(forest, a, b));
             let mut gone: Vec<u32> = pairs.iter().map(|&(dropped, _)| dropped).collect();
             gone.sort_unstable();
             others.retain(|stretch| gone.binary_search(&stretch.2).is_err());
             twins.extend(pairs.into_iter().map(|(dropped, kept)| Duplicate { dropped, kept }));
         }
+    }
+}
+
+impl Doubts {
+    fn speak_against(&self, forest: &Forest<'_>, a: u32, b: u32) -> bool {
+        let has_answers = call(forest, a).response != 0 && call(forest, b).response != 0;
+        let (session, other) = (self.session(forest, a), self.session(forest, b));
+        has_answers || (session.is_some() && other.is_some() && session != other) || self.lineage.are_related(a, b)
+    }
+
+    fn session<'a>(&self, forest: &Forest<'a>, span: u32) -> Option<&'a SessionId> {
+        let by = self.introducer[span as usize];
+        if by == NONE { None } else { forest.session[by as usize] }
     }
 }
 

@@ -385,7 +385,7 @@ mod tests {
             ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }] };
         let request = request.encode_to_vec();
         let before = facts(&request);
-        assert_eq!(before[0].1.session().map(|id| id.as_str()), Some("of the resource"));
+        assert_eq!(before[0].1.resource_session().map(|id| id.as_str()), Some("of the resource"));
         let said = vec![("session.id".to_owned(), Attribute::Text("of the resource".into()))];
         let resources = Resources::from([((before[0].0, before[0].1.span), said)]);
         assert_eq!(facts(&given_back(&request, &resources)), before);

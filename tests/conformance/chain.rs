@@ -23,8 +23,6 @@ pub(crate) struct Session {
     pub agents: Vec<String>,
     pub tokens: u64,
     pub cost_nanos: u64,
-    pub cached: u64,
-    pub cache_written: u64,
     pub users: BTreeSet<String>,
 }
 
@@ -60,32 +58,29 @@ impl Received {
         }
     }
 
-    /// Every trace, folded, at the prices of [`price`].
+    /// Every trace, folded.
     pub fn folded(&self) -> Vec<Folded> {
         self.folded_at(&price)
     }
 
-    pub fn folded_at(&self, price: &Price<'_>) -> Vec<Folded> {
+    fn folded_at(&self, price: &Price<'_>) -> Vec<Folded> {
         let rules = Rules { price, silent_since: UnixNanos::ZERO };
         self.traces.iter().map(|(trace, facts)| fold(*trace, facts, &[], &rules)).collect()
     }
+
     /// Every run of every trace, in the order of their starts.
     pub fn runs(&self) -> Vec<Run> {
         self.runs_at(&price)
     }
 
-    fn runs_at(&self, price: &Price<'_>) -> Vec<Run> {
+    pub fn runs_at(&self, price: &Price<'_>) -> Vec<Run> {
         let mut runs: Vec<Run> = self.folded_at(price).into_iter().flat_map(|folded| folded.runs).collect();
         runs.sort_by_key(|run| (run.started_at, run.key));
         runs
     }
 
     pub fn sessions(&self) -> BTreeMap<String, Session> {
-        self.sessions_at(&price)
-    }
-
-    pub fn sessions_at(&self, price: &Price<'_>) -> BTreeMap<String, Session> {
-        let mut runs = self.runs_at(price);
+        let mut runs = self.runs();
         runs.sort_by_key(|run| (run.started_at, run.agent.clone()));
         let mut sessions: BTreeMap<String, Session> = BTreeMap::new();
         for run in runs {
@@ -94,8 +89,6 @@ impl Received {
             session.run_count += 1;
             session.tokens += run.usage.tokens;
             session.cost_nanos += run.usage.cost.0;
-            session.cached += run.usage.cache_read_tokens;
-            session.cache_written += run.usage.cache_write_tokens;
             session.users.extend(run.user.map(|user| user.to_string()));
             let agent = run.agent.to_string();
             if !agent.is_empty() && !session.agents.contains(&agent) {
@@ -142,9 +135,14 @@ pub(crate) fn one_by_one(requests: &[Vec<u8>], seed: u64, times: usize) -> Vec<V
 
 /// Receives `requests` in every way that must make no difference, checks that it makes none, and returns what was received.
 pub(crate) fn receive_in_every_way(name: &str, requests: &[Vec<u8>]) -> Received {
+    receive_shuffled(name, requests, &[1, 2, 3])
+}
+
+/// The same, with a shuffle for each seed.
+pub(crate) fn receive_shuffled(name: &str, requests: &[Vec<u8>], seeds: &[u64]) -> Received {
     let as_sent = Received::of(requests);
     let expected = as_sent.folded();
-    for seed in [1, 2, 3] {
+    for &seed in seeds {
         for times in [1, 3] {
             let received = Received::of(one_by_one(requests, seed, times));
             assert_eq!(received.folded(), expected, "{name}: shuffled with seed {seed}, each span {times} times");

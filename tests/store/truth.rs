@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sessionfold::conventions::{Strings, extract};
+use sessionfold::conventions::{Resource, Strings, extract};
 use sessionfold::fold::{Rules, TraceFacts, TraceLimit, fold};
 use sessionfold::model::Str;
 use sessionfold::model::ids::{SessionId, TraceId};
@@ -31,7 +31,7 @@ pub type Sessions = BTreeMap<SessionId, Vec<Run>>;
 impl Truth {
     pub fn take(&mut self, request: &[u8], received_at: UnixNanos) {
         for resource_spans in resource_spans(request).map(Result::unwrap) {
-            let resource: Vec<_> = resource_spans.attributes().map(Result::unwrap).collect();
+            let resource = Resource::read(resource_spans.attributes().map(Result::unwrap));
             for scope_spans in resource_spans.scope_spans().map(Result::unwrap) {
                 for span in scope_spans.spans().map(Result::unwrap) {
                     let extracted = extract(&span, scope_spans.scope_name, &resource, received_at, &mut self.strings).unwrap();

@@ -48,8 +48,9 @@ fn nested_runs_are_runs_of_their_own_and_inherit_what_they_do_not_say() {
 }
 
 #[test]
-fn a_framework_agent_without_ids_belongs_to_the_run_above_it() {
-    let folded = folded([agent(1, "run").session("s"), span(2).under(1), agent(3, "framework").under(2), chat(4, 3, 0, (5, 5))]);
+fn a_framework_agent_without_ids_belongs_to_the_sdks_run_above_it() {
+    let run = agent(1, "run").session("s").scope(WAXELL);
+    let folded = folded([run, span(2).under(1), agent(3, "framework").under(2), chat(4, 3, 0, (5, 5))]);
     assert_eq!(shown(&folded), [(1, "s", 10)]);
     assert_eq!(&*folded.runs[0].agent, "run");
 }
@@ -76,10 +77,8 @@ fn a_session_holds_for_what_is_below_it_until_another_comes() {
 fn a_topmost_agent_takes_the_only_session_found_below_it_before_the_next_run() {
     let below = |session: &'static str| [agent(1, "top"), span(2).under(1).session("mid"), chat(3, 2, 0, (1, 1)).session(session)];
     assert_eq!(shown(&folded(below("mid"))), [(1, "mid", 2)]);
-    assert_eq!(shown(&folded(below("other"))), [(1, "", 2)]);
-    // The session of a nested run is that run's.
-    let nested = folded([agent(1, "top"), agent(2, "inner").under(1).session("s"), span(3).under(2).session("t")]);
-    assert_eq!(shown(&nested), [(1, "", 0), (2, "s", 0)]);
+    // A call that names another is of that one.
+    assert_eq!(shown(&folded(below("other"))), [(1, "mid", 0), (3, "other", 2)]);
     // What is found below holds for nested runs that have none.
     let shared = folded([agent(1, "top"), span(2).under(1).session("mid"), agent(3, "inner").under(1).run_id("7")]);
     assert_eq!(shown(&shared), [(1, "mid", 0), (3, "mid", 0)]);
@@ -105,7 +104,7 @@ fn a_workflow_is_a_run_only_where_no_agent_is_above_or_below_it() {
     assert_eq!(shown(&folded([workflow(1), chat(2, 1, 0, (1, 1))])), [(1, "s", 2)]);
     assert_eq!(shown(&folded([span(9), workflow(1).under(9), chat(2, 1, 0, (1, 1))])), [(1, "s", 2)]);
     assert_eq!(shown(&folded([workflow(1), span(2).under(1), agent(3, "a").under(2), chat(4, 3, 0, (1, 1))])), [(3, "s", 2)]);
-    assert_eq!(shown(&folded([agent(1, "a").session("t"), workflow(2).under(1), chat(3, 2, 0, (1, 1))])), [(1, "t", 2)]);
+    assert_eq!(shown(&folded([agent(1, "a").session("s"), workflow(2).under(1), chat(3, 2, 0, (1, 1))])), [(1, "s", 2)]);
     // A workflow in a workflow is a part of it, unless it is about another session.
     assert_eq!(shown(&folded([workflow(1), workflow(2).under(1)])), [(1, "s", 0)]);
     assert_eq!(shown(&folded([workflow(1), workflow(2).under(1).session("t")])), [(1, "s", 0), (2, "t", 0)]);
@@ -159,9 +158,9 @@ fn two_sessions_without_agents_are_runs_of_the_spans_that_bring_them_in() {
         chat(7, 6, 0, (100, 0)),
         chat(8, 1, 0, (1000, 0)),
     ]);
-    assert_eq!(shown(&folded), [(2, "a", 1), (3, "b", 10), (6, "a", 100)]);
+    // 8 names none: it is of what was going on, and of several that started at once the last one by its id.
+    assert_eq!(shown(&folded), [(2, "a", 1), (3, "b", 10), (6, "a", 1100)]);
     assert_eq!(run(&folded, 6).parent, Some(RunId::derive(run_key(3))));
-    assert_eq!(owner(&folded, 8), None);
 }
 
 #[test]
@@ -197,8 +196,10 @@ fn calls_with_a_session_beside_the_agents_are_not_lost() {
     let mut differing = beside.to_vec();
     differing[3] = chat(4, 1, 0, (2, 0)).session("t");
     assert_eq!(shown(&folded(differing)), [(2, "s", 0), (3, "s", 1), (4, "t", 2)]);
-    // Without a session there is nothing to hold it for.
-    assert_eq!(owner(&folded([span(1), agent(2, "a").under(1).session("s"), chat(3, 1, 0, (1, 0))]), 3), None);
+    // Without a session of its own it is of the only one there is.
+    assert_eq!(shown(&folded([span(1), agent(2, "a").under(1).session("s"), chat(3, 1, 0, (1, 0))])), [(2, "s", 1)]);
+    // Without any session there is nothing to hold it for.
+    assert_eq!(owner(&folded([span(1), agent(2, "a").under(1), chat(3, 1, 0, (1, 0))]), 3), None);
 }
 
 #[test]
@@ -212,10 +213,9 @@ fn a_lost_parent_is_replaced_by_the_run_that_was_running() {
         chat(5, 903, 250, (1, 0)),
         chat(6, 904, 500, (7, 0)),
     ]);
-    // 5 started while both ran: the one that started last has it. 6 started when none ran.
-    assert_eq!(shown(&folded), [(1, "s", 100), (3, "s", 21)]);
+    // 5 started while both ran: the one that started last has it. 6 started when none ran, and is of the last one before it.
+    assert_eq!(shown(&folded), [(1, "s", 100), (3, "s", 28)]);
     assert_eq!(run(&folded, 3).parent, Some(RunId::derive(run_key(1))));
-    assert_eq!(owner(&folded, 6), None);
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn an_agent_without_ids_below_a_lost_parent_is_a_run_only_outside_every_run() {
     let within = folded([agent(1, "run").session("s").at(0, 500), inner.clone(), chat(3, 2, 110, (1, 1))]);
     assert_eq!(shown(&within), [(1, "s", 2)]);
     let beyond = folded([agent(1, "run").session("s").at(0, 50), inner.clone(), chat(3, 2, 110, (1, 1))]);
-    assert_eq!(shown(&beyond), [(1, "s", 0), (2, "", 2)]);
+    assert_eq!(shown(&beyond), [(1, "s", 0), (2, "s", 2)]);
     // Inside a workflow it is a run, for a workflow is not an agent that could have it as a part.
     let workflow = folded([span(1).kind(SpanKind::Workflow).session("s").at(0, 500), inner]);
     assert_eq!(shown(&workflow), [(1, "s", 0), (2, "s", 0)]);
