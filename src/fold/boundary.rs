@@ -3,7 +3,7 @@
 //! | span | a run? |
 //! |---|---|
 //! | any that a report says is its run | always |
-//! | agent, with no agent above it | always; if it names no session and no run id and its tree is lost, only if that lies inside no agent run (`lost`) |
+//! | agent, with no agent above it | always; if it names no session and no run id and its tree is lost, only if that lies inside no run of the same agent (`lost`) |
 //! | agent below an agent | if it names a session or a run id, or another agent than the one above; in the Waxell SDK's scope, only the former |
 //! | agent directly below one of the same name | if it names another session or another run id: else two layers tell of one execution |
 //! | agent that names nobody, above agents that are named | as a workflow |
@@ -145,17 +145,25 @@ fn names_run(forest: &Forest<'_>, span: u32) -> bool {
 /// An agent span below another agent's.
 fn nested_role(forest: &Forest<'_>, introducer: &[u32], span: u32, above: u32) -> Role {
     let (fact, outer) = (forest.fact(span), forest.fact(above));
-    let is_of_sdk = |fact: &SpanFact| scope_traits(&fact.scope).reports_runs;
     if is_of_sdk(fact) || is_of_sdk(outer) {
         return if names_run(forest, span) { Role::Run } else { Role::Inner };
     }
-    let (name, outer_name) = (names::agent_of(fact), names::agent_of(outer));
     let is_same_run = fact.run_id().is_none_or(|run_id| outer.run_id() == Some(run_id));
-    if forest.parent(span) == Some(above) && name == outer_name && is_same_run && !changes_session(forest, introducer, span) {
+    let is_same_agent = names::agent_of(fact) == names::agent_of(outer);
+    if forest.parent(span) == Some(above) && is_same_agent && is_same_run && !changes_session(forest, introducer, span) {
         // One execution that two layers tell of.
         return Role::Inner;
     }
-    if names_run(forest, span) || (fact.agent().is_some() && name != outer_name) { Role::Run } else { Role::Inner }
+    if names_run(forest, span) || is_other_agent(fact, outer) { Role::Run } else { Role::Inner }
+}
+
+/// Whether an agent span names another agent than the one that it lies in; the SDK's own spans are never read by their names.
+pub(super) fn is_other_agent(fact: &SpanFact, outer: &SpanFact) -> bool {
+    !is_of_sdk(fact) && !is_of_sdk(outer) && fact.agent().is_some() && names::agent_of(fact) != names::agent_of(outer)
+}
+
+fn is_of_sdk(fact: &SpanFact) -> bool {
+    scope_traits(&fact.scope).reports_runs
 }
 
 /// What each span is to the boundary of runs: an agent span that names nobody, above agents that are named, is a workflow.

@@ -5,7 +5,8 @@
 //! - "Below" ends, for calls, at tool, agent and workflow spans: what a tool asks of a model is a call of its own.
 //! - The claim of a *container* (any other span) counts only if nothing below it claims anything; where the scope is known for containers
 //!   whose usage is their own, it always counts. A container that claims nothing is not a call.
-//! - Nested runs do not end it, and neither do the links of lost trees: what was placed in a run by its time is below that run's span.
+//! - Nested runs do not end it. The links of lost trees do for calls, which were placed by nothing but their time; to a container's sum they
+//!   may belong, so what was placed in a run is below that run's span.
 //! - The cost is what the span states, else the price by model, else unknown. A stated zero with tokens is not a price.
 //! - What was left out can still be the only one to know the cost. An echo, wrapper or twin hands it to the span that stands for its call;
 //!   a model span hands it to the calls below it if no other cost is stated there: to the only one, or split over several in proportion to
@@ -156,7 +157,7 @@ fn hand_down(forest: &Forest<'_>, shares: &[Share], stated: &mut [Option<NanoUsd
     let mut is_contested = vec![false; forest.len()];
     let mut takers: Vec<(u32, u32)> = Vec::new();
     for &span in &forest.order {
-        let Some(parent) = forest.parent(span) else { continue };
+        let Some(parent) = forest.own_parent(span) else { continue };
         let from = if givers[parent as usize] { parent } else { giver[parent as usize] };
         giver[span as usize] = from;
         if from == NONE {
@@ -193,7 +194,7 @@ fn hand_parts_down(forest: &mut Forest<'_>, shares: &[Share]) {
     let mut giver = vec![NONE; forest.len()];
     let mut takers: Vec<(u32, u32)> = Vec::new();
     for &span in &forest.order {
-        let Some(parent) = forest.parent(span) else { continue };
+        let Some(parent) = forest.own_parent(span) else { continue };
         giver[span as usize] = if givers.binary_search(&parent).is_ok() { parent } else { giver[parent as usize] };
         let counts =
             forest.fact(span).kind.is_model() && matches!(shares[span as usize], Share::Counts(_)) && is_positive(forest.fact(span));
@@ -241,10 +242,11 @@ impl Near {
                 (false, false) => 0,
             };
             let passed = if ends(span) { near[span as usize] & ANY_BELOW } else { near[span as usize] };
-            near[parent as usize] |= passed | own;
+            let is_link = forest.own_parent(span).is_none();
+            near[parent as usize] |= if is_link { (passed | own) & ANY_BELOW } else { passed | own };
         }
         for &span in &forest.order {
-            let Some(parent) = forest.parent(span).filter(|_| !ends(span)) else { continue };
+            let Some(parent) = forest.own_parent(span).filter(|_| !ends(span)) else { continue };
             let above = forest.fact(parent);
             if near[parent as usize] & USAGE_ABOVE != 0 && !ends(parent) || above.kind.is_model() && is_positive(above) {
                 near[span as usize] |= USAGE_ABOVE;

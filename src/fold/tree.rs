@@ -111,6 +111,11 @@ impl<'a> Forest<'a> {
         (parent != NONE).then_some(parent)
     }
 
+    /// What the span itself says that it hangs from, if that is here.
+    pub fn own_parent(&self, span: u32) -> Option<u32> {
+        if self.top[span as usize] == span { None } else { self.parent(span) }
+    }
+
     /// Whether the tree of `span` ends in a real root.
     pub fn is_rooted(&self, span: u32) -> bool {
         self.fact(self.top[span as usize]).parent.is_none()
@@ -145,18 +150,18 @@ impl<'a> Forest<'a> {
         self.session = sessions(&self.facts, &self.parent, &self.order);
     }
 
-    /// Where each span stands in a walk that finishes what is below a span before it goes on beside it.
+    /// Where each span stands in a walk that finishes what is below a span before it goes on beside it, by what the spans tell themselves.
     pub fn lineage(&self) -> Lineage {
         let mut n_below = vec![1_u32; self.len()];
         for &span in self.order.iter().rev() {
-            if let Some(parent) = self.parent(span) {
+            if let Some(parent) = self.own_parent(span) {
                 n_below[parent as usize] += n_below[span as usize];
             }
         }
         let (mut place, mut next) = (vec![0; self.len()], vec![0; self.len()]);
         let mut next_tree = 0;
         for &span in &self.order {
-            let free = match self.parent(span) {
+            let free = match self.own_parent(span) {
                 Some(parent) => &mut next[parent as usize],
                 None => &mut next_tree,
             };

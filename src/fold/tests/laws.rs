@@ -302,3 +302,11 @@ fn a_hundred_thousand_runs_without_a_session_find_one() {
     let named = (10..MANY).map(|n| span(MANY + n).under(3 * MANY).session(&format!("t{n}")));
     assert!(folds(homeless().chain(named).collect()).runs.iter().all(|run| run.session.is_some()));
 }
+
+#[test]
+fn a_hundred_thousand_agents_of_one_name_are_one_run() {
+    let link = |number: u64| if number > 1 { agent(number, "a").under(number - 1) } else { agent(number, "a").session("s") };
+    assert_eq!(folds((1..=MANY).map(link).collect()).runs.len(), 1);
+    let nameless = |number: u64| link(number).label(|labels| labels.agent = None);
+    assert_eq!(folds((1..=MANY).map(nameless).collect()).runs.len(), 1);
+}

@@ -82,7 +82,7 @@ impl<'a> Oracle<'a> {
         let calls = |at: SpanId| self.spans[&at].call.is_some() && self.spans[&at].kind.is_model();
         // Without a tool, agent or workflow between.
         let is_part = |of: SpanId, part: SpanId| {
-            let path = self.path(part);
+            let path = self.tree_path(part);
             let ends = |at: &SpanId| matches!(self.spans[at].kind, SpanKind::Tool | SpanKind::Agent | SpanKind::Workflow);
             path.iter().position(|at| *at == of).is_some_and(|at| !path[1..at.max(1)].iter().any(ends))
         };
@@ -362,7 +362,10 @@ impl<'a> Oracle<'a> {
             let own: Vec<SpanId> = waiting.iter().copied().filter(|&run| self.top(run) == top).collect();
             for run in own {
                 let is_part = onto.is_some_and(|onto| {
-                    topmost.contains(&run) && (self.spans[&run].kind == SpanKind::Workflow || self.spans[&onto].kind == SpanKind::Agent)
+                    let (fact, outer) = (self.spans[&run], self.spans[&onto]);
+                    let is_of_sdk = self.is_of_sdk(run) || self.is_of_sdk(onto);
+                    let is_other = fact.agent().is_some() && fact.agent() != outer.agent() && !is_of_sdk;
+                    topmost.contains(&run) && (fact.kind == SpanKind::Workflow || (outer.kind == SpanKind::Agent && !is_other))
                 });
                 if !is_part {
                     self.runs.insert(run);

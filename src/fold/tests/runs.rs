@@ -233,8 +233,12 @@ fn a_lost_subtree_is_placed_as_a_whole() {
 #[test]
 fn an_agent_without_ids_below_a_lost_parent_is_a_run_only_outside_every_run() {
     let inner = agent(2, "framework").under(99).at(100, 200);
-    let within = folded([agent(1, "run").session("s").at(0, 500), inner.clone(), chat(3, 2, 110, (1, 1))]);
-    assert_eq!(shown(&within), [(1, "s", 2)]);
+    let sdks = agent(1, "run").session("s").at(0, 500).scope(WAXELL);
+    assert_eq!(shown(&folded([sdks, inner.clone(), chat(3, 2, 110, (1, 1))])), [(1, "s", 2)]);
+    let within = |name| folded([agent(1, name).session("s").at(0, 500), inner.clone(), chat(3, 2, 110, (1, 1))]);
+    assert_eq!(shown(&within("framework")), [(1, "s", 2)]);
+    // Another agent is a run, as it is where its parent is here.
+    assert_eq!(shown(&within("run")), [(1, "s", 0), (2, "s", 2)]);
     let beyond = folded([agent(1, "run").session("s").at(0, 50), inner.clone(), chat(3, 2, 110, (1, 1))]);
     assert_eq!(shown(&beyond), [(1, "s", 0), (2, "s", 2)]);
     // Inside a workflow it is a run, for a workflow is not an agent that could have it as a part.

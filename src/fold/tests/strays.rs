@@ -30,6 +30,15 @@ fn a_session_does_not_shrink_when_an_agent_comes_beside_a_lost_call() {
 }
 
 #[test]
+fn a_lost_call_beside_a_call_that_is_the_root_is_one_more() {
+    let mut root = chat(1, 9, 0, (100, 10)).session("s");
+    root.parent = None;
+    assert_eq!(shown(&folded([root.clone(), chat(2, 98, 20, (1, 1))])), [(1, "s", 112)]);
+    // Unless both tell of the same.
+    assert_eq!(shown(&folded([root.scope("one"), chat(2, 98, 1, (100, 10)).at(1, 9).scope("other")])), [(1, "s", 110)]);
+}
+
+#[test]
 fn a_call_that_names_its_session_below_a_run_of_another_counts_in_its_own() {
     let calls = [chat(2, 1, 0, (1, 0)), chat(3, 1, 20, (10, 0)).session("t")];
     let outside = agent(1, "a").session("s");
