@@ -86,7 +86,12 @@ fn runs<'a>(trace: TraceId, facts: impl Iterator<Item = &'a SpanFact>) -> Folded
         set.join(fact.clone(), TraceLimit { max_spans: 10_000 });
     }
     let price = |call: &Call, _| (&*call.model == "gpt-4o").then_some(Cost::emitted(NanoUsd(3)));
-    fold(trace, &set, &[], &Rules { price: &price, silent_since: UnixNanos(1_600_000_000_000_000_000) })
+    fold(
+        trace,
+        &set,
+        &[],
+        &Rules { price: &price, silent_since: UnixNanos(1_600_000_000_000_000_000), idle_since: UnixNanos(1_650_000_000_000_000_000) },
+    )
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery};
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
-use crate::model::time::UnixNanos;
+use crate::model::time::{Nanos, UnixNanos};
 use crate::model::via::Via;
 use crate::prices::Prices;
 use crate::server;
@@ -52,6 +52,8 @@ use crate::ui::{self, UiMetrics};
 
 /// The cap of the journal where none is configured, unless the disk has less than twice that left.
 const AUTOMATIC_JOURNAL_BYTES: u64 = 8 << 30;
+/// Exporters send what they have every few seconds, and try again for about a minute: a root that has not come by then was lost.
+const IDLE_AFTER: Nanos = Nanos::from_secs(60);
 /// How often silent runs, old sessions and idle traces are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// Threads that hold and stamp, over all tenants, unless there are fewer cores.
@@ -349,6 +351,8 @@ fn store_options(config: &Config, prices: Prices) -> local::Options {
         trace_limit: TraceLimit { max_spans: config.limits.max_trace_spans },
         keep_verdicts: stamps(config),
         run_timeout: config.fold.run_timeout.nanos(),
+        // While the forwarder holds a trace its spans are still expected.
+        idle_after: IDLE_AFTER.max(config.forward.hold.nanos()),
         max_age: (max_age.0 > 0).then_some(max_age),
         max_index_bytes: (max_index_bytes > 0).then_some(max_index_bytes),
         sqlite: budget.sqlite,

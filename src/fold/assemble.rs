@@ -1,9 +1,11 @@
 //! From spans that have owners, names and shares to runs and verdicts.
 //!
 //! - Times of a run are its span's. A start that is not known is its earliest child's; an end before the start is a duration of zero.
-//! - A run whose span has not ended, and a provisional run, are running, or timed out once they were silent for too long.
+//! - A run whose span has not ended is running, or timed out once it was silent for too long. So is a provisional run, but once it is idle
+//!   its last span is taken for its end: it has failed if a span at the top of what came has.
 //! - Of a run that was reported: whether and how it ended says its report; when, its span, and without one the report.
-//! - Spans dated in the far future do not say when a run was last active, unless there are no others.
+//! - Spans dated in the far future do not say when a run was last active, unless there are no others; spans dated long before all others do
+//!   not say when a run without a root began.
 
 use super::boundary::Territory;
 use super::count::Share;
@@ -17,15 +19,13 @@ use crate::model::ids::{RunId, RunKey, TraceId};
 use crate::model::report::{Completion, Report};
 use crate::model::run::{Run, RunStatus};
 use crate::model::scopes::scope_traits;
-use crate::model::time::UnixNanos;
+use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::{Call, Cost, ModelUsage, Usage, UsageTotal};
 
 /// What is summed and measured over the spans of a run.
 #[derive(Clone, Default)]
 struct Tally {
     n_spans: u32,
-    /// Zero while no span has a time.
-    earliest: UnixNanos,
     /// The newest start or end, spans of the far future left out.
     newest: UnixNanos,
     newest_future: UnixNanos,
@@ -180,9 +180,6 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
         }
         tally.n_agents += u32::from(fact.kind == SpanKind::Agent);
         tally.n_of_reporting_scope += u32::from(scope_traits(&fact.scope).reports_runs);
-        if start != UnixNanos::ZERO && (tally.earliest == UnixNanos::ZERO || start < tally.earliest) {
-            tally.earliest = start;
-        }
         let newest = if fact.is_future { &mut tally.newest_future } else { &mut tally.newest };
         *newest = start.max(fact.end).max(*newest);
         tally.n_future += u32::from(fact.is_future);
@@ -212,6 +209,19 @@ fn models(mut counted: Vec<Counted<'_>>, n_runs: usize) -> Vec<Vec<ModelUsage>> 
         models[run as usize].push(ModelUsage { model, provider, total });
     }
     models
+}
+
+/// A run without a root is no longer than this: what seems to have started earlier has a clock that is wrong.
+const ROOTLESS_MAX: Nanos = Nanos::from_secs(30 * 24 * 60 * 60);
+
+/// When the first span of the trace started; zero where no span has a time.
+fn earliest(forest: &Forest<'_>, newest: UnixNanos) -> UnixNanos {
+    let believable = newest.minus(ROOTLESS_MAX).max(UnixNanos(1));
+    forest.start.iter().copied().filter(|&start| start >= believable).min().unwrap_or_default()
+}
+
+fn status_of(has_failed: bool) -> RunStatus {
+    if has_failed { RunStatus::Error } else { RunStatus::Success }
 }
 
 /// When a run was, and how it ended.
@@ -250,24 +260,31 @@ impl Times {
     /// Of the run that stands on `span`, or on none if that is [`NONE`].
     fn of(forest: &Forest<'_>, span: u32, tally: &Tally, rules: &Rules<'_>) -> Self {
         let fact = forest.facts.get(span as usize);
-        let started_at = if fact.is_some() { forest.start[span as usize] } else { tally.earliest };
+        let newest = if tally.newest == UnixNanos::ZERO { tally.newest_future } else { tally.newest };
+        let started_at = if fact.is_some() { forest.start[span as usize] } else { earliest(forest, newest) };
         let is_future = fact.map_or(tally.n_future == tally.n_spans, |fact| fact.is_future);
         let report = forest.report(span).map(|placed| placed.report);
         if let Some(completion) = report.and_then(|report| report.completion.as_ref()) {
             let ended = fact.map_or(UnixNanos::ZERO, |fact| fact.end);
             let completed_at = if ended == UnixNanos::ZERO { completion.at } else { ended };
-            let last_activity = completed_at.max(started_at);
-            return Self { started_at, completed_at: Some(completed_at), last_activity, status: completion.status, is_future };
+            return Self::over(started_at, completed_at, completion.status, is_future);
         }
         if let Some(fact) = fact.filter(|fact| fact.end != UnixNanos::ZERO) {
-            let status = if fact.status == SpanStatus::Error { RunStatus::Error } else { RunStatus::Success };
-            let last_activity = fact.end.max(started_at);
-            return Self { started_at, completed_at: Some(fact.end), last_activity, status, is_future };
+            return Self::over(started_at, fact.end, status_of(fact.status == SpanStatus::Error), is_future);
         }
-        let newest = if tally.newest == UnixNanos::ZERO { tally.newest_future } else { tally.newest };
         let told = report.map_or(UnixNanos::ZERO, |report| report.last_at);
         let last_activity = newest.max(started_at).max(told);
+        if span == NONE && last_activity < rules.idle_since.max(rules.silent_since) {
+            let has_failed = forest.tops().any(|top| forest.fact(top).status == SpanStatus::Error);
+            return Self::over(started_at, last_activity, status_of(has_failed), is_future);
+        }
         let status = if last_activity < rules.silent_since { RunStatus::Timeout } else { RunStatus::Running };
         Self { started_at, completed_at: None, last_activity, status, is_future }
+    }
+
+    /// An end that lies before the start is a mistake of a clock: nothing ends before it starts.
+    fn over(started_at: UnixNanos, ended: UnixNanos, status: RunStatus, is_future: bool) -> Self {
+        let completed_at = ended.max(started_at);
+        Self { started_at, completed_at: Some(completed_at), last_activity: completed_at, status, is_future }
     }
 }

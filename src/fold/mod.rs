@@ -81,6 +81,8 @@ pub struct Rules<'a> {
     pub price: &'a dyn Fn(&Call, UnixNanos) -> Option<Cost>,
     /// A run without an end whose last activity lies before this has timed out.
     pub silent_since: UnixNanos,
+    /// Of a run whose root never came, and whose last activity lies before this, no more is expected: it ended with its last span.
+    pub idle_since: UnixNanos,
 }
 
 /// What the fold decided about one span: whose it is and what of it counts. Stamps are made from this.

@@ -64,7 +64,7 @@ impl Received {
     }
 
     fn folded_at(&self, price: &Price<'_>) -> Vec<Folded> {
-        let rules = Rules { price, silent_since: UnixNanos::ZERO };
+        let rules = Rules { price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO };
         self.traces.iter().map(|(trace, facts)| fold(*trace, facts, &[], &rules)).collect()
     }
 

@@ -18,6 +18,8 @@ use sessionfold::wire::otlp::resource_spans;
 pub struct Truth {
     /// Unfinished runs that were last active before this have timed out.
     pub silent_since: UnixNanos,
+    /// Runs whose root never came and that were last active before this are over.
+    pub idle_since: UnixNanos,
     traces: BTreeMap<TraceId, TraceFacts>,
     tombstones: BTreeMap<SessionId, UnixNanos>,
     strings: Strings,
@@ -50,7 +52,7 @@ impl Truth {
         self.tombstones.insert(session.clone(), newest.map_or(at, |newest| newest.max(at)));
         for trace in runs.iter().map(|run| run.key.trace).collect::<BTreeSet<_>>() {
             let mut of_trace = of_all.iter().filter(|run| run.key.trace == trace);
-            if of_trace.all(|run| run.session.as_ref() == Some(session) && run.completed_at.is_some()) {
+            if of_trace.all(|run| run.session.as_ref() == Some(session) && run.completed_at.is_some() && !run.is_provisional) {
                 self.traces.remove(&trace);
             }
         }
@@ -72,7 +74,7 @@ impl Truth {
 
     /// Every run that is not deleted, with and without a session.
     fn runs(&self) -> Vec<Run> {
-        let rules = Rules { price: &|_, _| None, silent_since: self.silent_since };
+        let rules = Rules { price: &|_, _| None, silent_since: self.silent_since, idle_since: self.idle_since };
         let mut runs: Vec<Run> = self.traces.iter().flat_map(|(trace, facts)| fold(*trace, facts, &[], &rules).runs).collect();
         runs.retain(|run| {
             let tombstone = run.session.as_ref().and_then(|session| self.tombstones.get(session));

@@ -250,7 +250,7 @@ fn a_stated_cost_goes_before_the_price_and_a_stated_zero_is_none() {
     let price = |call: &crate::model::usage::Call, start: UnixNanos| {
         (&*call.model == "gpt" && start == ms(40)).then_some(Cost { amount: NanoUsd(70), source: CostSource::Table })
     };
-    let folded = fold(trace(), &facts, &[], &Rules { price: &price, silent_since: UnixNanos::ZERO });
+    let folded = fold(trace(), &facts, &[], &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO });
     assert_eq!((2..=7).map(|span| cost(&folded, span)).collect::<Vec<_>>(), [Some(600), None, Some(70), None, Some(0), None]);
     let usage = folded.runs[0].usage;
     assert_eq!((usage.cost, usage.unpriced_calls, usage.calls, usage.tokens), (NanoUsd(670), 2, 6, 8));

@@ -29,6 +29,7 @@ fn priced(facts: &TraceFacts) -> Folded {
     let rules = Rules {
         price: &|call, _| (&*call.model == "gpt").then_some(Cost::emitted(NanoUsd(call.usage.tokens() * 3))),
         silent_since: ms(30),
+        idle_since: ms(35),
     };
     fold(trace(), facts, &[], &rules)
 }

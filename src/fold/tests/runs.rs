@@ -289,7 +289,7 @@ fn a_missing_start_is_the_earliest_childs_and_a_backward_end_is_no_time_at_all()
     let alone = folded([unknown(agent(1, "a").at(0, 900))]);
     assert_eq!((alone.runs[0].started_at, alone.runs[0].duration()), (ms(900), Some(Nanos::ZERO)));
     let backward = folded([agent(1, "a").at(500, 200)]);
-    assert_eq!((backward.runs[0].duration(), backward.runs[0].last_activity), (Some(Nanos::ZERO), ms(500)));
+    assert_eq!((backward.runs[0].completed_at, backward.runs[0].last_activity), (Some(ms(500)), ms(500)));
 }
 
 #[test]
@@ -299,7 +299,8 @@ fn a_run_that_has_not_ended_runs_until_it_was_silent_for_too_long() {
         fact
     };
     let facts = facts_of([open(agent(1, "a").failed()), chat(2, 1, 300, (1, 1)), span(3).under(1).at(400, 9_000_000).future()]);
-    let at = |silent_since| fold(trace(), &facts, &[], &Rules { price: &|_, _| None, silent_since }).runs.remove(0);
+    let at =
+        |silent_since| fold(trace(), &facts, &[], &Rules { price: &|_, _| None, silent_since, idle_since: UnixNanos::ZERO }).runs.remove(0);
     let running = at(ms(310));
     // A span dated in the far future does not keep it at the top.
     assert_eq!((running.status, running.completed_at, running.last_activity), (RunStatus::Running, None, ms(310)));
@@ -317,4 +318,27 @@ fn a_failed_span_is_a_failed_run_and_a_future_one_says_so() {
     let folded = folded([agent(1, "a").failed(), agent(2, "b").future(), chat(3, 2, 0, (1, 1)).failed()]);
     assert_eq!((run(&folded, 1).status, run(&folded, 2).status), (RunStatus::Error, RunStatus::Success));
     assert_eq!((run(&folded, 1).is_future, run(&folded, 2).is_future), (false, true));
+}
+
+#[test]
+fn a_run_whose_root_never_came_ends_with_its_last_span_once_it_is_idle() {
+    let spans = || [chat(2, 98, 100, (1, 1)).session("s").failed(), chat(3, 2, 150, (1, 1)), span(4).under(98).at(90, 300)];
+    let at = |spans: Vec<crate::model::facts::SpanFact>, idle_since| {
+        let rules = Rules { price: &|_, _| None, silent_since: UnixNanos::ZERO, idle_since };
+        fold(trace(), &facts_of(spans), &[], &rules).runs.remove(0)
+    };
+    let running = at(spans().into(), ms(300));
+    assert_eq!((running.status, running.completed_at, running.last_activity), (RunStatus::Running, None, ms(300)));
+    let over = at(spans().into(), ms(301));
+    assert_eq!((over.status, over.started_at, over.completed_at), (RunStatus::Error, ms(90), Some(ms(300))));
+    // What failed further down was dealt with there.
+    let inner = [chat(2, 98, 100, (1, 1)).session("s"), chat(3, 2, 150, (1, 1)).failed()];
+    assert_eq!(at(inner.into(), ms(301)).status, RunStatus::Success);
+    // A clock that counts from the start of its machine does not make it begin in 1970.
+    let mut odd = chat(5, 98, 0, (1, 1));
+    (odd.start, odd.end) = (UnixNanos(7), UnixNanos(9));
+    assert_eq!(at(spans().into_iter().chain([odd]).collect(), ms(301)).started_at, ms(90));
+    // With its root it is that span's run.
+    let rooted = spans().into_iter().chain([span(98).at(80, 700)]).collect();
+    assert_eq!((at(rooted, ms(9000)).completed_at), Some(ms(700)));
 }

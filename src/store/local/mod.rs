@@ -105,6 +105,8 @@ pub struct Options {
     pub keep_verdicts: bool,
     /// A run without an end and without a sign of life for this long has timed out.
     pub run_timeout: Nanos,
+    /// A run whose root span never came has ended once nothing came of it for this long.
+    pub idle_after: Nanos,
     /// Sessions without activity for this long are removed, older spans are not folded. `None`: kept for ever.
     pub max_age: Option<Nanos>,
     /// The oldest sessions are removed while the database holds more. `None`: no cap.
@@ -112,6 +114,14 @@ pub struct Options {
     /// Spans are refused that would wait longer than this until they are visible.
     pub max_lag: Duration,
     pub sqlite: SqliteLimits,
+}
+
+impl Options {
+    /// Until when a run without an end stays one if nothing comes of it; `is_rootless`: its root span is missing.
+    fn runs_until(&self, is_rootless: bool, last_activity: UnixNanos) -> UnixNanos {
+        let timeout = self.run_timeout;
+        last_activity.plus(if is_rootless { timeout.min(self.idle_after) } else { timeout })
+    }
 }
 
 /// What SQLite may take.
@@ -151,6 +161,7 @@ struct Shared {
     max_lag: Duration,
     price: Price,
     run_timeout: Nanos,
+    idle_after: Nanos,
     /// How far the fold has come; a deletion waits for its own position. Closed when the fold thread ends.
     folded: watch::Receiver<Position>,
     /// What keeps the store from its work, for `/readyz`.
