@@ -249,22 +249,31 @@ fn occupy<'a>(forest: &Forest<'a>, roles: Vec<Role>, given: Vec<(u32, &'a Sessio
     Territory { seeds, owner, roles, given }
 }
 
-fn without_agents<'a>(forest: &mut Forest<'a>, introducer: &[u32]) -> Territory<'a> {
+fn names_several(forest: &Forest<'_>) -> bool {
     let mut sessions = forest.session.iter().copied().flatten();
-    let Some(session) = sessions.next() else {
-        return Territory { seeds: Vec::new(), owner: vec![NONE; forest.len()], roles: Vec::new(), given: Vec::new() };
-    };
-    if sessions.any(|other| other != session) {
+    let first = sessions.next();
+    sessions.any(|other| Some(other) != first)
+}
+
+fn without_agents<'a>(forest: &mut Forest<'a>, introducer: &[u32]) -> Territory<'a> {
+    if names_several(forest) {
         let brings_in = |span: usize| if introducer[span] == span as u32 { Role::Run } else { Role::Inner };
         let mut roles: Vec<Role> = (0..forest.len()).map(brings_in).collect();
         let links = lost::settle(forest, &mut roles);
         forest.graft(&links);
-        return occupy(forest, roles, Vec::new());
+        // Where they lie now, what a framework made up may not hold.
+        if names_several(forest) {
+            return occupy(forest, roles, Vec::new());
+        }
     }
+    let Some(session) = forest.session.iter().copied().flatten().next() else {
+        return Territory { seeds: Vec::new(), owner: vec![NONE; forest.len()], roles: Vec::new(), given: Vec::new() };
+    };
     let root = forest.tops().filter(|&top| forest.is_rooted(top)).min_by_key(|&top| forest.rank(top));
     if let Some(root) = root {
         // A trace has one root: what lost its parent hangs from it in the end.
-        let links: Vec<(u32, u32)> = forest.tops().filter(|&top| !forest.is_rooted(top)).map(|top| (top, root)).collect();
+        let is_loose = |top: &u32| !forest.is_rooted(*top) && forest.parent(*top).is_none();
+        let links: Vec<(u32, u32)> = forest.tops().filter(is_loose).map(|top| (top, root)).collect();
         forest.graft(&links);
     }
     let seed = Seed { span: root.unwrap_or(NONE), enclosing: NONE, session: Some(session) };

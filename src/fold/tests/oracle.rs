@@ -380,14 +380,17 @@ impl<'a> Oracle<'a> {
             let runs: BTreeSet<SpanId> = self.spans.keys().copied().filter(|&span| self.introducer(span) == Some(span)).collect();
             self.runs = runs.iter().copied().filter(|&run| self.is_rooted(run)).collect();
             self.place_lost(&runs, &BTreeSet::new());
-        } else if sessions.len() == 1 {
+        }
+        if self.named_sessions().len() == 1 {
+            self.runs.clear();
             let roots = self.spans.values().filter(|fact| fact.parent.is_none());
             self.whole = roots.map(|fact| fact.span).min_by_key(|&root| (self.start(root), root));
             self.runs.extend(self.whole);
             self.is_provisional = self.whole.is_none();
             if let Some(root) = self.whole {
                 let lost = self.spans.keys().copied().filter(|&span| self.top(span) == span && !self.is_rooted(span));
-                self.placed = lost.map(|top| (top, root)).collect();
+                let loose: Vec<SpanId> = lost.filter(|top| !self.placed.contains_key(top)).collect();
+                self.placed.extend(loose.into_iter().map(|top| (top, root)));
             }
         }
     }

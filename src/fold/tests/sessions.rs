@@ -37,6 +37,16 @@ fn a_made_up_session_of_a_lost_tree_yields_to_the_run_that_it_lies_in() {
 }
 
 #[test]
+fn a_made_up_session_of_a_lost_call_yields_to_the_one_of_its_trace() {
+    // No agent anywhere: the trace is one run all the same.
+    let root = span(1).session("users").at(0, 500);
+    let call = |number, at_ms| chat(number, 98, at_ms, (1, 1)).weak_session("minted");
+    assert_eq!(shown(&folded([root.clone(), call(2, 100)])), [(1, "users", 2)]);
+    // Beyond its time nobody knows.
+    assert_eq!(shown(&folded([root, call(2, 600)])), [(1, "users", 0), (2, "minted", 2)]);
+}
+
+#[test]
 fn a_session_of_the_resource_holds_where_no_span_above_names_one() {
     // A CI job that sets it, while the parent is a span of the CI system.
     let job = [agent(1, "a").under(99).resource_session("job"), chat(2, 1, 0, (1, 1)).resource_session("job")];
