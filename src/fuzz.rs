@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::auth;
-use crate::conventions::{self, Strings};
+use crate::conventions::{self, Conventions, Strings};
 use crate::fold::{Folded, Rules, TraceFacts, TraceLimit, fold};
 use crate::ingest;
 use crate::journal;
@@ -67,12 +67,13 @@ fn check_fold(bytes: &[u8]) {
 fn facts(request: &[u8]) -> BTreeMap<TraceId, Vec<SpanFact>> {
     let now = UnixNanos(1_700_000_000_000_000_000);
     let mut found: BTreeMap<TraceId, Vec<SpanFact>> = BTreeMap::new();
-    let mut strings = Strings::default();
+    let (conventions, mut strings) = (Conventions::default(), Strings::default());
     for resource in wire::otlp::resource_spans(request).map_while(Result::ok) {
-        let said: Vec<_> = resource.attributes().map_while(Result::ok).collect();
+        let said = conventions.resource(resource.attributes().map_while(Result::ok));
         for scope in resource.scope_spans().map_while(Result::ok) {
+            let known = conventions.scope(scope.scope_name, &mut strings);
             for span in scope.spans().map_while(Result::ok) {
-                if let Some(extracted) = conventions::extract(&span, scope.scope_name, &said, now, &mut strings) {
+                if let Some(extracted) = conventions::extract(&span, &known, &said, now, &mut strings) {
                     found.entry(extracted.trace).or_default().push(extracted.fact);
                 }
             }
@@ -87,7 +88,12 @@ fn runs<'a>(trace: TraceId, facts: impl Iterator<Item = &'a SpanFact>) -> Folded
         set.join(fact.clone(), TraceLimit { max_spans: 10_000 });
     }
     let price = |call: &Call, _| (&*call.model == "gpt-4o").then_some(Cost::emitted(NanoUsd(3)));
-    fold(trace, &set, &[], &Rules { price: &price, silent_since: UnixNanos(1_600_000_000_000_000_000) })
+    fold(
+        trace,
+        &set,
+        &[],
+        &Rules { price: &price, silent_since: UnixNanos(1_600_000_000_000_000_000), idle_since: UnixNanos(1_650_000_000_000_000_000) },
+    )
 }
 
 #[cfg(test)]

@@ -30,12 +30,13 @@ use crate::config::{self, Config};
 use crate::fold::TraceLimit;
 use crate::ingest::{self, InstanceMark, Receiver};
 
+use crate::conventions::Conventions;
 use crate::journal::{self, Journal};
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery};
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
-use crate::model::time::UnixNanos;
+use crate::model::time::{Nanos, UnixNanos};
 use crate::model::via::Via;
 use crate::prices::Prices;
 use crate::server;
@@ -52,6 +53,8 @@ use crate::ui::{self, UiMetrics};
 
 /// The cap of the journal where none is configured, unless the disk has less than twice that left.
 const AUTOMATIC_JOURNAL_BYTES: u64 = 8 << 30;
+/// Exporters send what they have every few seconds, and try again for about a minute: a root that has not come by then was lost.
+const IDLE_AFTER: Nanos = Nanos::from_secs(60);
 /// How often silent runs, old sessions and idle traces are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// Threads that hold and stamp, over all tenants, unless there are fewer cores.
@@ -79,7 +82,7 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
     let journal = open_journal(config, data_dir)?;
     // The first line of defence against a wrong --tempo is before the replay, which may take long.
     let mut forwarding = super::forwarding::forwarder(config, &journal, &addresses, &instance).await?;
-    let options = store_options(config, prices(&config.prices).map_err(StartError::Config)?);
+    let options = store_options(config, prices(&config.prices).map_err(StartError::Config)?, conventions(config)?);
     let opening = journal.clone();
     let opened = tokio::task::spawn_blocking(move || LocalStore::open(opening, options)).await;
     let (store, threads) = opened.map_err(|error| StartError::Config(format!("opening the index panicked: {error}")))??;
@@ -294,7 +297,7 @@ fn instance_mark(instance: &str) -> InstanceMark {
 }
 
 pub(super) fn open_store(config: &Config, journal: Journal) -> Result<(LocalStore, local::Running), StartError> {
-    let options = store_options(config, prices(&config.prices).map_err(StartError::Config)?);
+    let options = store_options(config, prices(&config.prices).map_err(StartError::Config)?, conventions(config)?);
     Ok(LocalStore::open(journal, options)?)
 }
 
@@ -326,6 +329,10 @@ fn automatic_cap(data_dir: &Path, segment_bytes: u64) -> u64 {
 }
 
 /// What calls cost that state no cost.
+fn conventions(config: &Config) -> Result<Conventions, StartError> {
+    config.conventions.read().map_err(|error| StartError::Config(error.to_string()))
+}
+
 fn prices(prices: &config::Prices) -> Result<Prices, String> {
     if prices.overrides.as_os_str().is_empty() {
         return Ok(Prices::embedded());
@@ -333,7 +340,7 @@ fn prices(prices: &config::Prices) -> Result<Prices, String> {
     Prices::with_overrides(&prices.overrides).map_err(|error| format!("prices.overrides: {error}"))
 }
 
-fn store_options(config: &Config, prices: Prices) -> local::Options {
+fn store_options(config: &Config, prices: Prices, conventions: Conventions) -> local::Options {
     let budget = Budget::of(config);
     let max_age = config.retention.max_age.nanos();
     let max_index_bytes = config.retention.max_index_bytes.0;
@@ -343,6 +350,7 @@ fn store_options(config: &Config, prices: Prices) -> local::Options {
         steady: Arc::new(steady),
         max_lag: config.fold.max_lag.0,
         price: Arc::new(move |call, start| prices.cost(call, start)),
+        conventions: Arc::new(conventions),
         checkpoint_interval: config.fold.checkpoint_interval.0,
         max_changes: budget.max_changes,
         sweep_interval: SWEEP_INTERVAL,
@@ -351,6 +359,8 @@ fn store_options(config: &Config, prices: Prices) -> local::Options {
         trace_limit: TraceLimit { max_spans: config.limits.max_trace_spans },
         keep_verdicts: stamps(config),
         run_timeout: config.fold.run_timeout.nanos(),
+        // While the forwarder holds a trace its spans are still expected.
+        idle_after: IDLE_AFTER.max(config.forward.hold.nanos()),
         max_age: (max_age.0 > 0).then_some(max_age),
         max_index_bytes: (max_index_bytes > 0).then_some(max_index_bytes),
         sqlite: budget.sqlite,
@@ -416,10 +426,11 @@ mod tests {
         std::fs::write(&file, price).unwrap();
         let mut config = Config::default();
         config.prices.overrides = file;
-        let options = store_options(&config, prices(&config.prices).unwrap());
+        let options = store_options(&config, prices(&config.prices).unwrap(), Conventions::default());
         let usage = Usage { input_tokens: Some(120), output_tokens: Some(30), ..Usage::default() };
-        let cost =
-            |model: &str| (options.price)(&Call { usage, model: model.into(), provider: "openai".into() }, now()).map(|cost| cost.amount);
+        let cost = |model: &str| {
+            (options.price)(&Call { usage, model: model.into(), provider: "openai".into(), response: 0 }, now()).map(|cost| cost.amount)
+        };
         assert_eq!(cost("gpt-4o-2024-08-06"), Some(NanoUsd(600_000)));
         assert_eq!(cost("llama"), Some(NanoUsd(90_000)));
         assert_eq!(cost("qwen"), None);

@@ -128,8 +128,23 @@ impl std::fmt::Display for UnknownVariable {
 fn read(path: &Path) -> Result<Table, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let located = |error: toml::de::Error| ConfigError::File { path: path.to_owned(), message: explain(&text, &error, false) };
-    toml::from_str::<Config>(&text).map_err(located)?;
+    let config = toml::from_str::<Config>(&text).map_err(located)?;
+    if let Err(error) = config.conventions.read() {
+        let n_line = line_of(&text, error.setting, &error.entry);
+        return Err(ConfigError::File { path: path.to_owned(), message: format!("line {n_line}: {error}") });
+    }
     toml::from_str(&text).map_err(located)
+}
+
+/// The line in which an entry of a list of section `conventions` stands.
+fn line_of(text: &str, setting: &str, entry: &str) -> usize {
+    let lines = || text.lines().enumerate().map(|(at, line)| (at + 1, line));
+    let section = lines().find(|(_, line)| line.trim() == "[conventions]").map_or(1, |(n, _)| n);
+    let list = lines().find(|(n, line)| *n >= section && line.trim_start().starts_with(setting)).map_or(section, |(n, _)| n);
+    // Of an entry that is given twice, the second is the one too many.
+    let in_list = lines().filter(|(n, _)| *n >= list).take_while(|(n, line)| *n == list || !line.trim_start().starts_with('['));
+    let quoted = [format!("\"{entry}\""), format!("'{entry}'")];
+    in_list.filter(|(_, line)| quoted.iter().any(|quoted| line.contains(quoted))).last().map_or(list, |(n, _)| n)
 }
 
 /// The parser's text, which quotes the line; beside a secret only where it is and what was expected there.
@@ -190,6 +205,7 @@ fn parse_like(default: &Value, text: &str) -> Result<Value, String> {
 /// What types cannot say.
 fn validate(config: &Config) -> Result<(), ConfigError> {
     let invalid = |text: String| Err(ConfigError::Invalid(text));
+    config.conventions.read().map_err(|error| ConfigError::Invalid(error.to_string()))?;
     validate_keys(&config.auth.keys).map_err(|problem| ConfigError::Invalid(format!("auth.keys: {problem}")))?;
     let server = &config.server;
     if server.tls_cert.as_os_str().is_empty() != server.tls_key.as_os_str().is_empty() {
@@ -275,6 +291,18 @@ mod tests {
         assert_eq!(config.journal.max_bytes, Size::mib(1024));
         assert!(config.forward.gzip);
         assert_eq!(config.limits, Config::default().limits);
+    }
+
+    #[test]
+    fn an_entry_of_the_conventions_that_cannot_be_meant_is_refused_with_setting_and_line() {
+        let text = "[conventions]\nsession_keys = [\n    \"acme.chat\",\n    \"session.id\",\n]\n";
+        let (_dir, path) = file(text);
+        let error = load(Some(&path), &[]).unwrap_err().to_string();
+        assert!(error.contains("line 4: conventions.session_keys: \"session.id\" is read already"), "{error}");
+        let error = load(None, &env(&[("SESSIONFOLD_CONVENTIONS_USER_KEYS", "acme.who,acme.who")])).unwrap_err().to_string();
+        assert!(error.contains("conventions.user_keys: \"acme.who\" is given twice"), "{error}");
+        let config = load(None, &env(&[("SESSIONFOLD_CONVENTIONS_SESSION_KEYS", "acme.chat, acme.talk")])).unwrap();
+        assert_eq!(config.conventions.session_keys, ["acme.chat", "acme.talk"]);
     }
 
     #[test]

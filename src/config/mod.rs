@@ -13,6 +13,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::conventions;
+
 pub use self::keys::read_keys;
 pub use self::listen::Listen;
 pub use self::load::{ConfigError, UnknownVariable, environment, load, unknown_environment};
@@ -26,6 +28,7 @@ pub struct Config {
     pub limits: Limits,
     pub journal: Journal,
     pub fold: Fold,
+    pub conventions: Conventions,
     pub prices: Prices,
     pub retention: Retention,
     pub forward: Forward,
@@ -105,6 +108,24 @@ pub struct Fold {
     pub checkpoint_interval: Age,
     /// Spans are refused that would stay invisible for longer than this.
     pub max_lag: Age,
+}
+
+/// Which attributes name sessions, users and agents; docs/conventions.md lists what is read besides.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Conventions {
+    /// Keys of your own that name a session; they come before those below unless these name them.
+    pub session_keys: Vec<String>,
+    /// Keys of your own that name a user.
+    pub user_keys: Vec<String>,
+    /// Keys of your own that name an agent.
+    pub agent_keys: Vec<String>,
+    /// Keys that an application sets, the first before the second: they hold for all spans below.
+    pub strong_session_keys: Vec<String>,
+    /// Keys that a framework may fill by itself: they name a session only where no other is in effect.
+    pub weak_session_keys: Vec<String>,
+    /// How the names of scopes begin whose input tokens leave out cached ones.
+    pub input_without_cache: Vec<String>,
 }
 
 /// What calls cost that state no cost.
@@ -222,6 +243,34 @@ pub enum LogFormat {
 }
 
 // === defaults ===
+
+impl Conventions {
+    /// # Errors
+    /// The first entry that cannot be used, by its setting.
+    pub fn read(&self) -> Result<conventions::Conventions, conventions::SettingsError> {
+        conventions::Conventions::new(&conventions::Settings {
+            session_keys: &self.session_keys,
+            user_keys: &self.user_keys,
+            agent_keys: &self.agent_keys,
+            strong_session_keys: &self.strong_session_keys,
+            weak_session_keys: &self.weak_session_keys,
+            input_without_cache: &self.input_without_cache,
+        })
+    }
+}
+
+impl Default for Conventions {
+    fn default() -> Self {
+        Self {
+            session_keys: Vec::new(),
+            user_keys: Vec::new(),
+            agent_keys: Vec::new(),
+            strong_session_keys: conventions::session_keys(false),
+            weak_session_keys: conventions::session_keys(true),
+            input_without_cache: conventions::input_without_cache(),
+        }
+    }
+}
 
 impl Default for Server {
     fn default() -> Self {

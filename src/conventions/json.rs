@@ -23,14 +23,18 @@ const CACHE_READ: &[&str] = &[
     "cachedInputTokens",
     "prompt_tokens_details.cached_tokens",
     "input_tokens_details.cached_tokens",
+    "input_token_details.cache_read",
+    "cached_input_tokens",
 ];
-const CACHE_WRITE: &[&str] = &["cache_creation_input_tokens", "input_cache_creation"];
+const CACHE_WRITE: &[&str] =
+    &["cache_creation_input_tokens", "input_cache_creation", "input_token_details.cache_creation", "cache_write_input_tokens"];
 const REASONING: &[&str] = &[
     "output_reasoning_tokens",
     "output_reasoning",
     "reasoningTokens",
     "completion_tokens_details.reasoning_tokens",
     "output_tokens_details.reasoning_tokens",
+    "output_token_details.reasoning",
 ];
 const OF_OPENAI: &[&str] = &["prompt_tokens", "promptTokens", "inputTokens", "prompt"];
 const COST_TOTAL: &[&str] = &["total", "total_cost"];
@@ -91,6 +95,14 @@ pub(super) fn dollars(text: &str) -> (Option<NanoUsd>, bool) {
     }
     let cost = total.or(sum);
     if cost.is_some_and(|cost| cost > SPAN_COST_MAX) { (None, false) } else { (cost, is_sound) }
+}
+
+/// The text that a JSON object holds under `key` at its top, if it escapes nothing. Long texts are looked through without being read.
+pub(super) fn member<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(key)?;
+    let rest = rest.strip_prefix('"')?.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    let (value, _) = rest.split_once('"')?;
+    (!value.is_empty() && !value.contains('\\')).then_some(value)
 }
 
 fn object(text: &str) -> Option<Map<String, Json>> {

@@ -22,6 +22,7 @@ pub(super) const WORDS: &[(&str, &[(&str, SpanKind)])] = &[
             ("governance", Step),
         ],
     ),
+    ("traceloop.span.kind", &[("workflow", Workflow), ("agent", Agent), ("task", Step), ("tool", Tool)]),
     (
         "gen_ai.operation.name",
         &[
@@ -64,7 +65,6 @@ pub(super) const WORDS: &[(&str, &[(&str, SpanKind)])] = &[
             ("DECISION", Step),
         ],
     ),
-    ("traceloop.span.kind", &[("workflow", Workflow), ("agent", Agent), ("task", Step), ("tool", Tool)]),
     ("llm.request.type", &[("chat", Llm), ("completion", Llm), ("embedding", Embedding), ("embeddings", Embedding), ("rerank", Step)]),
     (
         // The outer span of a call holds the sum of its inner `do…` spans, which are the calls of the model.
@@ -123,6 +123,21 @@ pub(super) const WORDS: &[(&str, &[(&str, SpanKind)])] = &[
     (
         "langsmith.span.kind",
         &[("llm", Llm), ("embedding", Embedding), ("tool", Tool), ("chain", Step), ("retriever", Step), ("prompt", Step), ("parser", Step)],
+    ),
+    (
+        "mastra.span.type",
+        &[
+            ("agent_run", Agent),
+            ("workflow_run", Workflow),
+            ("model_generation", Step),
+            ("model_step", Step),
+            ("model_inference", Llm),
+            ("model_chunk", Step),
+            ("tool_call", Tool),
+            ("mcp_tool_call", Tool),
+            ("processor_run", Step),
+            ("workflow_step", Step),
+        ],
     ),
 ];
 

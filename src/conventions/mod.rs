@@ -14,6 +14,8 @@ mod lookup;
 mod number;
 pub mod posts;
 mod reading;
+mod scopes;
+mod settings;
 mod strings;
 mod tables;
 mod usage;
@@ -21,16 +23,17 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
+pub use settings::{Conventions, Settings, SettingsError, input_without_cache, session_keys};
 pub use strings::Strings;
 
 use crate::model::Str;
 use crate::model::facts::{Labels, SpanFact, SpanStatus};
-use crate::model::ids::{SpanId, TraceId};
+use crate::model::ids::{SessionId, SpanId, TraceId};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::Call;
 use crate::wire::otlp::{Attribute, Span};
 
-use reading::{Said, cut};
+use reading::{Said, cut, session_of};
 
 /// How far ahead of its arrival a span may start or end before it counts as of the far future: a day, which covers every mistaken zone.
 const FUTURE_SLACK: Nanos = Nanos::from_secs(24 * 60 * 60);
@@ -38,16 +41,6 @@ const FUTURE_SLACK: Nanos = Nanos::from_secs(24 * 60 * 60);
 /// The scope and the names of spans that tell Tempo what changed after it was sent, and of runs without a span (`docs/tempo.md`).
 const OWN_SCOPE: &str = "sessionfold";
 const OWN_NAMES: [&str; 2] = ["sessionfold.correction", "sessionfold.run"];
-
-/// Every key that is read of a span: a copy that holds these, and what is no attribute, is read as the span itself.
-pub fn span_keys() -> impl Iterator<Item = &'static str> {
-    tables::ROWS.iter().map(|row| row.key)
-}
-
-/// Every key that is read of a resource.
-pub fn resource_keys() -> impl Iterator<Item = &'static str> {
-    tables::ROWS.iter().filter(|row| row.meaning == tables::Meaning::Session).map(|row| row.key)
-}
 
 /// What was odd about a span and was not believed; each is counted in a metric by this name, once a span.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -74,6 +67,22 @@ pub struct Extracted {
     pub oddities: Vec<Oddity>,
 }
 
+/// What all spans of a scope have in common.
+#[derive(Clone, Debug)]
+pub struct Scope<'c> {
+    conventions: &'c Conventions,
+    name: Str,
+    reading: Option<&'static scopes::Reading>,
+    input_excludes_cache: bool,
+}
+
+/// What is read of a resource, once for all its spans.
+#[derive(Clone, Default, Debug)]
+pub struct Resource {
+    session: Option<SessionId>,
+    oddities: Oddities,
+}
+
 /// What a span tells outside its attributes.
 #[derive(Clone, Copy)]
 struct Scalars<'a> {
@@ -88,34 +97,33 @@ struct Scalars<'a> {
 }
 
 /// A set of [`Oddity`].
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Debug)]
 struct Oddities(u16);
 
-/// Reads one inspected span; `None` if its ids are not valid, or if it is a correction of our own. `resource` are the attributes of its resource, the last resort for a session
-/// id, and only for a span without a parent: a span below another has its session from there.
+/// Reads one inspected span; `None` if its ids are not valid, or if it is a correction of our own.
 pub fn extract(
     span: &Span<'_>,
-    scope_name: &str,
-    resource: &[Attribute<'_>],
+    scope: &Scope<'_>,
+    resource: &Resource,
     received_at: UnixNanos,
     strings: &mut Strings,
 ) -> Option<Extracted> {
     // Bytes that were inspected have no malformed attribute; if one comes all the same, what stands before it is kept.
     let attributes = span.attributes().map_while(Result::ok);
-    extract_with(Scalars::of(span), attributes, scope_name, resource, received_at, strings)
+    extract_with(Scalars::of(span), attributes, scope, resource, received_at, strings)
 }
 
 /// As [`extract`], from fields and attributes that are read already.
 fn extract_with<'a>(
-    span: Scalars<'_>,
+    span: Scalars<'a>,
     attributes: impl Iterator<Item = Attribute<'a>>,
-    scope_name: &str,
-    resource: &[Attribute<'_>],
+    scope: &Scope<'_>,
+    resource: &Resource,
     received_at: UnixNanos,
     strings: &mut Strings,
 ) -> Option<Extracted> {
     // What we told Tempo by ourselves is no span of anybody's, should it come back to us.
-    if scope_name == OWN_SCOPE && OWN_NAMES.contains(&span.name) {
+    if &*scope.name == OWN_SCOPE && OWN_NAMES.contains(&span.name) {
         return None;
     }
     let trace = TraceId::from_bytes(span.trace_id)?;
@@ -125,11 +133,11 @@ fn extract_with<'a>(
 
     let mut oddities = Oddities::default();
     let is_future = note_times(start, end, received_at, &mut oddities);
-    let said = Said::read(attributes, &mut oddities);
+    let said = Said::read(attributes, span.name, scope, &mut oddities);
     let fact = SpanFact {
         end,
         call: call(&said, strings).map(Box::new),
-        labels: labels(&said, parent, resource, strings, &mut oddities).map(Box::new),
+        labels: labels(&said, resource, strings, &mut oddities).map(Box::new),
         start,
         span: id,
         parent,
@@ -139,7 +147,7 @@ fn extract_with<'a>(
         is_framework: said.is_framework,
         is_future,
         name: strings.share(cut(span.name)),
-        scope: strings.share(cut(scope_name)),
+        scope: scope.name.clone(),
     };
     Some(Extracted { trace, fact, oddities: oddities.list() })
 }
@@ -167,19 +175,18 @@ fn call(said: &Said<'_>, strings: &mut Strings) -> Option<Call> {
         usage: said.usage,
         model: strings.share(said.model.unwrap_or_default()),
         provider: strings.share(said.provider.unwrap_or_default()),
+        response: said.response.map_or(0, digest),
     })
 }
 
-fn labels(
-    said: &Said<'_>,
-    parent: Option<SpanId>,
-    resource: &[Attribute<'_>],
-    strings: &mut Strings,
-    oddities: &mut Oddities,
-) -> Option<Labels> {
-    let resource = if parent.is_none() { resource } else { &[] };
+fn labels(said: &Said<'_>, resource: &Resource, strings: &mut Strings, oddities: &mut Oddities) -> Option<Labels> {
+    let (session, is_session_weak) = said.session(oddities);
+    oddities.0 |= resource.oddities.0;
     let labels = Labels {
-        session: said.session(resource, oddities),
+        session,
+        is_session_weak,
+        // An id that is too long is still an answer.
+        resource_session: resource.session.clone().filter(|_| !said.names_session()),
         run_id: said.run_id.as_deref().map(Str::from),
         agent: said.agent.map(|name| strings.share(name)),
         workflow: said.workflow.map(|name| strings.share(name)),
@@ -187,6 +194,26 @@ fn labels(
         user_group: said.user_group.as_deref().map(Str::from),
     };
     (labels != Labels::default()).then_some(labels)
+}
+
+/// Never 0, and the same everywhere and for ever: it is stored.
+fn digest(response: &str) -> u64 {
+    fnv(response.bytes()).max(1)
+}
+
+/// FNV-1a: short texts that need no defence against collisions.
+fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+// === impl Resource ===
+
+impl Resource {
+    fn read<'a>(conventions: &Conventions, attributes: impl Iterator<Item = Attribute<'a>>) -> Self {
+        let mut oddities = Oddities::default();
+        let session = session_of(conventions, attributes, &mut oddities);
+        Self { session, oddities }
+    }
 }
 
 // === impl Oddity ===

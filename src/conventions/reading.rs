@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
+use super::json;
 use super::kind::classify;
-use super::lookup::row_number;
-use super::tables::{Meaning, ROWS, ROWS_MAX};
+use super::scopes::Reading;
+use super::settings::{ENTRIES_MAX, Place};
+use super::tables::{Convention, Meaning, ROWS_MAX, Row};
 use super::usage::Claims;
-use super::{Oddities, Oddity};
+use super::{Conventions, Oddities, Oddity, Scope};
 use crate::model::facts::SpanKind;
 use crate::model::ids::SessionId;
-use crate::model::usage::Usage;
+use crate::model::usage::{SPAN_TOKENS_MAX, Usage};
 use crate::wire::otlp::{Attribute, Value};
 
 /// The longest text of a label or name that is kept, in bytes; the rest is cut off (`docs/conventions.md`). Session ids have a limit of
@@ -19,7 +21,7 @@ const SHOWN_MAX_BYTES: usize = 256;
 /// What the attributes of one span say, each question answered once.
 #[derive(Default)]
 pub(super) struct Said<'a> {
-    session: Option<Cow<'a, str>>,
+    session: Option<(Place, Cow<'a, str>)>,
     pub run_id: Option<Cow<'a, str>>,
     pub agent: Option<&'a str>,
     pub workflow: Option<&'a str>,
@@ -27,6 +29,7 @@ pub(super) struct Said<'a> {
     pub user_group: Option<Cow<'a, str>>,
     pub model: Option<&'a str>,
     pub provider: Option<&'a str>,
+    pub response: Option<&'a str>,
     pub usage: Usage,
     pub kind: SpanKind,
     pub has_response_model: bool,
@@ -36,23 +39,49 @@ pub(super) struct Said<'a> {
 /// The attributes of a span that have a row in the table, in the order of the rows, each once.
 #[derive(Default)]
 struct Known<'a> {
-    seen: [u64; ROWS_MAX.div_ceil(64)],
-    values: Vec<(u8, Value<'a>)>,
+    seen: [u64; (ROWS_MAX + 3 * ENTRIES_MAX).div_ceil(64)],
+    values: Vec<(u16, Value<'a>)>,
+    /// What the scope's own key for it says.
+    agent: Option<&'a str>,
 }
 
 // === impl Said ===
 
 impl<'a> Said<'a> {
-    pub(super) fn read(attributes: impl Iterator<Item = Attribute<'a>>, oddities: &mut Oddities) -> Self {
-        let known = Known::collect(attributes);
+    pub(super) fn read(
+        attributes: impl Iterator<Item = Attribute<'a>>,
+        span_name: &'a str,
+        scope: &Scope<'_>,
+        oddities: &mut Oddities,
+    ) -> Self {
+        let (reading, conventions) = (scope.reading, scope.conventions);
+        let known = Known::collect(attributes, scope);
         let mut said = Self::default();
+        let (mut own_agent, mut own_user) = (None, None);
         let (mut entity, mut weak_model, mut kind, mut claims) = (None, None, None, None);
-        let mut is_agent_entity = false;
+        let (mut graph_agent, mut function, mut is_use) = (None, None, false);
+        let (mut is_agent_entity, mut is_repetition) = (false, false);
         for (number, value) in known.values {
-            let row = &ROWS[usize::from(number)];
+            let row = conventions.row(number);
+            let value = plain(row, value);
+            let Some(row) = row else {
+                match conventions.meaning(number) {
+                    Meaning::Agent => answer(&mut own_agent, name(value)),
+                    Meaning::User => answer(&mut own_user, id(value).map(cut_id)),
+                    _ => said.offer_session(conventions.place(number), session_id(None, value, oddities)),
+                }
+                continue;
+            };
             match row.meaning {
-                Meaning::Session => answer(&mut said.session, session_id(value, oddities)),
+                Meaning::Session | Meaning::WeakSession => {
+                    said.offer_session(conventions.place(number), session_id(Some(row), value, oddities))
+                }
                 Meaning::RunId => answer(&mut said.run_id, id(value).map(cut_id)),
+                Meaning::GraphAgent => answer(&mut graph_agent, name(value)),
+                Meaning::Metadata => answer(&mut graph_agent, metadata_agent(value)),
+                Meaning::Function => function = name(value),
+                Meaning::Response => answer(&mut said.response, name(value)),
+                Meaning::Repetition => is_repetition = name(value) == Some(REPETITION),
                 Meaning::Agent => answer(&mut said.agent, name(value)),
                 Meaning::EntityName => entity = name(value),
                 Meaning::Workflow => answer(&mut said.workflow, name(value)),
@@ -64,9 +93,11 @@ impl<'a> Said<'a> {
                     answer(&mut said.model, name(value));
                 }
                 Meaning::WeakModel => weak_model = name(value),
-                Meaning::Provider => answer(&mut said.provider, name(value)),
+                Meaning::Provider => answer(&mut said.provider, name(value).filter(|name| !FRAMEWORKS.contains(name))),
                 Meaning::Kind => {
-                    let told = name(value).and_then(|word| classify(row.key, word));
+                    let told = name(value)
+                        .and_then(|word| reading.and_then(|reading| reading.kind(row.key, word)).or_else(|| classify(row.key, word)));
+                    is_use |= row.key == "ai.operationId" && name(value).is_some_and(|word| USES.contains(&word));
                     is_agent_entity |= row.key == "traceloop.span.kind" && told == Some(SpanKind::Agent);
                     answer(&mut kind, told);
                 }
@@ -77,7 +108,30 @@ impl<'a> Said<'a> {
         if is_agent_entity {
             answer(&mut said.agent, entity);
         }
+        said.agent = own_agent.or(said.agent);
+        said.user = own_user.or(said.user);
+        if let Some(reading) = reading {
+            kind = kind.or_else(|| reading.kind_by_name(span_name));
+            if matches!(kind, Some(SpanKind::Agent | SpanKind::Workflow)) {
+                answer(&mut said.agent, known.agent);
+            }
+        }
+        if graph_agent == Some(span_name) && matches!(kind, None | Some(SpanKind::Step)) {
+            kind = Some(SpanKind::Agent);
+            answer(&mut said.agent, graph_agent);
+        }
+        if is_use && function.is_some() && kind == Some(SpanKind::Step) {
+            kind = Some(SpanKind::Agent);
+            answer(&mut said.agent, function);
+        }
+        if is_repetition {
+            said.model = None;
+            said.kind = SpanKind::Step;
+            return said;
+        }
         said.usage = claims.map_or_else(Usage::default, |claims| claims.settle(oddities));
+        said.mend_usage(scope.input_excludes_cache, oddities);
+        answer(&mut said.provider, said.model.and_then(bedrock));
         let uses_model = said.usage.is_stated() || kind.is_some_and(SpanKind::is_model);
         if uses_model {
             answer(&mut said.model, weak_model);
@@ -87,28 +141,144 @@ impl<'a> Said<'a> {
         said
     }
 
-    /// The session the span names. An id that is too long is still its answer: no lesser key may put the span into another session.
-    /// `resource` are attributes that are asked where the span names none.
-    pub(super) fn session(&self, resource: &[Attribute<'_>], oddities: &mut Oddities) -> Option<SessionId> {
-        let session = match &self.session {
-            Some(id) => SessionId::new(id),
-            None => SessionId::new(&session_of(resource, oddities)?),
-        };
+    /// The session the span names, and whether a framework may have minted it. An id that is too long is still its answer: no lesser key
+    /// may put the span into another session.
+    pub(super) fn session(&self, oddities: &mut Oddities) -> (Option<SessionId>, bool) {
+        let Some((place, id)) = &self.session else { return (None, false) };
+        let session = SessionId::new(id);
         if session.is_none() {
             oddities.insert(Oddity::SessionIdTooLong);
         }
-        session
+        (session, place.is_weak)
+    }
+
+    pub(super) fn names_session(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// The key that stands first among the session keys answers.
+    fn offer_session(&mut self, place: Option<Place>, id: Option<Cow<'a, str>>) {
+        let (Some(place), Some(id)) = (place, id) else { return };
+        if self.session.as_ref().is_none_or(|(known, _)| place < *known) {
+            self.session = Some((place, id));
+        }
+    }
+
+    /// Makes the input hold what was cached, and the output what was thought.
+    fn mend_usage(&mut self, input_excludes_cache: bool, oddities: &mut Oddities) {
+        let usage = &mut self.usage;
+        let cached = usage.cache_read_tokens.unwrap_or(0) + usage.cache_write_tokens.unwrap_or(0);
+        if let Some(input) = usage.input_tokens
+            && cached > 0
+            && (input_excludes_cache || usage.cache_read_tokens.unwrap_or(0) > input)
+        {
+            usage.input_tokens = believable(input + cached, oddities);
+        }
+        let is_google = self.provider.is_some_and(|name| GOOGLE.iter().any(|word| name.contains(word)))
+            || self.model.is_some_and(|name| name.rsplit('/').next().is_some_and(|name| name.starts_with("gemini")));
+        if is_google
+            && let (Some(input), Some(output), Some(total)) = (usage.input_tokens, usage.output_tokens, usage.total_tokens)
+            && total > input + output
+        {
+            usage.output_tokens = Some(total - input);
+        }
     }
 }
 
-/// The session id among the attributes of a resource.
-fn session_of<'a>(resource: &[Attribute<'a>], oddities: &mut Oddities) -> Option<Cow<'a, str>> {
-    let of_session = |number: u8| ROWS[usize::from(number)].meaning == Meaning::Session;
-    let ids = resource.iter().filter_map(|attribute| {
-        let number = row_number(attribute.key).filter(|&number| of_session(number))?;
-        Some((number, session_id(attribute.value, oddities)?))
+// === impl Reading ===
+
+impl Reading {
+    fn kind(&self, key: &str, word: &str) -> Option<SpanKind> {
+        self.kinds.iter().find(|(known, words, _)| *known == key && *words == word).map(|(_, _, kind)| *kind)
+    }
+
+    fn kind_by_name(&self, span_name: &str) -> Option<SpanKind> {
+        self.named.iter().find(|(beginning, _)| span_name.starts_with(beginning)).map(|(_, kind)| *kind)
+    }
+}
+
+/// The words of `ai.operationId` for the outer spans of calls that answer.
+const USES: &[&str] = &["ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObject"];
+
+/// The word of `ag2.span.type` for spans that tell once more what a model span told.
+const REPETITION: &str = "usage";
+
+/// What frameworks write where a provider is to be named: then nobody is.
+const FRAMEWORKS: &[&str] = &["strands-agents", "langchain", "langgraph", "crewai", "autogen", "llamaindex", "haystack", "pydantic_ai"];
+
+/// What the names of Google's providers hold: their total counts what was thought, their output does not.
+const GOOGLE: &[&str] = &["gemini", "vertex", "google", "gcp."];
+
+/// Who serves a model that is named as Amazon Bedrock names it, such as `us.anthropic.claude-…` and `amazon.nova-…`.
+fn bedrock(model: &str) -> Option<&'static str> {
+    const REGIONS: &[&str] = &["us.", "eu.", "apac.", "global.", "us-gov.", "jp.", "au."];
+    const VENDORS: &[&str] = &["anthropic.", "amazon.", "meta.", "mistral.", "cohere.", "ai21.", "deepseek."];
+    let model = REGIONS.iter().find_map(|region| model.strip_prefix(region)).unwrap_or(model);
+    VENDORS.iter().any(|vendor| model.starts_with(vendor)).then_some("aws.bedrock")
+}
+
+fn believable(tokens: u64, oddities: &mut Oddities) -> Option<u64> {
+    if tokens > SPAN_TOKENS_MAX {
+        oddities.insert(Oddity::TokensInvalid);
+    }
+    Some(tokens.min(SPAN_TOKENS_MAX))
+}
+
+/// What LangChain wrote into the JSON that OpenInference passes on as `metadata`.
+fn metadata_agent(value: Value<'_>) -> Option<&str> {
+    match value {
+        Value::Str(text) => json::member(text, "lc_agent_name"),
+        _ => None,
+    }
+}
+
+/// The session that the attributes of a resource name.
+pub(super) fn session_of<'a>(
+    conventions: &Conventions,
+    resource: impl Iterator<Item = Attribute<'a>>,
+    oddities: &mut Oddities,
+) -> Option<SessionId> {
+    let ids = resource.filter_map(|attribute| {
+        let number = conventions.number(attribute.key)?;
+        let (place, row) = (conventions.place(number)?, conventions.row(number));
+        let value = plain(row, attribute.value);
+        let is_everywhere = row.is_none_or(|row| row.only_in.is_empty());
+        Some((place, session_id(row, value, oddities).filter(|_| is_everywhere)?))
     });
-    ids.min_by_key(|(number, _)| *number).map(|(_, id)| id)
+    let (_, id) = ids.min_by_key(|(place, _)| *place)?;
+    let session = SessionId::new(&id);
+    if session.is_none() {
+        oddities.insert(Oddity::SessionIdTooLong);
+    }
+    session
+}
+
+/// What is meant by the value of a row: some write every text as JSON, and some scrub what they take for a secret.
+fn plain<'a>(row: Option<&Row>, value: Value<'a>) -> Value<'a> {
+    match value {
+        Value::Str(_) if row.is_some_and(|row| row.convention == Convention::Waxell) => value,
+        Value::Str(text) if text.starts_with(SCRUBBED) => Value::Empty,
+        Value::Str(text) => Value::Str(unquoted(text)),
+        other => other,
+    }
+}
+
+/// How what Logfire scrubbed begins.
+const SCRUBBED: &str = "[Scrubbed due to ";
+
+/// The text in a JSON string that escapes nothing; any other text as it is.
+fn unquoted(text: &str) -> &str {
+    let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    inner.filter(|inner| !inner.is_empty() && !inner.contains(['"', '\\'])).unwrap_or(text)
+}
+
+/// A value that can be no id counts as odd.
+fn session_id<'a>(row: Option<&Row>, value: Value<'a>, oddities: &mut Oddities) -> Option<Cow<'a, str>> {
+    if !matches!(value, Value::Empty | Value::Str(_) | Value::Int(_)) {
+        oddities.insert(Oddity::SessionIdWrongType);
+    }
+    // What Spring AI calls a conversation that nobody named.
+    id(value).filter(|id| id != "default" || row.is_none_or(|row| row.convention != Convention::SpringAi))
 }
 
 /// `text` up to what is kept of it, cut between characters.
@@ -119,11 +289,18 @@ pub(super) fn cut(text: &str) -> &str {
 // === impl Known ===
 
 impl<'a> Known<'a> {
-    fn collect(attributes: impl Iterator<Item = Attribute<'a>>) -> Self {
+    fn collect(attributes: impl Iterator<Item = Attribute<'a>>, scope: &Scope<'_>) -> Self {
         let mut known = Self::default();
+        let agent_key = scope.reading.and_then(|reading| reading.agent_key);
         for Attribute { key, value } in attributes {
-            if let Some(number) = row_number(key) {
-                known.push(number, value);
+            if let Some(number) = scope.conventions.number(key) {
+                let only_in = scope.conventions.row(number).map_or("", |row| row.only_in);
+                if only_in.is_empty() || scope.name.starts_with(only_in) {
+                    known.push(number, value);
+                }
+            }
+            if agent_key == Some(key) {
+                known.agent = name(value);
             }
         }
         known.values.sort_unstable_by_key(|(number, _)| *number);
@@ -131,7 +308,7 @@ impl<'a> Known<'a> {
     }
 
     /// A key that comes twice is against the protocol; what it said first stands.
-    fn push(&mut self, number: u8, value: Value<'a>) {
+    fn push(&mut self, number: u16, value: Value<'a>) {
         if matches!(value, Value::Empty | Value::Str("")) {
             return;
         }
@@ -160,14 +337,6 @@ fn id(value: Value<'_>) -> Option<Cow<'_, str>> {
         Value::Int(number) => Some(Cow::Owned(number.to_string())),
         _ => None,
     }
-}
-
-/// What names a session; what is there and cannot is noted.
-fn session_id<'a>(value: Value<'a>, oddities: &mut Oddities) -> Option<Cow<'a, str>> {
-    if !matches!(value, Value::Empty | Value::Str(_) | Value::Int(_)) {
-        oddities.insert(Oddity::SessionIdWrongType);
-    }
-    id(value)
 }
 
 fn cut_id(id: Cow<'_, str>) -> Cow<'_, str> {

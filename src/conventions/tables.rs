@@ -30,10 +30,21 @@ pub(super) enum Convention {
     Langfuse,
     Laminar,
     LangSmith,
+    LangChain,
     GoogleAdk,
     CrewAi,
     LiteLlm,
     Mlflow,
+    Mastra,
+    Ag2,
+    Microsoft,
+    Copilot,
+    Logfire,
+    SpringAi,
+    Codex,
+    Sentry,
+    OpenCode,
+    ClaudeCode,
     /// In use without being anybody's.
     Plain,
 }
@@ -42,6 +53,18 @@ pub(super) enum Convention {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Meaning {
     Session,
+    /// As `Session`, where no other is in effect: frameworks mint it when nobody gives one.
+    WeakSession,
+    /// JSON in which LangChain writes what it knows of a run.
+    Metadata,
+    /// The agent that LangChain made the span for: the span of that name is the agent.
+    GraphAgent,
+    /// What the Vercel AI SDK calls one use of it: the agent of the outer span of its calls.
+    Function,
+    /// The id that the provider gave its answer.
+    Response,
+    /// The word `usage` says that the span repeats what others tell.
+    Repetition,
     RunId,
     Agent,
     /// The agent's name where `traceloop.span.kind` is `agent`, a step's otherwise.
@@ -74,8 +97,10 @@ pub(super) enum Namespace {
     PydanticAi,
     Langfuse,
     Mlflow,
+    LangSmith,
     LiteLlm,
     Laminar,
+    ClaudeCode,
 }
 
 /// One number of a namespace.
@@ -102,23 +127,42 @@ pub(super) struct Row {
     pub convention: Convention,
     pub key: &'static str,
     pub meaning: Meaning,
+    /// How the names of the scopes begin that it is read in; empty for all.
+    pub only_in: &'static str,
 }
 
 /// Every key that is read, in the order of precedence.
 pub(super) const ROWS: &[Row] = &[
-    // --- the session
+    // --- the session that an application set, which holds for all that is below
     row(C::Waxell, "waxell.session_id", M::Session),
-    row(C::GenAi, "gen_ai.conversation.id", M::Session),
     row(C::OpenTelemetry, "session.id", M::Session),
     row(C::Langfuse, "langfuse.session.id", M::Session),
     row(C::OpenLlmetry, "traceloop.association.properties.session_id", M::Session),
     row(C::Laminar, "lmnr.association.properties.session_id", M::Session),
     row(C::VercelAi, "ai.telemetry.metadata.sessionId", M::Session),
     row(C::VercelAi, "ai.telemetry.metadata.session_id", M::Session),
+    row(C::VercelAi, "ai.settings.context.sessionId", M::Session),
+    row(C::VercelAi, "ai.settings.context.session_id", M::Session),
     row(C::Langfuse, "langfuse.trace.metadata.langfuse_session_id", M::Session),
     row(C::Langfuse, "langfuse.observation.metadata.langfuse_session_id", M::Session),
-    row(C::GoogleAdk, "gcp.vertex.agent.session_id", M::Session),
+    row(C::LangSmith, "langsmith.metadata.session_id", M::Session),
+    row(C::Mastra, "mastra.metadata.sessionId", M::Session),
     row(C::Mlflow, "mlflow.trace.session", M::Session),
+    row(C::Microsoft, "microsoft.session.id", M::Session),
+    row(C::Copilot, "copilot_chat.session_id", M::Session),
+    row(C::GenAiOther, "gen_ai.session.id", M::Session),
+    within("logfire.openai_agents", row(C::Logfire, "group_id", M::Session)),
+    // --- a thread or conversation that it set, where it set no session
+    row(C::LangSmith, "langsmith.metadata.thread_id", M::Session),
+    row(C::LangSmith, "langsmith.metadata.conversation_id", M::Session),
+    row(C::OpenLlmetry, "traceloop.association.properties.thread_id", M::Session),
+    row(C::VercelAi, "ai.telemetry.metadata.threadId", M::Session),
+    row(C::SpringAi, "spring.ai.chat.client.conversation.id", M::Session),
+    row(C::Mastra, "mastra.metadata.threadId", M::Session),
+    within("codex", row(C::Codex, "conversation.id", M::Session)),
+    // --- one that a framework may have made up: it names a session only where no other is in effect
+    row(C::GenAi, "gen_ai.conversation.id", M::WeakSession),
+    row(C::GoogleAdk, "gcp.vertex.agent.session_id", M::WeakSession),
     // --- the run
     row(C::Waxell, "waxell.run_id", M::RunId),
     // --- the agent; `service.name` is not one
@@ -130,6 +174,14 @@ pub(super) const ROWS: &[Row] = &[
     row(C::CrewAi, "crewai.task.agent", M::Agent),
     row(C::CrewAi, "crewai.agent.role", M::Agent),
     row(C::OpenLlmetry, "traceloop.entity.name", M::EntityName),
+    row(C::OpenInference, "graph.node.name", M::Agent),
+    row(C::OpenInference, "graph.node.id", M::Agent),
+    within("logfire", row(C::Logfire, "agent_name", M::Agent)),
+    row(C::VercelAi, "ai.telemetry.functionId", M::Function),
+    row(C::LangSmith, "langsmith.metadata.lc_agent_name", M::GraphAgent),
+    row(C::Langfuse, "langfuse.observation.metadata.lc_agent_name", M::GraphAgent),
+    row(C::OpenLlmetry, "traceloop.association.properties.lc_agent_name", M::GraphAgent),
+    row(C::LangChain, "metadata", M::Metadata),
     // --- the workflow
     row(C::Waxell, "waxell.workflow_name", M::Workflow),
     row(C::GenAi, "gen_ai.workflow.name", M::Workflow),
@@ -145,6 +197,14 @@ pub(super) const ROWS: &[Row] = &[
     row(C::OpenLlmetry, "gen_ai.user", M::User),
     row(C::OpenLlmetry, "llm.user", M::User),
     row(C::Mlflow, "mlflow.trace.user", M::User),
+    row(C::VercelAi, "ai.settings.context.userId", M::User),
+    row(C::VercelAi, "ai.settings.context.user_id", M::User),
+    row(C::LangSmith, "langsmith.metadata.user_id", M::User),
+    row(C::Mastra, "mastra.metadata.userId", M::User),
+    row(C::Mastra, "mastra.metadata.resourceId", M::User),
+    row(C::Langfuse, "langfuse.trace.metadata.langfuse_user_id", M::User),
+    row(C::Langfuse, "langfuse.observation.metadata.langfuse_user_id", M::User),
+    row(C::GoogleAdk, "gcp.vertex.agent.user_id", M::User),
     row(C::Waxell, "waxell.user_group", M::UserGroup),
     // --- the model: the one that answered before the one that was asked
     row(C::Waxell, "waxell.llm.model", M::Model),
@@ -173,17 +233,23 @@ pub(super) const ROWS: &[Row] = &[
     row(C::OpenLlmetry, "traceloop.association.properties.ls_provider", M::Provider),
     row(C::Langfuse, "langfuse.observation.metadata.ls_provider", M::Provider),
     row(C::Mlflow, "mlflow.llm.provider", M::Provider),
-    // --- what the span is
+    // --- its answer
+    row(C::GenAi, "gen_ai.response.id", M::Response),
+    row(C::VercelAi, "ai.response.id", M::Response),
+    row(C::OpenInference, "llm.response.id", M::Response),
+    // --- what the span is; OpenLLMetry calls tasks and workflows `invoke_agent` too
     row(C::Waxell, "waxell.span_type", M::Kind),
+    row(C::OpenLlmetry, "traceloop.span.kind", M::Kind),
     row(C::GenAi, "gen_ai.operation.name", M::Kind),
     row(C::OpenInference, "openinference.span.kind", M::Kind),
-    row(C::OpenLlmetry, "traceloop.span.kind", M::Kind),
     row(C::OpenLlmetry, "llm.request.type", M::Kind),
     row(C::VercelAi, "ai.operationId", M::Kind),
     row(C::Langfuse, "langfuse.observation.type", M::Kind),
     row(C::Laminar, "lmnr.span.type", M::Kind),
     row(C::Mlflow, "mlflow.spanType", M::Kind),
     row(C::LangSmith, "langsmith.span.kind", M::Kind),
+    row(C::Mastra, "mastra.span.type", M::Kind),
+    row(C::Ag2, "ag2.span.type", M::Repetition),
     row(C::Waxell, "waxell.framework", M::Framework),
     // --- usage, one namespace after the other, always last in the table
     row(C::Waxell, "waxell.llm.input_tokens", M::Usage(N::Waxell, P::Input)),
@@ -202,14 +268,36 @@ pub(super) const ROWS: &[Row] = &[
     row(C::GenAiOther, "gen_ai.usage.cache_read_tokens", M::Usage(N::GenAi, P::CacheRead)),
     row(C::PydanticAi, "gen_ai.usage.details.cache_read_tokens", M::Usage(N::GenAi, P::CacheRead)),
     row(C::GenAiOther, "gen_ai.usage.prompt_tokens_details.cached_tokens", M::Usage(N::GenAi, P::CacheRead)),
+    row(C::GenAiOther, "gen_ai.usage.prompt_token_details.cached_tokens", M::Usage(N::GenAi, P::CacheRead)),
+    row(C::GenAiOther, "gen_ai.usage.input_token_details.cache_read", M::Usage(N::GenAi, P::CacheRead)),
+    row(C::GenAiOther, "gen_ai.usage.input_cached_tokens", M::Usage(N::GenAi, P::CacheRead)),
+    row(C::GenAiOther, "gen_ai.usage.cached_tokens", M::Usage(N::GenAi, P::CacheRead)),
+    row(C::Sentry, "gen_ai.usage.input_tokens.cached", M::Usage(N::GenAi, P::CacheRead)),
+    row(C::PydanticAi, "gen_ai.usage.details.cache_read_input_tokens", M::Usage(N::GenAi, P::CacheRead)),
+    row(C::GenAi, "gen_ai.usage.cache_write.input_tokens", M::Usage(N::GenAi, P::CacheWrite)),
     row(C::GenAi, "gen_ai.usage.cache_creation.input_tokens", M::Usage(N::GenAi, P::CacheWrite)),
     row(C::GenAiOther, "gen_ai.usage.cache_creation_input_tokens", M::Usage(N::GenAi, P::CacheWrite)),
     row(C::GenAiOther, "gen_ai.usage.cache_write_input_tokens", M::Usage(N::GenAi, P::CacheWrite)),
     row(C::PydanticAi, "gen_ai.usage.details.cache_write_tokens", M::Usage(N::GenAi, P::CacheWrite)),
+    row(C::PydanticAi, "gen_ai.usage.details.cache_creation_input_tokens", M::Usage(N::GenAi, P::CacheWrite)),
+    row(C::GenAiOther, "gen_ai.usage.input_token_details.cache_creation", M::Usage(N::GenAi, P::CacheWrite)),
+    row(C::GenAiOther, "gen_ai.usage.cache_creation_tokens", M::Usage(N::GenAi, P::CacheWrite)),
+    row(C::GenAiOther, "gen_ai.usage.cache_write_tokens", M::Usage(N::GenAi, P::CacheWrite)),
+    row(C::Sentry, "gen_ai.usage.input_tokens.cache_write", M::Usage(N::GenAi, P::CacheWrite)),
     row(C::GenAi, "gen_ai.usage.reasoning.output_tokens", M::Usage(N::GenAi, P::Reasoning)),
     row(C::GenAiOther, "gen_ai.usage.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),
     row(C::PydanticAi, "gen_ai.usage.details.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),
+    row(C::PydanticAi, "gen_ai.usage.details.thoughts_tokens", M::Usage(N::GenAi, P::Reasoning)),
+    row(C::Ag2, "gen_ai.usage.thinking_tokens", M::Usage(N::GenAi, P::Reasoning)),
+    row(C::Sentry, "gen_ai.usage.output_tokens.reasoning", M::Usage(N::GenAi, P::Reasoning)),
+    row(C::GenAiOther, "gen_ai.usage.output_tokens_details.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),
     row(C::GenAiOther, "gen_ai.usage.cost", M::Usage(N::GenAi, P::Cost)),
+    row(C::GenAiOther, "gen_ai.usage.cost_usd", M::Usage(N::GenAi, P::Cost)),
+    row(C::GenAiOther, "gen_ai.usage.cost.total", M::Usage(N::GenAi, P::Cost)),
+    row(C::GenAiOther, "gen_ai.cost", M::Usage(N::GenAi, P::Cost)),
+    row(C::GenAiOther, "gen_ai.total_cost", M::Usage(N::GenAi, P::Cost)),
+    row(C::Plain, "cost_usd", M::Usage(N::GenAi, P::Cost)),
+    row(C::OpenCode, "opencode.llm.cost.total", M::Usage(N::GenAi, P::Cost)),
     row(C::OpenInference, "llm.token_count.prompt", M::Usage(N::OpenInference, P::Input)),
     row(C::OpenInference, "llm.token_count.completion", M::Usage(N::OpenInference, P::Output)),
     row(C::OpenInference, "llm.token_count.total", M::Usage(N::OpenInference, P::Total)),
@@ -225,6 +313,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::OpenLlmetry, "llm.usage.cache_read_input_tokens", M::Usage(N::OpenLlmetry, P::CacheRead)),
     row(C::OpenLlmetry, "llm.usage.cache_creation_input_tokens", M::Usage(N::OpenLlmetry, P::CacheWrite)),
     row(C::OpenLlmetry, "llm.usage.reasoning_tokens", M::Usage(N::OpenLlmetry, P::Reasoning)),
+    row(C::OpenLlmetry, "llm.usage.cost", M::Usage(N::OpenLlmetry, P::Cost)),
     row(C::VercelAi, "ai.usage.inputTokens", M::Usage(N::VercelAi, P::Input)),
     row(C::VercelAi, "ai.usage.promptTokens", M::Usage(N::VercelAi, P::Input)),
     row(C::VercelAi, "ai.usage.outputTokens", M::Usage(N::VercelAi, P::Output)),
@@ -242,21 +331,34 @@ pub(super) const ROWS: &[Row] = &[
     row(C::Langfuse, "langfuse.observation.cost_details", M::Usage(N::Langfuse, P::CostJson)),
     row(C::Mlflow, "mlflow.chat.tokenUsage", M::Usage(N::Mlflow, P::TokensJson)),
     row(C::Mlflow, "mlflow.llm.cost", M::Usage(N::Mlflow, P::CostJson)),
+    row(C::LangSmith, "langsmith.metadata.usage_metadata", M::Usage(N::LangSmith, P::TokensJson)),
     row(C::LiteLlm, "gen_ai.cost.total_cost", M::Usage(N::LiteLlm, P::Cost)),
+    row(C::LiteLlm, "litellm.response-cost", M::Usage(N::LiteLlm, P::Cost)),
     row(C::LiteLlm, "litellm.cost.total", M::Usage(N::LiteLlm, P::Cost)),
     row(C::LiteLlm, "gen_ai.cost.input_cost", M::Usage(N::LiteLlm, P::CostOfInput)),
     row(C::LiteLlm, "gen_ai.cost.output_cost", M::Usage(N::LiteLlm, P::CostOfOutput)),
     row(C::GenAiOther, "gen_ai.usage.total_cost", M::Usage(N::Laminar, P::Cost)),
     row(C::Laminar, "gen_ai.usage.input_cost", M::Usage(N::Laminar, P::CostOfInput)),
     row(C::Laminar, "gen_ai.usage.output_cost", M::Usage(N::Laminar, P::CostOfOutput)),
+    within(CLAUDE_CODE, row(C::ClaudeCode, "input_tokens", M::Usage(N::ClaudeCode, P::Input))),
+    within(CLAUDE_CODE, row(C::ClaudeCode, "output_tokens", M::Usage(N::ClaudeCode, P::Output))),
+    within(CLAUDE_CODE, row(C::ClaudeCode, "cache_read_tokens", M::Usage(N::ClaudeCode, P::CacheRead))),
+    within(CLAUDE_CODE, row(C::ClaudeCode, "cache_creation_tokens", M::Usage(N::ClaudeCode, P::CacheWrite))),
 ];
 
+const CLAUDE_CODE: &str = "com.anthropic.claude_code";
+
 const fn row(convention: Convention, key: &'static str, meaning: Meaning) -> Row {
-    Row { convention, key, meaning }
+    Row { convention, key, meaning, only_in: "" }
+}
+
+/// The row holds only in scopes whose names begin so: elsewhere the key means something else.
+const fn within(scopes: &'static str, row: Row) -> Row {
+    Row { only_in: scopes, ..row }
 }
 
 // === impl Namespace ===
 
 impl Namespace {
-    pub(super) const COUNT: usize = Self::Laminar as usize + 1;
+    pub(super) const COUNT: usize = Self::ClaudeCode as usize + 1;
 }

@@ -1,9 +1,11 @@
 //! From spans that have owners, names and shares to runs and verdicts.
 //!
 //! - Times of a run are its span's. A start that is not known is its earliest child's; an end before the start is a duration of zero.
-//! - A run whose span has not ended, and a provisional run, are running, or timed out once they were silent for too long.
+//! - A run whose span has not ended is running, or timed out once it was silent for too long. So is a provisional run, but once it is idle
+//!   its last span is taken for its end: it has failed if a span at the top of what came has.
 //! - Of a run that was reported: whether and how it ended says its report; when, its span, and without one the report.
-//! - Spans dated in the far future do not say when a run was last active, unless there are no others.
+//! - Spans dated in the far future do not say when a run was last active, unless there are no others; spans dated long before all others do
+//!   not say when a run without a root began.
 
 use super::boundary::Territory;
 use super::count::Share;
@@ -17,15 +19,13 @@ use crate::model::ids::{RunId, RunKey, TraceId};
 use crate::model::report::{Completion, Report};
 use crate::model::run::{Run, RunStatus};
 use crate::model::scopes::scope_traits;
-use crate::model::time::UnixNanos;
-use crate::model::usage::{Call, Cost, ModelUsage, UsageTotal};
+use crate::model::time::{Nanos, UnixNanos};
+use crate::model::usage::{Call, Cost, ModelUsage, Usage, UsageTotal};
 
 /// What is summed and measured over the spans of a run.
 #[derive(Clone, Default)]
 struct Tally {
     n_spans: u32,
-    /// Zero while no span has a time.
-    earliest: UnixNanos,
     /// The newest start or end, spans of the far future left out.
     newest: UnixNanos,
     newest_future: UnixNanos,
@@ -37,8 +37,15 @@ struct Tally {
     suppressed: UsageTotal,
 }
 
-/// A call that counts: the run's place among the seeds, the call, its cost.
-type Counted<'a> = (u32, &'a Call, Option<Cost>);
+/// A call that counts.
+struct Counted<'a> {
+    /// The run's place among the seeds.
+    owner: u32,
+    call: &'a Call,
+    usage: Usage,
+    cost: Option<Cost>,
+    has_failed: bool,
+}
 
 pub(super) fn assemble<'a>(
     trace: TraceId,
@@ -63,7 +70,7 @@ pub(super) fn assemble<'a>(
             key: key(trace, forest, territory, at as u32),
             id: id(at as u32),
             session: names.session.cloned(),
-            agent: names.agent.cloned().unwrap_or_else(|| Str::from("")),
+            agent: names.agent.cloned().unwrap_or_else(|| Str::from(names.agent_of_span.unwrap_or_default())),
             workflow: names.workflow.cloned().unwrap_or_else(|| Str::from(WORKFLOW_DEFAULT)),
             user: names.user.cloned(),
             user_group: names.user_group.cloned(),
@@ -120,8 +127,10 @@ fn add_reported<'a>(
     for (at, merged) in merged.iter().enumerate() {
         let Some(placed) = forest.report(territory.seeds[at].span) else { continue };
         for (_, call, cost) in &merged.calls {
-            tallies[at].usage.add_call(&call.usage, *cost);
-            counted.push((at as u32, call, *cost));
+            // What was reported without tokens is known to have none.
+            let one = Counted { owner: at as u32, call, usage: call.usage, cost: *cost, has_failed: true };
+            one.add_to(&mut tallies[at].usage);
+            counted.push(one);
         }
         for &record in &merged.left_out {
             let told = &placed.report.calls[record];
@@ -152,8 +161,8 @@ fn key(trace: TraceId, forest: &Forest<'_>, territory: &Territory<'_>, seed: u32
 fn verdict(forest: &Forest<'_>, territory: &Territory<'_>, shares: &[Share], place: &[usize], span: usize) -> Verdict {
     let fact = forest.facts[span];
     let run = place.get(territory.owner[span] as usize).copied();
-    let counted = match (run, shares[span], fact.call.as_deref()) {
-        (Some(_), Share::Counts(cost), Some(call)) => Some((call.usage.tokens(), cost)),
+    let counted = match (run, shares[span], forest.usage(span as u32)) {
+        (Some(_), Share::Counts(cost), Some(usage)) => Some((usage.tokens(), cost)),
         _ => None,
     };
     Verdict { span: fact.span, run, counted }
@@ -171,19 +180,18 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
         }
         tally.n_agents += u32::from(fact.kind == SpanKind::Agent);
         tally.n_of_reporting_scope += u32::from(scope_traits(&fact.scope).reports_runs);
-        if start != UnixNanos::ZERO && (tally.earliest == UnixNanos::ZERO || start < tally.earliest) {
-            tally.earliest = start;
-        }
         let newest = if fact.is_future { &mut tally.newest_future } else { &mut tally.newest };
         *newest = start.max(fact.end).max(*newest);
         tally.n_future += u32::from(fact.is_future);
-        match (shares[span], fact.call.as_deref()) {
-            (Share::Counts(cost), Some(call)) => {
-                tally.usage.add_call(&call.usage, cost);
-                counted.push((owner, call, cost));
+        let (Some(call), Some(usage)) = (fact.call.as_deref(), forest.usage(span as u32)) else { continue };
+        match shares[span] {
+            Share::Counts(cost) => {
+                let counted_call = Counted { owner, call, usage: *usage, cost, has_failed: fact.status == SpanStatus::Error };
+                counted_call.add_to(&mut tally.usage);
+                counted.push(counted_call);
             }
-            (Share::LeftOut(cost), Some(call)) => tally.suppressed.add_call(&call.usage, Some(Cost::emitted(cost))),
-            _ => {}
+            Share::LeftOut(cost) => tally.suppressed.add_call(usage, Some(Cost::emitted(cost))),
+            Share::Silent => {}
         }
     }
     (tallies, counted)
@@ -192,16 +200,28 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
 /// The calls of each run, summed by model and provider.
 fn models(mut counted: Vec<Counted<'_>>, n_runs: usize) -> Vec<Vec<ModelUsage>> {
     let mut models = vec![Vec::new(); n_runs];
-    counted.sort_unstable_by(|a, b| (a.0, &a.1.model, &a.1.provider).cmp(&(b.0, &b.1.model, &b.1.provider)));
-    for same in counted.chunk_by(|a, b| (a.0, &a.1.model, &a.1.provider) == (b.0, &b.1.model, &b.1.provider)) {
-        let (run, call, _) = same[0];
+    let key = |one: &Counted<'_>| (one.owner, one.call.model.clone(), one.call.provider.clone());
+    counted.sort_unstable_by(|a, b| (a.owner, &a.call.model, &a.call.provider).cmp(&(b.owner, &b.call.model, &b.call.provider)));
+    for same in counted.chunk_by(|a, b| (a.owner, &a.call.model, &a.call.provider) == (b.owner, &b.call.model, &b.call.provider)) {
+        let (run, model, provider) = key(&same[0]);
         let mut total = UsageTotal::default();
-        for (_, call, cost) in same {
-            total.add_call(&call.usage, *cost);
-        }
-        models[run as usize].push(ModelUsage { model: call.model.clone(), provider: call.provider.clone(), total });
+        same.iter().for_each(|one| one.add_to(&mut total));
+        models[run as usize].push(ModelUsage { model, provider, total });
     }
     models
+}
+
+/// A run without a root is no longer than this: what seems to have started earlier has a clock that is wrong.
+const ROOTLESS_MAX: Nanos = Nanos::from_secs(30 * 24 * 60 * 60);
+
+/// When the first span of the trace started; zero where no span has a time.
+fn earliest(forest: &Forest<'_>, newest: UnixNanos) -> UnixNanos {
+    let believable = newest.minus(ROOTLESS_MAX).max(UnixNanos(1));
+    forest.start.iter().copied().filter(|&start| start >= believable).min().unwrap_or_default()
+}
+
+fn status_of(has_failed: bool) -> RunStatus {
+    if has_failed { RunStatus::Error } else { RunStatus::Success }
 }
 
 /// When a run was, and how it ended.
@@ -211,6 +231,18 @@ struct Times {
     last_activity: UnixNanos,
     status: RunStatus,
     is_future: bool,
+}
+
+// === impl Counted ===
+
+impl Counted<'_> {
+    fn add_to(&self, total: &mut UsageTotal) {
+        total.add_call(&self.usage, self.cost);
+        if !self.has_failed && self.cost.is_none() && !self.usage.is_stated() {
+            // It used something, and nobody says what.
+            total.unpriced_calls += 1;
+        }
+    }
 }
 
 // === impl Tally ===
@@ -228,24 +260,31 @@ impl Times {
     /// Of the run that stands on `span`, or on none if that is [`NONE`].
     fn of(forest: &Forest<'_>, span: u32, tally: &Tally, rules: &Rules<'_>) -> Self {
         let fact = forest.facts.get(span as usize);
-        let started_at = if fact.is_some() { forest.start[span as usize] } else { tally.earliest };
+        let newest = if tally.newest == UnixNanos::ZERO { tally.newest_future } else { tally.newest };
+        let started_at = if fact.is_some() { forest.start[span as usize] } else { earliest(forest, newest) };
         let is_future = fact.map_or(tally.n_future == tally.n_spans, |fact| fact.is_future);
         let report = forest.report(span).map(|placed| placed.report);
         if let Some(completion) = report.and_then(|report| report.completion.as_ref()) {
             let ended = fact.map_or(UnixNanos::ZERO, |fact| fact.end);
             let completed_at = if ended == UnixNanos::ZERO { completion.at } else { ended };
-            let last_activity = completed_at.max(started_at);
-            return Self { started_at, completed_at: Some(completed_at), last_activity, status: completion.status, is_future };
+            return Self::over(started_at, completed_at, completion.status, is_future);
         }
         if let Some(fact) = fact.filter(|fact| fact.end != UnixNanos::ZERO) {
-            let status = if fact.status == SpanStatus::Error { RunStatus::Error } else { RunStatus::Success };
-            let last_activity = fact.end.max(started_at);
-            return Self { started_at, completed_at: Some(fact.end), last_activity, status, is_future };
+            return Self::over(started_at, fact.end, status_of(fact.status == SpanStatus::Error), is_future);
         }
-        let newest = if tally.newest == UnixNanos::ZERO { tally.newest_future } else { tally.newest };
         let told = report.map_or(UnixNanos::ZERO, |report| report.last_at);
         let last_activity = newest.max(started_at).max(told);
+        if span == NONE && last_activity < rules.idle_since.max(rules.silent_since) {
+            let has_failed = forest.tops().any(|top| forest.fact(top).status == SpanStatus::Error);
+            return Self::over(started_at, last_activity, status_of(has_failed), is_future);
+        }
         let status = if last_activity < rules.silent_since { RunStatus::Timeout } else { RunStatus::Running };
         Self { started_at, completed_at: None, last_activity, status, is_future }
+    }
+
+    /// An end that lies before the start is a mistake of a clock: nothing ends before it starts.
+    fn over(started_at: UnixNanos, ended: UnixNanos, status: RunStatus, is_future: bool) -> Self {
+        let completed_at = ended.max(started_at);
+        Self { started_at, completed_at: Some(completed_at), last_activity: completed_at, status, is_future }
     }
 }

@@ -3,10 +3,12 @@
 //! | span | a run? |
 //! |---|---|
 //! | any that a report says is its run | always |
-//! | agent, with a session id or a run id of its own | always |
-//! | agent, with neither | if no agent is above it, session or not; in a tree whose top is lost, only if that top lies inside no agent run (`lost`) |
+//! | agent, with no agent above it | always; if it names no session and no run id and its tree is lost, only if that lies inside no run of the same agent (`lost`) |
+//! | agent below an agent | if it names a session or a run id, or another agent than the one above; in the Waxell SDK's scope, only the former |
+//! | agent directly below one of the same name | if it names another session or another run id: else two layers tell of one execution |
+//! | agent that names nobody, above agents that are named | as a workflow |
 //! | workflow | if no agent is above or below it, and no workflow is above it or its own session differs from the one above |
-//! | anything else | only to hold a session that nothing else would hold, see below |
+//! | anything else | only to hold a session that nothing else would hold, see below and `adopt` |
 //!
 //! **A trace without agents and workflows** is one run if it names one session: its real root (the earliest, should there be several), and all
 //! its spans are the run's; while the root is missing the run is provisional. If it names several sessions, each span that brings in a
@@ -16,19 +18,26 @@
 //! **Beside agents**: calls in a tree with a real root that no run is above of, while a session is in effect for them, would be money that
 //! no session shows. They are treated like a trace without agents: the one span that brought the session in becomes a run; if several
 //! spans brought the same one in, the root does; if several sessions, each of those spans does.
-//! A call without any session and outside any run stays an orphan, and so does all of a lost tree that lies inside no run.
+//! Calls that still are outside of every run are `adopt`'s.
 
-use super::count::{self, Below};
+use std::collections::BTreeSet;
+
+use super::count::{self, Near as Calls};
 use super::lost;
+use super::names;
 use super::tree::{Forest, NONE};
 use crate::model::facts::{SpanFact, SpanKind};
 use crate::model::ids::SessionId;
+use crate::model::scopes::scope_traits;
 
 /// The runs of a trace by the spans they stand on, each after the run that encloses it, and the owner of every span.
 pub(super) struct Territory<'a> {
     pub seeds: Vec<Seed<'a>>,
     /// Index into `seeds`, or [`NONE`] for an orphan.
     pub owner: Vec<u32>,
+    /// What each span is to the boundary, and the sessions that were found for runs below them, ordered.
+    roles: Vec<Role>,
+    given: Vec<(u32, &'a SessionId)>,
 }
 
 pub(super) struct Seed<'a> {
@@ -52,66 +61,127 @@ pub(super) enum Role {
 
 /// Finds the runs, and hangs lost tops from the runs that they lie in.
 pub(super) fn find_runs<'a>(forest: &mut Forest<'a>) -> Territory<'a> {
-    let introducer = introducers(forest);
+    let introducer = forest.introducers();
     let is_run = |fact: &&SpanFact| matches!(fact.kind, SpanKind::Agent | SpanKind::Workflow);
     if forest.reports.is_empty() && !forest.facts.iter().any(is_run) {
         return without_agents(forest, &introducer);
     }
-    let mut roles = agent_roles(forest, &introducer);
+    let kind = kinds(forest);
+    let mut roles = agent_roles(forest, &introducer, &kind);
     let given = add_leftovers(forest, &introducer, &mut roles);
     let links = lost::settle(forest, &mut roles);
     forest.graft(&links);
-    occupy(forest, &roles, &given)
+    occupy(forest, roles, given)
 }
 
-/// For each span, the span that brought in the session that is in effect there: the topmost of those above it (and itself) that name this
-/// session without another in between. [`NONE`] where no session is in effect.
-fn introducers(forest: &Forest<'_>) -> Vec<u32> {
-    let mut introducer = vec![NONE; forest.len()];
+/// Makes runs of further spans.
+pub(super) fn found<'a>(forest: &Forest<'a>, territory: &mut Territory<'a>, founders: &BTreeSet<u32>) {
+    let (mut roles, given) = (std::mem::take(&mut territory.roles), std::mem::take(&mut territory.given));
+    roles.resize(forest.len(), Role::Inner);
+    for &span in founders {
+        roles[span as usize] = Role::Run;
+    }
+    *territory = occupy(forest, roles, given);
+}
+
+fn agent_roles(forest: &Forest<'_>, introducer: &[u32], kind: &[SpanKind]) -> Vec<Role> {
+    let mut near = vec![Near::default(); forest.len()];
     for &span in &forest.order {
-        let above = forest.parent(span).map_or(NONE, |parent| introducer[parent as usize]);
-        introducer[span as usize] = match forest.fact(span).session() {
-            Some(own) if above == NONE || forest.fact(above).session() != Some(own) => span,
+        let Some(parent) = forest.parent(span) else { continue };
+        let above = near[parent as usize];
+        near[span as usize] = match kind[parent as usize] {
+            SpanKind::Agent => Near { agent: parent, ..above },
+            SpanKind::Workflow => Near { has_workflow_above: true, ..above },
             _ => above,
         };
     }
-    introducer
-}
-
-fn agent_roles(forest: &Forest<'_>, introducer: &[u32]) -> Vec<Role> {
-    const AGENT_ABOVE: u8 = 1;
-    const WORKFLOW_ABOVE: u8 = 2;
-    const AGENT_BELOW: u8 = 4;
-    let mut near = vec![0_u8; forest.len()];
-    for &span in &forest.order {
-        let Some(parent) = forest.parent(span) else { continue };
-        near[span as usize] = near[parent as usize]
-            | match forest.fact(parent).kind {
-                SpanKind::Agent => AGENT_ABOVE,
-                SpanKind::Workflow => WORKFLOW_ABOVE,
-                _ => 0,
-            };
-    }
+    let mut has_agent_below = vec![false; forest.len()];
     for &span in forest.order.iter().rev() {
         let Some(parent) = forest.parent(span) else { continue };
-        if forest.fact(span).kind == SpanKind::Agent || near[span as usize] & AGENT_BELOW != 0 {
-            near[parent as usize] |= AGENT_BELOW;
+        if kind[span as usize] == SpanKind::Agent || has_agent_below[span as usize] {
+            has_agent_below[parent as usize] = true;
         }
     }
     let role = |span: u32| {
-        let (fact, near) = (forest.fact(span), near[span as usize]);
+        let near = near[span as usize];
         if forest.report(span).is_some() {
             return Role::Run;
         }
-        match fact.kind {
-            SpanKind::Agent if fact.session().is_some() || fact.run_id().is_some() => Role::Run,
-            SpanKind::Agent if near & AGENT_ABOVE == 0 => Role::Topmost,
-            SpanKind::Workflow if near & (AGENT_ABOVE | AGENT_BELOW) != 0 => Role::Inner,
-            SpanKind::Workflow if near & WORKFLOW_ABOVE == 0 || changes_session(forest, introducer, span) => Role::Topmost,
+        match kind[span as usize] {
+            SpanKind::Agent if near.agent == NONE => {
+                if names_run(forest, span) {
+                    Role::Run
+                } else {
+                    Role::Topmost
+                }
+            }
+            SpanKind::Agent => nested_role(forest, introducer, span, near.agent),
+            SpanKind::Workflow if near.agent != NONE || has_agent_below[span as usize] => Role::Inner,
+            SpanKind::Workflow if !near.has_workflow_above || changes_session(forest, introducer, span) => Role::Topmost,
             _ => Role::Inner,
         }
     };
     (0..forest.len() as u32).map(role).collect()
+}
+
+/// What is above a span.
+#[derive(Clone, Copy)]
+struct Near {
+    /// The nearest agent span.
+    agent: u32,
+    has_workflow_above: bool,
+}
+
+impl Default for Near {
+    fn default() -> Self {
+        Self { agent: NONE, has_workflow_above: false }
+    }
+}
+
+fn names_run(forest: &Forest<'_>, span: u32) -> bool {
+    forest.session[span as usize].is_some() || forest.fact(span).run_id().is_some()
+}
+
+/// An agent span below another agent's.
+fn nested_role(forest: &Forest<'_>, introducer: &[u32], span: u32, above: u32) -> Role {
+    let (fact, outer) = (forest.fact(span), forest.fact(above));
+    if is_of_sdk(fact) || is_of_sdk(outer) {
+        return if names_run(forest, span) { Role::Run } else { Role::Inner };
+    }
+    let is_same_run = fact.run_id().is_none_or(|run_id| outer.run_id() == Some(run_id));
+    let is_same_agent = names::agent_of(fact) == names::agent_of(outer);
+    if forest.parent(span) == Some(above) && is_same_agent && is_same_run && !changes_session(forest, introducer, span) {
+        // One execution that two layers tell of.
+        return Role::Inner;
+    }
+    if names_run(forest, span) || is_other_agent(fact, outer) { Role::Run } else { Role::Inner }
+}
+
+/// Whether an agent span names another agent than the one that it lies in; the SDK's own spans are never read by their names.
+pub(super) fn is_other_agent(fact: &SpanFact, outer: &SpanFact) -> bool {
+    !is_of_sdk(fact) && !is_of_sdk(outer) && fact.agent().is_some() && names::agent_of(fact) != names::agent_of(outer)
+}
+
+fn is_of_sdk(fact: &SpanFact) -> bool {
+    scope_traits(&fact.scope).reports_runs
+}
+
+/// What each span is to the boundary of runs: an agent span that names nobody, above agents that are named, is a workflow.
+fn kinds(forest: &Forest<'_>) -> Vec<SpanKind> {
+    let mut kind: Vec<SpanKind> = forest.facts.iter().map(|fact| fact.kind).collect();
+    let mut has_named_below = vec![false; forest.len()];
+    for &span in forest.order.iter().rev() {
+        let fact = forest.fact(span);
+        let is_agent = fact.kind == SpanKind::Agent;
+        let is_named = is_agent && (fact.agent().is_some() || scope_traits(&fact.scope).reports_runs);
+        if is_agent && !is_named && has_named_below[span as usize] && forest.report(span).is_none() {
+            kind[span as usize] = SpanKind::Workflow;
+        }
+        if let Some(parent) = forest.parent(span) {
+            has_named_below[parent as usize] |= is_named || has_named_below[span as usize];
+        }
+    }
+    kind
 }
 
 /// Whether another session was in effect above the one that `span` brings in.
@@ -128,8 +198,8 @@ fn add_leftovers<'a>(forest: &Forest<'a>, introducer: &[u32], roles: &mut [Role]
     leftovers.dedup();
     for tree in leftovers.chunk_by(|a, b| a.0 == b.0) {
         let (top, first) = tree[0];
-        let session = forest.fact(first).session();
-        let is_same = tree.iter().all(|&(_, by)| forest.fact(by).session() == session);
+        let session = forest.session[first as usize];
+        let is_same = tree.iter().all(|&(_, by)| forest.session[by as usize] == session);
         if tree.len() > 1 && is_same && introducer[top as usize] == NONE {
             roles[top as usize] = Role::Run;
             given.extend(session.map(|session| (top, session)));
@@ -157,13 +227,13 @@ fn leftover_calls(forest: &Forest<'_>, introducer: &[u32], roles: &[Role]) -> Ve
     if calls.is_empty() {
         return Vec::new();
     }
-    let below = Below::of(forest);
-    calls.retain(|&span| count::counts(forest.fact(span), &below, span));
+    let near = Calls::of(forest);
+    calls.retain(|&span| count::counts(forest.fact(span), &near, span));
     calls.into_iter().map(|span| (forest.top[span as usize], introducer[span as usize])).collect()
 }
 
 /// Gives every span to the nearest run above it.
-fn occupy<'a>(forest: &Forest<'a>, roles: &[Role], given: &[(u32, &'a SessionId)]) -> Territory<'a> {
+fn occupy<'a>(forest: &Forest<'a>, roles: Vec<Role>, given: Vec<(u32, &'a SessionId)>) -> Territory<'a> {
     let mut seeds = Vec::new();
     let mut owner = vec![NONE; forest.len()];
     for &span in &forest.order {
@@ -176,25 +246,36 @@ fn occupy<'a>(forest: &Forest<'a>, roles: &[Role], given: &[(u32, &'a SessionId)
         owner[span as usize] = seeds.len() as u32;
         seeds.push(Seed { span, enclosing, session });
     }
-    Territory { seeds, owner }
+    Territory { seeds, owner, roles, given }
+}
+
+fn names_several(forest: &Forest<'_>) -> bool {
+    let mut sessions = forest.session.iter().copied().flatten();
+    let first = sessions.next();
+    sessions.any(|other| Some(other) != first)
 }
 
 fn without_agents<'a>(forest: &mut Forest<'a>, introducer: &[u32]) -> Territory<'a> {
-    let mut sessions = forest.facts.iter().copied().filter_map(SpanFact::session);
-    let Some(session) = sessions.next() else { return Territory { seeds: Vec::new(), owner: vec![NONE; forest.len()] } };
-    if sessions.any(|other| other != session) {
+    if names_several(forest) {
         let brings_in = |span: usize| if introducer[span] == span as u32 { Role::Run } else { Role::Inner };
         let mut roles: Vec<Role> = (0..forest.len()).map(brings_in).collect();
         let links = lost::settle(forest, &mut roles);
         forest.graft(&links);
-        return occupy(forest, &roles, &[]);
+        // Where they lie now, what a framework made up may not hold.
+        if names_several(forest) {
+            return occupy(forest, roles, Vec::new());
+        }
     }
+    let Some(session) = forest.session.iter().copied().flatten().next() else {
+        return Territory { seeds: Vec::new(), owner: vec![NONE; forest.len()], roles: Vec::new(), given: Vec::new() };
+    };
     let root = forest.tops().filter(|&top| forest.is_rooted(top)).min_by_key(|&top| forest.rank(top));
     if let Some(root) = root {
         // A trace has one root: what lost its parent hangs from it in the end.
-        let links: Vec<(u32, u32)> = forest.tops().filter(|&top| !forest.is_rooted(top)).map(|top| (top, root)).collect();
+        let is_loose = |top: &u32| !forest.is_rooted(*top) && forest.parent(*top).is_none();
+        let links: Vec<(u32, u32)> = forest.tops().filter(is_loose).map(|top| (top, root)).collect();
         forest.graft(&links);
     }
     let seed = Seed { span: root.unwrap_or(NONE), enclosing: NONE, session: Some(session) };
-    Territory { seeds: vec![seed], owner: vec![0; forest.len()] }
+    Territory { seeds: vec![seed], owner: vec![0; forest.len()], roles: Vec::new(), given: Vec::new() }
 }

@@ -1,19 +1,23 @@
 //! What counts of the usage that spans claim, and at which cost.
 //!
-//! - A *call* (model span) counts unless a model span below it says what it used, or it is an echo or a wrapper (`duplicates`).
+//! - A *call* (model span) counts unless a model span below it says what it used, or it is an echo, a wrapper or a twin (`duplicates`,
+//!   `twins`). A model span that states no usage is a call of unknown cost if no other model span is above or below it that tells of it.
+//! - "Below" ends, for calls, at tool, agent and workflow spans: what a tool asks of a model is a call of its own.
 //! - The claim of a *container* (any other span) counts only if nothing below it claims anything; where the scope is known for containers
 //!   whose usage is their own, it always counts. A container that claims nothing is not a call.
-//! - "Below" goes through spans of every kind and through nested runs, and through the links of lost trees: what was placed in a run by
-//!   its time is below that run's span.
+//! - Nested runs do not end it. The links of lost trees do for calls, which were placed by nothing but their time; to a container's sum they
+//!   may belong, so what was placed in a run is below that run's span.
 //! - The cost is what the span states, else the price by model, else unknown. A stated zero with tokens is not a price.
-//! - What was left out can still be the only one to know the cost. An echo or wrapper hands it to the span that stands for its call; a
-//!   model span hands it to the calls below it if no other cost is stated there: to the only one, or split over several in proportion to
+//! - What was left out can still be the only one to know the cost. An echo, wrapper or twin hands it to the span that stands for its call;
+//!   a model span hands it to the calls below it if no other cost is stated there: to the only one, or split over several in proportion to
 //!   their tokens, to the last nano-dollar. A container hands nothing on: its sum may span more than what is below it (Strands, CrewAI).
+//! - The same goes for parts of the tokens, cached ones and such, where one span stands for one call.
 
 use super::Rules;
-use super::duplicates;
+use super::duplicates::{self, Duplicate};
 use super::tree::{Forest, NONE};
-use crate::model::facts::SpanFact;
+use super::twins;
+use crate::model::facts::{SpanFact, SpanKind};
 use crate::model::scopes::scope_traits;
 use crate::model::usage::{Call, Cost, NanoUsd, Usage};
 
@@ -28,36 +32,49 @@ pub(super) enum Share {
     LeftOut(NanoUsd),
 }
 
-/// For each span, whether spans below it claim something.
-pub(super) struct Below(Vec<u8>);
+/// What tells of calls above and below each span.
+pub(super) struct Near(Vec<u8>);
 
-const MODEL_BELOW: u8 = 1;
-const ANY_BELOW: u8 = 2;
+/// A model span with usage is below, no tool, agent or workflow between.
+const USAGE_BELOW: u8 = 1;
+/// A model span is below, the same.
+const MODEL_BELOW: u8 = 2;
+/// Anything with usage is below.
+const ANY_BELOW: u8 = 4;
+/// A model span with usage is above, no tool, agent or workflow between.
+const USAGE_ABOVE: u8 = 8;
 
 /// Decides on the claim of every span.
-pub(super) fn share(forest: &Forest<'_>, rules: &Rules<'_>) -> Vec<Share> {
+pub(super) fn share(forest: &mut Forest<'_>, rules: &Rules<'_>) -> Vec<Share> {
     let mut shares = vec![Share::Silent; forest.len()];
     if !forest.facts.iter().any(|fact| fact.call.is_some()) {
         return shares;
     }
-    let below = Below::of(forest);
+    let near = Near::of(forest);
     let mut stated: Vec<Option<NanoUsd>> = forest.facts.iter().map(|fact| usage(fact).and_then(stated_cost)).collect();
     for (span, share) in shares.iter_mut().enumerate() {
         let (fact, span) = (forest.facts[span], span as u32);
-        if counts(fact, &below, span) {
+        if counts(fact, &near, span) {
             *share = Share::Counts(None);
         } else if fact.call.is_some() && (fact.kind.is_model() || is_positive(fact)) {
             *share = Share::LeftOut(NanoUsd(0));
         }
     }
-    for duplicate in duplicates::find(forest) {
-        let (dropped, kept) = (duplicate.dropped as usize, duplicate.kept as usize);
-        shares[dropped] = Share::LeftOut(NanoUsd(0));
-        if stated[kept].is_none() {
-            stated[kept] = stated[dropped].take();
+    let mut duplicates = duplicates::find(forest);
+    let mut dropped: Vec<u32> = duplicates.iter().map(|duplicate| duplicate.dropped).collect();
+    dropped.sort_unstable();
+    let is_open = |span: u32| matches!(shares[span as usize], Share::Counts(_)) && dropped.binary_search(&span).is_err();
+    let twins = twins::find(forest, is_open);
+    duplicates.extend(twins);
+    for Duplicate { dropped, kept } in duplicates {
+        shares[dropped as usize] = Share::LeftOut(NanoUsd(0));
+        if stated[kept as usize].is_none() {
+            stated[kept as usize] = stated[dropped as usize].take();
         }
+        hand_parts(forest, dropped, kept);
     }
     hand_down(forest, &shares, &mut stated);
+    hand_parts_down(forest, &shares);
     for (span, share) in shares.iter_mut().enumerate() {
         *share = match *share {
             Share::Silent => Share::Silent,
@@ -73,15 +90,36 @@ pub(super) fn is_positive(fact: &SpanFact) -> bool {
     usage(fact).is_some_and(Usage::is_positive)
 }
 
-/// Whether a span's claim counts, echoes and wrappers aside.
-pub(super) fn counts(fact: &SpanFact, below: &Below, span: u32) -> bool {
+/// Whether a span's claim counts, echoes, wrappers and twins aside.
+pub(super) fn counts(fact: &SpanFact, near: &Near, span: u32) -> bool {
     if fact.call.is_none() {
         return false;
     }
-    if fact.kind.is_model() {
-        return below.0[span as usize] & MODEL_BELOW == 0;
+    let near = near.0[span as usize];
+    match (fact.kind.is_model(), is_positive(fact)) {
+        (true, true) => near & USAGE_BELOW == 0,
+        (true, false) => near & (MODEL_BELOW | USAGE_ABOVE) == 0,
+        (false, true) => near & ANY_BELOW == 0 || scope_traits(&fact.scope).container_usage_is_own,
+        (false, false) => false,
     }
-    is_positive(fact) && (below.0[span as usize] & ANY_BELOW == 0 || scope_traits(&fact.scope).container_usage_is_own)
+}
+
+/// Gives the span that stands for a call the parts of its tokens that only the other one tells.
+fn hand_parts(forest: &mut Forest<'_>, from: u32, to: u32) {
+    let (Some(&told), Some(&known)) = (forest.usage(from), forest.usage(to)) else { return };
+    let part = |known: Option<u64>, told: Option<u64>, whole: Option<u64>| match known {
+        Some(known) if known > 0 => Some(known),
+        _ => told.filter(|&told| told <= whole.unwrap_or(0)).or(known),
+    };
+    let mended = Usage {
+        cache_read_tokens: part(known.cache_read_tokens, told.cache_read_tokens, known.input_tokens),
+        cache_write_tokens: part(known.cache_write_tokens, told.cache_write_tokens, known.input_tokens),
+        reasoning_tokens: part(known.reasoning_tokens, told.reasoning_tokens, known.output_tokens),
+        ..known
+    };
+    if mended != known {
+        forest.mended.insert(to, mended);
+    }
 }
 
 fn usage(fact: &SpanFact) -> Option<&Usage> {
@@ -97,7 +135,10 @@ fn price(forest: &Forest<'_>, rules: &Rules<'_>, span: usize) -> Option<Cost> {
     if call.usage.tokens() == 0 {
         return None;
     }
-    (rules.price)(call, forest.start[span])
+    match forest.mended.get(&(span as u32)) {
+        None => (rules.price)(call, forest.start[span]),
+        Some(mended) => (rules.price)(&Call { usage: *mended, ..call.clone() }, forest.start[span]),
+    }
 }
 
 /// Hands the costs of model spans that were left out to the calls below them.
@@ -116,7 +157,7 @@ fn hand_down(forest: &Forest<'_>, shares: &[Share], stated: &mut [Option<NanoUsd
     let mut is_contested = vec![false; forest.len()];
     let mut takers: Vec<(u32, u32)> = Vec::new();
     for &span in &forest.order {
-        let Some(parent) = forest.parent(span) else { continue };
+        let Some(parent) = forest.own_parent(span) else { continue };
         let from = if givers[parent as usize] { parent } else { giver[parent as usize] };
         giver[span as usize] = from;
         if from == NONE {
@@ -138,6 +179,36 @@ fn hand_down(forest: &Forest<'_>, shares: &[Share], stated: &mut [Option<NanoUsd
     }
 }
 
+/// Gives the only call below a model span that was left out the parts of its tokens that only this one tells.
+fn hand_parts_down(forest: &mut Forest<'_>, shares: &[Share]) {
+    let tells_parts = |span: u32| {
+        let parts = forest.usage(span).map(|usage| [usage.cache_read_tokens, usage.cache_write_tokens, usage.reasoning_tokens]);
+        parts.is_some_and(|parts| parts.iter().flatten().any(|&part| part > 0))
+    };
+    let is_giver =
+        |span: &u32| matches!(shares[*span as usize], Share::LeftOut(_)) && forest.fact(*span).kind.is_model() && tells_parts(*span);
+    let givers: Vec<u32> = (0..forest.len() as u32).filter(is_giver).collect();
+    if givers.is_empty() {
+        return;
+    }
+    let mut giver = vec![NONE; forest.len()];
+    let mut takers: Vec<(u32, u32)> = Vec::new();
+    for &span in &forest.order {
+        let Some(parent) = forest.own_parent(span) else { continue };
+        giver[span as usize] = if givers.binary_search(&parent).is_ok() { parent } else { giver[parent as usize] };
+        let counts =
+            forest.fact(span).kind.is_model() && matches!(shares[span as usize], Share::Counts(_)) && is_positive(forest.fact(span));
+        if giver[span as usize] != NONE && counts {
+            takers.push((giver[span as usize], span));
+        }
+    }
+    takers.sort_unstable();
+    let only: Vec<(u32, u32)> = takers.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() == 1).map(|same| same[0]).collect();
+    for (from, to) in only {
+        hand_parts(forest, from, to);
+    }
+}
+
 /// Splits a cost over calls in proportion to their tokens: each gets the difference of two roundings of the running sum, so that the parts
 /// add up exactly.
 fn split(forest: &Forest<'_>, cost: NanoUsd, takers: &[(u32, u32)], stated: &mut [Option<NanoUsd>]) {
@@ -153,22 +224,34 @@ fn split(forest: &Forest<'_>, cost: NanoUsd, takers: &[(u32, u32)], stated: &mut
     }
 }
 
-// === impl Below ===
+// === impl Near ===
 
-impl Below {
-    /// What is below each span, by what the spans hang from now.
+impl Near {
+    /// What is above and below each span, by what the spans hang from now.
     pub(super) fn of(forest: &Forest<'_>) -> Self {
-        let mut below = vec![0_u8; forest.len()];
+        let ends = |span: u32| matches!(forest.fact(span).kind, SpanKind::Tool | SpanKind::Agent | SpanKind::Workflow);
+        let mut near = vec![0_u8; forest.len()];
         for &span in forest.order.iter().rev() {
             let Some(parent) = forest.parent(span) else { continue };
             let fact = forest.fact(span);
-            let own = match (is_positive(fact), fact.kind.is_model()) {
-                (true, true) => MODEL_BELOW | ANY_BELOW,
+            let is_model = fact.kind.is_model() && fact.call.is_some();
+            let own = match (is_positive(fact), is_model) {
+                (true, true) => USAGE_BELOW | MODEL_BELOW | ANY_BELOW,
                 (true, false) => ANY_BELOW,
-                (false, _) => 0,
+                (false, true) => MODEL_BELOW,
+                (false, false) => 0,
             };
-            below[parent as usize] |= below[span as usize] | own;
+            let passed = if ends(span) { near[span as usize] & ANY_BELOW } else { near[span as usize] };
+            let is_link = forest.own_parent(span).is_none();
+            near[parent as usize] |= if is_link { (passed | own) & ANY_BELOW } else { passed | own };
         }
-        Self(below)
+        for &span in &forest.order {
+            let Some(parent) = forest.own_parent(span).filter(|_| !ends(span)) else { continue };
+            let above = forest.fact(parent);
+            if near[parent as usize] & USAGE_ABOVE != 0 && !ends(parent) || above.kind.is_model() && is_positive(above) {
+                near[span as usize] |= USAGE_ABOVE;
+            }
+        }
+        Self(near)
     }
 }

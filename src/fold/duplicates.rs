@@ -33,7 +33,7 @@ pub(super) struct Duplicate {
 }
 
 /// A stretch of time of a span: from, until, the span.
-type Stretch = (UnixNanos, UnixNanos, u32);
+pub(super) type Stretch = (UnixNanos, UnixNanos, u32);
 
 /// Finds every echo and wrapper; each span is dropped at most once, and `kept` spans of wrappers are not themselves dropped.
 pub(super) fn find(forest: &Forest<'_>) -> Vec<Duplicate> {
@@ -123,7 +123,7 @@ fn find_wrappers(forest: &Forest<'_>, same: impl Iterator<Item = u32>, duplicate
 ///
 /// Inner ones by their start, each into the outer one that ends first among those that hold it: what another inner one could use instead
 /// is thereby left to it.
-fn match_inside(mut inner: Vec<Stretch>, mut outer: Vec<Stretch>) -> Vec<(u32, u32)> {
+pub(super) fn match_inside(mut inner: Vec<Stretch>, mut outer: Vec<Stretch>) -> Vec<(u32, u32)> {
     inner.sort_unstable();
     outer.sort_unstable();
     let mut pairs = Vec::new();

@@ -8,7 +8,7 @@
 
 use std::collections::BinaryHeap;
 
-use super::boundary::Role;
+use super::boundary::{Role, is_other_agent};
 use super::tree::Forest;
 use crate::model::facts::SpanKind;
 use crate::model::time::UnixNanos;
@@ -32,7 +32,7 @@ enum What {
 }
 
 /// Decides where every lost top hangs, as (top, run span), and which topmost agents and workflows of lost trees are no runs after all:
-/// an agent that lies in an agent's run belongs to that run, a workflow that lies in any run does.
+/// an agent that lies in an agent's run belongs to that run unless it bears another name, a workflow that lies in any run does.
 pub(super) fn settle(forest: &Forest<'_>, roles: &mut [Role]) -> Vec<(u32, u32)> {
     let lost: Vec<u32> = forest.tops().filter(|&top| !forest.is_rooted(top)).collect();
     if lost.is_empty() {
@@ -67,7 +67,8 @@ pub(super) fn settle(forest: &Forest<'_>, roles: &mut [Role]) -> Vec<(u32, u32)>
 }
 
 fn absorbs(forest: &Forest<'_>, run: u32, topmost: u32) -> bool {
-    forest.fact(topmost).kind == SpanKind::Workflow || forest.fact(run).kind == SpanKind::Agent
+    let (fact, outer) = (forest.fact(topmost), forest.fact(run));
+    fact.kind == SpanKind::Workflow || (outer.kind == SpanKind::Agent && !is_other_agent(fact, outer))
 }
 
 fn steps(forest: &Forest<'_>, roles: &[Role], lost: &[u32]) -> Vec<Step> {

@@ -15,6 +15,7 @@
 //! - Every call is accounted for exactly once: in the usage of one run, among what that run left out, or on an orphan.
 //! - It never judges attributes (`conventions` did), never prices (`Rules::price` does) and never reads a clock.
 
+mod adopt;
 mod assemble;
 mod boundary;
 mod count;
@@ -28,6 +29,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod twins;
 
 pub use self::decided::Decided;
 use crate::model::facts::SpanFact;
@@ -79,6 +81,8 @@ pub struct Rules<'a> {
     pub price: &'a dyn Fn(&Call, UnixNanos) -> Option<Cost>,
     /// A run without an end whose last activity lies before this has timed out.
     pub silent_since: UnixNanos,
+    /// Of a run whose root never came, and whose last activity lies before this, no more is expected: it ended with its last span.
+    pub idle_since: UnixNanos,
 }
 
 /// What the fold decided about one span: whose it is and what of it counts. Stamps are made from this.
@@ -117,9 +121,10 @@ pub struct Folded {
 pub fn fold(trace: TraceId, facts: &TraceFacts, reports: &[&Report], rules: &Rules<'_>) -> Folded {
     let placed = placed::place(facts, reports);
     let mut forest = tree::Forest::plant(facts, &placed);
-    let territory = boundary::find_runs(&mut forest);
-    let names = names::name_runs(&forest, &territory);
-    let mut shares = count::share(&forest, rules);
+    let mut territory = boundary::find_runs(&mut forest);
+    let mut names = names::name_runs(&forest, &territory);
+    adopt::adopt(&forest, &mut territory, &mut names);
+    let mut shares = count::share(&mut forest, rules);
     let merged = merge::merge_all(&forest, &territory, &mut shares, rules);
     assemble::assemble(trace, &forest, &territory, names, &shares, &merged, rules)
 }

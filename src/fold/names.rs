@@ -11,9 +11,10 @@
 use super::boundary::Territory;
 use super::tree::{Forest, NONE};
 use crate::model::Str;
-use crate::model::facts::{Labels, SpanKind};
+use crate::model::facts::{Labels, SpanFact, SpanKind};
 use crate::model::ids::SessionId;
 use crate::model::report::Start;
+use crate::model::scopes::scope_traits;
 
 /// The workflow of a run that names none, as the Waxell SDK has it.
 pub(super) const WORKFLOW_DEFAULT: &str = "default";
@@ -23,6 +24,8 @@ pub(super) const WORKFLOW_DEFAULT: &str = "default";
 pub(super) struct Names<'a> {
     pub session: Option<&'a SessionId>,
     pub agent: Option<&'a Str>,
+    /// Where nobody names the agent, what its span is called.
+    pub agent_of_span: Option<&'a str>,
     pub workflow: Option<&'a Str>,
     pub user: Option<&'a Str>,
     pub user_group: Option<&'a Str>,
@@ -60,12 +63,15 @@ pub(super) fn name_runs<'a>(forest: &Forest<'a>, territory: &Territory<'a>) -> V
     let mut in_effect = vec![Names::default(); forest.len()];
     for &span in &forest.order {
         let above = forest.parent(span).map_or_else(Names::default, |parent| in_effect[parent as usize]);
-        let own = forest.fact(span).labels.as_deref().map_or_else(Names::default, Names::of);
+        let mut own = forest.fact(span).labels.as_deref().map_or_else(Names::default, Names::of);
+        own.session = forest.session[span as usize];
         let mut here = own.or(&above);
         if let Some(run) = run_of(territory, span) {
             here.agent = own.agent;
+            let named_by_span = span_name_of(forest.fact(span));
             here.session = here.session.or(territory.seeds[run].session);
             here = here.or_found(&found[run]);
+            here.agent_of_span = named_by_span.filter(|_| here.agent.is_none());
             if let Some(start) = forest.report(span).and_then(|placed| placed.report.start.as_ref()) {
                 here = Names::reported(start).or(&here);
             }
@@ -75,6 +81,24 @@ pub(super) fn name_runs<'a>(forest: &Forest<'a>, territory: &Territory<'a>) -> V
     }
     names
 }
+
+/// The agent of an agent span: whom it names, else what it is called.
+pub(super) fn agent_of(fact: &SpanFact) -> &str {
+    fact.agent().map(|name| &**name).or_else(|| span_name_of(fact)).unwrap_or_default()
+}
+
+/// What the span of an agent is called, without what frameworks add to its name. The SDK's spans name their agents.
+fn span_name_of(fact: &SpanFact) -> Option<&str> {
+    if fact.kind != SpanKind::Agent || scope_traits(&fact.scope).reports_runs {
+        return None;
+    }
+    let name = fact.name.strip_prefix("invoke_agent").map_or(&*fact.name, str::trim_start);
+    let name = ADDED.iter().find_map(|added| name.strip_suffix(added)).unwrap_or(name);
+    Some(name).filter(|name| !name.is_empty())
+}
+
+/// What smolagents, agno and others add to an agent's name.
+const ADDED: &[&str] = &[".run", ".arun", "._execute_core", ".agent", ".invoke"];
 
 /// The run that stands on this very span.
 fn run_of(territory: &Territory<'_>, span: u32) -> Option<usize> {
@@ -89,7 +113,7 @@ fn find_below<'a>(forest: &Forest<'a>, territory: &Territory<'a>) -> Vec<Found<'
         let Some(seed) = territory.seeds.get(owner as usize).filter(|seed| seed.span != span as u32) else { continue };
         let found = &mut found[owner as usize];
         if seed.span == NONE || forest.top[seed.span as usize] == forest.top[span] {
-            found.session.add(labels.session.as_ref());
+            found.session.add(forest.session[span]);
         }
         if fact.kind != SpanKind::Agent {
             found.agent.add(labels.agent.as_ref());
@@ -108,6 +132,7 @@ impl<'a> Names<'a> {
         Self {
             session: labels.session.as_ref(),
             agent: labels.agent.as_ref(),
+            agent_of_span: None,
             workflow: labels.workflow.as_ref(),
             user: labels.user.as_ref(),
             user_group: labels.user_group.as_ref(),
@@ -119,6 +144,7 @@ impl<'a> Names<'a> {
         Self {
             session: start.session.as_ref(),
             agent: Some(&start.agent).filter(|agent| !agent.is_empty()),
+            agent_of_span: None,
             workflow: Some(&start.workflow),
             user: start.user.as_ref(),
             user_group: start.user_group.as_ref(),
@@ -129,6 +155,7 @@ impl<'a> Names<'a> {
         Self {
             session: self.session.or(other.session),
             agent: self.agent.or(other.agent),
+            agent_of_span: None,
             workflow: self.workflow.or(other.workflow),
             user: self.user.or(other.user),
             user_group: self.user_group.or(other.user_group),
@@ -139,6 +166,7 @@ impl<'a> Names<'a> {
         self.or(&Self {
             session: found.session.get(),
             agent: found.agent.get(),
+            agent_of_span: None,
             workflow: found.workflow.get(),
             user: found.user.get(),
             user_group: found.user_group.get(),

@@ -5,11 +5,14 @@
 //!   if a cycle was cut above it.
 //! - Nothing recurses; a chain of a hundred thousand spans costs what as many siblings cost.
 
+use std::collections::BTreeMap;
+
 use super::TraceFacts;
 use super::placed::Placed;
 use crate::model::facts::SpanFact;
-use crate::model::ids::SpanId;
+use crate::model::ids::{SessionId, SpanId};
 use crate::model::time::UnixNanos;
+use crate::model::usage::Usage;
 
 /// No span, or no run.
 pub(super) const NONE: u32 = u32::MAX;
@@ -23,12 +26,37 @@ pub(super) struct Forest<'a> {
     pub order: Vec<u32>,
     /// The top of each span's tree, as the spans themselves tell it: [`Forest::graft`] does not change it.
     pub top: Vec<u32>,
+    /// The session that each span names, as it holds there: what a framework minted, and what the resource names, hold only where no
+    /// other is in effect.
+    pub session: Vec<Option<&'a SessionId>>,
     /// When each span started: its start, else its earliest child's, else its end.
     pub start: Vec<UnixNanos>,
     /// The trace holds more spans than were kept.
     pub is_truncated: bool,
     /// Spans that are runs which were reported too, ordered.
     pub reports: Vec<(u32, &'a Placed<'a>)>,
+    /// Usage of which a span knows less than another that tells of the same call; few spans have one.
+    pub mended: BTreeMap<u32, Usage>,
+}
+
+/// Who is above whom.
+pub(super) struct Lineage {
+    place: Vec<u32>,
+    /// The span itself counts too.
+    n_below: Vec<u32>,
+}
+
+// === impl Lineage ===
+
+impl Lineage {
+    /// Whether one of two different spans is above the other.
+    pub fn are_related(&self, a: u32, b: u32) -> bool {
+        let is_above = |upper: u32, lower: u32| {
+            let (first, place) = (self.place[upper as usize], self.place[lower as usize]);
+            (first..first + self.n_below[upper as usize]).contains(&place)
+        };
+        is_above(a, b) || is_above(b, a)
+    }
 }
 
 // === impl Forest ===
@@ -49,10 +77,11 @@ impl<'a> Forest<'a> {
         });
         let top = tops(&parent, &order);
         let start = starts(&facts, &parent, &order);
+        let session = sessions(&facts, &parent, &order);
         let mut reports: Vec<(u32, &Placed<'_>)> = placed.iter().map(|placed| (find(&facts, placed.span), placed)).collect();
         reports.retain(|&(span, _)| span != NONE);
         reports.sort_unstable_by_key(|&(span, _)| span);
-        Self { facts, parent, order, top, start, is_truncated: set.n_refused() > 0, reports }
+        Self { facts, parent, order, top, session, start, is_truncated: set.n_refused() > 0, reports, mended: BTreeMap::new() }
     }
 
     pub fn len(&self) -> usize {
@@ -71,9 +100,20 @@ impl<'a> Forest<'a> {
         self.facts[span as usize]
     }
 
+    /// What a span used, as far as anybody knows.
+    pub fn usage(&self, span: u32) -> Option<&Usage> {
+        let own = self.fact(span).call.as_deref().map(|call| &call.usage)?;
+        if self.mended.is_empty() { Some(own) } else { Some(self.mended.get(&span).unwrap_or(own)) }
+    }
+
     pub fn parent(&self, span: u32) -> Option<u32> {
         let parent = self.parent[span as usize];
         (parent != NONE).then_some(parent)
+    }
+
+    /// What the span itself says that it hangs from, if that is here.
+    pub fn own_parent(&self, span: u32) -> Option<u32> {
+        if self.top[span as usize] == span { None } else { self.parent(span) }
     }
 
     /// Whether the tree of `span` ends in a real root.
@@ -107,6 +147,43 @@ impl<'a> Forest<'a> {
             self.parent[top as usize] = onto;
         }
         self.order = parents_first(&mut self.parent, |span| span);
+        self.session = sessions(&self.facts, &self.parent, &self.order);
+    }
+
+    /// Where each span stands in a walk that finishes what is below a span before it goes on beside it, by what the spans tell themselves.
+    pub fn lineage(&self) -> Lineage {
+        let mut n_below = vec![1_u32; self.len()];
+        for &span in self.order.iter().rev() {
+            if let Some(parent) = self.own_parent(span) {
+                n_below[parent as usize] += n_below[span as usize];
+            }
+        }
+        let (mut place, mut next) = (vec![0; self.len()], vec![0; self.len()]);
+        let mut next_tree = 0;
+        for &span in &self.order {
+            let free = match self.own_parent(span) {
+                Some(parent) => &mut next[parent as usize],
+                None => &mut next_tree,
+            };
+            place[span as usize] = *free;
+            *free += n_below[span as usize];
+            next[span as usize] = place[span as usize] + 1;
+        }
+        Lineage { place, n_below }
+    }
+
+    /// For each span, the span that brought in the session that is in effect there: the topmost of those above it (and itself) that name
+    /// this session without another in between. [`NONE`] where no session is in effect.
+    pub fn introducers(&self) -> Vec<u32> {
+        let mut introducer = vec![NONE; self.len()];
+        for &span in &self.order {
+            let above = self.parent(span).map_or(NONE, |parent| introducer[parent as usize]);
+            introducer[span as usize] = match self.session[span as usize] {
+                Some(own) if above == NONE || self.session[above as usize] != Some(own) => span,
+                _ => above,
+            };
+        }
+        introducer
     }
 }
 
@@ -150,6 +227,36 @@ fn tops(parent: &[u32], order: &[u32]) -> Vec<u32> {
         top[span as usize] = if above == NONE { span } else { top[above as usize] };
     }
     top
+}
+
+/// How firmly a session is named; what is named more firmly holds for all that is below.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Firmness {
+    Nowhere,
+    ByResource,
+    Weakly,
+    Strongly,
+}
+
+fn sessions<'a>(facts: &[&'a SpanFact], parent: &[u32], order: &[u32]) -> Vec<Option<&'a SessionId>> {
+    let mut session = vec![None; facts.len()];
+    if facts.iter().all(|fact| fact.session().is_none() && fact.resource_session().is_none()) {
+        return session;
+    }
+    let mut firmness = vec![Firmness::Nowhere; facts.len()];
+    for &span in order {
+        let (fact, above) = (facts[span as usize], parent[span as usize]);
+        let in_effect = if above == NONE { Firmness::Nowhere } else { firmness[above as usize] };
+        let (named, firmly) = match fact.session() {
+            Some(own) if !fact.is_session_weak() => (Some(own), Firmness::Strongly),
+            Some(own) if in_effect < Firmness::Weakly => (Some(own), Firmness::Weakly),
+            Some(_) => (None, in_effect),
+            None if in_effect == Firmness::Nowhere && fact.resource_session().is_some() => (fact.resource_session(), Firmness::ByResource),
+            None => (None, in_effect),
+        };
+        (session[span as usize], firmness[span as usize]) = (named, firmly);
+    }
+    session
 }
 
 fn starts(facts: &[&SpanFact], parent: &[u32], order: &[u32]) -> Vec<UnixNanos> {

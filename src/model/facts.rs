@@ -41,6 +41,10 @@ pub enum SpanStatus {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Labels {
     pub session: Option<SessionId>,
+    /// The session is one that a framework minted: it holds only where no other is in effect.
+    pub is_session_weak: bool,
+    /// What the span's resource names, the last resort.
+    pub resource_session: Option<SessionId>,
     /// The run id a control plane gave, as text.
     pub run_id: Option<Str>,
     pub agent: Option<Str>,
@@ -117,8 +121,22 @@ impl SpanFact {
         self.end.since(self.start)
     }
 
+    /// The session that the span itself names.
     pub fn session(&self) -> Option<&SessionId> {
         self.labels.as_ref()?.session.as_ref()
+    }
+
+    pub fn is_session_weak(&self) -> bool {
+        self.labels.as_ref().is_some_and(|labels| labels.is_session_weak)
+    }
+
+    pub fn resource_session(&self) -> Option<&SessionId> {
+        self.labels.as_ref()?.resource_session.as_ref()
+    }
+
+    /// The agent that the span itself names.
+    pub fn agent(&self) -> Option<&Str> {
+        self.labels.as_ref()?.agent.as_ref()
     }
 
     pub fn run_id(&self) -> Option<&Str> {

@@ -12,24 +12,25 @@ pub struct ScopeTraits {
     pub container_usage_is_own: bool,
     /// One call of a model can show as two spans: an echo beside or inside the real one, or a framework's wrapper around a provider's.
     pub has_echo_spans: bool,
+    /// A provider's own SDK makes these spans, of the answers that it reads.
+    pub is_providers_own: bool,
     /// What makes these spans can tell of its runs over the SDK's HTTP path too.
     pub reports_runs: bool,
 }
 
+const NONE: ScopeTraits =
+    ScopeTraits { container_usage_is_own: false, has_echo_spans: false, is_providers_own: false, reports_runs: false };
+
 /// Scope names and what they are known for. A name stands for itself and for everything below it (`name.part`, `name/part`).
 ///
 /// Sources: `python/instrumentation/openinference-instrumentation-claude-agent-sdk` and `js/packages/` of Arize-ai/openinference (both
-/// instrumentations name their scope after the module); `waxell-observe` 0.1.10, as recorded.
+/// instrumentations name their scope after the module); the Anthropic SDK from 2.14
+/// on, and `waxell-observe` 0.1.10, as recorded.
 pub const SCOPES: &[(&str, ScopeTraits)] = &[
-    (
-        "openinference.instrumentation.claude_agent_sdk",
-        ScopeTraits { container_usage_is_own: true, has_echo_spans: false, reports_runs: false },
-    ),
-    (
-        "@arizeai/openinference-instrumentation-claude-agent-sdk",
-        ScopeTraits { container_usage_is_own: true, has_echo_spans: false, reports_runs: false },
-    ),
-    ("waxell.observe", ScopeTraits { container_usage_is_own: false, has_echo_spans: true, reports_runs: true }),
+    ("openinference.instrumentation.claude_agent_sdk", ScopeTraits { container_usage_is_own: true, ..NONE }),
+    ("@arizeai/openinference-instrumentation-claude-agent-sdk", ScopeTraits { container_usage_is_own: true, ..NONE }),
+    ("com.anthropic.sdk", ScopeTraits { is_providers_own: true, ..NONE }),
+    ("waxell.observe", ScopeTraits { has_echo_spans: true, reports_runs: true, ..NONE }),
 ];
 
 /// The traits of a scope by its name; the default for a scope that nothing special is known of.

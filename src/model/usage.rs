@@ -54,6 +54,8 @@ pub struct Call {
     pub model: Str,
     /// Empty where the span names none.
     pub provider: Str,
+    /// A digest of the id that the provider gave its answer, 0 where the span names none: two spans that share it tell of one call.
+    pub response: u64,
 }
 
 /// What a call is known by where it is told of twice: its tokens, and its model without a date.

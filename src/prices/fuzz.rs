@@ -19,7 +19,7 @@ pub fn check_prices(bytes: &[u8]) {
             let prices = Prices { table, overrides, remembered: Remembered::default() };
             let usage = Usage { input_tokens: Some(u64::MAX / 2), output_tokens: Some(3), ..Usage::default() };
             for (provider, model) in [("openai", "gpt-4o"), ("", "gpt-4o"), ("x", "m"), ("", "m")] {
-                let call = Call { provider: provider.into(), model: model.into(), usage };
+                let call = Call { provider: provider.into(), model: model.into(), usage, response: 0 };
                 for at in [UnixNanos::ZERO, UnixNanos(1_793_880_000_000_000_000), UnixNanos(u64::MAX)] {
                     assert_eq!(prices.cost(&call, at), prices.cost(&call, at));
                 }

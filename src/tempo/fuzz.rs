@@ -1,5 +1,6 @@
 //! The body of a fuzz target: what must hold for anything that Tempo, or who answers in its place, may say.
 
+use crate::conventions::Conventions;
 use std::collections::HashMap;
 
 use prost::Message as _;
@@ -40,7 +41,7 @@ pub fn check_answer(bytes: &[u8]) {
 fn check_found(traces: Vec<FoundTrace>) {
     for found in traces {
         let n_spans = found.spans.len();
-        let given = restored::trace_spans(found, &HashMap::new());
+        let given = restored::trace_spans(found, &HashMap::new(), &Conventions::default());
         assert_eq!(given.n_spans, n_spans);
         assert!(given.stamped.len() <= n_spans);
         let inspected = inspect(&given.request, Limits { max_depth: 30 }).expect("it is well formed");

@@ -24,7 +24,7 @@ use super::scan::unread::Unread;
 use super::scan::whole::Whole;
 use super::scan::{Question, Scan};
 use super::stamped::{self, Stamped};
-use crate::conventions;
+use crate::conventions::Conventions;
 use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::wire::otlp;
 
@@ -32,6 +32,7 @@ use crate::wire::otlp;
 pub struct Restoring<'a> {
     client: &'a QueryClient,
     tenant: &'a Tenant,
+    conventions: &'a Conventions,
     scan: Scan<'a>,
     /// Keys that some resource has and the fold reads; mostly none.
     resource_keys: Vec<String>,
@@ -78,21 +79,27 @@ const SCOPE_NAME: &str = "instrumentation:name";
 // === impl Restoring ===
 
 impl<'a> Restoring<'a> {
-    pub async fn begin(client: &'a QueryClient, tenant: &'a Tenant, range: Window) -> Result<Self, QueryError> {
+    pub async fn begin(
+        client: &'a QueryClient,
+        tenant: &'a Tenant,
+        conventions: &'a Conventions,
+        range: Window,
+    ) -> Result<Self, QueryError> {
         let mut known = HashSet::new();
         for start in (range.start..range.end).step_by(TAGS_SECONDS as usize) {
             let window = Window { start, end: range.end.min(start + TAGS_SECONDS) };
             known.extend(tags::of_resources(client, tenant, window).await?);
         }
-        let resource_keys = conventions::resource_keys().map(str::to_owned).filter(|key| known.contains(key)).collect();
+        let resource_keys = conventions.resource_keys().map(str::to_owned).filter(|key| known.contains(key)).collect();
         // Of a resource only what no row of the tables reads, so that it cannot be taken for the span's own.
         let others = [PARENT, SCOPE_NAME].map(str::to_owned).into_iter().chain([format!("resource.{SERVICE_NAME}")]);
-        let keys = conventions::span_keys().map(|key| format!("span.{key}"));
+        let keys = conventions.span_keys().map(|key| format!("span.{key}"));
         let question = Question::of_all_spans(stamped::selected().chain(others).chain(keys));
         let scan = Scan::new(client, tenant, question, range);
         Ok(Self {
             client,
             tenant,
+            conventions,
             scan,
             resource_keys,
             last: HashMap::new(),
@@ -112,7 +119,7 @@ impl<'a> Restoring<'a> {
         for found in read.traces {
             let digest = digest(&found);
             if self.is_news(&mut given, found.trace, digest) {
-                given.traces.push(trace_spans(found, &self.resources.1));
+                given.traces.push(trace_spans(found, &self.resources.1, self.conventions));
             }
         }
         let mut wholes = Vec::new();
@@ -136,7 +143,7 @@ impl<'a> Restoring<'a> {
                 Whole::Spans(found) => {
                     if self.is_news(&mut given, trace, digest(&found)) {
                         let resources = self.resources_of(trace, window).await?;
-                        given.traces.push(trace_spans(found, &resources));
+                        given.traces.push(trace_spans(found, &resources, self.conventions));
                     }
                 }
                 Whole::Unread(unread) => self.scan.note_unread(unread),
@@ -212,7 +219,7 @@ fn digest(found: &FoundTrace) -> u64 {
     found.spans.iter().map(of_span).fold(found.spans.len() as u64, u64::wrapping_add)
 }
 
-pub(super) fn trace_spans(found: FoundTrace, resources: &Resources) -> TraceSpans {
+pub(super) fn trace_spans(found: FoundTrace, resources: &Resources, conventions: &Conventions) -> TraceSpans {
     let FoundTrace { trace, spans, .. } = found;
     let stamped = spans.iter().filter_map(|span| Stamped::of_found(trace, span)).collect();
     let n_spans = spans.len();
@@ -223,7 +230,7 @@ pub(super) fn trace_spans(found: FoundTrace, resources: &Resources) -> TraceSpan
         let scope = span.text(SCOPE_NAME).unwrap_or_default().to_owned();
         let said = resources.get(&(trace, span.span)).map(Vec::as_slice).unwrap_or_default();
         let resource: Vec<KeyValue> =
-            said.iter().filter(|(key, _)| conventions::resource_keys().any(|known| known == key)).map(key_value).collect();
+            said.iter().filter(|(key, _)| conventions.resource_keys().any(|known| known == key)).map(key_value).collect();
         let name = KeyValue { value: Some(text(&service)), ..KeyValue { key: SERVICE_NAME.to_owned(), ..KeyValue::default() } };
         let group = grouped.entry((format!("{service}\0{resource:?}"), scope)).or_default();
         if group.0.is_empty() {
@@ -287,7 +294,7 @@ fn text(words: &str) -> AnyValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conventions::Strings;
+    use crate::conventions::{self, Strings};
     use crate::model::facts::SpanFact;
     use crate::model::time::UnixNanos;
     use crate::wire::otlp;
@@ -295,11 +302,13 @@ mod tests {
     fn facts(request: &[u8]) -> Vec<(TraceId, SpanFact)> {
         let mut facts = Vec::new();
         for resource in otlp::resource_spans(request).map(Result::unwrap) {
-            let said: Vec<_> = resource.attributes().map(Result::unwrap).collect();
+            let known = Conventions::default();
+            let said = known.resource(resource.attributes().map(Result::unwrap));
             for scope in resource.scope_spans().map(Result::unwrap) {
+                let (now, strings) = (UnixNanos(1 << 62), &mut Strings::default());
+                let known = known.scope(scope.scope_name, strings);
                 for span in scope.spans().map(Result::unwrap) {
-                    let (now, strings) = (UnixNanos(1 << 62), &mut Strings::default());
-                    let extracted = conventions::extract(&span, scope.scope_name, &said, now, strings).unwrap();
+                    let extracted = conventions::extract(&span, &known, &said, now, strings).unwrap();
                     facts.push((extracted.trace, extracted.fact));
                 }
             }
@@ -318,7 +327,7 @@ mod tests {
             (SCOPE_NAME.to_owned(), Attribute::Text(scope.to_owned())),
         ];
         for KeyValue { key, value, .. } in span.attributes {
-            if !conventions::span_keys().any(|known| known == key) {
+            if !Conventions::default().span_keys().any(|known| known == key) {
                 continue;
             }
             let value = match value.unwrap().value.unwrap() {
@@ -351,7 +360,7 @@ mod tests {
             }
         }
         let traces = traces.into_iter().map(|(trace, spans)| FoundTrace { trace, matched: spans.len() as u64, spans });
-        traces.flat_map(|found| trace_spans(found, resources).request).collect()
+        traces.flat_map(|found| trace_spans(found, resources, &Conventions::default()).request).collect()
     }
 
     #[test]
@@ -385,7 +394,7 @@ mod tests {
             ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }] };
         let request = request.encode_to_vec();
         let before = facts(&request);
-        assert_eq!(before[0].1.session().map(|id| id.as_str()), Some("of the resource"));
+        assert_eq!(before[0].1.resource_session().map(|id| id.as_str()), Some("of the resource"));
         let said = vec![("session.id".to_owned(), Attribute::Text("of the resource".into()))];
         let resources = Resources::from([((before[0].0, before[0].1.span), said)]);
         assert_eq!(facts(&given_back(&request, &resources)), before);

@@ -222,7 +222,10 @@ fn decode_fact(fact: stored::Fact, strings: &[Str]) -> Result<SpanFact, Unreadab
     let labels = fact.labels.map(decode_labels).transpose()?;
     let call = match fact.call {
         None => None,
-        Some(call) => Some(Box::new(Call { usage: decode_usage(&call), model: text(call.model)?, provider: text(call.provider)? })),
+        Some(call) => {
+            let usage = decode_usage(&call);
+            Some(Box::new(Call { usage, model: text(call.model)?, provider: text(call.provider)?, response: call.response }))
+        }
     };
     Ok(SpanFact {
         end: UnixNanos(fact.end),
@@ -253,6 +256,7 @@ fn encode_call(call: &Call, strings: &mut StringTable) -> stored::Call {
         cache_write_tokens: usage.cache_write_tokens,
         reasoning_tokens: usage.reasoning_tokens,
         cost_nano_usd: usage.cost.map(|cost| cost.0),
+        response: call.response,
     }
 }
 
@@ -272,6 +276,8 @@ fn encode_labels(labels: &Labels) -> stored::Labels {
     let text = |text: &Option<Str>| text.as_deref().map(str::to_owned);
     stored::Labels {
         session: labels.session.as_ref().map(|id| id.as_str().to_owned()),
+        is_session_weak: labels.is_session_weak,
+        resource_session: labels.resource_session.as_ref().map(|id| id.as_str().to_owned()),
         run_id: text(&labels.run_id),
         agent: text(&labels.agent),
         workflow: text(&labels.workflow),
@@ -281,12 +287,11 @@ fn encode_labels(labels: &Labels) -> stored::Labels {
 }
 
 fn decode_labels(labels: stored::Labels) -> Result<Labels, UnreadableBlob> {
-    let session = match labels.session {
-        None => None,
-        Some(id) => Some(SessionId::new(&id).ok_or(UnreadableBlob::Impossible("session id"))?),
-    };
+    let session = |id: Option<String>| id.map(|id| SessionId::new(&id).ok_or(UnreadableBlob::Impossible("session id"))).transpose();
     Ok(Labels {
-        session,
+        session: session(labels.session)?,
+        is_session_weak: labels.is_session_weak,
+        resource_session: session(labels.resource_session)?,
         run_id: labels.run_id.map(Str::from),
         agent: labels.agent.map(Str::from),
         workflow: labels.workflow.map(Str::from),
@@ -377,11 +382,13 @@ mod tests {
     }
 
     fn facts() -> impl Strategy<Value = SpanFact> {
-        let call = (usages(), texts(), texts()).prop_map(|(usage, model, provider)| Box::new(Call { usage, model, provider }));
+        let call = (usages(), texts(), texts()).prop_map(|(usage, model, provider)| Box::new(Call { usage, model, provider, response: 7 }));
         let text = || prop::option::of(texts());
         let labels = (prop::option::of("[a-z/ ]{1,9}"), text(), text(), text(), text(), text()).prop_map(|(session, a, b, c, d, e)| {
             let session = session.and_then(|id| SessionId::new(&id));
-            Box::new(Labels { session, run_id: a, agent: b, workflow: c, user: d, user_group: e })
+            let is_session_weak = session.as_ref().is_some_and(|id| id.as_str().len() > 4);
+            let resource_session = a.as_deref().and_then(SessionId::new);
+            Box::new(Labels { session, is_session_weak, resource_session, run_id: a, agent: b, workflow: c, user: d, user_group: e })
         });
         let ids = (1..u64::MAX, any::<u64>(), any::<u64>(), any::<u64>());
         (ids, 0u8..7, 0i64..3, any::<(bool, bool, bool)>(), texts(), texts(), prop::option::of(call), prop::option::of(labels)).prop_map(

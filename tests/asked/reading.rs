@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use sessionfold::conventions::Conventions;
 use sessionfold::model::ids::{Tenant, TraceId};
 use sessionfold::tempo::query::QueryError;
 use sessionfold::tempo::query::search::Window;
@@ -50,7 +51,8 @@ fn assert_whole(held: &Held, traces: &[Trace]) {
 /// What a rebuild is given: spans by trace.
 async fn restored(double: &Double) -> BTreeMap<TraceId, usize> {
     let (client, tenant) = (double.client(), Tenant::default());
-    let mut restoring = Restoring::begin(&client, &tenant, RANGE).await.unwrap();
+    let conventions = Conventions::default();
+    let mut restoring = Restoring::begin(&client, &tenant, &conventions, RANGE).await.unwrap();
     let mut spans: BTreeMap<TraceId, usize> = BTreeMap::new();
     let mut present: HashSet<TraceId> = HashSet::new();
     while let Some(given) = restoring.next().await.unwrap() {

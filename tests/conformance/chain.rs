@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
-use sessionfold::conventions::{Strings, extract};
+use sessionfold::conventions::{Conventions, Strings, extract};
 use sessionfold::fold::{Folded, Rules, TraceFacts, TraceLimit, fold};
 use sessionfold::model::ids::TraceId;
 use sessionfold::model::run::Run;
@@ -17,7 +17,7 @@ const RECEIVED_AT: UnixNanos = UnixNanos(1_796_083_200_000_000_000);
 
 /// What a session comes to.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Session {
+pub(crate) struct Session {
     pub run_count: usize,
     /// In the order of each agent's first run, ties by name.
     pub agents: Vec<String>,
@@ -28,8 +28,9 @@ pub(super) struct Session {
 
 /// All that was received, by trace.
 #[derive(Default)]
-pub(super) struct Received {
+pub(crate) struct Received {
     traces: BTreeMap<TraceId, TraceFacts>,
+    conventions: Conventions,
     strings: Strings,
 }
 
@@ -45,13 +46,13 @@ impl Received {
     fn take(&mut self, request: &[u8]) {
         for resource_spans in resource_spans(request) {
             let resource_spans = resource_spans.expect("the request is well formed");
-            let resource: Vec<_> = resource_spans.attributes().map(Result::unwrap).collect();
+            let resource = self.conventions.resource(resource_spans.attributes().map(Result::unwrap));
             for scope_spans in resource_spans.scope_spans() {
                 let scope_spans = scope_spans.unwrap();
+                let scope = self.conventions.scope(scope_spans.scope_name, &mut self.strings);
                 for span in scope_spans.spans() {
                     let span = span.unwrap();
-                    let extracted =
-                        extract(&span, scope_spans.scope_name, &resource, RECEIVED_AT, &mut self.strings).expect("its ids are valid");
+                    let extracted = extract(&span, &scope, &resource, RECEIVED_AT, &mut self.strings).expect("its ids are valid");
                     self.traces.entry(extracted.trace).or_default().join(extracted.fact, TraceLimit { max_spans: 10_000 });
                 }
             }
@@ -60,19 +61,21 @@ impl Received {
 
     /// Every trace, folded.
     pub fn folded(&self) -> Vec<Folded> {
-        // Round prices of one model that no dialect states a cost for: 1 and 2 micro-dollars a token.
-        let price = |call: &Call, _: UnixNanos| {
-            let usage = &call.usage;
-            let nanos = usage.input_tokens.unwrap_or(0) * 1_000 + usage.output_tokens.unwrap_or(0) * 2_000;
-            (&*call.model == "priced-model").then_some(Cost { amount: NanoUsd(nanos), source: CostSource::Table })
-        };
-        let rules = Rules { price: &price, silent_since: UnixNanos::ZERO };
+        self.folded_at(&price)
+    }
+
+    fn folded_at(&self, price: &Price<'_>) -> Vec<Folded> {
+        let rules = Rules { price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO };
         self.traces.iter().map(|(trace, facts)| fold(*trace, facts, &[], &rules)).collect()
     }
 
     /// Every run of every trace, in the order of their starts.
     pub fn runs(&self) -> Vec<Run> {
-        let mut runs: Vec<Run> = self.folded().into_iter().flat_map(|folded| folded.runs).collect();
+        self.runs_at(&price)
+    }
+
+    pub fn runs_at(&self, price: &Price<'_>) -> Vec<Run> {
+        let mut runs: Vec<Run> = self.folded_at(price).into_iter().flat_map(|folded| folded.runs).collect();
         runs.sort_by_key(|run| (run.started_at, run.key));
         runs
     }
@@ -97,8 +100,17 @@ impl Received {
     }
 }
 
+pub(crate) type Price<'a> = dyn Fn(&Call, UnixNanos) -> Option<Cost> + 'a;
+
+/// Round prices of one model that no dialect states a cost for: 1 and 2 micro-dollars a token.
+fn price(call: &Call, _: UnixNanos) -> Option<Cost> {
+    let usage = &call.usage;
+    let nanos = usage.input_tokens.unwrap_or(0) * 1_000 + usage.output_tokens.unwrap_or(0) * 2_000;
+    (&*call.model == "priced-model").then_some(Cost { amount: NanoUsd(nanos), source: CostSource::Table })
+}
+
 /// The same spans in other requests: one span a request, shuffled, `times` over.
-pub(super) fn one_by_one(requests: &[Vec<u8>], seed: u64, times: usize) -> Vec<Vec<u8>> {
+pub(crate) fn one_by_one(requests: &[Vec<u8>], seed: u64, times: usize) -> Vec<Vec<u8>> {
     let mut single = Vec::new();
     for request in requests {
         for resource_spans in ExportTraceServiceRequest::decode(&request[..]).expect("the request is well formed").resource_spans {
@@ -123,10 +135,15 @@ pub(super) fn one_by_one(requests: &[Vec<u8>], seed: u64, times: usize) -> Vec<V
 }
 
 /// Receives `requests` in every way that must make no difference, checks that it makes none, and returns what was received.
-pub(super) fn receive_in_every_way(name: &str, requests: &[Vec<u8>]) -> Received {
+pub(crate) fn receive_in_every_way(name: &str, requests: &[Vec<u8>]) -> Received {
+    receive_shuffled(name, requests, &[1, 2, 3])
+}
+
+/// The same, with a shuffle for each seed.
+pub(crate) fn receive_shuffled(name: &str, requests: &[Vec<u8>], seeds: &[u64]) -> Received {
     let as_sent = Received::of(requests);
     let expected = as_sent.folded();
-    for seed in [1, 2, 3] {
+    for &seed in seeds {
         for times in [1, 3] {
             let received = Received::of(one_by_one(requests, seed, times));
             assert_eq!(received.folded(), expected, "{name}: shuffled with seed {seed}, each span {times} times");

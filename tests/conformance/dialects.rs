@@ -80,8 +80,8 @@ fn the_old_genai_names_and_numbers_as_text() {
         span("app", 14, 11).with("gen_ai.operation.name", "invoke_agent").with("gen_ai.agent.name", "expert"),
         chat(15, 14).with("gen_ai.usage.prompt_tokens", 300).with("gen_ai.usage.completion_tokens", 5).failed(),
     ];
-    // Here the expert carries no session of its own: a part of the run above it.
-    check("old genai", &spans, &[("conv-1", session(1, &["chat"], TOKENS, PRICED))]);
+    // The expert carries no session of its own: it is another agent, so a run, in the session from above.
+    check("old genai", &spans, &[("conv-1", session(2, &["chat", "expert"], TOKENS, PRICED))]);
 }
 
 #[test]

@@ -197,11 +197,13 @@ fn world(dice: &mut Dice, n_traces: u128) -> Vec<Span> {
             spans.push(chat(trace, number, parent, tokens, dice.below(5_000) as u32).between(start + number * MILLI, start + SECOND));
         }
         if dice.below(3) == 0 {
-            let mut inner = agent(trace, 20, 1, "searcher").between(start + MILLI, start + SECOND);
-            if dice.below(2) == 0 {
-                inner = inner.session(&format!("conv-{}", dice.below(9)));
-            }
-            spans.push(inner);
+            // Another agent without a session of its own is a run whose session can come after it left: its sums are then corrected, and it
+            // is in no count. So without one it is another layer of the same agent.
+            let inner = match dice.below(2) {
+                0 => agent(trace, 20, 1, "searcher").session(&format!("conv-{}", dice.below(9))),
+                _ => agent(trace, 20, 1, "planner"),
+            };
+            spans.push(inner.between(start + MILLI, start + SECOND));
             spans.push(chat(trace, 21, 20, (5, dice.below(50) as i64), dice.below(900) as u32).between(start + MILLI, start + SECOND));
         }
     }

@@ -1,5 +1,7 @@
 //! Whatever comes, in whatever order, and however often the store forgets, is stopped or is killed: it shows the truth.
 
+use std::collections::BTreeMap;
+
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 use sessionfold::model::ids::SessionId;
@@ -45,7 +47,9 @@ fn any_tuning() -> impl Strategy<Value = Tuning> {
     let few = Tuning { max_changes: 6, ..Tuning::restless() };
     let busy = Tuning { max_changes: 4, ..Tuning::default() };
     let silent = Tuning { run_timeout: Nanos(20 * MINUTE), ..Tuning::restless() };
-    prop_oneof![3 => Just(Tuning::restless()), 2 => Just(silent), 1 => Just(few), 1 => Just(busy), 1 => Just(Tuning::default())]
+    let idle = Tuning { idle_after: Nanos(5 * MINUTE), ..Tuning::restless() };
+    let both = Tuning { idle_after: Nanos(5 * MINUTE), sweep_interval: std::time::Duration::ZERO, ..silent.clone() };
+    prop_oneof![3 => Just(Tuning::restless()), 2 => Just(silent), 2 => Just(idle), 1 => Just(both), 1 => Just(few), 1 => Just(busy), 1 => Just(Tuning::default())]
 }
 
 /// A span by its numbers: `shape` decides everything else. Copies of a span differ in what they know.
@@ -132,7 +136,8 @@ impl World {
 
     fn tell_time(&mut self) {
         let silent_since = self.house.now().minus(self.house.tuning.run_timeout);
-        self.truths.iter_mut().for_each(|truth| truth.silent_since = silent_since);
+        let idle_since = self.house.now().minus(self.house.tuning.idle_after);
+        self.truths.iter_mut().for_each(|truth| (truth.silent_since, truth.idle_since) = (silent_since, idle_since));
     }
 
     fn check(&self) {
@@ -218,6 +223,108 @@ proptest! {
                     agree(&house);
                 }
             }
+        }
+    }
+}
+
+// === no session loses what it has ===
+
+/// Numbers of spans that hold others; those above are calls.
+const N_HOLDERS: u64 = 6;
+const N_SPANS: u64 = 13;
+
+/// A span by its number, of a trace in which no two tell of one call. Each call has tokens of its own: a sum says which calls are in it.
+fn told_once(shape: u64, number: u64) -> Span {
+    let mut dice = Dice::new(shape ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    dice.roll();
+    let is_call = number > N_HOLDERS;
+    let holder = 1 + dice.below(if is_call { N_HOLDERS } else { number.max(2) - 1 });
+    let parent = match dice.below(6) {
+        _ if number == 1 => 0,
+        0 => 0,
+        1 | 2 => 90 + dice.below(3),
+        _ => holder,
+    };
+    let name = *dice.pick(&["a0", "a1"]);
+    let made = match dice.below(4) {
+        _ if is_call => chat(1, number, parent, (1 << number, 0), 1),
+        0 | 1 => agent(1, number, parent, name),
+        2 => span(1, number, parent).with("traceloop.span.kind", *dice.pick(&["workflow", "tool"])),
+        _ => span(1, number, parent),
+    };
+    let start = TEN + dice.below(60) * MINUTE;
+    let made = made.between(start, start + dice.below(20) * MINUTE);
+    match named(shape, number) {
+        Some((key, session)) => made.with(key, session),
+        None => made,
+    }
+}
+
+/// The session that a span names, and by which key.
+fn named(shape: u64, number: u64) -> Option<(&'static str, &'static str)> {
+    let mut dice = Dice::new(shape.rotate_left(17) ^ number);
+    dice.roll();
+    let n_sessions = 1 + shape % 3;
+    let session = SESSIONS[dice.below(n_sessions) as usize];
+    [Some(("session.id", session)), Some(("gen_ai.conversation.id", session)), None, None][dice.below(4) as usize]
+}
+
+/// Which calls each session holds, as the sum of their tokens.
+fn held(house: &House) -> BTreeMap<String, u64> {
+    house.tick();
+    let page = house.list("acme", &SessionQuery { limit: 100, ..SessionQuery::default() });
+    page.items.iter().map(|row| (row.id.as_str().to_owned(), row.total_tokens)).collect()
+}
+
+fn check_held(shape: u64, arrived: &[u64], held: &BTreeMap<String, u64>, deleted: Option<&str>) {
+    let holds = |session: &str, call: u64| held.get(session).is_some_and(|calls| calls & (1 << call) != 0);
+    let calls = || arrived.iter().copied().filter(|number| *number > N_HOLDERS);
+    for (call, session) in calls().filter_map(|call| Some((call, named(shape, call)?))).filter(|(_, (key, _))| *key == "session.id") {
+        assert!(holds(session.1, call) || deleted == Some(session.1), "{call} names {} and is not in it: {held:?}", session.1);
+    }
+    let mut sessions: Vec<_> = arrived.iter().filter_map(|span| named(shape, *span)).map(|(_, session)| session).collect();
+    sessions.sort_unstable();
+    sessions.dedup();
+    if let ([only], None) = (&sessions[..], deleted) {
+        assert!(calls().all(|call| holds(only, call)), "not all of {arrived:?} is in the only session: {held:?}");
+    }
+    let held: Vec<u64> = held.values().copied().collect();
+    assert_eq!(held.iter().sum::<u64>(), held.iter().fold(0, |all, calls| all | calls), "a call counts twice");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 400, ..ProptestConfig::default() })]
+
+    /// The laws of the fold, through eviction, restarts and a deletion.
+    #[test]
+    fn what_a_session_holds_it_keeps_and_the_only_one_of_a_trace_holds_all(
+        shape: u64,
+        order in Just((1..=N_SPANS).collect::<Vec<_>>()).prop_shuffle(),
+        restarts in prop::collection::vec(0..8_u8, N_SPANS as usize),
+        deleted in 0..3_usize,
+    ) {
+        let mut house = House::new(Tuning::restless());
+        let mut before = 0;
+        for (at, &number) in order.iter().enumerate() {
+            house.fold("acme", request([told_once(shape, number)]));
+            match restarts[at] {
+                0 => house.reopen(),
+                1 => house.crash(),
+                2 => house.settle(),
+                _ => {}
+            }
+            let held = held(&house);
+            check_held(shape, &order[..=at], &held, None);
+            let now = held.values().sum::<u64>();
+            assert_eq!(before & !now, 0, "{number} took calls out of every session: {held:?}");
+            before = now;
+        }
+        house.delete("acme", SESSIONS[deleted]);
+        for _ in 0..2 {
+            let held = held(&house);
+            assert!(!held.contains_key(SESSIONS[deleted]));
+            check_held(shape, &order, &held, Some(SESSIONS[deleted]));
+            house.reopen();
         }
     }
 }

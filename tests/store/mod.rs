@@ -5,6 +5,7 @@
 mod clock;
 mod deletion;
 pub mod house;
+mod idle;
 mod lag;
 mod laws;
 mod long_sessions;

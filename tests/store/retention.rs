@@ -134,7 +134,8 @@ fn a_silent_run_times_out_and_its_late_end_makes_it_a_success() {
     for tuning in [Tuning::restless(), swept()] {
         let mut house = House::new(Tuning { run_timeout: Nanos(DAY), ..tuning });
         let status = |house: &House| house.detail("acme", "s").unwrap().1[0].status;
-        house.fold("acme", request([chat(1, 2, 1, (1, 1), 1).session("s")]));
+        let begun = || agent(1, 1, 0, "a").session("s");
+        house.fold("acme", request([begun().between(TEN, 0), chat(1, 2, 1, (1, 1), 1)]));
         house.settle_if_restless();
         assert_eq!(status(&house), RunStatus::Running);
         house.advance(DAY + MINUTE);
@@ -150,7 +151,7 @@ fn a_silent_run_times_out_and_its_late_end_makes_it_a_success() {
         house.fold("acme", request([chat(1, 3, 1, (1, 1), 1).between(TEN + DAY, TEN + DAY + MINUTE)]));
         assert_eq!(status(&house), RunStatus::Running);
         house.settle_if_restless();
-        house.fold("acme", request([agent(1, 1, 0, "a").session("s").between(TEN, TEN + DAY)]));
+        house.fold("acme", request([begun().between(TEN, TEN + DAY)]));
         assert_eq!(status(&house), RunStatus::Success);
     }
 }
@@ -252,4 +253,64 @@ fn deleted_sessions_stay_gone_when_the_cap_removes_older_ones() {
 fn used_bytes(house: &House) -> u64 {
     let query = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
     u64::try_from(house.count_rows(query)).unwrap()
+}
+
+#[test]
+fn one_bad_clock_takes_no_call_out_of_a_run_of_today() {
+    // A monotonic clock, milliseconds for nanoseconds, a clock that is behind or ahead, and times that are not there.
+    let odd = [
+        (12 * HOUR, 12 * HOUR + SECOND),
+        (TEN / 1_000_000, TEN / 1_000_000 + 1000),
+        (TEN - 40 * DAY, TEN - 40 * DAY + SECOND),
+        (TEN + 5 * DAY, TEN + 5 * DAY + SECOND),
+        (0, 0),
+        (0, TEN + SECOND),
+        (TEN, 0),
+    ];
+    let call = |at: usize| chat(1, 2 + at as u64, 1, (100, 10), 1).between(odd[at].0, odd[at].1);
+    for tuning in [Tuning::restless(), swept()] {
+        let mut house = House::new(aging(tuning));
+        house.fold("acme", request([call(0), call(1)]));
+        house.settle_if_restless();
+        house.fold("acme", request([run_at(1, "s", TEN), call(2)]));
+        house.settle_if_restless();
+        house.fold("acme", request([call(3), call(4)]));
+        house.fold("acme", request([call(5), call(6)]));
+        for _ in 0..2 {
+            let (summary, runs) = house.detail("acme", "s").unwrap();
+            assert_eq!((summary.total_tokens, runs.len()), (770, 1));
+            assert_eq!((runs[0].status, summary.first_run), (RunStatus::Success, runs[0].started_at));
+            house.reopen();
+        }
+    }
+}
+
+#[test]
+fn a_run_that_began_before_everything_that_is_kept_and_ended_now_is_not_too_old() {
+    let house = House::new(aging(Tuning::restless()));
+    house.fold("acme", request([agent(1, 1, 0, "a").session("s").between(TEN - 31 * DAY, TEN), chat(1, 2, 1, (100, 10), 1)]));
+    assert_eq!(house.detail("acme", "s").unwrap().0.total_tokens, 110);
+}
+
+#[test]
+fn a_trace_that_is_too_old_as_a_whole_is_counted_and_not_shown_with_a_session_or_without() {
+    for tuning in [Tuning::restless(), swept()] {
+        let mut house = House::new(aging(tuning));
+        house.fold("acme", request([run_at(1, "s", TEN / 1_000_000), chat(1, 2, 1, (1, 1), 1).between(TEN - 40 * DAY, TEN - 40 * DAY)]));
+        house.fold("acme", request([agent(2, 1, 0, "a").between(TEN - 40 * DAY, TEN - 40 * DAY)]));
+        assert_eq!(house.metric("sessionfold_store_spans_total{outcome=\"too_old\"}"), 3.0);
+        house.settle_if_restless();
+        house.reopen();
+        assert!(house.sessions("acme").is_empty() && house.runs("acme").is_empty());
+        // Nor is it kept for long.
+        house.settle_if_restless();
+        house.advance(2 * HOUR);
+        if house.tuning.checkpoint_interval.is_zero() {
+            house.settle();
+            house.until("what is old is gone", || {
+                house.tick();
+                house.count_rows("SELECT count(*) FROM traces") == 0
+            });
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sessionfold::conventions::{Strings, extract};
+use sessionfold::conventions::{Conventions, Strings, extract};
 use sessionfold::fold::{Rules, TraceFacts, TraceLimit, fold};
 use sessionfold::model::Str;
 use sessionfold::model::ids::{SessionId, TraceId};
@@ -18,8 +18,11 @@ use sessionfold::wire::otlp::resource_spans;
 pub struct Truth {
     /// Unfinished runs that were last active before this have timed out.
     pub silent_since: UnixNanos,
+    /// Runs whose root never came and that were last active before this are over.
+    pub idle_since: UnixNanos,
     traces: BTreeMap<TraceId, TraceFacts>,
     tombstones: BTreeMap<SessionId, UnixNanos>,
+    conventions: Conventions,
     strings: Strings,
 }
 
@@ -31,10 +34,11 @@ pub type Sessions = BTreeMap<SessionId, Vec<Run>>;
 impl Truth {
     pub fn take(&mut self, request: &[u8], received_at: UnixNanos) {
         for resource_spans in resource_spans(request).map(Result::unwrap) {
-            let resource: Vec<_> = resource_spans.attributes().map(Result::unwrap).collect();
+            let resource = self.conventions.resource(resource_spans.attributes().map(Result::unwrap));
             for scope_spans in resource_spans.scope_spans().map(Result::unwrap) {
+                let scope = self.conventions.scope(scope_spans.scope_name, &mut self.strings);
                 for span in scope_spans.spans().map(Result::unwrap) {
-                    let extracted = extract(&span, scope_spans.scope_name, &resource, received_at, &mut self.strings).unwrap();
+                    let extracted = extract(&span, &scope, &resource, received_at, &mut self.strings).unwrap();
                     self.traces.entry(extracted.trace).or_default().join(extracted.fact, TraceLimit { max_spans: 50_000 });
                 }
             }
@@ -50,7 +54,7 @@ impl Truth {
         self.tombstones.insert(session.clone(), newest.map_or(at, |newest| newest.max(at)));
         for trace in runs.iter().map(|run| run.key.trace).collect::<BTreeSet<_>>() {
             let mut of_trace = of_all.iter().filter(|run| run.key.trace == trace);
-            if of_trace.all(|run| run.session.as_ref() == Some(session) && run.completed_at.is_some()) {
+            if of_trace.all(|run| run.session.as_ref() == Some(session) && run.completed_at.is_some() && !run.is_provisional) {
                 self.traces.remove(&trace);
             }
         }
@@ -72,7 +76,7 @@ impl Truth {
 
     /// Every run that is not deleted, with and without a session.
     fn runs(&self) -> Vec<Run> {
-        let rules = Rules { price: &|_, _| None, silent_since: self.silent_since };
+        let rules = Rules { price: &|_, _| None, silent_since: self.silent_since, idle_since: self.idle_since };
         let mut runs: Vec<Run> = self.traces.iter().flat_map(|(trace, facts)| fold(*trace, facts, &[], &rules).runs).collect();
         runs.retain(|run| {
             let tombstone = run.session.as_ref().and_then(|session| self.tombstones.get(session));

@@ -177,9 +177,10 @@ async fn read(
     bookmark: &mut Bookmark,
     range: Window,
 ) -> Result<Outcome, RebuildError> {
-    let mut restoring = Restoring::begin(client, tenant, range).await?;
+    let conventions = place.store.conventions();
+    let mut restoring = Restoring::begin(client, tenant, &conventions, range).await?;
     let mut outcome = Outcome::default();
-    let mut runs = Runs::new(place.store.price());
+    let mut runs = Runs::new(place.store.price(), place.store.conventions());
     // Of the last window, and of this one as far as it is read.
     let (mut traces, mut present): (HashSet<TraceId>, HashSet<TraceId>) = Default::default();
     let bar = bar("reading tempo", range.end - range.start);

@@ -6,11 +6,12 @@
 //!   what they lack is one more call, without a model.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::conventions::posts::{self, Post, Restored};
-use crate::conventions::{self, Strings};
+use crate::conventions::{Conventions, Strings, extract};
 use crate::fold::{self, Folded, Rules, TraceFacts, TraceLimit};
 use crate::model::Str;
 use crate::model::facts::SpanKind;
@@ -28,6 +29,7 @@ use crate::wire::otlp;
 pub(super) struct Runs {
     open: HashMap<TraceId, Trace>,
     price: Price,
+    conventions: Arc<Conventions>,
     strings: Strings,
     /// Runs that do not come to what their stamps say: calls were taken back, and which ones is not known.
     pub(super) n_unexplained: u64,
@@ -62,8 +64,8 @@ const LIMIT: TraceLimit = TraceLimit { max_spans: usize::MAX };
 // === impl Runs ===
 
 impl Runs {
-    pub(super) fn new(price: Price) -> Self {
-        Self { open: HashMap::new(), price, strings: Strings::default(), n_unexplained: 0 }
+    pub(super) fn new(price: Price, conventions: Arc<Conventions>) -> Self {
+        Self { open: HashMap::new(), price, conventions, strings: Strings::default(), n_unexplained: 0 }
     }
 
     /// Takes what a window that begins at `since` holds of one trace.
@@ -96,7 +98,7 @@ impl Runs {
         if told.is_empty() {
             return Vec::new();
         }
-        let facts = facts(&trace.requests, &mut self.strings);
+        let facts = facts(&trace.requests, &self.conventions, &mut self.strings);
         let mut restored: Vec<(RunId, Restored)> =
             told.iter().filter_map(|(run, told)| Some((*run, told.restored(*run, &facts)?))).collect();
         let folded = folded(id, &facts, &restored, &self.price);
@@ -115,13 +117,14 @@ impl Runs {
     }
 }
 
-fn facts(requests: &[Bytes], strings: &mut Strings) -> TraceFacts {
+fn facts(requests: &[Bytes], conventions: &Conventions, strings: &mut Strings) -> TraceFacts {
     let mut facts = TraceFacts::default();
     for resource in requests.iter().flat_map(|request| otlp::resource_spans(request)).filter_map(Result::ok) {
-        let said: Vec<_> = resource.attributes().filter_map(Result::ok).collect();
+        let said = conventions.resource(resource.attributes().filter_map(Result::ok));
         for scope in resource.scope_spans().filter_map(Result::ok) {
+            let known = conventions.scope(scope.scope_name, strings);
             for span in scope.spans().filter_map(Result::ok) {
-                if let Some(extracted) = conventions::extract(&span, scope.scope_name, &said, UnixNanos(u64::MAX), strings) {
+                if let Some(extracted) = extract(&span, &known, &said, UnixNanos(u64::MAX), strings) {
                     facts.join(extracted.fact, LIMIT);
                 }
             }
@@ -142,7 +145,7 @@ fn folded(id: TraceId, facts: &TraceFacts, restored: &[(RunId, Restored)], price
             report
         })
         .collect();
-    let rules = Rules { price: &**price, silent_since: UnixNanos::ZERO };
+    let rules = Rules { price: &**price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO };
     fold::fold(id, facts, &reports.iter().collect::<Vec<_>>(), &rules)
 }
 

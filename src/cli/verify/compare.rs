@@ -60,7 +60,7 @@ pub(super) async fn compare(
     for run in runs {
         let held = by_run.remove(&run.id.to_string());
         match run.completed_at {
-            _ if run.is_running => comparison.n_running += 1,
+            _ if run.is_running || run.is_rootless() => comparison.n_running += 1,
             Some(ended) if ended > scope.young => comparison.n_young += 1,
             _ if is_unread(&comparison.unread, run) => comparison.n_unread += 1,
             _ => {

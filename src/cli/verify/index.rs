@@ -9,7 +9,7 @@ use super::{Scope, VerifyError};
 use crate::app;
 use crate::config::Config;
 use crate::demo::client::{Client, ClientError, Door};
-use crate::model::ids::{RunId, SessionId, SpanId, Tenant, TraceId};
+use crate::model::ids::{RunId, RunKey, SessionId, SpanId, Tenant, TraceId};
 use crate::model::query::{SessionQuery, Sort, SortField};
 use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
@@ -50,6 +50,13 @@ pub(super) struct IndexedRun {
     pub(super) is_error: bool,
     pub(super) started_at: u64,
     pub(super) completed_at: Option<u64>,
+}
+
+impl IndexedRun {
+    /// Its root has not come: no span of it bears its number.
+    pub(super) fn is_rootless(&self) -> bool {
+        self.trace.is_some_and(|trace| RunId::derive(RunKey { trace, span: RunKey::PROVISIONAL }).get() == self.id)
+    }
 }
 
 /// What the index has of one run.

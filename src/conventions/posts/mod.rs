@@ -75,7 +75,7 @@ pub fn apply(report: &mut Report, post: &Post<'_>, opened_at: u64) -> Vec<Oddity
 /// What an event is known by: FNV-1a of its kind and its bytes. The arithmetic is frozen, because digests are stored.
 pub fn digest(kind: EventKind, body: &[u8]) -> u64 {
     let bytes = [kind as u8].into_iter().chain(body.iter().copied());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    super::fnv(bytes)
 }
 
 /// The body of a note that the answer to an event was lost, which was taken no earlier than `since` if it was.

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use crate::conventions::kind::WORDS;
+use crate::conventions::scopes;
 use crate::conventions::tables::{Convention, Meaning, Namespace, Part, ROWS, Row};
 use crate::model::facts::SpanKind;
 use crate::model::scopes::SCOPES;
@@ -30,20 +31,21 @@ type Asks = fn(Meaning) -> bool;
 
 fn render() -> String {
     let mut out = String::new();
-    let questions: [(&str, Asks); 8] = [
-        ("Session id", |m| m == Meaning::Session),
+    let questions: [(&str, Asks); 9] = [
+        ("Session id", |m| matches!(m, Meaning::Session | Meaning::WeakSession)),
         ("Run id", |m| m == Meaning::RunId),
-        ("Agent", |m| matches!(m, Meaning::Agent | Meaning::EntityName)),
+        ("Agent", |m| matches!(m, Meaning::Agent | Meaning::EntityName | Meaning::GraphAgent | Meaning::Metadata | Meaning::Function)),
         ("Workflow", |m| m == Meaning::Workflow),
         ("User", |m| m == Meaning::User),
         ("User group", |m| m == Meaning::UserGroup),
         ("Model", |m| matches!(m, Meaning::Model | Meaning::ResponseModel | Meaning::WeakModel)),
         ("Provider", |m| m == Meaning::Provider),
+        ("Answer", |m| m == Meaning::Response),
     ];
     for (title, asks) in questions {
         writeln!(out, "### {title}\n\n| | key | convention |\n|--:|---|---|").unwrap();
         for (n, row) in ROWS.iter().filter(|row| asks(row.meaning)).enumerate() {
-            writeln!(out, "| {} | `{}`{} | {} |", n + 1, row.key, remark(row.meaning), spoken_by(row)).unwrap();
+            writeln!(out, "| {} | `{}`{} | {} |", n + 1, row.key, remark(row), spoken_by(row)).unwrap();
         }
         out.push('\n');
     }
@@ -90,20 +92,53 @@ fn render_kinds(out: &mut String) {
         if traits.container_usage_is_own {
             differences.push("the usage of a container is its own and always counts");
         }
+        if traits.is_providers_own {
+            differences.push("a provider's own SDK: its spans stand before those of instrumentations that tell of the same call");
+        }
         if traits.has_echo_spans {
             differences.push("one call can show as two spans; the echo is left out");
         }
         writeln!(out, "| `{scope}` | {} |", differences.join("; ")).unwrap();
     }
+    for reading in scopes::SCOPES {
+        let mut differences: Vec<String> = Vec::new();
+        if reading.input_excludes_cache {
+            differences.push("input tokens leave out cached ones, which are added".into());
+        }
+        let kinds = reading.kinds.iter().map(|(key, word, kind)| format!("`{key}` = `{word}` is {}", kind_name(*kind)));
+        let named = reading.named.iter().map(|(beginning, kind)| format!("a span whose name begins `{beginning}` is {}", kind_name(*kind)));
+        let agent = reading.agent_key.map(|key| format!("`{key}` names the agent"));
+        differences.extend(kinds.chain(named).chain(agent));
+        writeln!(out, "| `{}` | {} |", reading.scope, differences.join("; ")).unwrap();
+    }
     out.push('\n');
 }
 
-fn remark(meaning: Meaning) -> &'static str {
-    match meaning {
+fn kind_name(kind: SpanKind) -> &'static str {
+    match kind {
+        SpanKind::Agent => "an agent",
+        SpanKind::Workflow => "a workflow",
+        SpanKind::Step => "a step",
+        SpanKind::Llm | SpanKind::Embedding => "a model call",
+        SpanKind::Tool => "a tool",
+        SpanKind::Other => "nothing special",
+    }
+}
+
+fn remark(row: &Row) -> String {
+    if !row.only_in.is_empty() {
+        return format!(" in scopes that begin with `{}`", row.only_in);
+    }
+    let remark = match row.meaning {
         Meaning::EntityName => " where `traceloop.span.kind` is `agent`",
         Meaning::WeakModel => " beside usage or on a model span only",
+        Meaning::WeakSession => " where no other session is in effect",
+        Meaning::GraphAgent => " of the span that bears its name",
+        Meaning::Metadata => ": `lc_agent_name` in its JSON, of the span that bears that name",
+        Meaning::Function => " of `ai.generateText` and the like",
         _ => "",
-    }
+    };
+    remark.to_owned()
 }
 
 fn number(part: Part) -> &'static str {
@@ -139,6 +174,17 @@ fn spoken_by(row: &Row) -> &'static str {
         Convention::CrewAi => "CrewAI",
         Convention::LiteLlm => "LiteLLM",
         Convention::Mlflow => "MLflow",
+        Convention::LangChain => "LangChain, by OpenInference",
+        Convention::Mastra => "Mastra",
+        Convention::Ag2 => "AG2",
+        Convention::Microsoft => "Microsoft Agent 365",
+        Convention::Copilot => "Copilot Chat",
+        Convention::Logfire => "Logfire",
+        Convention::SpringAi => "Spring AI",
+        Convention::Codex => "Codex",
+        Convention::Sentry => "Sentry",
+        Convention::OpenCode => "opencode",
+        Convention::ClaudeCode => "Claude Code",
         Convention::Plain => "nobody's",
     }
 }

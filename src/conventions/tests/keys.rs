@@ -4,18 +4,39 @@ use super::*;
 use crate::conventions::tables::{Meaning, Part, ROWS, Row};
 use Value::{Int, Str as Text};
 
+/// The fact of a span of `scope` with these attributes.
+fn fact_in(scope: &str, attributes: &[(&str, Value<'_>)]) -> SpanFact {
+    let attributes = attributes.iter().copied().map(attribute);
+    let extracted =
+        extract_with(plain_span(), attributes, &super::scope(scope), &Resource::default(), NOW, &mut Strings::default()).unwrap();
+    assert_eq!(extracted.oddities, [], "{scope}");
+    extracted.fact
+}
+
+/// A scope in which the row is read.
+fn scope_of(row: &Row) -> &'static str {
+    if row.only_in.is_empty() { "a.scope" } else { row.only_in }
+}
+
 /// Every key of the table that names something is read where it stands alone, and yields to every key above it.
 #[test]
 fn every_key_is_read_and_yields_to_those_above_it() {
-    for meaning in [Meaning::Session, Meaning::RunId, Meaning::Agent, Meaning::Workflow, Meaning::User, Meaning::UserGroup] {
-        let keys: Vec<_> = ROWS.iter().filter(|row| row.meaning == meaning).map(|row| row.key).collect();
-        for first in 0..keys.len() {
-            let attributes: Vec<_> = keys[first..].iter().rev().map(|key| (*key, Text(key))).collect();
-            let labels = *fact(&attributes).labels.unwrap();
+    for meaning in
+        [Meaning::Session, Meaning::WeakSession, Meaning::RunId, Meaning::Agent, Meaning::Workflow, Meaning::User, Meaning::UserGroup]
+    {
+        let rows: Vec<_> = ROWS.iter().filter(|row| row.meaning == meaning).collect();
+        for (first, row) in rows.iter().enumerate() {
+            let attributes: Vec<_> = rows[first..].iter().rev().map(|row| (row.key, Text(row.key))).collect();
+            let labels = *fact_in(scope_of(row), &attributes).labels.unwrap();
+            assert_eq!(labels.is_session_weak, meaning == Meaning::WeakSession);
             let session = labels.session.map(|id| Str::from(id.as_str()));
             let said = [session, labels.run_id, labels.agent, labels.workflow, labels.user, labels.user_group];
             let said: Vec<_> = said.iter().flatten().map(|text| &**text).collect();
-            assert_eq!(said, [keys[first]]);
+            assert_eq!(said, [row.key]);
+            // What one scope means by a word of everybody's is read in no other.
+            if !row.only_in.is_empty() {
+                assert_eq!(fact_in("a.scope", &[(row.key, Text("x"))]).labels, None, "{}", row.key);
+            }
         }
     }
     let models = |row: &&Row| matches!(row.meaning, Meaning::Model | Meaning::ResponseModel);
@@ -32,7 +53,7 @@ fn every_key_of_usage_is_read() {
     for row in ROWS {
         let Meaning::Usage(_, part) = row.meaning else { continue };
         let value = if matches!(part, Part::TokensJson | Part::CostJson) { Text(r#"{"total":5}"#) } else { Int(5) };
-        let usage = usage(&[(row.key, value)]);
+        let usage = fact_in(scope_of(row), &[(row.key, value)]).call.map_or_else(Usage::default, |call| call.usage);
         let numbers = [
             usage.input_tokens,
             usage.output_tokens,

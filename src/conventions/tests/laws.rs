@@ -123,8 +123,8 @@ proptest! {
             strings.share(text);
         }
         let lent = lend(&attributes);
-        let once = extract_with(plain_span(), lent.iter().copied().map(attribute), "a.scope", &[], NOW, &mut strings);
-        let twice = extract_with(plain_span(), lent.iter().copied().map(attribute), "a.scope", &[], NOW, &mut strings);
+        let once = extract_with(plain_span(), lent.iter().copied().map(attribute), &scope("a.scope"), &Resource::default(), NOW, &mut strings);
+        let twice = extract_with(plain_span(), lent.iter().copied().map(attribute), &scope("a.scope"), &Resource::default(), NOW, &mut strings);
         prop_assert_eq!(&once, &twice);
         prop_assert_eq!(once, Some(extracted(&lent)));
     }

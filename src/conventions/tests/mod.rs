@@ -5,7 +5,10 @@ mod docs;
 mod keys;
 mod laws;
 mod rules;
+mod settings;
 mod vendors;
+
+use std::sync::LazyLock;
 
 use super::*;
 use crate::model::facts::SpanKind;
@@ -31,10 +34,17 @@ pub(super) fn attribute<'a>((key, value): (&'a str, Value<'a>)) -> Attribute<'a>
     Attribute { key, value }
 }
 
+/// What is read where nothing is configured.
+pub(super) static PLAIN: LazyLock<Conventions> = LazyLock::new(Conventions::default);
+
+pub(super) fn scope(name: &str) -> Scope<'static> {
+    PLAIN.scope(name, &mut Strings::default())
+}
+
 pub(super) fn extract_from(span: Scalars<'_>, attributes: &[(&str, Value<'_>)], resource: &[(&str, Value<'_>)]) -> Option<Extracted> {
-    let resource: Vec<_> = resource.iter().copied().map(attribute).collect();
+    let resource = PLAIN.resource(resource.iter().copied().map(attribute));
     let attributes = attributes.iter().copied().map(attribute);
-    extract_with(span, attributes, "a.scope", &resource, NOW, &mut Strings::default())
+    extract_with(span, attributes, &scope("a.scope"), &resource, NOW, &mut Strings::default())
 }
 
 pub(super) fn extracted(attributes: &[(&str, Value<'_>)]) -> Extracted {

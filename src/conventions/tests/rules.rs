@@ -62,17 +62,18 @@ fn a_session_id_that_is_too_long_is_none_and_no_lesser_key_takes_its_place() {
 }
 
 #[test]
-fn a_resource_is_the_last_resort_for_a_session_and_only_for_a_root() {
+fn a_resource_is_the_last_resort_for_a_session() {
     let resource = [("service.name", Text("bot")), ("session.id", Text("lesser")), ("waxell.session_id", Text("of the process"))];
     let of = |span: Scalars<'_>, attributes: &[(&str, Value<'_>)]| {
-        extract_from(span, attributes, &resource).unwrap().fact.session().map(|id| id.as_str().to_owned())
+        let fact = extract_from(span, attributes, &resource).unwrap().fact;
+        let text = |id: Option<&SessionId>| id.map(|id| id.as_str().to_owned());
+        (text(fact.session()), text(fact.resource_session()))
     };
-    assert_eq!(of(plain_span(), &[]).as_deref(), Some("of the process"));
-    assert_eq!(of(plain_span(), &[("mlflow.trace.session", Text("own"))]).as_deref(), Some("own"));
-    let child = Scalars { parent_span_id: &[3; 8], ..plain_span() };
-    assert_eq!(of(child, &[]), None);
-    let zero_parent = Scalars { parent_span_id: &[0; 8], ..plain_span() };
-    assert_eq!(of(zero_parent, &[]).as_deref(), Some("of the process"));
+    let process = Some("of the process".to_owned());
+    // Which spans it holds for depends on those above them, so every span has it that names none.
+    assert_eq!(of(plain_span(), &[]), (None, process.clone()));
+    assert_eq!(of(Scalars { parent_span_id: &[3; 8], ..plain_span() }, &[]), (None, process));
+    assert_eq!(of(plain_span(), &[("mlflow.trace.session", Text("own"))]), (Some("own".into()), None));
 }
 
 #[test]
@@ -373,7 +374,7 @@ fn a_span_of_our_own_that_comes_back_is_no_span() {
     let cost = [attribute(("sessionfold.cost", Double(1.0)))];
     let read = |name, scope| {
         let span = Scalars { name, ..plain_span() };
-        extract_with(span, cost.into_iter(), scope, &[], NOW, &mut Strings::default()).is_some()
+        extract_with(span, cost.into_iter(), &super::scope(scope), &Resource::default(), NOW, &mut Strings::default()).is_some()
     };
     assert!(!read("sessionfold.correction", "sessionfold") && !read("sessionfold.run", "sessionfold"));
     assert!(read("sessionfold.correction", "somebody.else") && read("sessionfold.other", "sessionfold"));

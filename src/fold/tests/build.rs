@@ -9,6 +9,7 @@ use crate::model::usage::{Call, NanoUsd, Usage};
 
 pub(super) const WAXELL: &str = "waxell.observe";
 pub(super) const CLAUDE_SDK: &str = "openinference.instrumentation.claude_agent_sdk";
+pub(super) const ANTHROPIC_SDK: &str = "com.anthropic.sdk.python";
 pub(super) const ROOMY: TraceLimit = TraceLimit { max_spans: 1_000_000 };
 
 /// A second of the tests' day, in milliseconds of which the spans' times count.
@@ -63,10 +64,20 @@ pub(super) trait Build: Sized {
     fn at(self, start_ms: u64, end_ms: u64) -> Self;
     fn label(self, set: impl FnOnce(&mut Labels)) -> Self;
     fn session(self, session: &str) -> Self;
+    /// One that a framework may have made up.
+    fn weak_session(self, session: &str) -> Self;
+    fn resource_session(self, session: &str) -> Self;
     fn run_id(self, run_id: &str) -> Self;
     fn used(self, model: &str, tokens: (u64, u64)) -> Self;
     /// Nano-dollars, as the span itself states them.
     fn costs(self, nanos: u64) -> Self;
+    /// Tokens that were read from a cache.
+    fn cached(self, tokens: u64) -> Self;
+    /// By the id of the provider's answer, whose digest this is.
+    fn response(self, digest: u64) -> Self;
+    /// The call stays, and says nothing of what it used.
+    fn without_usage(self) -> Self;
+    fn named(self, name: &str) -> Self;
     fn scope(self, scope: &str) -> Self;
     /// As the SDK marks the span of the provider's call.
     fn answered(self) -> Self;
@@ -102,18 +113,46 @@ impl Build for SpanFact {
         self.label(|labels| labels.session = SessionId::new(session))
     }
 
+    fn weak_session(self, session: &str) -> Self {
+        self.session(session).label(|labels| labels.is_session_weak = true)
+    }
+
+    fn resource_session(self, session: &str) -> Self {
+        self.label(|labels| labels.resource_session = SessionId::new(session))
+    }
+
     fn run_id(self, run_id: &str) -> Self {
         self.label(|labels| labels.run_id = Some(run_id.into()))
     }
 
     fn used(mut self, model: &str, (input, output): (u64, u64)) -> Self {
         let usage = Usage { input_tokens: Some(input), output_tokens: Some(output), ..Usage::default() };
-        self.call = Some(Box::new(Call { usage, model: model.into(), provider: "openai".into() }));
+        self.call = Some(Box::new(Call { usage, model: model.into(), provider: "openai".into(), response: 0 }));
         self
     }
 
     fn costs(mut self, nanos: u64) -> Self {
         self.call.as_mut().expect("a cost belongs to a call").usage.cost = Some(NanoUsd(nanos));
+        self
+    }
+
+    fn cached(mut self, tokens: u64) -> Self {
+        self.call.as_mut().expect("cached tokens belong to a call").usage.cache_read_tokens = Some(tokens);
+        self
+    }
+
+    fn response(mut self, digest: u64) -> Self {
+        self.call.as_mut().expect("an answer belongs to a call").response = digest;
+        self
+    }
+
+    fn without_usage(mut self) -> Self {
+        self.call.as_mut().expect("usage belongs to a call").usage = Usage::default();
+        self
+    }
+
+    fn named(mut self, name: &str) -> Self {
+        self.name = name.into();
         self
     }
 
@@ -162,7 +201,7 @@ pub(super) fn folded(spans: impl IntoIterator<Item = SpanFact>) -> Folded {
 }
 
 pub(super) fn fold_facts(facts: &TraceFacts) -> Folded {
-    fold(trace(), facts, &[], &Rules { price: &|_, _| None, silent_since: UnixNanos::ZERO })
+    fold(trace(), facts, &[], &Rules { price: &|_, _| None, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO })
 }
 
 pub(super) fn session(run: &Run) -> &str {

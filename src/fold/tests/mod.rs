@@ -2,9 +2,15 @@
 
 mod build;
 mod calls;
+mod kept;
 mod laws;
 mod merges;
+mod nested;
 mod oracle;
 mod runs;
+mod sessions;
 mod set;
 mod shapes;
+mod strays;
+mod twins;
+mod unknown;

@@ -48,8 +48,9 @@ fn nested_runs_are_runs_of_their_own_and_inherit_what_they_do_not_say() {
 }
 
 #[test]
-fn a_framework_agent_without_ids_belongs_to_the_run_above_it() {
-    let folded = folded([agent(1, "run").session("s"), span(2).under(1), agent(3, "framework").under(2), chat(4, 3, 0, (5, 5))]);
+fn a_framework_agent_without_ids_belongs_to_the_sdks_run_above_it() {
+    let run = agent(1, "run").session("s").scope(WAXELL);
+    let folded = folded([run, span(2).under(1), agent(3, "framework").under(2), chat(4, 3, 0, (5, 5))]);
     assert_eq!(shown(&folded), [(1, "s", 10)]);
     assert_eq!(&*folded.runs[0].agent, "run");
 }
@@ -76,10 +77,8 @@ fn a_session_holds_for_what_is_below_it_until_another_comes() {
 fn a_topmost_agent_takes_the_only_session_found_below_it_before_the_next_run() {
     let below = |session: &'static str| [agent(1, "top"), span(2).under(1).session("mid"), chat(3, 2, 0, (1, 1)).session(session)];
     assert_eq!(shown(&folded(below("mid"))), [(1, "mid", 2)]);
-    assert_eq!(shown(&folded(below("other"))), [(1, "", 2)]);
-    // The session of a nested run is that run's.
-    let nested = folded([agent(1, "top"), agent(2, "inner").under(1).session("s"), span(3).under(2).session("t")]);
-    assert_eq!(shown(&nested), [(1, "", 0), (2, "s", 0)]);
+    // A call that names another is of that one.
+    assert_eq!(shown(&folded(below("other"))), [(1, "mid", 0), (3, "other", 2)]);
     // What is found below holds for nested runs that have none.
     let shared = folded([agent(1, "top"), span(2).under(1).session("mid"), agent(3, "inner").under(1).run_id("7")]);
     assert_eq!(shown(&shared), [(1, "mid", 0), (3, "mid", 0)]);
@@ -105,7 +104,7 @@ fn a_workflow_is_a_run_only_where_no_agent_is_above_or_below_it() {
     assert_eq!(shown(&folded([workflow(1), chat(2, 1, 0, (1, 1))])), [(1, "s", 2)]);
     assert_eq!(shown(&folded([span(9), workflow(1).under(9), chat(2, 1, 0, (1, 1))])), [(1, "s", 2)]);
     assert_eq!(shown(&folded([workflow(1), span(2).under(1), agent(3, "a").under(2), chat(4, 3, 0, (1, 1))])), [(3, "s", 2)]);
-    assert_eq!(shown(&folded([agent(1, "a").session("t"), workflow(2).under(1), chat(3, 2, 0, (1, 1))])), [(1, "t", 2)]);
+    assert_eq!(shown(&folded([agent(1, "a").session("s"), workflow(2).under(1), chat(3, 2, 0, (1, 1))])), [(1, "s", 2)]);
     // A workflow in a workflow is a part of it, unless it is about another session.
     assert_eq!(shown(&folded([workflow(1), workflow(2).under(1)])), [(1, "s", 0)]);
     assert_eq!(shown(&folded([workflow(1), workflow(2).under(1).session("t")])), [(1, "s", 0), (2, "t", 0)]);
@@ -159,9 +158,9 @@ fn two_sessions_without_agents_are_runs_of_the_spans_that_bring_them_in() {
         chat(7, 6, 0, (100, 0)),
         chat(8, 1, 0, (1000, 0)),
     ]);
-    assert_eq!(shown(&folded), [(2, "a", 1), (3, "b", 10), (6, "a", 100)]);
+    // 8 names none: it is of what was going on, and of several that started at once the last one by its id.
+    assert_eq!(shown(&folded), [(2, "a", 1), (3, "b", 10), (6, "a", 1100)]);
     assert_eq!(run(&folded, 6).parent, Some(RunId::derive(run_key(3))));
-    assert_eq!(owner(&folded, 8), None);
 }
 
 #[test]
@@ -197,8 +196,10 @@ fn calls_with_a_session_beside_the_agents_are_not_lost() {
     let mut differing = beside.to_vec();
     differing[3] = chat(4, 1, 0, (2, 0)).session("t");
     assert_eq!(shown(&folded(differing)), [(2, "s", 0), (3, "s", 1), (4, "t", 2)]);
-    // Without a session there is nothing to hold it for.
-    assert_eq!(owner(&folded([span(1), agent(2, "a").under(1).session("s"), chat(3, 1, 0, (1, 0))]), 3), None);
+    // Without a session of its own it is of the only one there is.
+    assert_eq!(shown(&folded([span(1), agent(2, "a").under(1).session("s"), chat(3, 1, 0, (1, 0))])), [(2, "s", 1)]);
+    // Without any session there is nothing to hold it for.
+    assert_eq!(owner(&folded([span(1), agent(2, "a").under(1), chat(3, 1, 0, (1, 0))]), 3), None);
 }
 
 #[test]
@@ -212,10 +213,9 @@ fn a_lost_parent_is_replaced_by_the_run_that_was_running() {
         chat(5, 903, 250, (1, 0)),
         chat(6, 904, 500, (7, 0)),
     ]);
-    // 5 started while both ran: the one that started last has it. 6 started when none ran.
-    assert_eq!(shown(&folded), [(1, "s", 100), (3, "s", 21)]);
+    // 5 started while both ran: the one that started last has it. 6 started when none ran, and is of the last one before it.
+    assert_eq!(shown(&folded), [(1, "s", 100), (3, "s", 28)]);
     assert_eq!(run(&folded, 3).parent, Some(RunId::derive(run_key(1))));
-    assert_eq!(owner(&folded, 6), None);
 }
 
 #[test]
@@ -233,10 +233,14 @@ fn a_lost_subtree_is_placed_as_a_whole() {
 #[test]
 fn an_agent_without_ids_below_a_lost_parent_is_a_run_only_outside_every_run() {
     let inner = agent(2, "framework").under(99).at(100, 200);
-    let within = folded([agent(1, "run").session("s").at(0, 500), inner.clone(), chat(3, 2, 110, (1, 1))]);
-    assert_eq!(shown(&within), [(1, "s", 2)]);
+    let sdks = agent(1, "run").session("s").at(0, 500).scope(WAXELL);
+    assert_eq!(shown(&folded([sdks, inner.clone(), chat(3, 2, 110, (1, 1))])), [(1, "s", 2)]);
+    let within = |name| folded([agent(1, name).session("s").at(0, 500), inner.clone(), chat(3, 2, 110, (1, 1))]);
+    assert_eq!(shown(&within("framework")), [(1, "s", 2)]);
+    // Another agent is a run, as it is where its parent is here.
+    assert_eq!(shown(&within("run")), [(1, "s", 0), (2, "s", 2)]);
     let beyond = folded([agent(1, "run").session("s").at(0, 50), inner.clone(), chat(3, 2, 110, (1, 1))]);
-    assert_eq!(shown(&beyond), [(1, "s", 0), (2, "", 2)]);
+    assert_eq!(shown(&beyond), [(1, "s", 0), (2, "s", 2)]);
     // Inside a workflow it is a run, for a workflow is not an agent that could have it as a part.
     let workflow = folded([span(1).kind(SpanKind::Workflow).session("s").at(0, 500), inner]);
     assert_eq!(shown(&workflow), [(1, "s", 0), (2, "s", 0)]);
@@ -285,7 +289,7 @@ fn a_missing_start_is_the_earliest_childs_and_a_backward_end_is_no_time_at_all()
     let alone = folded([unknown(agent(1, "a").at(0, 900))]);
     assert_eq!((alone.runs[0].started_at, alone.runs[0].duration()), (ms(900), Some(Nanos::ZERO)));
     let backward = folded([agent(1, "a").at(500, 200)]);
-    assert_eq!((backward.runs[0].duration(), backward.runs[0].last_activity), (Some(Nanos::ZERO), ms(500)));
+    assert_eq!((backward.runs[0].completed_at, backward.runs[0].last_activity), (Some(ms(500)), ms(500)));
 }
 
 #[test]
@@ -295,7 +299,8 @@ fn a_run_that_has_not_ended_runs_until_it_was_silent_for_too_long() {
         fact
     };
     let facts = facts_of([open(agent(1, "a").failed()), chat(2, 1, 300, (1, 1)), span(3).under(1).at(400, 9_000_000).future()]);
-    let at = |silent_since| fold(trace(), &facts, &[], &Rules { price: &|_, _| None, silent_since }).runs.remove(0);
+    let at =
+        |silent_since| fold(trace(), &facts, &[], &Rules { price: &|_, _| None, silent_since, idle_since: UnixNanos::ZERO }).runs.remove(0);
     let running = at(ms(310));
     // A span dated in the far future does not keep it at the top.
     assert_eq!((running.status, running.completed_at, running.last_activity), (RunStatus::Running, None, ms(310)));
@@ -313,4 +318,27 @@ fn a_failed_span_is_a_failed_run_and_a_future_one_says_so() {
     let folded = folded([agent(1, "a").failed(), agent(2, "b").future(), chat(3, 2, 0, (1, 1)).failed()]);
     assert_eq!((run(&folded, 1).status, run(&folded, 2).status), (RunStatus::Error, RunStatus::Success));
     assert_eq!((run(&folded, 1).is_future, run(&folded, 2).is_future), (false, true));
+}
+
+#[test]
+fn a_run_whose_root_never_came_ends_with_its_last_span_once_it_is_idle() {
+    let spans = || [chat(2, 98, 100, (1, 1)).session("s").failed(), chat(3, 2, 150, (1, 1)), span(4).under(98).at(90, 300)];
+    let at = |spans: Vec<crate::model::facts::SpanFact>, idle_since| {
+        let rules = Rules { price: &|_, _| None, silent_since: UnixNanos::ZERO, idle_since };
+        fold(trace(), &facts_of(spans), &[], &rules).runs.remove(0)
+    };
+    let running = at(spans().into(), ms(300));
+    assert_eq!((running.status, running.completed_at, running.last_activity), (RunStatus::Running, None, ms(300)));
+    let over = at(spans().into(), ms(301));
+    assert_eq!((over.status, over.started_at, over.completed_at), (RunStatus::Error, ms(90), Some(ms(300))));
+    // What failed further down was dealt with there.
+    let inner = [chat(2, 98, 100, (1, 1)).session("s"), chat(3, 2, 150, (1, 1)).failed()];
+    assert_eq!(at(inner.into(), ms(301)).status, RunStatus::Success);
+    // A clock that counts from the start of its machine does not make it begin in 1970.
+    let mut odd = chat(5, 98, 0, (1, 1));
+    (odd.start, odd.end) = (UnixNanos(7), UnixNanos(9));
+    assert_eq!(at(spans().into_iter().chain([odd]).collect(), ms(301)).started_at, ms(90));
+    // With its root it is that span's run.
+    let rooted = spans().into_iter().chain([span(98).at(80, 700)]).collect();
+    assert_eq!((at(rooted, ms(9000)).completed_at), Some(ms(700)));
 }

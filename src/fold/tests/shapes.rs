@@ -7,6 +7,7 @@ use proptest::sample::select;
 
 use super::build::*;
 use crate::model::facts::{SpanFact, SpanKind, SpanStatus};
+use crate::model::ids::SessionId;
 use crate::model::time::UnixNanos;
 use crate::model::usage::{Call, NanoUsd, Usage};
 
@@ -60,12 +61,16 @@ fn wild_span() -> impl Strategy<Value = (SpanFact, Hang)> {
     ];
     let times =
         (prop_oneof![1 => Just(None), 12 => (0..40_u64).prop_map(Some)], prop_oneof![1 => Just(None), 12 => (0..60_u64).prop_map(Some)]);
-    let names = (weighted(0.25, select(vec!["s", "t"])), weighted(0.1, Just("4711")), weighted(0.3, select(vec!["a", "b"])));
-    let marks = (any::<bool>(), weighted(0.2, Just(())), select(vec![WAXELL, WAXELL, "app", CLAUDE_SDK]), 0..10_u8);
+    let sessions = (weighted(0.25, select(vec!["s", "t"])), weighted(0.3, Just(())), weighted(0.1, select(vec!["s", "r"])));
+    let names = (sessions, weighted(0.1, select(vec!["4711", "4712"])), weighted(0.3, select(vec!["a", "b"])));
+    let scope = select(vec![WAXELL, WAXELL, "app", "other", ANTHROPIC_SDK, CLAUDE_SDK]);
+    let marks = (any::<bool>(), weighted(0.2, Just(())), scope, 0..10_u8);
     (hang, kind, times, names, weighted(0.6, call()), marks).prop_map(|(hang, kind, (start, end), names, call, marks)| {
-        let (session, run_id, name) = names;
+        let ((session, weak, of_resource), run_id, name) = names;
         let mut fact = span(1).kind(kind).label(|labels| {
-            labels.session = session.and_then(crate::model::ids::SessionId::new);
+            labels.session = session.and_then(SessionId::new);
+            labels.is_session_weak = session.is_some() && weak.is_some();
+            labels.resource_session = of_resource.and_then(SessionId::new).filter(|_| session.is_none());
             labels.run_id = run_id.map(Into::into);
             labels.agent = name.map(Into::into);
             labels.user = name.map(Into::into);
@@ -76,17 +81,28 @@ fn wild_span() -> impl Strategy<Value = (SpanFact, Hang)> {
         let (answered, framework, scope, dice) = marks;
         (fact.has_response_model, fact.is_framework, fact.scope) = (answered, framework.is_some(), scope.into());
         fact.is_future = dice == 0;
-        fact.status = if dice == 1 { SpanStatus::Error } else { SpanStatus::Unset };
+        fact.status = if matches!(dice, 1 | 2) { SpanStatus::Error } else { SpanStatus::Unset };
         (fact, hang)
     })
 }
 
 fn call() -> impl Strategy<Value = Box<Call>> {
     let cost = prop_oneof![Just(None), Just(Some(0)), (1..2000_u64).prop_map(Some)];
-    (select(vec![0_u64, 5, 7]), select(vec![0_u64, 3]), select(vec!["gpt", "claude"]), cost).prop_map(|(input, output, model, cost)| {
-        let usage =
-            Usage { input_tokens: Some(input), output_tokens: (output > 0).then_some(output), cost: cost.map(NanoUsd), ..Usage::default() };
-        Box::new(Call { usage, model: model.into(), provider: "openai".into() })
+    let tokens = prop_oneof![
+        1 => Just(None),
+        5 => (select(vec![0_u64, 5, 7]), select(vec![0_u64, 3])).prop_map(Some),
+    ];
+    let response = prop_oneof![2 => Just(0), 1 => 1..4_u64];
+    let cached = weighted(0.2, 1..5_u64);
+    (tokens, select(vec!["gpt", "claude"]), cost, response, cached).prop_map(|(tokens, model, cost, response, cached)| {
+        let usage = tokens.map_or_else(Usage::default, |(input, output)| Usage {
+            input_tokens: Some(input),
+            output_tokens: (output > 0).then_some(output),
+            cache_read_tokens: cached.filter(|&cached| cached <= input),
+            cost: cost.map(NanoUsd),
+            ..Usage::default()
+        });
+        Box::new(Call { usage, model: model.into(), provider: "openai".into(), response })
     })
 }
 

@@ -13,7 +13,7 @@ use crate::model::usage::{Call, Usage};
 const NOON: UnixNanos = UnixNanos(1_793_880_000_000_000_000);
 
 fn call(provider: &str, model: &str, usage: Usage) -> Call {
-    Call { provider: provider.into(), model: model.into(), usage }
+    Call { provider: provider.into(), model: model.into(), usage, response: 0 }
 }
 
 /// A million tokens in and a million out.

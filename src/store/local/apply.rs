@@ -79,9 +79,9 @@ impl Folder {
         }
         let reports = self.reports_of(key)?;
         let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(Some(change)) };
-        let silent_since = self.now.minus(self.options.run_timeout);
+        let (silent_since, idle_since) = (self.now.minus(self.options.run_timeout), self.now.minus(self.options.idle_after));
         let told: Vec<&Report> = reports.iter().map(|report| &**report).collect();
-        let folded = fold(key.1, &open.facts, &told, &Rules { price: &*self.options.price, silent_since });
+        let folded = fold(key.1, &open.facts, &told, &Rules { price: &*self.options.price, silent_since, idle_since });
         open.is_dirty = false;
         let n_calls: usize = told.iter().map(|report| report.calls.len()).sum();
         if open.facts.len() + n_calls > LARGE_TRACE_SPANS {
@@ -167,8 +167,8 @@ impl Folder {
                 self.pending.leave(cell.no, &mut state, &before, &mut recompute);
             }
             let running = applied.iter().filter(|applied| applied.run.status == RunStatus::Running);
-            match running.map(|applied| applied.run.last_activity).min() {
-                Some(last_activity) => self.unfinished.insert(key, last_activity),
+            match running.map(|applied| self.options.runs_until(applied.run.is_provisional, applied.run.last_activity)).min() {
+                Some(until) => self.unfinished.insert(key, until),
                 None => self.unfinished.remove(&key),
             };
             if let Some(mut open) = self.shared.traces.map.get_mut(&key) {
@@ -180,8 +180,9 @@ impl Folder {
         self.untraced_changed(cell, untraced)
     }
 
-    /// Whether retention has removed this run with its session, or would have: a trace that is still used must not bring it back.
+    /// Whether retention has removed this run, with its session if it has one, or would have: a trace that is still used must not bring it
+    /// back.
     fn has_expired(&self, state: &TenantState, before: Option<&AppliedRun>, run: &Run) -> bool {
-        run.session.is_some() && run.last_activity < self.floor && !before.is_some_and(|before| is_listed(state, before))
+        run.last_activity < self.floor && !before.is_some_and(|before| run.session.is_none() || is_listed(state, before))
     }
 }

@@ -73,7 +73,7 @@ pub(super) struct Folder {
     pub(super) recent_calls: RecentCalls,
     /// Starts of the last minute, by tenant and digest.
     pub(super) starts: FxHashMap<(TenantNo, u64), RecentStart>,
-    /// Traces with a run that has no end yet, and the last sign of life of the one that is silent longest.
+    /// Traces with a run that has no end yet, and until when that is so if nothing comes.
     pub(super) unfinished: FxHashMap<TraceKey, UnixNanos>,
     /// Traces that are gone although the disk still has them, until the checkpoint of this generation is done.
     pub(super) forgotten: FxHashMap<TraceKey, Generation>,
@@ -212,16 +212,20 @@ impl Folder {
     fn take_spans(&mut self, cell: &TenantCell, request: &[u8], received_at: UnixNanos) -> Result<(), FoldError> {
         // A clock that is far ahead must not make everything old that its agents send.
         let oldest = self.options.max_age.map_or(UnixNanos::ZERO, |age| received_at.min(self.now).minus(age));
+        let known = self.options.conventions.clone();
+        let mut old: FxHashMap<TraceId, u64> = FxHashMap::default();
         for resource_spans in otlp::resource_spans(request) {
             let Ok(resource_spans) = resource_spans else { return self.skip_rest(received_at) };
-            let resource: Vec<_> = resource_spans.attributes().filter_map(Result::ok).collect();
+            let attributes: Vec<_> = resource_spans.attributes().filter_map(Result::ok).collect();
+            let resource = known.resource(attributes.iter().copied());
             let mut n_spans = 0;
             for scope_spans in resource_spans.scope_spans() {
                 let Ok(scope_spans) = scope_spans else { return self.skip_rest(received_at) };
+                let scope = known.scope(scope_spans.scope_name, &mut self.strings);
                 for span in scope_spans.spans() {
                     let Ok(span) = span else { return self.skip_rest(received_at) };
                     n_spans += 1;
-                    let extracted = conventions::extract(&span, scope_spans.scope_name, &resource, received_at, &mut self.strings);
+                    let extracted = conventions::extract(&span, &scope, &resource, received_at, &mut self.strings);
                     let Some(extracted) = extracted else { continue };
                     if extracted.trace.is_reserved() {
                         self.warn_of(
@@ -236,15 +240,14 @@ impl Folder {
                     }
                     let newest = extracted.fact.start.max(extracted.fact.end);
                     if newest > UnixNanos::ZERO && newest < oldest {
-                        self.shared.metrics.span_too_old();
-                        self.warn_of("too_old", "spans are older than retention.max_age: they are forwarded and are in no session");
-                        continue;
+                        *old.entry(extracted.trace).or_default() += 1;
                     }
                     self.join(cell, extracted.trace, extracted.fact)?;
                 }
             }
-            lock(&cell.seen).add(seen::service(&resource), n_spans);
+            lock(&cell.seen).add(seen::service(&attributes), n_spans);
         }
+        self.note_old(cell, old, oldest);
         Ok(())
     }
 
@@ -367,7 +370,7 @@ impl Folder {
         self.finish_recent_deletions()?;
         self.last_checkpoint = Instant::now();
         self.pending.left_out(self.untraced.left_out_in(self.pending.generation));
-        let checkpoint = self.pending.seal(self.journal.position(), &self.tenants, &self.shared.traces, self.now);
+        let checkpoint = self.pending.seal(self.journal.position(), &self.tenants, &self.shared.traces, self.now, self.kept_until());
         self.checkpoints.send(checkpoint).map_err(|_| FoldError::Checkpointer)?;
         self.in_flight = true;
         Ok(())

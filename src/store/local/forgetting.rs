@@ -147,7 +147,7 @@ impl Folder {
     pub(super) fn forget_in_traces(&mut self, cell: &TenantCell, session: SessionNo, runs: &[Run]) -> Result<(), FoldError> {
         let mut traces: FxHashMap<TraceId, bool> = FxHashMap::default();
         for run in runs {
-            *traces.entry(run.key.trace).or_default() |= run.completed_at.is_none();
+            *traces.entry(run.key.trace).or_default() |= run.completed_at.is_none() || run.is_provisional;
         }
         for (trace, is_going_on) in traces {
             self.forget_in_trace(cell, trace, session, is_going_on)?;

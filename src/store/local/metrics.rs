@@ -105,8 +105,8 @@ impl Metrics {
         });
     }
 
-    pub(super) fn span_too_old(&self) {
-        self.count("too_old");
+    pub(super) fn spans_too_old(&self, n_spans: u64) {
+        (0..n_spans).for_each(|_| self.count("too_old"));
     }
 
     fn count(&self, outcome: &'static str) {

@@ -66,7 +66,7 @@ use super::overview::Overview;
 use super::raw::RawSpans;
 use super::view::{RunQuery, RunView, TraceView};
 use super::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
-use crate::conventions::posts;
+use crate::conventions::{Conventions, posts};
 use crate::fold::TraceLimit;
 use crate::index::SessionNo;
 use crate::journal::{self, Class, Journal, Position};
@@ -91,6 +91,8 @@ pub struct Options {
     /// Goes on evenly, also while the machine is suspended: tells a jump of `clock` from time that passed.
     pub steady: SteadyClock,
     pub price: Price,
+    /// What is read of spans.
+    pub conventions: Arc<Conventions>,
     /// A checkpoint is written this often while anything changes.
     pub checkpoint_interval: Duration,
     /// So many changed rows may be in memory, those that a checkpoint is writing included; one is begun at half of it.
@@ -105,6 +107,8 @@ pub struct Options {
     pub keep_verdicts: bool,
     /// A run without an end and without a sign of life for this long has timed out.
     pub run_timeout: Nanos,
+    /// A run whose root span never came has ended once nothing came of it for this long.
+    pub idle_after: Nanos,
     /// Sessions without activity for this long are removed, older spans are not folded. `None`: kept for ever.
     pub max_age: Option<Nanos>,
     /// The oldest sessions are removed while the database holds more. `None`: no cap.
@@ -112,6 +116,14 @@ pub struct Options {
     /// Spans are refused that would wait longer than this until they are visible.
     pub max_lag: Duration,
     pub sqlite: SqliteLimits,
+}
+
+impl Options {
+    /// Until when a run without an end stays one if nothing comes of it; `is_rootless`: its root span is missing.
+    fn runs_until(&self, is_rootless: bool, last_activity: UnixNanos) -> UnixNanos {
+        let timeout = self.run_timeout;
+        last_activity.plus(if is_rootless { timeout.min(self.idle_after) } else { timeout })
+    }
 }
 
 /// What SQLite may take.
@@ -150,7 +162,9 @@ struct Shared {
     lag: LagMeter,
     max_lag: Duration,
     price: Price,
+    conventions: Arc<Conventions>,
     run_timeout: Nanos,
+    idle_after: Nanos,
     /// How far the fold has come; a deletion waits for its own position. Closed when the fold thread ends.
     folded: watch::Receiver<Position>,
     /// What keeps the store from its work, for `/readyz`.

@@ -146,6 +146,7 @@ impl Pending {
         tenants: &FxHashMap<TenantNo, Arc<TenantCell>>,
         traces: &OpenTraces,
         now: UnixNanos,
+        kept_until: UnixNanos,
     ) -> Checkpoint {
         let sealed = std::mem::take(self);
         self.generation = Generation(sealed.generation.0 + 1);
@@ -155,7 +156,7 @@ impl Pending {
         let mut sessions: Vec<_> = sealed.sessions.into_iter().collect();
         sessions.sort_unstable();
         let row = |tenant: TenantNo, no| tenants.get(&tenant).and_then(|cell| cell.read().index.row(no));
-        let trace_row = |key: &TraceKey| traces.map.get(key).filter(|open| !open.is_empty()).map(|open| trace_row(&open, now));
+        let trace_row = |key: &TraceKey| traces.map.get(key).filter(|open| !open.is_empty()).map(|open| trace_row(&open, now, kept_until));
         Checkpoint {
             generation: sealed.generation,
             position,
@@ -196,10 +197,10 @@ pub(super) fn is_listed(state: &TenantState, applied: &AppliedRun) -> bool {
     applied.run.session.as_ref().and_then(|session| state.index.find(session)) == Some(applied.session_no)
 }
 
-fn trace_row(open: &OpenTrace, now: UnixNanos) -> TraceRow {
+fn trace_row(open: &OpenTrace, now: UnixNanos, kept_until: UnixNanos) -> TraceRow {
     let times = open.facts.iter().filter(|fact| !fact.is_future).map(|fact| fact.end.max(fact.start));
     let told = open.report.as_ref().map(|report| report.last_at);
     let last = times.chain(told).filter(|time| *time > UnixNanos::ZERO).max();
     let facts = stored::encode_trace(open.facts.iter(), open.facts.n_refused(), &open.run_refs(), open.report.as_deref(), &open.joined);
-    TraceRow { last: last.unwrap_or(now), facts }
+    TraceRow { last: last.unwrap_or(now).max(kept_until), facts }
 }

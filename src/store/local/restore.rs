@@ -1,6 +1,9 @@
 //! What comes back from Tempo into the index.
 
+use std::sync::Arc;
+
 use super::{LocalStore, Price};
+use crate::conventions::Conventions;
 use crate::journal::Class;
 use crate::model::ids::{RunId, Tenant};
 use crate::model::report::EventKind;
@@ -23,6 +26,11 @@ impl LocalStore {
     /// What a call costs that states no cost.
     pub fn price(&self) -> Price {
         self.shared.price.clone()
+    }
+
+    /// What is read of spans.
+    pub fn conventions(&self) -> Arc<Conventions> {
+        self.shared.conventions.clone()
     }
 
     /// Waits until everything that was accepted is folded; `false` if the fold has stopped.

@@ -2,14 +2,19 @@
 
 use std::time::{Duration, Instant};
 
+use rustc_hash::FxHashMap;
+
 use super::disk::load;
-use super::disk::rows::TenantNo;
+use super::disk::rows::{NO_SESSION, TenantNo};
 use super::folder::{FoldError, Folder};
 use super::known::Renewal;
 use super::open::KEYS_AT_ONCE;
+use super::pending::is_listed;
 use super::tenant::TenantCell;
-use super::traces::TraceKey;
+use super::traces::{AppliedRun, OpenTrace, TraceKey};
 use crate::index::SessionNo;
+use crate::model::facts::SpanFact;
+use crate::model::ids::TraceId;
 use crate::model::report::Report;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::wire::stored::StoredTrace;
@@ -26,6 +31,9 @@ const EVICTION_SLACK: usize = 8;
 
 /// How long the report of a run is kept before it is asked again whether its trace is still there.
 const REPORT_RECHECK: Nanos = Nanos::from_secs(24 * 3600);
+
+/// So long a trace whose spans all are too old is kept: the others of a program come within seconds, and through a queue within the hour.
+const LATE: Nanos = Nanos::from_secs(60 * 60);
 
 /// A stored trace, the sessions that it had runs in, and the report that lies in it.
 type OldTrace = (TraceKey, Vec<SessionNo>, Option<Report>);
@@ -59,11 +67,28 @@ impl Folder {
         Ok(())
     }
 
-    /// Folds again the traces whose unfinished runs have been silent too long; the fold then says `timeout`.
+    /// Takes note of spans that are in no session for their age. One span's clock says little: they are old if all of their trace is, and
+    /// no run of it is shown. Whether one is decides `has_expired`.
+    pub(super) fn note_old(&mut self, cell: &TenantCell, old: FxHashMap<TraceId, u64>, oldest: UnixNanos) {
+        for (trace, n_spans) in old {
+            let is_young = |fact: &SpanFact| fact.start.max(fact.end) >= oldest;
+            let is_shown = |applied: &AppliedRun| applied.session_no == NO_SESSION || is_listed(&cell.read(), applied);
+            let is_of_some_run = |open: &OpenTrace| open.facts.iter().any(is_young) || open.applied.iter().any(is_shown);
+            if self.shared.traces.map.get(&(cell.no, trace)).is_some_and(|open| !is_of_some_run(&open)) {
+                self.shared.metrics.spans_too_old(n_spans);
+                self.warn_of("too_old", "spans are older than retention.max_age: they are forwarded and are in no session");
+            }
+        }
+    }
+
+    /// The oldest time that what is written now may bear: a trace that seems too old can still turn out to be one span of a younger one.
+    pub(super) fn kept_until(&self) -> UnixNanos {
+        self.options.max_age.map_or(UnixNanos::ZERO, |age| self.now.minus(age).plus(age.min(LATE)))
+    }
+
+    /// Folds again the traces whose unfinished runs have been silent too long; the fold then says how they ended.
     fn time_out_silent_runs(&mut self, now: UnixNanos) -> Result<(), FoldError> {
-        let silent_since = now.minus(self.options.run_timeout);
-        let silent: Vec<TraceKey> =
-            self.unfinished.iter().filter(|(_, last_activity)| **last_activity < silent_since).map(|(key, _)| *key).collect();
+        let silent: Vec<TraceKey> = self.unfinished.iter().filter(|(_, until)| **until < now).map(|(key, _)| *key).collect();
         for key in silent {
             let Some(cell) = self.tenants.get(&key.0).cloned() else { continue };
             if !self.shared.traces.map.contains_key(&key) {

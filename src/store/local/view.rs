@@ -148,9 +148,10 @@ impl LocalStore {
     }
 
     pub(super) fn fold_unit(&self, trace: TraceId, unit: &Unit) -> Folded {
-        let silent_since = self.shared.clock.now().minus(self.shared.run_timeout);
+        let now = self.shared.clock.now();
+        let (silent_since, idle_since) = (now.minus(self.shared.run_timeout), now.minus(self.shared.idle_after));
         let reports: Vec<&Report> = unit.reports.iter().map(|report| &**report).collect();
-        fold(trace, &unit.facts, &reports, &Rules { price: &*self.shared.price, silent_since })
+        fold(trace, &unit.facts, &reports, &Rules { price: &*self.shared.price, silent_since, idle_since })
     }
 
     pub(super) fn unit(&self, cell: &TenantCell, reader: &Reader, trace: TraceId) -> rusqlite::Result<Option<Unit>> {

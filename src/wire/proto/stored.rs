@@ -70,6 +70,9 @@ pub struct Call {
     pub reasoning_tokens: ::core::option::Option<u64>,
     #[prost(uint64, optional, tag = "9")]
     pub cost_nano_usd: ::core::option::Option<u64>,
+    /// a digest of the id of the provider's answer; 0: none
+    #[prost(fixed64, tag = "10")]
+    pub response: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Labels {
@@ -85,6 +88,11 @@ pub struct Labels {
     pub user: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "6")]
     pub user_group: ::core::option::Option<::prost::alloc::string::String>,
+    /// of a framework, not of the application
+    #[prost(bool, tag = "7")]
+    pub is_session_weak: bool,
+    #[prost(string, optional, tag = "8")]
+    pub resource_session: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// Where the row of a run lies in the table `runs`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

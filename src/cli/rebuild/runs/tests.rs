@@ -8,7 +8,7 @@ use prost::Message;
 use super::*;
 
 fn runs() -> Runs {
-    Runs::new(Arc::new(|_, _| None))
+    Runs::new(Arc::new(|_, _| None), Arc::default())
 }
 
 fn trace(n: u8) -> TraceId {
