@@ -314,15 +314,25 @@ impl RemoteServer {
         answer.json()
     }
 
+    /// A request that only asks is asked again where it has no answer for some seconds: the client may have opened a connection that a server
+    /// without room never accepts, while the one that is there came free a moment later.
     pub async fn request(&self, method: Method, to: &str, headers: &[(&str, &str)], body: Bytes) -> Result<Answer, String> {
+        let n_tries = if method == Method::GET { 6 } else { 1 };
+        for _ in 0..n_tries {
+            let once = self.request_once(method.clone(), to, headers, body.clone());
+            if let Ok(answer) = tokio::time::timeout(PATIENCE / n_tries, once).await {
+                return answer;
+            }
+        }
+        Err(format!("no answer within {PATIENCE:?}"))
+    }
+
+    async fn request_once(&self, method: Method, to: &str, headers: &[(&str, &str)], body: Bytes) -> Result<Answer, String> {
         let mut request = Request::builder().method(method).uri(to);
         for (name, value) in headers.iter().copied().chain(self.key.as_deref().map(|key| ("x-wax-key", key))) {
             request = request.header(name, value);
         }
-        let response = self.client.request(request.body(Full::new(body)).unwrap());
-        // A connection may never be accepted.
-        let response = tokio::time::timeout(PATIENCE, response).await.map_err(|_| format!("no answer within {PATIENCE:?}"))?;
-        let response = response.map_err(|error| error.to_string())?;
+        let response = self.client.request(request.body(Full::new(body)).unwrap()).await.map_err(|error| error.to_string())?;
         let status = response.status();
         let index_lag = response.headers().get("x-index-lag").and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
