@@ -41,7 +41,7 @@ pub const PACKAGES: &[Package] = &[
     ),
     package("autogen-0.7.5+openllmetry-openai", "AutoGen, OpenAI by OpenLLMetry", "0.7.5", ABOVE),
     Package {
-        untold: "the input of these spans holds what was cached already, and it is added once more",
+        untold: "",
         help: "Nothing is needed: it names its sessions.",
         ..package("claude-code-2.1.332+agent-sdk", "Claude Code, Claude Agent SDK", "2.1.332", &[])
     },
