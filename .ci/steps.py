@@ -32,6 +32,7 @@ STEPS = {
     "tempo": [".ci/tempo"],
     "promtool": [".ci/promtool"],
     "sdk": [".ci/sdk"],
+    "dialects": [".ci/dialects"],
     "browser": [".ci/browser.sh"],
     "attack": [".ci/attack"],
     "fuzz": [".ci/fuzz"],

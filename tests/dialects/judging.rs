@@ -14,6 +14,7 @@ pub struct Found {
     cost_nanos: u64,
     cached: u64,
     cache_written: u64,
+    unpriced: u64,
     agents: BTreeSet<String>,
     users: BTreeSet<String>,
 }
@@ -36,6 +37,7 @@ pub fn sessions(runs: &[Run]) -> BTreeMap<String, Found> {
         found.cost_nanos += run.usage.cost.0;
         found.cached += run.usage.cache_read_tokens;
         found.cache_written += run.usage.cache_write_tokens;
+        found.unpriced += run.usage.unpriced_calls;
         found.agents.extend(Some(run.agent.to_string()).filter(|agent| !agent.is_empty()));
         found.users.extend(run.user.as_ref().map(|user| user.to_string()));
     }
@@ -62,6 +64,7 @@ pub fn differences(truth: &Truth, found: Option<&Found>) -> Vec<Difference> {
         ("cost", truth.total_cost.map(|dollars| cost((dollars * 1e9).round() as u64)), cost(found.cost_nanos)),
         ("cached", number(truth.cached), found.cached.to_string()),
         ("written", number(truth.cache_written), found.cache_written.to_string()),
+        ("unpriced", number(truth.unpriced_calls), found.unpriced.to_string()),
         ("agents", named(&truth.agents), format!("{:?}", found.agents)),
         ("users", users, format!("{:?}", found.users)),
     ];

@@ -22,5 +22,7 @@
 mod chain;
 mod exceptions;
 mod judging;
+mod packages;
+mod page;
 mod recording;
 mod tests;

@@ -30,6 +30,8 @@ pub struct Truth {
     pub cached: Option<u64>,
     pub cache_written: Option<u64>,
     pub user_ids: Option<Vec<Option<String>>>,
+    /// Calls whose price or usage is unknown.
+    pub unpriced_calls: Option<u64>,
 }
 
 /// All of them, by name.

@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        body = self.body()
         request = {"time": time.time(), "method": self.command, "path": self.path, "headers": dict(self.headers), "body": body}
         request.update(status=None, answer=b"")
         if self.proxy.serial:
@@ -68,6 +68,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.pass_on(request)
 
     do_POST = do_PUT = do_DELETE = do_GET
+
+    def body(self):
+        if "chunked" not in (self.headers.get("transfer-encoding") or "").lower():
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        return b"".join(iter(self.chunk, b""))
+
+    def chunk(self):
+        data = self.rfile.read(int(self.rfile.readline(), 16))
+        self.rfile.readline()
+        return data
 
     def pass_on(self, request):
         self.proxy.keep(request)

@@ -1,0 +1,255 @@
+//! The packages that were recorded: how a program of each names its session, and what can be done about what is not exact.
+
+pub struct Package {
+    /// What its recordings' names begin with, up to `--`.
+    pub recorded: &'static str,
+    pub name: &'static str,
+    pub version: &'static str,
+    /// Two lines to copy.
+    pub set_by: &'static [&'static str],
+    /// Why the sessions that are not judged are not as the program knows them.
+    pub untold: &'static str,
+    pub help: &'static str,
+}
+
+const ABOVE: &[&str] = &[r#"with tracer.start_as_current_span("POST /chat") as span:"#, r#"    span.set_attribute("session.id", session)"#];
+const AGENT: &[&str] =
+    &[r#"agent.set_attribute("gen_ai.operation.name", "invoke_agent")"#, r#"agent.set_attribute("gen_ai.conversation.id", session)"#];
+const OPENINFERENCE: &[&str] =
+    &["from openinference.instrumentation import using_attributes", "with using_attributes(session_id=session, user_id=user):"];
+const TRACELOOP: &[&str] = &["Traceloop.set_association_properties(", r#"    {"session_id": session, "user_id": user})"#];
+const LANGFUSE: &[&str] = &["from langfuse import propagate_attributes", "with propagate_attributes(session_id=session, user_id=user):"];
+const METADATA: &[&str] = &[r#"config = {"metadata": {"session_id": session, "user_id": user}}"#, "agent.invoke(messages, config)"];
+
+/// Of the package that is recorded under this name; nothing is wrong with it.
+const fn package(recorded: &'static str, name: &'static str, version: &'static str, set_by: &'static [&'static str]) -> Package {
+    Package { recorded, name, version, set_by, untold: "", help: "" }
+}
+
+pub const PACKAGES: &[Package] = &[
+    package("ag2-1.2.1", "AG2", "1.2.1", ABOVE),
+    Package {
+        untold: "nothing named a session in these programs, and the Responses client makes up one for each turn",
+        help: "Put the span above.",
+        ..package("agent-framework-1.23.0", "Microsoft Agent Framework", "1.23.0", ABOVE)
+    },
+    package(
+        "arize-phoenix-otel-0.17.2",
+        "Arize Phoenix",
+        "0.17.2",
+        &["from openinference.instrumentation import using_session", "with using_session(session):"],
+    ),
+    package("autogen-0.7.5+openllmetry-openai", "AutoGen, OpenAI by OpenLLMetry", "0.7.5", ABOVE),
+    Package {
+        untold: "",
+        help: "Nothing is needed: it names its sessions.",
+        ..package("claude-code-2.1.332+agent-sdk", "Claude Code, Claude Agent SDK", "2.1.332", &[])
+    },
+    Package {
+        untold: "its spans name no model, so that nothing is priced",
+        help: "`cost_is_partial` says so; nothing is needed for the session.",
+        ..package("codex-cli-0.171.0", "Codex", "0.171.0", &[])
+    },
+    package("conflict-pydantic-ai-2.68.0", "Pydantic AI below another's session", "2.68.0", ABOVE),
+    package(
+        "constructed-dotnet-meai",
+        ".NET, Microsoft.Extensions.AI",
+        "made by hand",
+        &[".UseOpenTelemetry()", r#"activity.SetTag("gen_ai.conversation.id", session)"#],
+    ),
+    package("crewai-1.15.30+openllmetry", "CrewAI by OpenLLMetry", "1.15.30", ABOVE),
+    Package {
+        untold: "which id it gave itself was not noted, so nothing was compared",
+        help: "Nothing is needed: it names its sessions.",
+        ..package("gemini-cli-0.61.0", "Gemini CLI", "0.61.0", &[])
+    },
+    Package {
+        untold: "of models by LiteLLM it tells output that holds the reasoning twice",
+        help: "Name the user on a span above, as `user.id`.",
+        ..package(
+            "google-adk-2.13.0",
+            "Google ADK",
+            "2.13.0",
+            &["runner.run_async(user_id=user, session_id=session,", "    new_message=message)"],
+        )
+    },
+    Package {
+        untold: "usage stands in texts of its own only, which are not read",
+        help: "Add an instrumentation of the provider, such as OpenInference's.",
+        ..package("haystack-3.4.1", "Haystack", "3.4.1", ABOVE)
+    },
+    package("langfuse-4.18.0", "Langfuse", "4.18.0", LANGFUSE),
+    package("langfuse-5.0.4", "Langfuse", "5.0.4", LANGFUSE),
+    Package {
+        untold: "a stream whose usage was not asked for tells none",
+        help: "`ChatOpenAI(stream_usage=True)`",
+        ..package("langgraph-1.2.24+langsmith-0.15.1-otelonly", "LangGraph by LangSmith", "1.2.24, 0.15.1", METADATA)
+    },
+    package("langsmith-0.15.1", "LangChain by LangSmith", "0.15.1", METADATA),
+    Package {
+        untold: "the callback sends no session",
+        help: "Take OpenInference's instrumentation of LiteLLM.",
+        ..package("litellm-1.110.2", "LiteLLM, callback `otel`", "1.110.2", &[])
+    },
+    Package {
+        untold: "its spans tell no usage and no agent",
+        help: "Take OpenInference's instrumentation of LlamaIndex.",
+        ..package("llama-index-0.14.25-otel", "LlamaIndex's own", "0.14.25", ABOVE)
+    },
+    package("lmnr-0.8.2", "Laminar", "0.8.2", &["Laminar.set_trace_session_id(session)", "Laminar.set_trace_user_id(user)"]),
+    Package {
+        untold: "`update_current_trace(session_id=...)` is not in what is exported",
+        help: "Set the attribute, as beside.",
+        ..package(
+            "mlflow-3.17.2",
+            "MLflow",
+            "3.17.2",
+            &["span = mlflow.get_current_active_span()", r#"span.set_attribute("session.id", session)"#],
+        )
+    },
+    Package {
+        untold: "`generateText` does not tell what was cached, so that all is priced as plain input",
+        help: "Stream, or take version 7.",
+        ..package(
+            "npm-ai-5.0.277",
+            "Vercel AI SDK 5",
+            "5.0.277",
+            &["experimental_telemetry: { isEnabled: true, functionId: 'agent',", "  metadata: { sessionId, userId } }"],
+        )
+    },
+    package(
+        "npm-ai-7.0.173-legacy",
+        "Vercel AI SDK 7, legacy spans",
+        "7.0.173",
+        &[
+            "registerTelemetry(new LegacyOpenTelemetry())",
+            "runtimeContext: { sessionId, userId }, telemetry: { includeRuntimeContext: { sessionId: true, userId: true } }",
+        ],
+    ),
+    package(
+        "npm-ai-7.0.173-rc",
+        "Vercel AI SDK 7",
+        "7.0.173",
+        &[
+            "registerTelemetry(new OpenTelemetry({ runtimeContext: true }))",
+            "runtimeContext: { sessionId, userId }, telemetry: { includeRuntimeContext: { sessionId: true, userId: true } }",
+        ],
+    ),
+    package(
+        "npm-mastra-core-1.71.0",
+        "Mastra",
+        "1.71.0",
+        &["agent.generate(prompt, {", "  tracingOptions: { metadata: { sessionId, userId } } })"],
+    ),
+    Package {
+        untold: "its spans do not tell what was cached, it guesses what a stream took, and a call outside of the function names no session",
+        help: "",
+        ..package(
+            "npm-traceloop-0.27.0",
+            "OpenLLMetry for Node",
+            "0.27.0",
+            &["traceloop.withAssociationProperties(", "  { session_id: session, user_id: user }, turn)"],
+        )
+    },
+    Package {
+        untold: "its spans do not tell what was cached; a stream whose usage was not asked for tells none; without the span above there is no session",
+        help: "Take opentelemetry-instrumentation-genai-openai-agents.",
+        ..package("openai-agents-0.24.0+otel-v2", "OpenAI Agents by opentelemetry-instrumentation-openai-agents-v2", "0.24.0", ABOVE)
+    },
+    Package {
+        untold: "a stream whose usage was not asked for tells none",
+        help: "`ModelSettings(include_usage=True)`",
+        ..package(
+            "openai-agents-0.24.0-logfire",
+            "OpenAI Agents by Logfire",
+            "0.24.0",
+            &["from agents import trace", r#"with trace("chat", group_id=session):"#],
+        )
+    },
+    Package {
+        untold: "which id it gave itself was not noted, so nothing was compared",
+        help: "Nothing is needed: it names its sessions.",
+        ..package("opencode-1.18.33", "opencode", "1.18.33", &[])
+    },
+    package(
+        "openinference-instrumentation-agno-1.0.15",
+        "Agno by OpenInference",
+        "1.0.15",
+        &["agent.run(message,", "    session_id=session, user_id=user)"],
+    ),
+    package("openinference-instrumentation-anthropic-3.1.0", "Anthropic by OpenInference", "3.1.0", OPENINFERENCE),
+    package("openinference-instrumentation-autogen-agentchat-0.1.22", "AutoGen by OpenInference", "0.1.22", OPENINFERENCE),
+    package("openinference-instrumentation-crewai-1.1.21", "CrewAI and OpenAI by OpenInference", "1.1.21", OPENINFERENCE),
+    package("openinference-instrumentation-dspy-0.1.48", "DSPy by OpenInference", "0.1.48", OPENINFERENCE),
+    Package {
+        untold: "",
+        help: "Name the user by `using_attributes`; use one instrumentation, or a span above both.",
+        ..package("openinference-instrumentation-langchain-0.1.80", "LangChain, LangGraph by OpenInference", "0.1.80", OPENINFERENCE)
+    },
+    package("openinference-instrumentation-litellm-0.1.51", "LiteLLM by OpenInference", "0.1.51", OPENINFERENCE),
+    Package {
+        untold: "",
+        help: "Tokens and cost are right; `cost_is_partial` is said without need.",
+        ..package("openinference-instrumentation-llama-index-4.6.1", "LlamaIndex by OpenInference", "4.6.1", OPENINFERENCE)
+    },
+    package("openinference-instrumentation-openai-0.1.66", "OpenAI by OpenInference", "0.1.66", OPENINFERENCE),
+    package("openinference-instrumentation-openai-agents-2.6.0", "OpenAI Agents by OpenInference", "2.6.0", OPENINFERENCE),
+    package("openinference-instrumentation-smolagents-0.1.43", "smolagents by OpenInference", "0.1.43", OPENINFERENCE),
+    Package {
+        untold: "of LangChain's ChatAnthropic the input leaves out what was cached, and LangChain's user is not in its spans",
+        help: "Take another instrumentation of LangChain.",
+        ..package(
+            "openlit-1.45.0",
+            "OpenLIT",
+            "1.45.0",
+            &["from openlit import using_attributes", r#"with using_attributes({"session.id": session}):"#],
+        )
+    },
+    package("opentelemetry-instrumentation-botocore-0.66b2", "Bedrock by OpenTelemetry's botocore", "0.66b2", AGENT),
+    package("opentelemetry-instrumentation-genai-anthropic-1.3b0", "Anthropic by OpenTelemetry", "1.3b0", AGENT),
+    package("opentelemetry-instrumentation-genai-bedrock-1.3b0", "Bedrock by OpenTelemetry", "1.3b0", AGENT),
+    package(
+        "opentelemetry-instrumentation-genai-langchain-1.3b0",
+        "LangChain by OpenTelemetry",
+        "1.3b0",
+        &[r#"config = {"configurable": {"thread_id": session}}"#, "agent.invoke(messages, config)"],
+    ),
+    package("opentelemetry-instrumentation-genai-openai-1.3b0", "OpenAI by OpenTelemetry", "1.3b0", AGENT),
+    package(
+        "opentelemetry-instrumentation-genai-openai-agents-1.3b0",
+        "OpenAI Agents by OpenTelemetry",
+        "1.3b0",
+        &["from agents import trace", r#"with trace("chat", group_id=session):"#],
+    ),
+    package("opentelemetry-instrumentation-genai-smolagents-1.2b0", "smolagents by OpenTelemetry", "1.2b0", ABOVE),
+    Package {
+        untold: "`group_id` is not in its spans",
+        help: "Put the span above, or take opentelemetry-instrumentation-genai-openai-agents.",
+        ..package("opentelemetry-instrumentation-openai-agents-v2-0.1.0", "OpenAI Agents by OpenTelemetry, deprecated", "0.1.0", ABOVE)
+    },
+    package(
+        "pydantic-ai-2.68.0-delegation",
+        "Pydantic AI, agents that call agents",
+        "2.68.0",
+        &["result = await agent.run(prompt,", "    conversation_id=session)"],
+    ),
+    package(
+        "pydantic-ai-2.68.0-logfire+openai",
+        "Pydantic AI by Logfire",
+        "2.68.0",
+        &["result = await agent.run(prompt,", "    conversation_id=session)"],
+    ),
+    package("pydantic-ai-slim-2.68.0", "Pydantic AI", "2.68.0", &["result = await agent.run(prompt,", "    conversation_id=session)"]),
+    Package {
+        untold: "its spans do not tell what was cached, and without the span above there is no session",
+        help: "",
+        ..package("semantic-kernel-1.45.0", "Semantic Kernel", "1.45.0", ABOVE)
+    },
+    package(
+        "strands-1.62.0",
+        "Strands Agents",
+        "1.62.0",
+        &["agent = Agent(model=model, tools=tools,", r#"    trace_attributes={"session.id": session, "user.id": user})"#],
+    ),
+    package("traceloop-sdk-0.62.4", "OpenLLMetry (traceloop-sdk)", "0.62.4", TRACELOOP),
+];
