@@ -97,6 +97,7 @@ fn shown() -> Shown {
     metrics.register(&mut Registry::default());
     let api = Api {
         store: Arc::new(house.store().clone()),
+        tempo: None,
         guard: Arc::new(|_: &http::HeaderMap| Ok(Tenant::default())),
         registry: Arc::new(Registry::default()),
         metrics,
