@@ -21,17 +21,16 @@ const RUNS: &str = "/api/v1/observability/runs/";
 
 const EXAMPLE: &str = "Example:
   $ sessionfold explain demo-support-0dd7
-  run 4711 of support-agent, session demo-support-0dd7
+  run 8212671946353871 of support-agent, session demo-support-0dd7
     it is a run, since it is an agent and no agent is above it; its own span names the session
-    ...
-    agent support-agent: the run
-      llm chat gpt-4o: 812 input (gen_ai.usage.input_tokens) + 90 output (gen_ai.usage.output_tokens), $0.00293: the cost is by the \
-built-in table of prices
+    agent support-agent [gen_ai.operation.name=invoke_agent; session: session.id]: the run
       llm ChatOpenAI: not counted, 902 tokens: model spans below it tell of the same tokens (7e1f27a9b3c0d502)
+        llm chat gpt-4o (7e1f27a9b3c0d502): 812 input (gen_ai.usage.input_tokens) + 90 output \
+(gen_ai.usage.output_tokens), $0.00293: the cost is by the built-in table of prices
     counted    1 call, 902 tokens, $0.00293
-    left out   1 call, 902 tokens, $0.0: model spans below it tell of the same tokens
+    left out   1 call, 902 tokens: model spans below it tell of the same tokens
 
-A session shows the ids of its runs, and Tempo or an agent's log that of a trace. With --json the same comes as the API gives it.";
+A session shows the ids of its runs; Tempo, or an agent's log, that of a trace. With --json the same comes as the API gives it.";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLE)]
@@ -133,11 +132,10 @@ fn is_trace(id: &str, run: &Value) -> bool {
 
 fn not_found(args: &ExplainArgs, client: &Client) -> String {
     let (id, base) = (&args.id, client.base());
-    let other = if args.http == "http://127.0.0.1:8080" { "" } else { " --http" };
     format!(
         "{base} has nothing called {id:?}: no session of this id, no run of this number, no trace or workflow of this id, and none that \
          begins so\n  the sessions that contain it: curl '{base}{SESSIONS}?search={}'\n  what was sent a moment ago may not be folded yet; what \
-         was deleted or has expired is gone, and a key shows its own tenant only (--key{other})",
+         was deleted or has expired is gone, and a key shows its own tenant only",
         pairs::encode(id)
     )
 }

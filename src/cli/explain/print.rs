@@ -1,5 +1,7 @@
 //! An explanation for people: a tree with one line a span, then the sums.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::Asked;
@@ -38,9 +40,8 @@ fn lines(run: &Value) -> Vec<String> {
     if run["trace_id"].as_str().is_some_and(|trace| !trace.is_empty()) {
         lines.push(format!("  {}", text_of(&explain["attributes_from"]["words"])));
     }
-    for span in list(&explain["spans"]) {
-        lines.push(line(span));
-    }
+    let meant = meant(list(&explain["spans"]));
+    lines.extend(list(&explain["spans"]).map(|span| line(span, &meant)));
     let n_more = explain["span_count"].as_u64().unwrap_or(0).saturating_sub(list(&explain["spans"]).count() as u64);
     if n_more > 0 {
         lines.push(format!("  … {} more: --spans", counted(n_more, "span", "spans")));
@@ -48,19 +49,27 @@ fn lines(run: &Value) -> Vec<String> {
     for call in list(&explain["reported_calls"]) {
         lines.push(format!("  call that the SDK reported, and no span: {}{}", named(&call["model"]), counting(call)));
     }
-    lines.extend(sums(run));
+    if !why.is_empty() {
+        lines.extend(sums(run));
+    }
     lines
+}
+
+/// The spans that others are told by: their ids are shown.
+fn meant<'a>(spans: impl Iterator<Item = &'a Value>) -> HashSet<&'a str> {
+    spans.flat_map(|span| ["told_by", "cost_from", "tokens_from"].map(|field| span[field].as_str())).flatten().collect()
 }
 
 fn sums(run: &Value) -> Vec<String> {
     let explain = &run["explain"];
-    let sum = |of: &Value| {
+    let sum = |of: &Value, is_counted: bool| {
         let calls = counted(of["llm_calls"].as_u64().unwrap_or(0), "call", "calls");
-        format!("{calls}, {} tokens, ${}", of["tokens"], of["cost"])
+        let cost = if of["cost"].as_f64() == Some(0.0) && !is_counted { String::new() } else { format!(", ${}", dollars(&of["cost"])) };
+        format!("{calls}, {} tokens{cost}", of["tokens"])
     };
-    let mut lines = vec![format!("  counted    {}", sum(&explain["counted"]))];
+    let mut lines = vec![format!("  counted    {}", sum(&explain["counted"], true))];
     for left_out in list(&explain["left_out"]) {
-        lines.push(format!("  left out   {}: {}", sum(left_out), text_of(&left_out["words"])));
+        lines.push(format!("  left out   {}: {}", sum(left_out, false), text_of(&left_out["words"])));
     }
     let n_unpriced = run["usage"]["unpriced_calls"].as_u64().unwrap_or(0);
     if n_unpriced > 0 {
@@ -84,16 +93,25 @@ fn orphans(run: &Value) -> Vec<String> {
     }
     let mut lines =
         vec![format!("\n{} of the trace {} of no run", counted(n_orphans, "span", "spans"), if n_orphans == 1 { "is" } else { "are" })];
-    lines.extend(list(&explain["orphans"]).map(line));
+    let meant = meant(list(&explain["orphans"]));
+    lines.extend(list(&explain["orphans"]).map(|span| line(span, &meant)));
     lines
 }
 
 /// One span.
-fn line(span: &Value) -> String {
+fn line(span: &Value, meant: &HashSet<&str>) -> String {
     let indent = "  ".repeat(span["depth"].as_u64().unwrap_or(0).min(20) as usize + 1);
     let mut said = format!("{indent}{} {}", text_of(&span["kind"]), text_of(&span["name"]));
-    if let Some(by) = kind_by(span) {
-        said.push_str(&format!(" [{by}]"));
+    if let Some(id) = span["span_id"].as_str().filter(|id| meant.contains(id)) {
+        said.push_str(&format!(" ({id})"));
+    }
+    let mut by: Vec<String> = kind_by(span).into_iter().collect();
+    if span["is_run"] == true {
+        let named = |question: &'static str| answers(span, question).map(move |(key, _)| format!("{question}: {key}"));
+        by.extend(["session", "agent", "workflow", "user"].into_iter().flat_map(named));
+    }
+    if !by.is_empty() {
+        said.push_str(&format!(" [{}]", by.join("; ")));
     }
     if span["is_run"] == true {
         said.push_str(": the run");
@@ -148,13 +166,15 @@ fn counting(of: &Value) -> String {
                 tokens.extend(number("tokens", "total tokens", "tokens"));
             }
             let parts = [("cached_tokens", "cached tokens", "cached"), ("cache_write_tokens", "cache writes", "written to the cache")];
-            let parts: Vec<String> = parts.into_iter().filter_map(|(field, question, word)| number(field, question, word)).collect();
+            let parts = parts.into_iter().filter(|(field, ..)| of[*field].as_u64().is_some_and(|part| part > 0));
+            let parts: Vec<String> = parts.filter_map(|(field, question, word)| number(field, question, word)).collect();
             let parts = if parts.is_empty() { String::new() } else { format!(", of that {}", parts.join(" and ")) };
-            let cost = of["cost"].as_number().map_or_else(String::new, |cost| format!("${cost}: "));
+            let cost = of["cost"].as_number().map_or_else(String::new, |cost| format!("${}: ", dollars(&cost.clone().into())));
             let keys: Vec<String> = answers(of, "cost").map(|(key, _)| key).filter(|_| of["why_cost"]["rule"] == "stated").collect();
             let keys = if keys.is_empty() { String::new() } else { format!(" ({})", keys.join(" + ")) };
             let by = of["cost_from"].as_str().map_or_else(String::new, |span| format!(" ({span})"));
-            format!("{}{parts}, {cost}{}{keys}{by}", tokens.join(" + "), text_of(&of["why_cost"]["words"]))
+            let of_parts = of["tokens_from"].as_str().map_or_else(String::new, |span| format!(" (parts by {span})"));
+            format!("{}{parts}{of_parts}, {cost}{}{keys}{by}", tokens.join(" + "), text_of(&of["why_cost"]["words"]))
         }
         Some("left_out") => {
             let by = of["told_by"].as_str().map_or_else(String::new, |span| format!(" ({span})"));
@@ -174,6 +194,14 @@ fn list(of: &Value) -> impl Iterator<Item = &Value> {
     of.as_array().into_iter().flatten()
 }
 
+/// Digit by digit: a number of dollars has nine places at most.
+fn dollars(cost: &Value) -> String {
+    let text = format!("{:.9}", cost.as_f64().unwrap_or_default());
+    let (whole, places) = text.split_once('.').unwrap_or((&text, ""));
+    let places = places.trim_end_matches('0');
+    if places.is_empty() { whole.to_owned() } else { format!("{whole}.{places}") }
+}
+
 /// A model's name before what follows it.
 fn named(model: &Value) -> String {
     let model = text_of(model);
@@ -191,4 +219,32 @@ fn text_of(text: &Value) -> String {
 /// What others named could move the cursor otherwise.
 fn visible(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn money_is_shown_digit_by_digit() {
+        for (number, text) in
+            [(json!(5.6e-7), "0.00000056"), (json!(0.0), "0"), (json!(12.5), "12.5"), (json!(1234567.000000001), "1234567.000000001")]
+        {
+            assert_eq!(dollars(&number), text);
+        }
+    }
+
+    #[test]
+    fn a_name_moves_no_cursor() {
+        let span = json!({ "depth": 1, "kind": "tool", "name": "a\u{1b}[2Jb\n", "why_not": { "rule": "no_call" } });
+        assert_eq!(line(&span, &HashSet::new()), "    tool a\u{fffd}[2Jb\u{fffd}");
+    }
+
+    #[test]
+    fn a_run_whose_spans_are_gone_says_so_and_shows_no_sums() {
+        let run = json!({ "id": 7, "agent_name": "bot", "session_id": "s", "trace_id": "", "explain": { "why_run": null } });
+        assert_eq!(lines(&run), ["run 7 of bot, session s", "  its spans are not kept any more: there is nothing to explain it by"]);
+    }
 }

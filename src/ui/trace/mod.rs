@@ -12,6 +12,7 @@ use http::Uri;
 use maud::{Markup, html};
 
 use self::tree::Tree;
+pub(super) use self::waterfall::kind;
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
@@ -109,7 +110,10 @@ fn runs(place: &Place, asked: &Asked, tree: &Tree, chosen: Option<&Run>) -> Mark
                                 td.number { (words::duration(run.duration())) }
                                 td.number { (words::cost(run.usage.cost, run.usage.unpriced_calls)) }
                                 td.number { (words::tokens(run.usage.tokens)) }
-                                td { a href=(place.to(&format!("/runs/{}", run.id.get()))) { "calls and steps" } }
+                                td {
+                                    a href=(place.to(&format!("/runs/{}", run.id.get()))) { "calls and steps" } " "
+                                    a href=(place.to(&format!("/runs/{}/explain", run.id.get()))) { "why this sum?" }
+                                }
                             }
                         }
                     }
