@@ -39,6 +39,7 @@ use crate::bounds::memory::Memory;
 use crate::model::ids::Tenant;
 use crate::model::status::ServerStatus;
 use crate::store::Store;
+use crate::store::raw::TraceSource;
 
 pub use guard::Guard;
 pub use metrics::ApiMetrics;
@@ -52,6 +53,8 @@ pub use refusal::Refusal;
 /// What the handlers share.
 pub struct Api {
     pub store: Arc<dyn Store>,
+    /// Where whole spans can be asked for.
+    pub tempo: Option<Arc<dyn TraceSource>>,
     /// Says who a request comes from, and whether it may do what it asks.
     pub guard: Arc<dyn Guard>,
     /// Everything `/metrics` shows; complete before the first request.

@@ -19,9 +19,10 @@ use crate::params::explore::Grafana;
 use crate::server;
 use crate::store::Store;
 use crate::store::local::LocalStore;
+use crate::store::raw::TraceSource;
 use crate::tempo::forwarder::Status;
 use crate::tempo::query::{QueryClient, QueryOptions};
-use crate::ui::{self, TraceSource, Ui};
+use crate::ui::{self, Ui};
 
 /// How long a page waits for Tempo; it then shows what there is without it.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);

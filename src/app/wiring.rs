@@ -40,6 +40,7 @@ use crate::model::time::{Nanos, UnixNanos};
 use crate::model::via::Via;
 use crate::prices::Prices;
 use crate::server;
+use crate::store::explain::{ExplainQuery, Explanation};
 use crate::store::local::{self, LocalStore};
 use crate::store::overview::Overview;
 use crate::store::raw::RawSpans;
@@ -135,8 +136,11 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
         started,
     });
     let status: StatusSource = Arc::new(move |tenant| board.show(tenant));
+    let tempo =
+        pages::trace_source(config, forwarding.as_ref().map(|forwarding| forwarding.forwarder.status())).map_err(StartError::Config)?;
     let api = Arc::new(Api {
         store: doored.clone(),
+        tempo: tempo.clone(),
         guard: authenticator.clone(),
         registry: Arc::new(registry),
         metrics: api_metrics,
@@ -147,8 +151,6 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
         status: status.clone(),
     });
     let no_more_requests = CancellationToken::new();
-    let tempo =
-        pages::trace_source(config, forwarding.as_ref().map(|forwarding| forwarding.forwarder.status())).map_err(StartError::Config)?;
     let shown: Arc<dyn Store> = doored.clone();
     let listening = pages::Listening { access: &access, addresses };
     let api_router = api::router(api);
@@ -243,6 +245,10 @@ impl Store for Doored {
 
     fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError> {
         self.store.run(tenant, id)
+    }
+
+    fn explain(&self, tenant: &Tenant, query: &ExplainQuery<'_>) -> Result<Option<Explanation>, StoreError> {
+        self.store.explain(tenant, query)
     }
 
     fn find_run(&self, tenant: &Tenant, text: &str) -> Result<Option<RunId>, StoreError> {

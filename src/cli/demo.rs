@@ -1,19 +1,19 @@
 //! `sessionfold demo`: traffic to look at, sent to a running server, and its removal.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::client::ClientArgs;
 use super::{fail, print_line};
 use crate::clock;
-use crate::demo::client::{Client, ClientError, Door};
+use crate::demo::client::{ClientError, Door};
 use crate::demo::traffic::{self, PREFIX, Plan, SESSIONS_MAX};
 use crate::demo::{clean, send};
 use crate::telemetry::stderr;
 use crate::tempo::probe;
-use crate::tempo::tls::{Identity, Trust};
+use crate::tempo::tls::Trust;
 
 /// Long enough for a talk, short enough to be left running by mistake.
 const LIVE_MAX: Duration = Duration::from_secs(3600);
@@ -48,21 +48,8 @@ pub(super) struct DemoArgs {
     /// Remove every session whose id begins with demo-, and send nothing
     #[arg(long)]
     clean: bool,
-    /// An API key, where the server wants one
-    #[arg(long, value_name = "KEY", env = "SESSIONFOLD_KEY", hide_env_values = true)]
-    key: Option<String>,
-    /// A PEM file of who signed the server's certificate, where the system does not know them
-    #[arg(long, value_name = "FILE", env = "SESSIONFOLD_CA")]
-    ca: Option<PathBuf>,
-    /// Do not check the server's certificate; only for a server on this machine
-    #[arg(long, conflicts_with = "ca")]
-    insecure: bool,
-    /// A certificate to show to a server that asks for one
-    #[arg(long, value_name = "FILE", requires = "client_key")]
-    client_cert: Option<PathBuf>,
-    /// Its private key
-    #[arg(long, value_name = "FILE", requires = "client_cert")]
-    client_key: Option<PathBuf>,
+    #[command(flatten)]
+    client: ClientArgs,
 }
 
 pub(super) fn run(args: &DemoArgs) -> ExitCode {
@@ -78,8 +65,8 @@ pub(super) fn run(args: &DemoArgs) -> ExitCode {
 }
 
 async fn show(args: &DemoArgs) -> Result<(), String> {
-    let client = args.client(&args.url, Door::Otlp).map_err(|error| error.to_string())?;
-    let api = args.client(&args.http, Door::Api).map_err(|error| error.to_string())?;
+    let client = args.client.client(&args.url, Door::Otlp).map_err(|error| error.to_string())?;
+    let api = args.client.client(&args.http, Door::Api).map_err(|error| error.to_string())?;
     let seed = match args.seed {
         Some(seed) => seed,
         // Small enough to be typed again.
@@ -88,7 +75,7 @@ async fn show(args: &DemoArgs) -> Result<(), String> {
     let now = clock::now();
     let spread = match args.spread {
         Some(spread) => spread,
-        None => shown_by_tempo(&args.tempo_query, &args.trust()).await,
+        None => shown_by_tempo(&args.tempo_query, &args.client.trust()).await,
     };
     let traffic = traffic::make(&Plan { sessions: args.sessions, seed, now, spread, live: args.live });
     let n_sessions = traffic.truth.len();
@@ -153,7 +140,7 @@ fn within(slack: Duration) -> Duration {
 
 async fn remove(args: &DemoArgs) -> Result<(), String> {
     let removed = async {
-        let api = args.client(&args.http, Door::Api)?;
+        let api = args.client.client(&args.http, Door::Api)?;
         Ok::<_, ClientError>((clean::clean(&api).await?, api))
     };
     let (removed, api) = removed.await.map_err(|error| error.to_string())?;
@@ -167,30 +154,10 @@ async fn remove(args: &DemoArgs) -> Result<(), String> {
     Ok(())
 }
 
-impl DemoArgs {
-    fn trust(&self) -> Trust {
-        if self.insecure { Trust::Anybody } else { Trust::file_or_system(self.ca.as_deref()) }
-    }
-
-    fn client(&self, url: &str, door: Door) -> Result<Client, ClientError> {
-        let files = self.client_cert.clone().zip(self.client_key.clone());
-        let identity = files.map(|(cert, key)| Identity { cert, key });
-        Client::secured(url, door, self.key.as_deref(), &self.trust(), identity.as_ref())
-    }
-}
-
 /// What has to be said again for `--clean` to find the same server.
 fn other_address(args: &DemoArgs) -> String {
-    let mut said = if args.http == "http://127.0.0.1:8080" { String::new() } else { format!(" --http {}", args.http) };
-    for (flag, file) in [("--ca", &args.ca), ("--client-cert", &args.client_cert), ("--client-key", &args.client_key)] {
-        if let Some(file) = file {
-            said.push_str(&format!(" {flag} {}", file.display()));
-        }
-    }
-    if args.insecure {
-        said.push_str(" --insecure");
-    }
-    said
+    let http = if args.http == "http://127.0.0.1:8080" { String::new() } else { format!(" --http {}", args.http) };
+    http + &args.client.said()
 }
 
 fn parse_spread(text: &str) -> Result<Duration, String> {

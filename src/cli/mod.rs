@@ -1,7 +1,9 @@
 //! Layer 7: what is typed, and what it does.
 
 mod check;
+mod client;
 mod demo;
+mod explain;
 mod health;
 mod key;
 mod progress;
@@ -45,6 +47,7 @@ const EXAMPLES: &str = "Examples:
   sessionfold --tempo http://localhost:14317   the same, and forward every span
   sessionfold check --tempo http://tempo:4317  would it start, does Tempo answer
   sessionfold demo                             send it conversations to look at
+  sessionfold explain demo-support-0dd7        why a session comes to what it comes to
   sessionfold --print-config                   every setting that would be used
 
 Every setting, its default and its reason: config/sessionfold.toml. Each is also an environment variable, SESSIONFOLD_<SECTION>_<KEY>.";
@@ -70,6 +73,8 @@ enum Command {
     Verify(Box<verify::VerifyArgs>),
     /// Fill an empty, damaged or old index from what Tempo holds, while no server runs.
     Rebuild(Box<rebuild::RebuildArgs>),
+    /// Say why a session, a run or a trace comes to what it comes to: what counts, what does not, by which rule and attribute.
+    Explain(Box<explain::ExplainArgs>),
     /// Make a key for agents or people, or hash one that there is.
     Key(key::KeyArgs),
     /// Send readable traffic to a running server, to have something to look at; --clean removes it again.
@@ -138,6 +143,7 @@ pub fn main() -> ExitCode {
         Some(Command::Health(settings)) => (settings, Box::new(health::run)),
         Some(Command::Key(args)) => return key::run(&args),
         Some(Command::Demo(args)) => return demo::run(&args),
+        Some(Command::Explain(args)) => return explain::run(&args),
         Some(Command::Verify(args)) => {
             return match args.settings.resolve() {
                 Ok(config) => verify::run(&args, &config),

@@ -16,6 +16,7 @@ pub mod posts;
 mod reading;
 mod scopes;
 mod settings;
+mod sources;
 mod strings;
 mod tables;
 mod usage;
@@ -24,6 +25,7 @@ mod usage;
 mod tests;
 
 pub use settings::{Conventions, Settings, SettingsError, input_without_cache, session_keys};
+pub use sources::{Answer, KindBy, Sources};
 pub use strings::Strings;
 
 use crate::model::Str;
@@ -80,6 +82,8 @@ pub struct Scope<'c> {
 #[derive(Clone, Default, Debug)]
 pub struct Resource {
     session: Option<SessionId>,
+    /// The number of the key that names it.
+    key: Option<u16>,
     oddities: Oddities,
 }
 
@@ -111,6 +115,12 @@ pub fn extract(
     // Bytes that were inspected have no malformed attribute; if one comes all the same, what stands before it is kept.
     let attributes = span.attributes().map_while(Result::ok);
     extract_with(Scalars::of(span), attributes, scope, resource, received_at, strings)
+}
+
+/// What answered each question that [`extract`] asks of a span.
+pub fn sources(span: &Span<'_>, scope: &Scope<'_>, resource: &Resource) -> Sources {
+    let attributes: Vec<Attribute<'_>> = span.attributes().map_while(Result::ok).collect();
+    Sources::of(span.name, &attributes, scope, resource)
 }
 
 /// As [`extract`], from fields and attributes that are read already.
@@ -211,8 +221,8 @@ fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
 impl Resource {
     fn read<'a>(conventions: &Conventions, attributes: impl Iterator<Item = Attribute<'a>>) -> Self {
         let mut oddities = Oddities::default();
-        let session = session_of(conventions, attributes, &mut oddities);
-        Self { session, oddities }
+        let (session, key) = session_of(conventions, attributes, &mut oddities).unzip();
+        Self { session, key, oddities }
     }
 }
 

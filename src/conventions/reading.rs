@@ -6,6 +6,7 @@ use super::json;
 use super::kind::classify;
 use super::scopes::Reading;
 use super::settings::{ENTRIES_MAX, Place};
+use super::sources::{KindBy, Mended, Notes, Question as Q};
 use super::tables::{Convention, Meaning, ROWS_MAX, Row};
 use super::usage::Claims;
 use super::{Conventions, Oddities, Oddity, Scope};
@@ -54,6 +55,17 @@ impl<'a> Said<'a> {
         scope: &Scope<'_>,
         oddities: &mut Oddities,
     ) -> Self {
+        Self::read_noting(attributes, span_name, scope, oddities, &mut ())
+    }
+
+    /// The same, and takes note of what answered each question.
+    pub(super) fn read_noting(
+        attributes: impl Iterator<Item = Attribute<'a>>,
+        span_name: &'a str,
+        scope: &Scope<'_>,
+        oddities: &mut Oddities,
+        notes: &mut impl Notes,
+    ) -> Self {
         let (reading, conventions) = (scope.reading, scope.conventions);
         let known = Known::collect(attributes, scope);
         let mut said = Self::default();
@@ -65,78 +77,120 @@ impl<'a> Said<'a> {
             let row = conventions.row(number);
             let value = plain(row, value);
             let Some(row) = row else {
-                match conventions.meaning(number) {
-                    Meaning::Agent => answer(&mut own_agent, name(value)),
-                    Meaning::User => answer(&mut own_user, id(value).map(cut_id)),
-                    _ => said.offer_session(conventions.place(number), session_id(None, value, oddities)),
-                }
+                let (question, is_new) = match conventions.meaning(number) {
+                    Meaning::Agent => (Q::OwnAgent, answer(&mut own_agent, name(value))),
+                    Meaning::User => (Q::OwnUser, answer(&mut own_user, id(value).map(cut_id))),
+                    _ => (Q::Session, said.offer_session(conventions.place(number), session_id(None, value, oddities))),
+                };
+                notes.answered(question, number, is_new);
                 continue;
             };
-            match row.meaning {
+            let (question, is_new) = match row.meaning {
                 Meaning::Session | Meaning::WeakSession => {
-                    said.offer_session(conventions.place(number), session_id(Some(row), value, oddities))
+                    (Q::Session, said.offer_session(conventions.place(number), session_id(Some(row), value, oddities)))
                 }
-                Meaning::RunId => answer(&mut said.run_id, id(value).map(cut_id)),
-                Meaning::GraphAgent => answer(&mut graph_agent, name(value)),
-                Meaning::Metadata => answer(&mut graph_agent, metadata_agent(value)),
-                Meaning::Function => function = name(value),
-                Meaning::Response => answer(&mut said.response, name(value)),
-                Meaning::Repetition => is_repetition = name(value) == Some(REPETITION),
-                Meaning::Agent => answer(&mut said.agent, name(value)),
-                Meaning::EntityName => entity = name(value),
-                Meaning::Workflow => answer(&mut said.workflow, name(value)),
-                Meaning::User => answer(&mut said.user, id(value).map(cut_id)),
-                Meaning::UserGroup => answer(&mut said.user_group, id(value).map(cut_id)),
-                Meaning::Model => answer(&mut said.model, name(value)),
+                Meaning::RunId => (Q::RunId, answer(&mut said.run_id, id(value).map(cut_id))),
+                Meaning::GraphAgent => (Q::GraphAgent, answer(&mut graph_agent, name(value))),
+                Meaning::Metadata => (Q::GraphAgent, answer(&mut graph_agent, metadata_agent(value))),
+                Meaning::Function => {
+                    function = name(value);
+                    (Q::Function, true)
+                }
+                Meaning::Response => (Q::Response, answer(&mut said.response, name(value))),
+                Meaning::Repetition => {
+                    is_repetition = name(value) == Some(REPETITION);
+                    (Q::Repetition, is_repetition)
+                }
+                Meaning::Agent => (Q::Agent, answer(&mut said.agent, name(value))),
+                Meaning::EntityName => {
+                    entity = name(value);
+                    (Q::EntityName, true)
+                }
+                Meaning::Workflow => (Q::Workflow, answer(&mut said.workflow, name(value))),
+                Meaning::User => (Q::User, answer(&mut said.user, id(value).map(cut_id))),
+                Meaning::UserGroup => (Q::UserGroup, answer(&mut said.user_group, id(value).map(cut_id))),
+                Meaning::Model => (Q::Model, answer(&mut said.model, name(value))),
                 Meaning::ResponseModel => {
                     said.has_response_model = name(value).is_some();
-                    answer(&mut said.model, name(value));
+                    (Q::Model, answer(&mut said.model, name(value)))
                 }
-                Meaning::WeakModel => weak_model = name(value),
-                Meaning::Provider => answer(&mut said.provider, name(value).filter(|name| !FRAMEWORKS.contains(name))),
+                Meaning::WeakModel => {
+                    weak_model = name(value);
+                    (Q::WeakModel, true)
+                }
+                Meaning::Provider => (Q::Provider, answer(&mut said.provider, name(value).filter(|name| !FRAMEWORKS.contains(name)))),
                 Meaning::Kind => {
-                    let told = name(value)
-                        .and_then(|word| reading.and_then(|reading| reading.kind(row.key, word)).or_else(|| classify(row.key, word)));
+                    let by_scope = name(value).and_then(|word| reading?.kind(row.key, word));
+                    let told = by_scope.or_else(|| name(value).and_then(|word| classify(row.key, word)));
                     is_use |= row.key == "ai.operationId" && name(value).is_some_and(|word| USES.contains(&word));
                     is_agent_entity |= row.key == "traceloop.span.kind" && told == Some(SpanKind::Agent);
-                    answer(&mut kind, told);
+                    let is_new = answer(&mut kind, told);
+                    if is_new {
+                        notes.kind(if by_scope.is_some() { KindBy::ScopeRule } else { KindBy::Attribute });
+                    }
+                    (Q::Kind, is_new)
                 }
-                Meaning::Framework => said.is_framework = !matches!(value, Value::Bool(false)),
-                Meaning::Usage(namespace, part) => claims.get_or_insert_with(Claims::new).add(namespace, part, value, oddities),
-            }
+                Meaning::Framework => {
+                    said.is_framework = !matches!(value, Value::Bool(false));
+                    (Q::Framework, said.is_framework)
+                }
+                Meaning::Usage(namespace, part) => {
+                    let is_new = claims.get_or_insert_with(Claims::new).add(namespace, part, value, oddities);
+                    notes.number(namespace, part, number, is_new);
+                    continue;
+                }
+            };
+            notes.answered(question, number, is_new);
         }
         if is_agent_entity {
-            answer(&mut said.agent, entity);
+            notes.answered_by(Q::Agent, Q::EntityName, answer(&mut said.agent, entity));
         }
+        notes.answered_by(Q::Agent, Q::OwnAgent, own_agent.is_some());
+        notes.answered_by(Q::User, Q::OwnUser, own_user.is_some());
         said.agent = own_agent.or(said.agent);
         said.user = own_user.or(said.user);
         if let Some(reading) = reading {
-            kind = kind.or_else(|| reading.kind_by_name(span_name));
-            if matches!(kind, Some(SpanKind::Agent | SpanKind::Workflow)) {
-                answer(&mut said.agent, known.agent);
+            if kind.is_none() {
+                kind = reading.kind_by_name(span_name);
+                notes.kind(KindBy::SpanName);
+            }
+            if matches!(kind, Some(SpanKind::Agent | SpanKind::Workflow)) && answer(&mut said.agent, known.agent) {
+                notes.agent_by_scope(reading.agent_key);
             }
         }
         if graph_agent == Some(span_name) && matches!(kind, None | Some(SpanKind::Step)) {
             kind = Some(SpanKind::Agent);
-            answer(&mut said.agent, graph_agent);
+            notes.kind(KindBy::AgentName);
+            notes.answered_by(Q::Agent, Q::GraphAgent, answer(&mut said.agent, graph_agent));
         }
         if is_use && function.is_some() && kind == Some(SpanKind::Step) {
             kind = Some(SpanKind::Agent);
-            answer(&mut said.agent, function);
+            notes.kind(KindBy::Use);
+            notes.answered_by(Q::Agent, Q::Function, answer(&mut said.agent, function));
         }
         if is_repetition {
             said.model = None;
             said.kind = SpanKind::Step;
+            notes.kind(KindBy::Repetition);
             return said;
         }
-        said.usage = claims.map_or_else(Usage::default, |claims| claims.settle(oddities));
-        said.mend_usage(scope.input_excludes_cache, oddities);
-        answer(&mut said.provider, said.model.and_then(bedrock));
+        if let Some(claims) = claims {
+            let (usage, settled) = claims.settle(oddities);
+            said.usage = usage;
+            notes.settled(settled);
+        }
+        notes.mended(said.mend_usage(scope.input_excludes_cache, oddities));
+        if answer(&mut said.provider, said.model.and_then(bedrock)) {
+            notes.provider_by_model();
+        }
         let uses_model = said.usage.is_stated() || kind.is_some_and(SpanKind::is_model);
         if uses_model {
-            answer(&mut said.model, weak_model);
+            notes.answered_by(Q::Model, Q::WeakModel, answer(&mut said.model, weak_model));
         }
         let is_call = said.usage.is_stated() && said.model.is_some();
+        if kind.is_none() {
+            notes.kind(if is_call { KindBy::ModelAndUsage } else { KindBy::Nothing });
+        }
         said.kind = kind.unwrap_or(if is_call { SpanKind::Llm } else { SpanKind::Other });
         said
     }
@@ -157,15 +211,18 @@ impl<'a> Said<'a> {
     }
 
     /// The key that stands first among the session keys answers.
-    fn offer_session(&mut self, place: Option<Place>, id: Option<Cow<'a, str>>) {
-        let (Some(place), Some(id)) = (place, id) else { return };
-        if self.session.as_ref().is_none_or(|(known, _)| place < *known) {
+    fn offer_session(&mut self, place: Option<Place>, id: Option<Cow<'a, str>>) -> bool {
+        let (Some(place), Some(id)) = (place, id) else { return false };
+        let is_first = self.session.as_ref().is_none_or(|(known, _)| place < *known);
+        if is_first {
             self.session = Some((place, id));
         }
+        is_first
     }
 
     /// Makes the input hold what was cached, and the output what was thought.
-    fn mend_usage(&mut self, input_excludes_cache: bool, oddities: &mut Oddities) {
+    fn mend_usage(&mut self, input_excludes_cache: bool, oddities: &mut Oddities) -> Mended {
+        let mut mended = Mended::default();
         let usage = &mut self.usage;
         let cached = usage.cache_read_tokens.unwrap_or(0) + usage.cache_write_tokens.unwrap_or(0);
         if let Some(input) = usage.input_tokens
@@ -173,6 +230,7 @@ impl<'a> Said<'a> {
             && (input_excludes_cache || usage.cache_read_tokens.unwrap_or(0) > input)
         {
             usage.input_tokens = believable(input + cached, oddities);
+            mended.cached_added = Some(cached);
         }
         let is_google = self.provider.is_some_and(|name| GOOGLE.iter().any(|word| name.contains(word)))
             || self.model.is_some_and(|name| name.rsplit('/').next().is_some_and(|name| name.starts_with("gemini")));
@@ -181,7 +239,9 @@ impl<'a> Said<'a> {
             && total > input + output
         {
             usage.output_tokens = Some(total - input);
+            mended.thought_added = Some(total - input - output);
         }
+        mended
     }
 }
 
@@ -232,25 +292,25 @@ fn metadata_agent(value: Value<'_>) -> Option<&str> {
     }
 }
 
-/// The session that the attributes of a resource name.
+/// The session that the attributes of a resource name, and the number of the key that names it.
 pub(super) fn session_of<'a>(
     conventions: &Conventions,
     resource: impl Iterator<Item = Attribute<'a>>,
     oddities: &mut Oddities,
-) -> Option<SessionId> {
+) -> Option<(SessionId, u16)> {
     let ids = resource.filter_map(|attribute| {
         let number = conventions.number(attribute.key)?;
         let (place, row) = (conventions.place(number)?, conventions.row(number));
         let value = plain(row, attribute.value);
         let is_everywhere = row.is_none_or(|row| row.only_in.is_empty());
-        Some((place, session_id(row, value, oddities).filter(|_| is_everywhere)?))
+        Some((place, number, session_id(row, value, oddities).filter(|_| is_everywhere)?))
     });
-    let (_, id) = ids.min_by_key(|(place, _)| *place)?;
+    let (_, number, id) = ids.min_by_key(|(place, ..)| *place)?;
     let session = SessionId::new(&id);
     if session.is_none() {
         oddities.insert(Oddity::SessionIdTooLong);
     }
-    session
+    Some((session?, number))
 }
 
 /// What is meant by the value of a row: some write every text as JSON, and some scrub what they take for a secret.
@@ -324,10 +384,13 @@ impl<'a> Known<'a> {
     }
 }
 
-fn answer<T>(slot: &mut Option<T>, said: Option<T>) {
-    if slot.is_none() {
+/// Whether it is what answers now.
+fn answer<T>(slot: &mut Option<T>, said: Option<T>) -> bool {
+    let is_new = slot.is_none() && said.is_some();
+    if is_new {
         *slot = said;
     }
+    is_new
 }
 
 /// What names one of many: text as it is, or a whole number as its digits. Spaces alone are an id too.

@@ -178,6 +178,11 @@ impl Conventions {
         ROWS.get(usize::from(number))
     }
 
+    /// The keys of the operator's with their numbers.
+    pub(super) fn own_keys(&self) -> impl Iterator<Item = (&str, u16)> {
+        self.more.iter().map(|(key, number)| (&**key, *number))
+    }
+
     pub(super) fn meaning(&self, number: u16) -> Meaning {
         self.row(number).map_or_else(|| self.meanings[usize::from(number) - ROWS.len()], |row| row.meaning)
     }

@@ -5,6 +5,7 @@
 
 use super::json;
 use super::number::{self, Reading};
+use super::sources::Settled;
 use super::tables::{Namespace, Part};
 use super::{Oddities, Oddity};
 use crate::model::usage::{NanoUsd, SPAN_COST_MAX, Usage};
@@ -29,8 +30,9 @@ impl Claims {
         Self { claims: [Claim::default(); Namespace::COUNT] }
     }
 
-    /// Takes note of one attribute. Attributes must come in the order of their rows.
-    pub(super) fn add(&mut self, namespace: Namespace, part: Part, value: Value<'_>, oddities: &mut Oddities) {
+    /// Takes note of one attribute, and says whether it is what stands for its number so far. Attributes must come in the order of their
+    /// rows.
+    pub(super) fn add(&mut self, namespace: Namespace, part: Part, value: Value<'_>, oddities: &mut Oddities) -> bool {
         let claim = &mut self.claims[namespace as usize];
         let usage = &mut claim.usage;
         match part {
@@ -48,24 +50,39 @@ impl Claims {
         }
     }
 
-    /// The usage of the span.
-    pub(super) fn settle(&self, oddities: &mut Oddities) -> Usage {
+    /// The usage of the span, and which namespace told each part of it.
+    pub(super) fn settle(&self, oddities: &mut Oddities) -> (Usage, Settled) {
         let mut usages = [Usage::default(); Namespace::COUNT];
         for (usage, claim) in usages.iter_mut().zip(&self.claims) {
             *usage = claim.settle(oddities);
         }
         let states_tokens = |usage: &&Usage| usage.input_tokens.or(usage.output_tokens).or(usage.total_tokens).is_some();
-        let spoken = usages.iter().find(|usage| usage.tokens() > 0).or_else(|| usages.iter().find(states_tokens));
-        let spoken = spoken.copied().unwrap_or_default();
+        let speaker = usages.iter().position(|usage| usage.tokens() > 0).or_else(|| usages.iter().position(|usage| states_tokens(&usage)));
+        let spoken = speaker.map(|speaker| usages[speaker]).unwrap_or_default();
         // The namespace that told the tokens is asked first for everything else too.
-        let told_by = |part: fn(&Usage) -> Option<u64>| first_real(std::iter::once(&spoken).chain(&usages).map(part));
-        Usage {
-            cache_read_tokens: told_by(|usage| usage.cache_read_tokens),
-            cache_write_tokens: told_by(|usage| usage.cache_write_tokens),
-            reasoning_tokens: told_by(|usage| usage.reasoning_tokens),
-            cost: told_by(|usage| usage.cost.map(|cost| cost.0)).map(NanoUsd),
+        let order = || speaker.into_iter().chain(0..Namespace::COUNT);
+        let told_by = |part: fn(&Usage) -> Option<u64>| first_real(order().map(|namespace| (namespace, part(&usages[namespace]))));
+        let (cache_read, cache_write) = (told_by(|usage| usage.cache_read_tokens), told_by(|usage| usage.cache_write_tokens));
+        let (reasoning, cost) = (told_by(|usage| usage.reasoning_tokens), told_by(|usage| usage.cost.map(|cost| cost.0)));
+        let number = |told: Option<(usize, u64)>| told.map(|(_, number)| number);
+        let namespace = |told: Option<(usize, u64)>| told.map(|(namespace, _)| namespace);
+        let usage = Usage {
+            cache_read_tokens: number(cache_read),
+            cache_write_tokens: number(cache_write),
+            reasoning_tokens: number(reasoning),
+            cost: number(cost).map(NanoUsd),
             ..spoken
-        }
+        };
+        let settled = Settled {
+            tokens: speaker,
+            cache_read: namespace(cache_read),
+            cache_write: namespace(cache_write),
+            reasoning: namespace(reasoning),
+            cost: namespace(cost),
+            is_cost_of_halves: namespace(cost)
+                .is_some_and(|told| self.claims[told].usage.cost.is_none_or(|own| Some(own.0) != number(cost))),
+        };
+        (usage, settled)
     }
 }
 
@@ -93,50 +110,55 @@ impl Claim {
 }
 
 /// The first that is not zero, else the first.
-fn first_real(numbers: impl Iterator<Item = Option<u64>> + Clone) -> Option<u64> {
-    let mut stated = numbers.flatten();
-    stated.clone().find(|&number| number > 0).or_else(|| stated.next())
+fn first_real(numbers: impl Iterator<Item = (usize, Option<u64>)> + Clone) -> Option<(usize, u64)> {
+    let mut stated = numbers.filter_map(|(namespace, number)| Some((namespace, number?)));
+    stated.clone().find(|&(_, number)| number > 0).or_else(|| stated.next())
 }
 
-fn take_tokens(slot: &mut Option<u64>, value: Value<'_>, oddities: &mut Oddities) {
+fn take_tokens(slot: &mut Option<u64>, value: Value<'_>, oddities: &mut Oddities) -> bool {
     match number::tokens(value) {
-        Reading::Stated(count) => put(slot, count),
+        Reading::Stated(count) => return put(slot, count),
         Reading::Invalid => oddities.insert(Oddity::TokensInvalid),
         Reading::Absent => {}
     }
+    false
 }
 
-fn take_dollars(slot: &mut Option<NanoUsd>, value: Value<'_>, oddities: &mut Oddities) {
+fn take_dollars(slot: &mut Option<NanoUsd>, value: Value<'_>, oddities: &mut Oddities) -> bool {
     match number::dollars(value) {
-        Reading::Stated(cost) => put(slot, cost),
+        Reading::Stated(cost) => return put(slot, cost),
         Reading::Invalid => oddities.insert(Oddity::CostInvalid),
         Reading::Absent => {}
     }
+    false
 }
 
-fn take_tokens_json(usage: &mut Usage, value: Value<'_>, oddities: &mut Oddities) {
-    let Value::Str(text) = value else { return };
+fn take_tokens_json(usage: &mut Usage, value: Value<'_>, oddities: &mut Oddities) -> bool {
+    let Value::Str(text) = value else { return false };
     let (stated, is_sound) = json::tokens(text);
     if !is_sound {
         oddities.insert(Oddity::TokensInvalid);
     }
     *usage = Usage { cost: usage.cost, ..stated };
+    true
 }
 
-fn take_cost_json(slot: &mut Option<NanoUsd>, value: Value<'_>, oddities: &mut Oddities) {
-    let Value::Str(text) = value else { return };
+fn take_cost_json(slot: &mut Option<NanoUsd>, value: Value<'_>, oddities: &mut Oddities) -> bool {
+    let Value::Str(text) = value else { return false };
     let (cost, is_sound) = json::dollars(text);
     if !is_sound {
         oddities.insert(Oddity::CostInvalid);
     }
-    if let Some(cost) = cost {
-        put(slot, cost);
-    }
+    cost.is_some_and(|cost| put(slot, cost))
 }
 
 /// The first that is stated stands, unless it is zero and a later one is not.
-fn put<T: Default + PartialEq>(slot: &mut Option<T>, stated: T) {
-    if slot.as_ref().is_none_or(|known| *known == T::default()) {
-        *slot = Some(stated);
+fn put<T: Default + PartialEq>(slot: &mut Option<T>, stated: T) -> bool {
+    let is_open = slot.as_ref().is_none_or(|known| *known == T::default());
+    // A zero after a zero says nothing new.
+    if !is_open || slot.is_some() && stated == T::default() {
+        return false;
     }
+    *slot = Some(stated);
+    true
 }

@@ -126,6 +126,11 @@ impl Client {
         self.expect_ok(path, answer)
     }
 
+    /// Whatever the answer is.
+    pub async fn look(&self, path: &str) -> Result<Answer, ClientError> {
+        self.send(Method::GET, path, Bytes::new()).await
+    }
+
     pub async fn delete(&self, path: &str) -> Result<Answer, ClientError> {
         self.send(Method::DELETE, path, Bytes::new()).await
     }

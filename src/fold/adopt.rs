@@ -14,6 +14,7 @@ use super::boundary::{self, Territory};
 use super::count::{self, Near};
 use super::names::{self, Names};
 use super::tree::{Forest, NONE};
+use super::why::WhySession;
 use crate::model::ids::{SessionId, SpanId};
 use crate::model::scopes::scope_traits;
 use crate::model::time::UnixNanos;
@@ -64,6 +65,7 @@ pub(super) fn adopt<'a>(forest: &Forest<'a>, territory: &mut Territory<'a>, name
         let found = going_on(courses, same.iter().map(|stray| moment(forest, stray.span)));
         for (stray, run) in same.iter().zip(found) {
             territory.owner[stray.span as usize] = run;
+            territory.adopted.push((stray.span, stray.session.is_some()));
         }
     }
 }
@@ -86,6 +88,7 @@ fn house<'a>(forest: &Forest<'a>, territory: &Territory<'a>, names: &mut [Names<
     };
     for (run, session) in homeless.into_iter().zip(sessions) {
         names[run].session = session;
+        names[run].why_session = WhySession::GoingOn;
     }
 }
 

@@ -47,6 +47,7 @@ struct Counted<'a> {
     has_failed: bool,
 }
 
+/// With the folded, for each seed the place of its run.
 pub(super) fn assemble<'a>(
     trace: TraceId,
     forest: &Forest<'a>,
@@ -55,7 +56,7 @@ pub(super) fn assemble<'a>(
     shares: &[Share],
     merged: &'a [Merged],
     rules: &Rules<'_>,
-) -> Folded {
+) -> (Folded, Vec<usize>) {
     let (mut tallies, mut counted) = tally(forest, territory, shares);
     add_reported(forest, territory, merged, &mut tallies, &mut counted);
     let mut models = models(counted, territory.seeds.len());
@@ -101,7 +102,7 @@ pub(super) fn assemble<'a>(
     let is_real = |span: &usize| forest.report(*span as u32).is_none_or(|placed| !placed.is_spanless());
     let verdicts = (0..forest.len()).filter(is_real).map(|span| verdict(forest, territory, shares, &place, span)).collect();
     let records = records(forest, shares, merged, &place);
-    Folded { runs: runs.into_iter().map(|(_, run)| run).collect(), verdicts, records }
+    (Folded { runs: runs.into_iter().map(|(_, run)| run).collect(), verdicts, records }, place)
 }
 
 /// The number a run is shown by: what was given to the SDK, else what its key gives.
@@ -132,7 +133,7 @@ fn add_reported<'a>(
             one.add_to(&mut tallies[at].usage);
             counted.push(one);
         }
-        for &record in &merged.left_out {
+        for &(record, _) in &merged.left_out {
             let told = &placed.report.calls[record];
             tallies[at].suppressed.add_call(&told.usage, Some(Cost::emitted(told.usage.cost.unwrap_or_default())));
         }
@@ -190,8 +191,8 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
                 counted_call.add_to(&mut tally.usage);
                 counted.push(counted_call);
             }
-            Share::LeftOut(cost) => tally.suppressed.add_call(usage, Some(Cost::emitted(cost))),
-            Share::Silent => {}
+            Share::LeftOut(cost, _) => tally.suppressed.add_call(usage, Some(Cost::emitted(cost))),
+            Share::Silent(_) => {}
         }
     }
     (tallies, counted)

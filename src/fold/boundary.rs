@@ -26,6 +26,7 @@ use super::count::{self, Near as Calls};
 use super::lost;
 use super::names;
 use super::tree::{Forest, NONE};
+use super::why::{WhyNoRun, WhyRun};
 use crate::model::facts::{SpanFact, SpanKind};
 use crate::model::ids::SessionId;
 use crate::model::scopes::scope_traits;
@@ -35,9 +36,12 @@ pub(super) struct Territory<'a> {
     pub seeds: Vec<Seed<'a>>,
     /// Index into `seeds`, or [`NONE`] for an orphan.
     pub owner: Vec<u32>,
-    /// What each span is to the boundary, and the sessions that were found for runs below them, ordered.
-    roles: Vec<Role>,
+    /// What each span is to the boundary, and the sessions that were found for runs below them, ordered. Without roles the trace is one run,
+    /// or none.
+    pub roles: Vec<Role>,
     given: Vec<(u32, &'a SessionId)>,
+    /// The calls that `adopt` found a run for, and whether a session is in effect for them.
+    pub adopted: Vec<(u32, bool)>,
 }
 
 pub(super) struct Seed<'a> {
@@ -47,16 +51,17 @@ pub(super) struct Seed<'a> {
     pub enclosing: u32,
     /// A session that was found for this run below its span, where that is the reason for it to be a run.
     pub session: Option<&'a SessionId>,
+    pub why: WhyRun,
 }
 
 /// What a span is to the boundary of runs, as its own tree tells it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    Inner,
+    Inner(WhyNoRun),
     /// A run wherever it hangs.
-    Run,
+    Run(WhyRun),
     /// A run, unless its tree is lost and turns out to lie inside another run.
-    Topmost,
+    Topmost(WhyRun),
 }
 
 /// Finds the runs, and hangs lost tops from the runs that they lie in.
@@ -77,9 +82,9 @@ pub(super) fn find_runs<'a>(forest: &mut Forest<'a>) -> Territory<'a> {
 /// Makes runs of further spans.
 pub(super) fn found<'a>(forest: &Forest<'a>, territory: &mut Territory<'a>, founders: &BTreeSet<u32>) {
     let (mut roles, given) = (std::mem::take(&mut territory.roles), std::mem::take(&mut territory.given));
-    roles.resize(forest.len(), Role::Inner);
+    roles.resize(forest.len(), Role::Inner(WhyNoRun::Ordinary));
     for &span in founders {
-        roles[span as usize] = Role::Run;
+        roles[span as usize] = Role::Run(WhyRun::HoldsSession);
     }
     *territory = occupy(forest, roles, given);
 }
@@ -105,20 +110,24 @@ fn agent_roles(forest: &Forest<'_>, introducer: &[u32], kind: &[SpanKind]) -> Ve
     let role = |span: u32| {
         let near = near[span as usize];
         if forest.report(span).is_some() {
-            return Role::Run;
+            return Role::Run(WhyRun::Reported);
         }
         match kind[span as usize] {
             SpanKind::Agent if near.agent == NONE => {
                 if names_run(forest, span) {
-                    Role::Run
+                    Role::Run(WhyRun::Outermost)
                 } else {
-                    Role::Topmost
+                    Role::Topmost(WhyRun::Outermost)
                 }
             }
             SpanKind::Agent => nested_role(forest, introducer, span, near.agent),
-            SpanKind::Workflow if near.agent != NONE || has_agent_below[span as usize] => Role::Inner,
-            SpanKind::Workflow if !near.has_workflow_above || changes_session(forest, introducer, span) => Role::Topmost,
-            _ => Role::Inner,
+            SpanKind::Workflow if near.agent != NONE || has_agent_below[span as usize] => {
+                let is_unnamed = forest.fact(span).kind == SpanKind::Agent;
+                Role::Inner(if is_unnamed { WhyNoRun::AboveNamed } else { WhyNoRun::BesideAgents })
+            }
+            SpanKind::Workflow if !near.has_workflow_above || changes_session(forest, introducer, span) => Role::Topmost(WhyRun::Workflow),
+            SpanKind::Workflow => Role::Inner(WhyNoRun::InWorkflow),
+            _ => Role::Inner(WhyNoRun::Ordinary),
         }
     };
     (0..forest.len() as u32).map(role).collect()
@@ -146,15 +155,18 @@ fn names_run(forest: &Forest<'_>, span: u32) -> bool {
 fn nested_role(forest: &Forest<'_>, introducer: &[u32], span: u32, above: u32) -> Role {
     let (fact, outer) = (forest.fact(span), forest.fact(above));
     if is_of_sdk(fact) || is_of_sdk(outer) {
-        return if names_run(forest, span) { Role::Run } else { Role::Inner };
+        return if names_run(forest, span) { Role::Run(WhyRun::NamesItself) } else { Role::Inner(WhyNoRun::InSdkRun) };
     }
     let is_same_run = fact.run_id().is_none_or(|run_id| outer.run_id() == Some(run_id));
     let is_same_agent = names::agent_of(fact) == names::agent_of(outer);
     if forest.parent(span) == Some(above) && is_same_agent && is_same_run && !changes_session(forest, introducer, span) {
         // One execution that two layers tell of.
-        return Role::Inner;
+        return Role::Inner(WhyNoRun::SameExecution);
     }
-    if names_run(forest, span) || is_other_agent(fact, outer) { Role::Run } else { Role::Inner }
+    if names_run(forest, span) {
+        return Role::Run(WhyRun::NamesItself);
+    }
+    if is_other_agent(fact, outer) { Role::Run(WhyRun::OtherAgent) } else { Role::Inner(WhyNoRun::NamesNothing) }
 }
 
 /// Whether an agent span names another agent than the one that it lies in; the SDK's own spans are never read by their names.
@@ -201,12 +213,12 @@ fn add_leftovers<'a>(forest: &Forest<'a>, introducer: &[u32], roles: &mut [Role]
         let session = forest.session[first as usize];
         let is_same = tree.iter().all(|&(_, by)| forest.session[by as usize] == session);
         if tree.len() > 1 && is_same && introducer[top as usize] == NONE {
-            roles[top as usize] = Role::Run;
+            roles[top as usize] = Role::Run(WhyRun::HoldsCalls);
             given.extend(session.map(|session| (top, session)));
             continue;
         }
         for &(_, by) in tree {
-            roles[by as usize] = Role::Run;
+            roles[by as usize] = Role::Run(WhyRun::BringsSession);
         }
     }
     given
@@ -217,7 +229,7 @@ fn leftover_calls(forest: &Forest<'_>, introducer: &[u32], roles: &[Role]) -> Ve
     let mut is_covered = vec![false; forest.len()];
     let mut calls = Vec::new();
     for &span in &forest.order {
-        let is_run = roles[span as usize] != Role::Inner;
+        let is_run = roles[span as usize].why().is_some();
         let covered = is_run || forest.parent(span).is_some_and(|parent| is_covered[parent as usize]);
         is_covered[span as usize] = covered;
         if !covered && introducer[span as usize] != NONE && count::is_positive(forest.fact(span)) && forest.is_rooted(span) {
@@ -239,14 +251,12 @@ fn occupy<'a>(forest: &Forest<'a>, roles: Vec<Role>, given: Vec<(u32, &'a Sessio
     for &span in &forest.order {
         let enclosing = forest.parent(span).map_or(NONE, |parent| owner[parent as usize]);
         owner[span as usize] = enclosing;
-        if roles[span as usize] == Role::Inner {
-            continue;
-        }
+        let Some(why) = roles[span as usize].why() else { continue };
         let session = given.binary_search_by_key(&span, |&(run, _)| run).ok().map(|at| given[at].1);
         owner[span as usize] = seeds.len() as u32;
-        seeds.push(Seed { span, enclosing, session });
+        seeds.push(Seed { span, enclosing, session, why });
     }
-    Territory { seeds, owner, roles, given }
+    Territory { seeds, owner, roles, given, adopted: Vec::new() }
 }
 
 fn names_several(forest: &Forest<'_>) -> bool {
@@ -257,8 +267,11 @@ fn names_several(forest: &Forest<'_>) -> bool {
 
 fn without_agents<'a>(forest: &mut Forest<'a>, introducer: &[u32]) -> Territory<'a> {
     if names_several(forest) {
-        let brings_in = |span: usize| if introducer[span] == span as u32 { Role::Run } else { Role::Inner };
-        let mut roles: Vec<Role> = (0..forest.len()).map(brings_in).collect();
+        let role = |span: usize| {
+            let brings_in = introducer[span] == span as u32;
+            if brings_in { Role::Run(WhyRun::BringsSession) } else { Role::Inner(WhyNoRun::Ordinary) }
+        };
+        let mut roles: Vec<Role> = (0..forest.len()).map(role).collect();
         let links = lost::settle(forest, &mut roles);
         forest.graft(&links);
         // Where they lie now, what a framework made up may not hold.
@@ -267,7 +280,7 @@ fn without_agents<'a>(forest: &mut Forest<'a>, introducer: &[u32]) -> Territory<
         }
     }
     let Some(session) = forest.session.iter().copied().flatten().next() else {
-        return Territory { seeds: Vec::new(), owner: vec![NONE; forest.len()], roles: Vec::new(), given: Vec::new() };
+        return Territory::plain(Vec::new(), vec![NONE; forest.len()]);
     };
     let root = forest.tops().filter(|&top| forest.is_rooted(top)).min_by_key(|&top| forest.rank(top));
     if let Some(root) = root {
@@ -276,6 +289,27 @@ fn without_agents<'a>(forest: &mut Forest<'a>, introducer: &[u32]) -> Territory<
         let links: Vec<(u32, u32)> = forest.tops().filter(is_loose).map(|top| (top, root)).collect();
         forest.graft(&links);
     }
-    let seed = Seed { span: root.unwrap_or(NONE), enclosing: NONE, session: Some(session) };
-    Territory { seeds: vec![seed], owner: vec![0; forest.len()], roles: Vec::new(), given: Vec::new() }
+    let why = if root.is_some() { WhyRun::Root } else { WhyRun::Provisional };
+    let seed = Seed { span: root.unwrap_or(NONE), enclosing: NONE, session: Some(session), why };
+    Territory::plain(vec![seed], vec![0; forest.len()])
+}
+
+// === impl Territory ===
+
+impl<'a> Territory<'a> {
+    fn plain(seeds: Vec<Seed<'a>>, owner: Vec<u32>) -> Self {
+        Self { seeds, owner, roles: Vec::new(), given: Vec::new(), adopted: Vec::new() }
+    }
+}
+
+// === impl Role ===
+
+impl Role {
+    /// Why the span is a run, if it is one.
+    pub fn why(self) -> Option<WhyRun> {
+        match self {
+            Self::Run(why) | Self::Topmost(why) => Some(why),
+            Self::Inner(_) => None,
+        }
+    }
 }

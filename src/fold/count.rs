@@ -17,6 +17,7 @@ use super::Rules;
 use super::duplicates::{self, Duplicate};
 use super::tree::{Forest, NONE};
 use super::twins;
+use super::why::{Handed, WhyNot};
 use crate::model::facts::{SpanFact, SpanKind};
 use crate::model::scopes::scope_traits;
 use crate::model::usage::{Call, Cost, NanoUsd, Usage};
@@ -24,12 +25,12 @@ use crate::model::usage::{Call, Cost, NanoUsd, Usage};
 /// What becomes of the claim of one span.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Share {
-    /// The span claims nothing.
-    Silent,
+    /// The span claims nothing, or nothing that is not told better elsewhere.
+    Silent(WhyNot),
     /// It counts; `None` is an unknown cost.
     Counts(Option<Cost>),
     /// Others tell of the same; the cost is what it stated and handed to nobody.
-    LeftOut(NanoUsd),
+    LeftOut(NanoUsd, WhyNot),
 }
 
 /// What tells of calls above and below each span.
@@ -46,7 +47,7 @@ const USAGE_ABOVE: u8 = 8;
 
 /// Decides on the claim of every span.
 pub(super) fn share(forest: &mut Forest<'_>, rules: &Rules<'_>) -> Vec<Share> {
-    let mut shares = vec![Share::Silent; forest.len()];
+    let mut shares = vec![Share::Silent(WhyNot::NoCall); forest.len()];
     if !forest.facts.iter().any(|fact| fact.call.is_some()) {
         return shares;
     }
@@ -54,11 +55,11 @@ pub(super) fn share(forest: &mut Forest<'_>, rules: &Rules<'_>) -> Vec<Share> {
     let mut stated: Vec<Option<NanoUsd>> = forest.facts.iter().map(|fact| usage(fact).and_then(stated_cost)).collect();
     for (span, share) in shares.iter_mut().enumerate() {
         let (fact, span) = (forest.facts[span], span as u32);
-        if counts(fact, &near, span) {
-            *share = Share::Counts(None);
-        } else if fact.call.is_some() && (fact.kind.is_model() || is_positive(fact)) {
-            *share = Share::LeftOut(NanoUsd(0));
-        }
+        *share = match standing(fact, &near, span) {
+            Ok(()) => Share::Counts(None),
+            Err(why) if fact.call.is_some() && (fact.kind.is_model() || is_positive(fact)) => Share::LeftOut(NanoUsd(0), why),
+            Err(why) => Share::Silent(why),
+        };
     }
     let mut duplicates = duplicates::find(forest);
     let mut dropped: Vec<u32> = duplicates.iter().map(|duplicate| duplicate.dropped).collect();
@@ -66,10 +67,14 @@ pub(super) fn share(forest: &mut Forest<'_>, rules: &Rules<'_>) -> Vec<Share> {
     let is_open = |span: u32| matches!(shares[span as usize], Share::Counts(_)) && dropped.binary_search(&span).is_err();
     let twins = twins::find(forest, is_open);
     duplicates.extend(twins);
-    for Duplicate { dropped, kept } in duplicates {
-        shares[dropped as usize] = Share::LeftOut(NanoUsd(0));
+    for Duplicate { dropped, kept, why } in duplicates {
+        shares[dropped as usize] = Share::LeftOut(NanoUsd(0), why);
+        forest.told_by.insert(dropped, kept);
         if stated[kept as usize].is_none() {
             stated[kept as usize] = stated[dropped as usize].take();
+            if stated[kept as usize].is_some() {
+                forest.handed.push(Handed::cost(dropped, kept));
+            }
         }
         hand_parts(forest, dropped, kept);
     }
@@ -77,8 +82,8 @@ pub(super) fn share(forest: &mut Forest<'_>, rules: &Rules<'_>) -> Vec<Share> {
     hand_parts_down(forest, &shares);
     for (span, share) in shares.iter_mut().enumerate() {
         *share = match *share {
-            Share::Silent => Share::Silent,
-            Share::LeftOut(_) => Share::LeftOut(stated[span].unwrap_or_default()),
+            Share::Silent(why) => Share::Silent(why),
+            Share::LeftOut(_, why) => Share::LeftOut(stated[span].unwrap_or_default(), why),
             Share::Counts(_) => Share::Counts(stated[span].map(Cost::emitted).or_else(|| price(forest, rules, span))),
         };
     }
@@ -92,16 +97,22 @@ pub(super) fn is_positive(fact: &SpanFact) -> bool {
 
 /// Whether a span's claim counts, echoes, wrappers and twins aside.
 pub(super) fn counts(fact: &SpanFact, near: &Near, span: u32) -> bool {
+    standing(fact, near, span).is_ok()
+}
+
+/// The same, with why it does not.
+fn standing(fact: &SpanFact, near: &Near, span: u32) -> Result<(), WhyNot> {
     if fact.call.is_none() {
-        return false;
+        return Err(WhyNot::NoCall);
     }
     let near = near.0[span as usize];
-    match (fact.kind.is_model(), is_positive(fact)) {
-        (true, true) => near & USAGE_BELOW == 0,
-        (true, false) => near & (MODEL_BELOW | USAGE_ABOVE) == 0,
-        (false, true) => near & ANY_BELOW == 0 || scope_traits(&fact.scope).container_usage_is_own,
-        (false, false) => false,
-    }
+    let (counts, why) = match (fact.kind.is_model(), is_positive(fact)) {
+        (true, true) => (near & USAGE_BELOW == 0, WhyNot::CallsBelow),
+        (true, false) => (near & (MODEL_BELOW | USAGE_ABOVE) == 0, WhyNot::ToldNear),
+        (false, true) => (near & ANY_BELOW == 0 || scope_traits(&fact.scope).container_usage_is_own, WhyNot::SumOfBelow),
+        (false, false) => (false, WhyNot::NothingUsed),
+    };
+    if counts { Ok(()) } else { Err(why) }
 }
 
 /// Gives the span that stands for a call the parts of its tokens that only the other one tells.
@@ -119,6 +130,7 @@ fn hand_parts(forest: &mut Forest<'_>, from: u32, to: u32) {
     };
     if mended != known {
         forest.mended.insert(to, mended);
+        forest.handed.push(Handed::parts(from, to));
     }
 }
 
@@ -142,9 +154,9 @@ fn price(forest: &Forest<'_>, rules: &Rules<'_>, span: usize) -> Option<Cost> {
 }
 
 /// Hands the costs of model spans that were left out to the calls below them.
-fn hand_down(forest: &Forest<'_>, shares: &[Share], stated: &mut [Option<NanoUsd>]) {
+fn hand_down(forest: &mut Forest<'_>, shares: &[Share], stated: &mut [Option<NanoUsd>]) {
     let is_giver = |span: usize| {
-        let is_left_out = matches!(shares[span], Share::LeftOut(_)) && forest.facts[span].kind.is_model();
+        let is_left_out = matches!(shares[span], Share::LeftOut(..)) && forest.facts[span].kind.is_model();
         is_left_out && stated[span].is_some_and(|cost| cost.0 > 0)
     };
     let givers: Vec<bool> = (0..forest.len()).map(is_giver).collect();
@@ -176,6 +188,7 @@ fn hand_down(forest: &Forest<'_>, shares: &[Share], stated: &mut [Option<NanoUsd
     for same in takers.chunk_by(|a, b| a.0 == b.0) {
         let cost = stated[same[0].0 as usize].take().unwrap_or_default();
         split(forest, cost, same, stated);
+        forest.handed.extend(same.iter().map(|&(from, to)| Handed::cost(from, to)));
     }
 }
 
@@ -186,7 +199,7 @@ fn hand_parts_down(forest: &mut Forest<'_>, shares: &[Share]) {
         parts.is_some_and(|parts| parts.iter().flatten().any(|&part| part > 0))
     };
     let is_giver =
-        |span: &u32| matches!(shares[*span as usize], Share::LeftOut(_)) && forest.fact(*span).kind.is_model() && tells_parts(*span);
+        |span: &u32| matches!(shares[*span as usize], Share::LeftOut(..)) && forest.fact(*span).kind.is_model() && tells_parts(*span);
     let givers: Vec<u32> = (0..forest.len() as u32).filter(is_giver).collect();
     if givers.is_empty() {
         return;
@@ -224,12 +237,43 @@ fn split(forest: &Forest<'_>, cost: NanoUsd, takers: &[(u32, u32)], stated: &mut
     }
 }
 
+/// For each span one that counts below it and that it may repeat: for containers anything, for model spans a model span with no tool, agent
+/// or workflow between. [`NONE`] where there is none. For whoever asks why; what counts says [`Near`].
+pub(super) fn tellers(forest: &Forest<'_>, shares: &[Share]) -> Vec<u32> {
+    let mut any = vec![NONE; forest.len()];
+    let mut model = vec![NONE; forest.len()];
+    for &span in forest.order.iter().rev() {
+        let Some(parent) = forest.parent(span) else { continue };
+        let fact = forest.fact(span);
+        let counts = matches!(shares[span as usize], Share::Counts(_)) && is_positive(fact);
+        let own = if counts { span } else { any[span as usize] };
+        if any[parent as usize] == NONE {
+            any[parent as usize] = own;
+        }
+        let own_model = match (counts && fact.kind.is_model(), ends(fact)) {
+            (true, _) => span,
+            (false, true) => NONE,
+            (false, false) => model[span as usize],
+        };
+        if model[parent as usize] == NONE && forest.own_parent(span).is_some() {
+            model[parent as usize] = own_model;
+        }
+    }
+    let of = |span: usize| if forest.facts[span].kind.is_model() { model[span] } else { any[span] };
+    (0..forest.len()).map(of).collect()
+}
+
+/// What is above such a span asks nothing of the models below it.
+fn ends(fact: &SpanFact) -> bool {
+    matches!(fact.kind, SpanKind::Tool | SpanKind::Agent | SpanKind::Workflow)
+}
+
 // === impl Near ===
 
 impl Near {
     /// What is above and below each span, by what the spans hang from now.
     pub(super) fn of(forest: &Forest<'_>) -> Self {
-        let ends = |span: u32| matches!(forest.fact(span).kind, SpanKind::Tool | SpanKind::Agent | SpanKind::Workflow);
+        let ends = |span: u32| ends(forest.fact(span));
         let mut near = vec![0_u8; forest.len()];
         for &span in forest.order.iter().rev() {
             let Some(parent) = forest.parent(span) else { continue };

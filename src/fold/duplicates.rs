@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 
 use super::tree::Forest;
+use super::why::WhyNot;
 use crate::model::facts::{SpanFact, SpanKind, SpanStatus};
 use crate::model::scopes::scope_traits;
 use crate::model::time::{Nanos, UnixNanos};
@@ -30,6 +31,7 @@ pub(super) struct Duplicate {
     pub dropped: u32,
     /// The span that stands for the call.
     pub kept: u32,
+    pub why: WhyNot,
 }
 
 /// A stretch of time of a span: from, until, the span.
@@ -83,7 +85,7 @@ fn find_echoes(forest: &Forest<'_>, same: &[u32], duplicates: &mut Vec<Duplicate
         }
     }
     let pairs = match_inside(echoes, siblings);
-    duplicates.extend(pairs.into_iter().map(|(dropped, kept)| Duplicate { dropped, kept }));
+    duplicates.extend(pairs.into_iter().map(|(dropped, kept)| Duplicate { dropped, kept, why: WhyNot::Echo }));
 }
 
 fn find_wrappers(forest: &Forest<'_>, same: impl Iterator<Item = u32>, duplicates: &mut Vec<Duplicate>) {
@@ -109,12 +111,12 @@ fn find_wrappers(forest: &Forest<'_>, same: impl Iterator<Item = u32>, duplicate
     }
     for (start, end, dropped) in wrappers {
         if let Ok(pair) = paired.binary_search_by_key(&dropped, |&(_, wrapper)| wrapper) {
-            duplicates.push(Duplicate { dropped, kept: paired[pair].0 });
+            duplicates.push(Duplicate { dropped, kept: paired[pair].0, why: WhyNot::Wrapper });
             continue;
         }
         let next = calls.partition_point(|call| call.0 < start);
         if let Some(&(_, _, kept)) = ends_first.get(next).filter(|call| call.1 <= end) {
-            duplicates.push(Duplicate { dropped, kept });
+            duplicates.push(Duplicate { dropped, kept, why: WhyNot::Wrapper });
         }
     }
 }

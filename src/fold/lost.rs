@@ -10,6 +10,7 @@ use std::collections::BinaryHeap;
 
 use super::boundary::{Role, is_other_agent};
 use super::tree::Forest;
+use super::why::WhyNoRun;
 use crate::model::facts::SpanKind;
 use crate::model::time::UnixNanos;
 
@@ -55,8 +56,8 @@ pub(super) fn settle(forest: &Forest<'_>, roles: &mut [Role]) -> Vec<(u32, u32)>
             }
             What::Open => {
                 let inside = link_of[forest.top[step.span as usize] as usize];
-                if roles[step.span as usize] == Role::Topmost && inside.is_some_and(|run| absorbs(forest, run, step.span)) {
-                    roles[step.span as usize] = Role::Inner;
+                if matches!(roles[step.span as usize], Role::Topmost(_)) && inside.is_some_and(|run| absorbs(forest, run, step.span)) {
+                    roles[step.span as usize] = Role::Inner(WhyNoRun::LiesInRun);
                     continue;
                 }
                 open.push((forest.rank(step.span), step.span));
@@ -74,7 +75,7 @@ fn absorbs(forest: &Forest<'_>, run: u32, topmost: u32) -> bool {
 fn steps(forest: &Forest<'_>, roles: &[Role], lost: &[u32]) -> Vec<Step> {
     let rank = |span: u32| (forest.start[span as usize], forest.fact(span).span.to_u64());
     let mut steps: Vec<Step> = lost.iter().map(|&top| Step { at: rank(top), what: What::Place, span: top }).collect();
-    for span in (0..forest.len() as u32).filter(|&span| roles[span as usize] != Role::Inner) {
+    for span in (0..forest.len() as u32).filter(|&span| roles[span as usize].why().is_some()) {
         let started = (forest.start[span as usize], 0);
         let at = if forest.is_rooted(span) { started } else { started.max(rank(forest.top[span as usize])) };
         steps.push(Step { at, what: What::Open, span });

@@ -19,6 +19,7 @@ use super::boundary::Territory;
 use super::count::Share;
 use super::placed::Placed;
 use super::tree::{Forest, NONE};
+use super::why::WhyNot;
 use crate::model::Str;
 use crate::model::report::{Report, ReportedCall};
 use crate::model::usage::{Call, CallKey, Cost, NanoUsd};
@@ -32,7 +33,7 @@ pub(super) struct Merged {
     /// Calls of no span, each with the place of its record in the report.
     pub calls: Vec<(usize, Call, Option<Cost>)>,
     /// Records that tell of a call which others tell of, and no span does.
-    pub left_out: Vec<usize>,
+    pub left_out: Vec<(usize, WhyNot)>,
     /// Spans whose call the report knows by another name: the record.
     pub known_as: Vec<(u32, usize)>,
 }
@@ -78,7 +79,7 @@ fn merge(placed: &Placed<'_>, forest: &Forest<'_>, told: &Told, spans: &[u32], s
         match same_tokens.and_then(|other| reported.remove(&other)) {
             Some(records) => pairs.push((records, calls)),
             // Not in this run's report, so in another's.
-            None if told.0.contains(&key) => calls.iter().for_each(|&(span, cost)| leave_out(shares, span, cost)),
+            None if told.0.contains(&key) => calls.iter().for_each(|&(span, cost)| leave_out(shares, span, cost, WhyNot::OtherReport)),
             None => {}
         }
     }
@@ -119,16 +120,16 @@ fn stand(report: &Report, mut records: Vec<usize>, mut calls: Vec<Spanned>, shar
         shares[span as usize] = Share::Counts(stated(record).map(Cost::emitted).or(cost));
         merged.known_as.push((span, record));
     }
-    rest_of_calls.into_iter().for_each(|(span, cost)| leave_out(shares, span, cost));
-    merged.left_out.extend(rest_of_records);
+    rest_of_calls.into_iter().for_each(|(span, cost)| leave_out(shares, span, cost, WhyNot::ReportTellsFewer));
+    merged.left_out.extend(rest_of_records.into_iter().map(|record| (record, WhyNot::SpansTellFewer)));
 }
 
 /// Calls with tokens or a cost by key. Of providers' and frameworks' records of a call the more numerous stand, the others are left out.
-fn stated_calls(report: &Report, left_out: &mut Vec<usize>) -> BTreeMap<CallKey, Vec<usize>> {
+fn stated_calls(report: &Report, left_out: &mut Vec<(usize, WhyNot)>) -> BTreeMap<CallKey, Vec<usize>> {
     let mut calls: BTreeMap<CallKey, [Vec<usize>; 2]> = BTreeMap::new();
     for (record, told) in report.calls.iter().enumerate() {
         if told.is_found {
-            left_out.push(record);
+            left_out.push((record, WhyNot::OtherRun));
         } else if told.usage.is_positive() {
             calls.entry(key(told)).or_default()[usize::from(told.is_framework)].push(record);
         }
@@ -139,7 +140,7 @@ fn stated_calls(report: &Report, left_out: &mut Vec<usize>) -> BTreeMap<CallKey,
     let mut stated = BTreeMap::new();
     for (key, both) in calls {
         let (standing, rest) = larger(both);
-        left_out.extend(rest);
+        left_out.extend(rest.into_iter().map(|record| (record, WhyNot::RecordedTwice)));
         stated.insert(key, standing);
     }
     stated
@@ -164,7 +165,7 @@ fn settle_empty_calls(report: &Report, forest: &Forest<'_>, spans: &[u32], share
     for &span in spans {
         let is_empty = forest.fact(span).call.as_deref().is_some_and(|call| !call.usage.is_positive());
         if is_empty && matches!(shares[span as usize], Share::Counts(_)) {
-            shares[span as usize] = Share::Silent;
+            shares[span as usize] = Share::Silent(WhyNot::ReportCounts);
         }
     }
     let is_empty = |told: &ReportedCall| !told.usage.is_positive() && !told.is_framework && !told.is_found;
@@ -173,8 +174,8 @@ fn settle_empty_calls(report: &Report, forest: &Forest<'_>, spans: &[u32], share
     }
 }
 
-fn leave_out(shares: &mut [Share], span: u32, cost: Option<Cost>) {
-    shares[span as usize] = Share::LeftOut(cost.map_or(NanoUsd(0), |cost| cost.amount));
+fn leave_out(shares: &mut [Share], span: u32, cost: Option<Cost>, why: WhyNot) {
+    shares[span as usize] = Share::LeftOut(cost.map_or(NanoUsd(0), |cost| cost.amount), why);
 }
 
 /// A stated zero with tokens is not a price.

@@ -21,6 +21,7 @@ mod boundary;
 mod count;
 mod decided;
 mod duplicates;
+mod explain;
 mod lost;
 mod merge;
 mod names;
@@ -30,8 +31,11 @@ mod set;
 mod tests;
 mod tree;
 mod twins;
+mod why;
 
 pub use self::decided::Decided;
+pub use self::explain::{Counting, Explained, RecordReason, RunReason, SpanReason, explain};
+pub use self::why::{WhyCost, WhyNoRun, WhyNot, WhyOwner, WhyRun, WhySession};
 use crate::model::facts::SpanFact;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::report::Report;
@@ -120,11 +124,29 @@ pub struct Folded {
 /// Computes the runs of a trace from all of its facts and from the reports that belong to it.
 pub fn fold(trace: TraceId, facts: &TraceFacts, reports: &[&Report], rules: &Rules<'_>) -> Folded {
     let placed = placed::place(facts, reports);
-    let mut forest = tree::Forest::plant(facts, &placed);
-    let mut territory = boundary::find_runs(&mut forest);
-    let mut names = names::name_runs(&forest, &territory);
-    adopt::adopt(&forest, &mut territory, &mut names);
-    let mut shares = count::share(&mut forest, rules);
-    let merged = merge::merge_all(&forest, &territory, &mut shares, rules);
-    assemble::assemble(trace, &forest, &territory, names, &shares, &merged, rules)
+    let work = Work::decide(facts, &placed, rules);
+    assemble::assemble(trace, &work.forest, &work.territory, work.names, &work.shares, &work.merged, rules).0
+}
+
+/// Everything that was decided of a trace, before its runs are made of it.
+struct Work<'a> {
+    forest: tree::Forest<'a>,
+    territory: boundary::Territory<'a>,
+    names: Vec<names::Names<'a>>,
+    shares: Vec<count::Share>,
+    merged: Vec<merge::Merged>,
+}
+
+// === impl Work ===
+
+impl<'a> Work<'a> {
+    fn decide(facts: &'a TraceFacts, placed: &'a [placed::Placed<'a>], rules: &Rules<'_>) -> Self {
+        let mut forest = tree::Forest::plant(facts, placed);
+        let mut territory = boundary::find_runs(&mut forest);
+        let mut names = names::name_runs(&forest, &territory);
+        adopt::adopt(&forest, &mut territory, &mut names);
+        let mut shares = count::share(&mut forest, rules);
+        let merged = merge::merge_all(&forest, &territory, &mut shares, rules);
+        Self { forest, territory, names, shares, merged }
+    }
 }

@@ -10,6 +10,7 @@
 
 use super::boundary::Territory;
 use super::tree::{Forest, NONE};
+use super::why::WhySession;
 use crate::model::Str;
 use crate::model::facts::{Labels, SpanFact, SpanKind};
 use crate::model::ids::SessionId;
@@ -23,6 +24,8 @@ pub(super) const WORKFLOW_DEFAULT: &str = "default";
 #[derive(Clone, Copy, Default)]
 pub(super) struct Names<'a> {
     pub session: Option<&'a SessionId>,
+    /// Means nothing without a session.
+    pub why_session: WhySession,
     pub agent: Option<&'a Str>,
     /// Where nobody names the agent, what its span is called.
     pub agent_of_span: Option<&'a str>,
@@ -57,19 +60,22 @@ pub(super) fn name_runs<'a>(forest: &Forest<'a>, territory: &Territory<'a>) -> V
     if let Some(seed) = territory.seeds.first().filter(|seed| seed.span == NONE) {
         // A provisional run stands on no span and encloses no other run.
         names[0] = Names::default().or_found(&found[0]);
-        names[0].session = seed.session;
+        (names[0].session, names[0].why_session) = (seed.session, WhySession::OfTrace);
         return names;
     }
     let mut in_effect = vec![Names::default(); forest.len()];
     for &span in &forest.order {
-        let above = forest.parent(span).map_or_else(Names::default, |parent| in_effect[parent as usize]);
+        let mut above = forest.parent(span).map_or_else(Names::default, |parent| in_effect[parent as usize]);
+        above.why_session = WhySession::Above;
         let mut own = forest.fact(span).labels.as_deref().map_or_else(Names::default, Names::of);
         own.session = forest.session[span as usize];
         let mut here = own.or(&above);
         if let Some(run) = run_of(territory, span) {
             here.agent = own.agent;
             let named_by_span = span_name_of(forest.fact(span));
-            here.session = here.session.or(territory.seeds[run].session);
+            if here.session.is_none() {
+                (here.session, here.why_session) = (territory.seeds[run].session, WhySession::Found);
+            }
             here = here.or_found(&found[run]);
             here.agent_of_span = named_by_span.filter(|_| here.agent.is_none());
             if let Some(start) = forest.report(span).and_then(|placed| placed.report.start.as_ref()) {
@@ -131,6 +137,7 @@ impl<'a> Names<'a> {
     fn of(labels: &'a Labels) -> Self {
         Self {
             session: labels.session.as_ref(),
+            why_session: WhySession::Itself,
             agent: labels.agent.as_ref(),
             agent_of_span: None,
             workflow: labels.workflow.as_ref(),
@@ -143,6 +150,7 @@ impl<'a> Names<'a> {
     fn reported(start: &'a Start) -> Self {
         Self {
             session: start.session.as_ref(),
+            why_session: WhySession::Reported,
             agent: Some(&start.agent).filter(|agent| !agent.is_empty()),
             agent_of_span: None,
             workflow: Some(&start.workflow),
@@ -154,6 +162,7 @@ impl<'a> Names<'a> {
     fn or(self, other: &Self) -> Self {
         Self {
             session: self.session.or(other.session),
+            why_session: if self.session.is_some() { self.why_session } else { other.why_session },
             agent: self.agent.or(other.agent),
             agent_of_span: None,
             workflow: self.workflow.or(other.workflow),
@@ -165,6 +174,7 @@ impl<'a> Names<'a> {
     fn or_found(self, found: &Found<'a>) -> Self {
         self.or(&Self {
             session: found.session.get(),
+            why_session: WhySession::Found,
             agent: found.agent.get(),
             agent_of_span: None,
             workflow: found.workflow.get(),

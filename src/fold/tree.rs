@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::TraceFacts;
 use super::placed::Placed;
+use super::why::Handed;
 use crate::model::facts::SpanFact;
 use crate::model::ids::{SessionId, SpanId};
 use crate::model::time::UnixNanos;
@@ -37,6 +38,10 @@ pub(super) struct Forest<'a> {
     pub reports: Vec<(u32, &'a Placed<'a>)>,
     /// Usage of which a span knows less than another that tells of the same call; few spans have one.
     pub mended: BTreeMap<u32, Usage>,
+    /// What told of a call once more, and the span that stands for it.
+    pub told_by: BTreeMap<u32, u32>,
+    /// What spans that were left out gave to others.
+    pub handed: Vec<Handed>,
 }
 
 /// Who is above whom.
@@ -81,7 +86,19 @@ impl<'a> Forest<'a> {
         let mut reports: Vec<(u32, &Placed<'_>)> = placed.iter().map(|placed| (find(&facts, placed.span), placed)).collect();
         reports.retain(|&(span, _)| span != NONE);
         reports.sort_unstable_by_key(|&(span, _)| span);
-        Self { facts, parent, order, top, session, start, is_truncated: set.n_refused() > 0, reports, mended: BTreeMap::new() }
+        Self {
+            facts,
+            parent,
+            order,
+            top,
+            session,
+            start,
+            is_truncated: set.n_refused() > 0,
+            reports,
+            mended: BTreeMap::new(),
+            told_by: BTreeMap::new(),
+            handed: Vec::new(),
+        }
     }
 
     pub fn len(&self) -> usize {

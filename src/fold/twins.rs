@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 
 use super::duplicates::{Duplicate, Stretch, match_inside};
 use super::tree::{Forest, Lineage, NONE};
+use super::why::WhyNot;
 use crate::model::ids::{SessionId, SpanId};
 use crate::model::scopes::scope_traits;
 use crate::model::time::UnixNanos;
@@ -33,7 +34,7 @@ pub(super) fn find(forest: &Forest<'_>, is_open: impl Fn(u32) -> bool) -> Vec<Du
     for same in calls.chunk_by(|&a, &b| response(a) == response(b)).filter(|same| response(same[0]) != 0) {
         // Best first.
         let others = same.iter().filter(|&&span| forest.fact(span).scope != forest.fact(same[0]).scope);
-        twins.extend(others.map(|&dropped| Duplicate { dropped, kept: same[0] }));
+        twins.extend(others.map(|&dropped| Duplicate { dropped, kept: same[0], why: WhyNot::SameAnswer }));
     }
     let mut dropped: Vec<u32> = twins.iter().map(|twin| twin.dropped).collect();
     dropped.sort_unstable();
@@ -79,7 +80,7 @@ fn find_in_time(forest: &Forest<'_>, same: &[u32], doubts: &Doubts, twins: &mut 
             let mut gone: Vec<u32> = pairs.iter().map(|&(dropped, _)| dropped).collect();
             gone.sort_unstable();
             others.retain(|stretch| gone.binary_search(&stretch.2).is_err());
-            twins.extend(pairs.into_iter().map(|(dropped, kept)| Duplicate { dropped, kept }));
+            twins.extend(pairs.into_iter().map(|(dropped, kept)| Duplicate { dropped, kept, why: WhyNot::SameTokens }));
         }
     }
 }

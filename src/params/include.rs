@@ -16,6 +16,8 @@ pub enum Include {
     Scores,
     /// Where it can be looked at in Tempo.
     Links,
+    /// Why a run comes to what it comes to.
+    Explain,
 }
 
 /// A set of [`Include`]s.
@@ -25,7 +27,7 @@ pub struct Includes(u8);
 // === impl Include ===
 
 impl Include {
-    pub const ALL: [Self; 6] = [Self::Usage, Self::Users, Self::Models, Self::Errors, Self::Scores, Self::Links];
+    pub const ALL: [Self; 7] = [Self::Usage, Self::Users, Self::Models, Self::Errors, Self::Scores, Self::Links, Self::Explain];
 
     /// The name in `include=`.
     pub fn as_str(self) -> &'static str {
@@ -36,6 +38,7 @@ impl Include {
             Self::Errors => "errors",
             Self::Scores => "scores",
             Self::Links => "links",
+            Self::Explain => "explain",
         }
     }
 }

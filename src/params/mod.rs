@@ -18,6 +18,7 @@ pub mod instant;
 pub mod links;
 pub mod pairs;
 pub mod path;
+pub mod run;
 pub mod runs;
 pub mod sessions;
 pub mod users;

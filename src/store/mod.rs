@@ -1,5 +1,6 @@
 //! Layer 4: the one write path, and the trait behind which it scales.
 
+pub mod explain;
 pub mod local;
 pub mod overview;
 pub mod raw;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use self::explain::{ExplainQuery, Explanation};
 use self::overview::Overview;
 use self::raw::RawSpans;
 use self::view::{RunQuery, RunView, TraceView};
@@ -57,6 +59,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// One run whole, by the number it is shown by. Blocks on disk.
     fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError>;
+
+    /// Why a run comes to what it comes to. Blocks on disk.
+    fn explain(&self, tenant: &Tenant, query: &ExplainQuery<'_>) -> Result<Option<Explanation>, StoreError>;
 
     /// The run that a pasted text means: its number, a trace id, a workflow id, or the first twelve or more characters of one of the
     /// first two. Blocks on disk.

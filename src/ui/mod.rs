@@ -45,12 +45,12 @@ use crate::model::ids::Tenant;
 use crate::model::status::ServerStatus;
 use crate::model::time::UnixNanos;
 use crate::params::explore::Grafana;
+use crate::store::raw::TraceSource;
 use crate::store::{Store, StoreError};
 
 pub use live::Hub;
 pub use metrics::UiMetrics;
 pub use routes::ROUTES;
-pub use source::TraceSource;
 
 use refusal::Refusal;
 

@@ -29,6 +29,7 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/sessions/", serve: || get(list::move_here) },
     Route { path: "/sessions/{*session_id}", serve: || get(session::show) },
     Route { path: "/runs/{run_id}", serve: || get(run::show) },
+    Route { path: "/runs/{run_id}/explain", serve: || get(run::explain::show) },
     Route { path: "/traces/{trace_id}", serve: || get(trace::show) },
     Route { path: "/status", serve: || get(status::show) },
     Route { path: "/login", serve: || get(login::show).post(login::enter) },

@@ -151,6 +151,12 @@ fn age(at: UnixNanos, now: UnixNanos) -> Option<String> {
     }
 }
 
+/// The beginning of a sentence.
+pub(super) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
 /// A name that somebody else chose: set apart, so that its direction turns nothing around it.
 pub(super) fn name(name: &str) -> Markup {
     html! { bdi { (visible(name)) } }

@@ -12,6 +12,7 @@ use sessionfold::model::run::{Run, RunStatus};
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::{Nanos, UnixNanos};
 use sessionfold::model::usage::{ModelUsage, NanoUsd, UsageTotal};
+use sessionfold::store::explain::{ExplainQuery, Explanation};
 use sessionfold::store::overview::Overview;
 use sessionfold::store::raw::RawSpans;
 use sessionfold::store::view::{RunQuery, RunView, TraceView};
@@ -202,6 +203,10 @@ impl Store for Double {
         self.check()?;
         let runs = self.runs.lock().unwrap();
         Ok(runs.iter().find(|(owner, run)| owner == tenant && run.id == id).map(|(_, run)| RunView::bare(run.clone())))
+    }
+
+    fn explain(&self, tenant: &Tenant, query: &ExplainQuery<'_>) -> Result<Option<Explanation>, StoreError> {
+        Ok(self.run(tenant, query.run)?.map(|view| Explanation::bare(view.run)))
     }
 
     fn find_run(&self, tenant: &Tenant, text: &str) -> Result<Option<RunId>, StoreError> {

@@ -42,6 +42,7 @@ pub fn open_api(store: Arc<Double>) -> Api {
     metrics.register(&mut registry);
     Api {
         store,
+        tempo: None,
         guard: Arc::new(|_: &HeaderMap| Ok(Tenant::default())),
         registry: Arc::new(registry),
         metrics,

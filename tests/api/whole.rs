@@ -97,6 +97,7 @@ fn shown() -> Shown {
     metrics.register(&mut Registry::default());
     let api = Api {
         store: Arc::new(house.store().clone()),
+        tempo: None,
         guard: Arc::new(|_: &http::HeaderMap| Ok(Tenant::default())),
         registry: Arc::new(Registry::default()),
         metrics,
@@ -166,6 +167,58 @@ fn a_run_is_shown_whole() {
         (&failed["status"], &failed["error"], &failed["trace_id"]),
         (&json!("error"), &json!("ValueError: no such order"), &json!(""))
     );
+}
+
+#[test]
+fn a_run_is_explained_when_asked_and_its_reasons_add_up() {
+    let shown = shown();
+    let address = format!("/api/v1/observability/runs/{}/", minted(1));
+    assert!(shown.json(&address).get("explain").is_none());
+    let answer = shown.get(&format!("{address}?include=explain,usage"));
+    assert_eq!(answer.header("x-sessionfold-ignored"), Some("include=usage"));
+    let run = answer.json();
+    let explain = &run["explain"];
+    assert_eq!(
+        (&explain["adds_up"], &explain["why_run"]["rule"], &explain["why_session"]["rule"]),
+        (&json!(true), &json!("reported"), &json!("reported"))
+    );
+    assert_eq!((&explain["counted"]["tokens"], &explain["counted"]["cost"]), (&run["tokens"], &run["cost"]));
+    assert_eq!(explain["counted"]["llm_calls"], run["usage"]["llm_calls"]);
+    // This house keeps its journal, so the attributes are known.
+    assert_eq!(explain["attributes_from"]["source"], "journal");
+    assert_eq!(explain["span_count"], run["spans"].as_array().unwrap().len());
+    let spans = explain["spans"].as_array().unwrap();
+    for span in spans {
+        for key in [
+            "span_id",
+            "parent_span_id",
+            "depth",
+            "name",
+            "scope",
+            "kind",
+            "why_kind",
+            "is_run",
+            "why_owner",
+            "counting",
+            "why_not",
+            "attributes",
+        ] {
+            assert!(span.get(key).is_some(), "{key} in {span}");
+        }
+    }
+    let own = spans.iter().find(|span| span["is_run"] == true).unwrap();
+    assert!(own["why_run"]["words"].as_str().unwrap().starts_with("a run, since"), "{own}");
+    assert!(own["attributes"].as_array().unwrap().iter().any(|answer| answer["question"] == "kind"), "{own}");
+    // One span at a time; the sums are over all.
+    let paged = shown.json(&format!("{address}?include=explain&limit=1&offset=1"));
+    assert_eq!(paged["explain"]["spans"], json!([spans[1]]));
+    assert_eq!((&paged["explain"]["span_count"], &paged["explain"]["counted"]), (&explain["span_count"], &explain["counted"]));
+    // Told of over HTTP only.
+    let failed = shown.json(&format!("/api/v1/observability/runs/{}/?include=explain", minted(3)));
+    assert_eq!((&failed["explain"]["attributes_from"]["source"], &failed["explain"]["spans"]), (&json!("none"), &json!([])));
+    for bad in ["include=reasons", "include=explain&limit=x"] {
+        assert_eq!(shown.get(&format!("{address}?{bad}")).status, 400, "{bad}");
+    }
 }
 
 #[test]

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
-use sessionfold::conventions::{Conventions, Strings, extract};
-use sessionfold::fold::{Folded, Rules, TraceFacts, TraceLimit, fold};
+use sessionfold::conventions::{Conventions, Sources, Strings, extract, sources};
+use sessionfold::fold::{Counting, Folded, Rules, TraceFacts, TraceLimit, explain, fold};
+use sessionfold::model::facts::SpanFact;
 use sessionfold::model::ids::TraceId;
 use sessionfold::model::run::Run;
 use sessionfold::model::time::UnixNanos;
-use sessionfold::model::usage::{Call, Cost, CostSource, NanoUsd};
+use sessionfold::model::usage::{Call, Cost, CostSource, NanoUsd, UsageTotal};
 use sessionfold::wire::otlp::resource_spans;
 
 /// 2026-12-01, after everything that was recorded.
@@ -53,6 +54,7 @@ impl Received {
                 for span in scope_spans.spans() {
                     let span = span.unwrap();
                     let extracted = extract(&span, &scope, &resource, RECEIVED_AT, &mut self.strings).expect("its ids are valid");
+                    check_sources(&extracted.fact, &sources(&span, &scope, &resource));
                     self.traces.entry(extracted.trace).or_default().join(extracted.fact, TraceLimit { max_spans: 10_000 });
                 }
             }
@@ -67,6 +69,28 @@ impl Received {
     fn folded_at(&self, price: &Price<'_>) -> Vec<Folded> {
         let rules = Rules { price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO };
         self.traces.iter().map(|(trace, facts)| fold(*trace, facts, &[], &rules)).collect()
+    }
+
+    /// What is explained of every trace is what was folded, and adds up to it.
+    fn check_explained(&self, name: &str) {
+        let rules = Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO };
+        for (trace, facts) in &self.traces {
+            let explained = explain(*trace, facts, &[], &rules);
+            assert_eq!(explained.folded, fold(*trace, facts, &[], &rules), "{name}");
+            for (at, run) in explained.folded.runs.iter().enumerate() {
+                let [mut counted, mut left_out] = [UsageTotal::default(); 2];
+                let own = explained.folded.verdicts.iter().zip(&explained.spans).filter(|(verdict, _)| verdict.run == Some(at));
+                for (reason, usage) in own.filter_map(|(_, reason)| Some((reason, reason.usage?))) {
+                    match reason.counting {
+                        Counting::Counts(cost, _) => counted.add_call(&usage, cost),
+                        Counting::LeftOut(cost, _) => left_out.add_call(&usage, Some(Cost::emitted(cost))),
+                        Counting::Nothing(_) => {}
+                    }
+                }
+                let unpriced_calls = run.usage.unpriced_calls;
+                assert_eq!((run.usage, run.suppressed), (UsageTotal { unpriced_calls, ..counted }, left_out), "{name}, {:?}", run.key);
+            }
+        }
     }
 
     /// Every run of every trace, in the order of their starts.
@@ -98,6 +122,25 @@ impl Received {
         }
         sessions
     }
+}
+
+/// What a span is said to be, and every number that is read of it, has its reason; and nothing else has.
+fn check_sources(fact: &SpanFact, sources: &Sources) {
+    assert_eq!(sources.kind, fact.kind, "{fact:?}");
+    let usage = fact.call.as_deref().map(|call| call.usage).unwrap_or_default();
+    let is_told = |question: &str| sources.answers.iter().any(|answer| answer.question == question && !answer.key.is_empty());
+    let numbers = [
+        ("input tokens", usage.input_tokens),
+        ("output tokens", usage.output_tokens),
+        ("cached tokens", usage.cache_read_tokens),
+        ("cache writes", usage.cache_write_tokens),
+        ("reasoning tokens", usage.reasoning_tokens),
+        ("cost", usage.cost.map(|cost| cost.0)),
+    ];
+    for (question, number) in numbers {
+        assert_eq!(number.is_some(), is_told(question), "{question} of {fact:?}: {sources:?}");
+    }
+    assert_eq!(fact.session().or(fact.resource_session()).is_some(), is_told("session"), "{fact:?}: {sources:?}");
 }
 
 pub(crate) type Price<'a> = dyn Fn(&Call, UnixNanos) -> Option<Cost> + 'a;
@@ -143,6 +186,7 @@ pub(crate) fn receive_in_every_way(name: &str, requests: &[Vec<u8>]) -> Received
 pub(crate) fn receive_shuffled(name: &str, requests: &[Vec<u8>], seeds: &[u64]) -> Received {
     let as_sent = Received::of(requests);
     let expected = as_sent.folded();
+    as_sent.check_explained(name);
     for &seed in seeds {
         for times in [1, 3] {
             let received = Received::of(one_by_one(requests, seed, times));

@@ -23,6 +23,7 @@ use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::UnixNanos;
 use sessionfold::server::{self, Limits};
+use sessionfold::store::explain::{ExplainQuery, Explanation};
 use sessionfold::store::overview::Overview;
 use sessionfold::store::raw::RawSpans;
 use sessionfold::store::view::{RunQuery, RunView, TraceView};
@@ -136,6 +137,10 @@ impl Store for Recorder {
 
     fn run(&self, _: &Tenant, _: RunId) -> Result<Option<RunView>, StoreError> {
         Err(unreadable())
+    }
+
+    fn explain(&self, _: &Tenant, _: &ExplainQuery<'_>) -> Result<Option<Explanation>, StoreError> {
+        Ok(None)
     }
 
     fn find_run(&self, _: &Tenant, _: &str) -> Result<Option<RunId>, StoreError> {

@@ -131,3 +131,42 @@ async fn a_tempo_that_lacks_the_trace_or_is_away_is_told_of_and_the_page_comes_a
     assert_eq!(page.status, StatusCode::OK);
     page.says("invoke_agent");
 }
+
+#[tokio::test]
+async fn a_sum_is_explained_span_by_span_on_a_page_of_its_own() {
+    let place = place();
+    let server = place.start().await;
+    let mut spans = run(1, "conv", "planner", 0).to_vec();
+    // A framework's span around the call, with a hostile name.
+    let mut around = crate::support::spans::chat(1, 3, 1, (100, 20), 0);
+    around.name = "<i>x</i>".into();
+    spans[1].parent_span_id = around.span_id.clone();
+    spans.push(around);
+    send(&server, spans).await;
+    shows(&server, 1).await;
+    let visitor = Visitor::of(&server);
+    let id = server.json("/api/v1/observability/sessions/conv/").await["runs"][0]["id"].as_u64().unwrap();
+    let address = format!("/runs/{id}/explain");
+    for from in [format!("/runs/{id}"), TRACE.to_owned()] {
+        let page = visitor.get(&from).await;
+        assert!(page.links().contains(&address), "{from} does not lead to {address}");
+    }
+    let page = visitor.get(&address).await;
+    assert_eq!(page.status, StatusCode::OK);
+    for text in [
+        "It is a run, since it is an agent and no agent is above it.",
+        "read from this server's journal",
+        "Left out: model spans below it tell of the same tokens",
+        "gen_ai.usage.input_tokens",
+        "The span states the cost",
+        "&lt;i&gt;x&lt;/i&gt;",
+        "href=\"#s-0000000000000002\"",
+    ] {
+        let text = text.replace("The span", "the span");
+        assert!(page.text.contains(&text) || page.text.contains(&text.replace('\'', "&#39;")), "{text}: {}", page.text);
+    }
+    assert!(!page.text.contains("<i>x"));
+    for nowhere in ["/runs/5/explain", "/runs/x/explain"] {
+        assert_eq!(visitor.get(nowhere).await.status, StatusCode::NOT_FOUND, "{nowhere}");
+    }
+}

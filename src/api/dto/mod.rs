@@ -4,6 +4,7 @@
 //! - A key that was not asked for by `include=` is absent; a documented key is always there.
 
 pub(super) mod detail;
+pub(super) mod explain;
 pub(super) mod links;
 pub(super) mod query;
 pub(super) mod run;

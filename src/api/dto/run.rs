@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::explain::Explain;
 use super::score::ScoreLine;
 use super::{ModelLine, Number, Usage, cost_source, format, trace_id};
 use crate::model::facts::{SpanKind, SpanStatus};
@@ -36,6 +37,9 @@ pub(in crate::api) struct RunDetail<'a> {
     steps: Vec<StepLine<'a>>,
     scores: Vec<ScoreLine<'a>>,
     spans: Vec<SpanLine<'a>>,
+    /// With `include=explain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<Explain<'a>>,
 }
 
 /// Enough of a run to lead there.
@@ -118,7 +122,13 @@ impl<'a> RunDetail<'a> {
             steps: view.steps.iter().map(StepLine::new).collect(),
             scores: run.scores.iter().map(ScoreLine::new).collect(),
             spans,
+            explain: None,
         }
+    }
+
+    /// The same with why.
+    pub(in crate::api) fn explained(self, explain: Explain<'a>) -> Self {
+        Self { explain: Some(explain), ..self }
     }
 }
 

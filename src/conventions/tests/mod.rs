@@ -6,6 +6,7 @@ mod keys;
 mod laws;
 mod rules;
 mod settings;
+mod sources;
 mod vendors;
 
 use std::sync::LazyLock;

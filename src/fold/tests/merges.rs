@@ -16,13 +16,13 @@ const CALLS: [(&str, (u64, u64), u64); 4] = [("gpt", (10, 5), 7), ("claude", (20
 const EMPTY: usize = 3;
 
 /// How often spans, providers' and frameworks' records tell of each call.
-type Told = [[usize; 3]; 4];
+pub(super) type Told = [[usize; 3]; 4];
 
-fn any_told() -> impl Strategy<Value = Told> {
+pub(super) fn any_told() -> impl Strategy<Value = Told> {
     prop::array::uniform4(prop::array::uniform3(0..4_usize))
 }
 
-fn report(number: u64, span: u64, told: &Told, is_reversed: bool) -> Report {
+pub(super) fn report(number: u64, span: u64, told: &Told, is_reversed: bool) -> Report {
     let mut report = Report::new(RunId::mint(number), ms(0));
     report.claims = vec![Place { trace: trace(), span: id(span) }];
     for (call, [_, providers, frameworks]) in CALLS.iter().zip(told) {
@@ -52,7 +52,7 @@ fn record((model, (input, output), cost): &(&str, (u64, u64), u64), is_framework
 }
 
 /// An agent and its calls; of a scope without echoes.
-fn spans(agent_span: u64, told: &Told) -> Vec<SpanFact> {
+pub(super) fn spans(agent_span: u64, told: &Told) -> Vec<SpanFact> {
     let mut spans = vec![agent(agent_span, "bot").session("s")];
     for ((model, tokens, cost), [n, ..]) in CALLS.iter().zip(told) {
         for _ in 0..*n {

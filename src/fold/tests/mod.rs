@@ -2,6 +2,7 @@
 
 mod build;
 mod calls;
+mod explain;
 mod kept;
 mod laws;
 mod merges;

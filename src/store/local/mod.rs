@@ -15,6 +15,7 @@ mod bounds;
 mod checkpoint;
 mod clock;
 mod disk;
+mod explain;
 mod facts;
 mod find;
 mod folder;
@@ -62,6 +63,7 @@ pub use self::metrics::Metrics;
 pub use self::open::{OpenError, Running};
 use self::tenant::{TenantCell, Tenants};
 use self::traces::OpenTraces;
+use super::explain::{ExplainQuery, Explanation};
 use super::overview::Overview;
 use super::raw::RawSpans;
 use super::view::{RunQuery, RunView, TraceView};
@@ -342,6 +344,11 @@ impl Store for LocalStore {
     fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
         self.view_run(&cell, id)
+    }
+
+    fn explain(&self, tenant: &Tenant, query: &ExplainQuery<'_>) -> Result<Option<Explanation>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
+        self.explain_run(&cell, query)
     }
 
     fn find_run(&self, tenant: &Tenant, text: &str) -> Result<Option<RunId>, StoreError> {

@@ -12,10 +12,10 @@ use super::disk::read::Reader;
 use super::recent::RunOrder;
 use super::tenant::TenantCell;
 use super::{LocalStore, store_error};
-use crate::fold::{Folded, Rules, TraceFacts, fold};
+use crate::fold::{Explained, Folded, Rules, TraceFacts, Verdict, explain, fold};
 use crate::index::SessionNo;
 use crate::model::Str;
-use crate::model::facts::SpanStatus;
+use crate::model::facts::{SpanFact, SpanStatus};
 use crate::model::ids::{RunId, SessionId, SpanId, TraceId};
 use crate::model::report::Report;
 use crate::model::run::Run;
@@ -41,6 +41,12 @@ pub(super) struct Unit {
     reports: Vec<Arc<Report>>,
     /// Where the rows of the runs are that the index was told of.
     pub(super) places: Vec<RunRef>,
+}
+
+impl Unit {
+    pub(super) fn reports(&self) -> impl Iterator<Item = &Report> {
+        self.reports.iter().map(|report| &**report)
+    }
 }
 
 impl LocalStore {
@@ -148,10 +154,18 @@ impl LocalStore {
     }
 
     pub(super) fn fold_unit(&self, trace: TraceId, unit: &Unit) -> Folded {
+        fold(trace, &unit.facts, &unit.reports().collect::<Vec<_>>(), &self.rules())
+    }
+
+    /// The same, with why.
+    pub(super) fn explain_unit(&self, trace: TraceId, unit: &Unit) -> Explained {
+        explain(trace, &unit.facts, &unit.reports().collect::<Vec<_>>(), &self.rules())
+    }
+
+    fn rules(&self) -> Rules<'_> {
         let now = self.shared.clock.now();
         let (silent_since, idle_since) = (now.minus(self.shared.run_timeout), now.minus(self.shared.idle_after));
-        let reports: Vec<&Report> = unit.reports.iter().map(|report| &**report).collect();
-        fold(trace, &unit.facts, &reports, &Rules { price: &*self.shared.price, silent_since, idle_since })
+        Rules { price: &*self.shared.price, silent_since, idle_since }
     }
 
     pub(super) fn unit(&self, cell: &TenantCell, reader: &Reader, trace: TraceId) -> rusqlite::Result<Option<Unit>> {
@@ -248,19 +262,23 @@ fn spans(facts: &TraceFacts, folded: &Folded, is_wanted: impl Fn(Option<RunId>) 
     for verdict in &folded.verdicts {
         let run = verdict.run.and_then(|run| folded.runs.get(run)).map(|run| run.id);
         let Some(fact) = facts.get(verdict.span).filter(|_| is_wanted(run)) else { continue };
-        spans.push(SpanView {
-            span: fact.span,
-            parent: fact.parent,
-            name: fact.name.clone(),
-            kind: fact.kind,
-            status: fact.status,
-            start: fact.start,
-            end: (fact.end != UnixNanos::ZERO).then_some(fact.end),
-            run,
-            call: fact.call.as_deref().cloned(),
-            counted: verdict.counted.map(|(tokens, cost)| (tokens, cost.map(|cost| cost.amount))),
-        });
+        spans.push(span_view(fact, verdict, folded));
     }
     spans.sort_by_key(|span| (span.start, span.span));
     spans
+}
+
+pub(super) fn span_view(fact: &SpanFact, verdict: &Verdict, folded: &Folded) -> SpanView {
+    SpanView {
+        span: fact.span,
+        parent: fact.parent,
+        name: fact.name.clone(),
+        kind: fact.kind,
+        status: fact.status,
+        start: fact.start,
+        end: (fact.end != UnixNanos::ZERO).then_some(fact.end),
+        run: verdict.run.and_then(|run| folded.runs.get(run)).map(|run| run.id),
+        call: fact.call.as_deref().cloned(),
+        counted: verdict.counted.map(|(tokens, cost)| (tokens, cost.map(|cost| cost.amount))),
+    }
 }

@@ -1,5 +1,6 @@
 //! `/runs/{id}`: one run: its calls, steps and scores, what it was given and what it gave back.
 
+pub(super) mod explain;
 mod tables;
 
 use std::sync::Arc;
@@ -57,6 +58,7 @@ fn part(ui: &Ui, place: &Place, view: &RunView) -> Markup {
             nav.elsewhere aria-label="This run elsewhere" {
                 @if let Some(trace) = run.trace_id() { a href=(place.to(&format!("/traces/{trace}?run={}", run.id.get()))) { "Its trace" } }
                 @else { span.quiet { "No trace is known of this run: it was told of over HTTP only." } }
+                a href=(place.to(&format!("/runs/{}/explain", run.id.get()))) { "Why this sum?" }
                 (in_grafana(ui, &elsewhere))
                 (copyable("traceql", "TraceQL", &elsewhere.traceql))
             }

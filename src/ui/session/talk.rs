@@ -18,10 +18,11 @@ use super::timeline;
 use crate::model::facts::SpanKind;
 use crate::model::ids::{RunId, Tenant, TraceId};
 use crate::store::RunPage;
+use crate::store::raw::Origin;
 use crate::store::view::RunView;
 use crate::ui::messages::{self, Message};
 use crate::ui::refusal::Refusal;
-use crate::ui::source::{self, Origin};
+use crate::ui::source;
 use crate::ui::visitor::Place;
 use crate::ui::{Effort, Ui, icons, spans, words};
 

@@ -12,6 +12,7 @@ use http::Uri;
 use maud::{Markup, html};
 
 use self::tree::Tree;
+pub(super) use self::waterfall::kind;
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
@@ -20,6 +21,7 @@ use crate::bounds::memory::Use;
 use crate::model::ids::{RunId, SpanId, TraceId};
 use crate::model::run::Run;
 use crate::params::pairs::Pairs;
+use crate::store::raw::Found;
 
 /// About what a span takes while its trace is drawn: as the index has it, as a line, and as an outline.
 const SPAN_BYTES: usize = 768;
@@ -59,7 +61,7 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(trace
     ui.read(Effort::Trace, draw).await
 }
 
-fn page(place: &Place, asked: &Asked, tree: &Tree, found: &source::Found) -> Markup {
+fn page(place: &Place, asked: &Asked, tree: &Tree, found: &Found) -> Markup {
     let run = asked.run.and_then(|id| tree.runs.iter().find(|run| run.id == id)).or_else(|| tree.runs.first());
     let chosen = tree.chosen(asked.span, run);
     let raw = chosen.and_then(|row| spans::whole(&found.requests, asked.trace, row.span));
@@ -67,7 +69,7 @@ fn page(place: &Place, asked: &Asked, tree: &Tree, found: &source::Found) -> Mar
         (way(place, run))
         h1 { span.kind { "Trace" } " " span.mono { (asked.trace.to_string()) } }
         (runs(place, asked, tree, run))
-        (found.origin.line(tree.n_missing))
+        (source::line(&found.origin, tree.n_missing))
         (waterfall::waterfall(place, asked, tree, run, chosen))
         @if let Some(row) = chosen { (detail::detail(row, raw.as_ref())) }
     }
@@ -108,7 +110,10 @@ fn runs(place: &Place, asked: &Asked, tree: &Tree, chosen: Option<&Run>) -> Mark
                                 td.number { (words::duration(run.duration())) }
                                 td.number { (words::cost(run.usage.cost, run.usage.unpriced_calls)) }
                                 td.number { (words::tokens(run.usage.tokens)) }
-                                td { a href=(place.to(&format!("/runs/{}", run.id.get()))) { "calls and steps" } }
+                                td {
+                                    a href=(place.to(&format!("/runs/{}", run.id.get()))) { "calls and steps" } " "
+                                    a href=(place.to(&format!("/runs/{}/explain", run.id.get()))) { "why this sum?" }
+                                }
                             }
                         }
                     }

@@ -78,7 +78,7 @@ fn figures(row: &Row) -> Markup {
     }
 }
 
-pub(super) fn kind(kind: SpanKind) -> &'static str {
+pub(in crate::ui) fn kind(kind: SpanKind) -> &'static str {
     match kind {
         SpanKind::Other => "span",
         SpanKind::Agent => "agent",

@@ -1,0 +1,123 @@
+//! Why a run comes to what it comes to.
+
+use bytes::Bytes;
+
+use super::view::{RunBrief, SpanView};
+use crate::conventions::Sources;
+use crate::fold::{Counting, RunReason, SpanReason, WhyNot};
+use crate::model::Str;
+use crate::model::ids::RunId;
+use crate::model::run::Run;
+use crate::model::usage::{Cost, Usage, UsageTotal};
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct ExplainQuery<'a> {
+    pub run: RunId,
+    /// Spans to show, and how many to pass over; sums are over all.
+    pub limit: usize,
+    pub offset: usize,
+    /// Requests that hold spans of its trace as they were sent, where they are to be had.
+    pub raw: &'a [Bytes],
+}
+
+/// A run with the reasons for it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Explanation {
+    pub run: Run,
+    /// `None`: its spans are not kept any more.
+    pub reason: Option<RunReason>,
+    /// Its spans as a tree, parents before children.
+    pub spans: Vec<ExplainedSpan>,
+    pub n_spans: usize,
+    /// Calls that only the SDK's report tells of.
+    pub calls: Vec<ExplainedCall>,
+    /// Spans of its trace that are of no run, as many as are shown at most.
+    pub orphans: Vec<ExplainedSpan>,
+    pub n_orphans: usize,
+    /// The other runs of its trace.
+    pub others: Vec<RunBrief>,
+    pub sums: Sums,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct ExplainedSpan {
+    /// How many spans of the run are above it.
+    pub depth: usize,
+    pub view: SpanView,
+    pub scope: Str,
+    pub reason: SpanReason,
+    /// `None`: the span as it was sent is not to be had.
+    pub sources: Option<Sources>,
+}
+
+/// A call that was reported over HTTP.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ExplainedCall {
+    pub model: Str,
+    pub task: Str,
+    pub usage: Usage,
+    pub counting: Counting,
+}
+
+/// What the reasons add up to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Sums {
+    /// Calls without a price are not told apart from free ones here.
+    pub counted: UsageTotal,
+    /// By rule, in the order of the rules.
+    pub left_out: Vec<(WhyNot, UsageTotal)>,
+}
+
+// === impl Explanation ===
+
+impl Explanation {
+    /// A run of which nothing else is kept.
+    pub fn bare(run: Run) -> Self {
+        Self {
+            run,
+            reason: None,
+            spans: Vec::new(),
+            n_spans: 0,
+            calls: Vec::new(),
+            orphans: Vec::new(),
+            n_orphans: 0,
+            others: Vec::new(),
+            sums: Sums::default(),
+        }
+    }
+
+    /// Whether the reasons add up to what is shown of the run.
+    pub fn adds_up(&self) -> bool {
+        let (counted, usage) = (&self.sums.counted, &self.run.usage);
+        let left_out = self.sums.left_out();
+        (counted.calls, counted.tokens, counted.cost) == (usage.calls, usage.tokens, usage.cost)
+            && (left_out.calls, left_out.tokens, left_out.cost)
+                == (self.run.suppressed.calls, self.run.suppressed.tokens, self.run.suppressed.cost)
+    }
+}
+
+// === impl Sums ===
+
+impl Sums {
+    pub fn add(&mut self, usage: &Usage, counting: Counting) {
+        match counting {
+            Counting::Counts(cost, _) => self.counted.add_call(usage, cost),
+            Counting::LeftOut(cost, why) => {
+                let at = self.left_out.iter().position(|(known, _)| *known == why).unwrap_or_else(|| {
+                    self.left_out.push((why, UsageTotal::default()));
+                    self.left_out.len() - 1
+                });
+                self.left_out[at].1.add_call(usage, Some(Cost::emitted(cost)));
+            }
+            Counting::Nothing(_) => {}
+        }
+    }
+
+    /// All that was left out.
+    pub fn left_out(&self) -> UsageTotal {
+        let mut all = UsageTotal::default();
+        self.left_out.iter().for_each(|(_, total)| all.add(total));
+        all
+    }
+}
