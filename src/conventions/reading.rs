@@ -72,7 +72,7 @@ impl<'a> Said<'a> {
         let (mut own_agent, mut own_user) = (None, None);
         let (mut entity, mut weak_model, mut kind, mut claims) = (None, None, None, None);
         let (mut graph_agent, mut function, mut is_use) = (None, None, false);
-        let (mut is_agent_entity, mut is_repetition) = (false, false);
+        let (mut is_agent_entity, mut is_repetition, mut metadata_user) = (false, false, None);
         for (number, value) in known.values {
             let row = conventions.row(number);
             let value = plain(row, value);
@@ -91,7 +91,10 @@ impl<'a> Said<'a> {
                 }
                 Meaning::RunId => (Q::RunId, answer(&mut said.run_id, id(value).map(cut_id))),
                 Meaning::GraphAgent => (Q::GraphAgent, answer(&mut graph_agent, name(value))),
-                Meaning::Metadata => (Q::GraphAgent, answer(&mut graph_agent, metadata_agent(value))),
+                Meaning::Metadata => {
+                    metadata_user = metadata(value, "user_id");
+                    (Q::GraphAgent, answer(&mut graph_agent, metadata(value, "lc_agent_name")))
+                }
                 Meaning::Function => {
                     function = name(value);
                     (Q::Function, true)
@@ -149,7 +152,12 @@ impl<'a> Said<'a> {
         notes.answered_by(Q::User, Q::OwnUser, own_user.is_some());
         said.agent = own_agent.or(said.agent);
         said.user = own_user.or(said.user);
+        notes.answered_by(Q::User, Q::GraphAgent, answer(&mut said.user, metadata_user.map(|user| Cow::Borrowed(cut(user)))));
         if let Some(reading) = reading {
+            if let Some(overruled) = reading.kind_by_ending(span_name) {
+                kind = Some(overruled);
+                notes.kind(KindBy::SpanName);
+            }
             if kind.is_none() {
                 kind = reading.kind_by_name(span_name);
                 notes.kind(KindBy::SpanName);
@@ -252,6 +260,10 @@ impl Reading {
         self.kinds.iter().find(|(known, words, _)| *known == key && *words == word).map(|(_, _, kind)| *kind)
     }
 
+    fn kind_by_ending(&self, span_name: &str) -> Option<SpanKind> {
+        self.ending.iter().find(|(ending, _)| span_name.ends_with(ending)).map(|(_, kind)| *kind)
+    }
+
     fn kind_by_name(&self, span_name: &str) -> Option<SpanKind> {
         self.named.iter().find(|(beginning, _)| span_name.starts_with(beginning)).map(|(_, kind)| *kind)
     }
@@ -285,9 +297,9 @@ fn believable(tokens: u64, oddities: &mut Oddities) -> Option<u64> {
 }
 
 /// What LangChain wrote into the JSON that OpenInference passes on as `metadata`.
-fn metadata_agent(value: Value<'_>) -> Option<&str> {
+fn metadata<'a>(value: Value<'a>, key: &str) -> Option<&'a str> {
     match value {
-        Value::Str(text) => json::member(text, "lc_agent_name"),
+        Value::Str(text) => json::member(text, key),
         _ => None,
     }
 }

@@ -16,24 +16,25 @@ pub(super) struct Reading {
     pub kinds: &'static [(&'static str, &'static str, SpanKind)],
     /// What a span is, by how its name begins, where no attribute tells.
     pub named: &'static [(&'static str, SpanKind)],
+    /// The same, by how its name ends, whatever the attributes tell.
+    pub ending: &'static [(&'static str, SpanKind)],
     /// The key that names the agent of an agent or workflow span.
     pub agent_key: Option<&'static str>,
 }
 
-const PLAIN: Reading = Reading { scope: "", input_excludes_cache: false, kinds: &[], named: &[], agent_key: None };
+const PLAIN: Reading = Reading { scope: "", input_excludes_cache: false, kinds: &[], named: &[], ending: &[], agent_key: None };
 
 const fn without_cache(scope: &'static str) -> Reading {
     Reading { scope, input_excludes_cache: true, ..PLAIN }
 }
 
 /// Each was found in recordings of the package (opentelemetry-instrumentation-botocore 0.66b2, -genai-bedrock 1.3b0, OpenLLMetry 0.62,
-/// OpenLIT 1.45, Claude Code 2.1, Logfire 5.4).
+/// OpenLIT 1.45, Logfire 5.4).
 pub(super) const SCOPES: &[Reading] = &[
     without_cache("opentelemetry.instrumentation.botocore.bedrock-runtime"),
     without_cache("opentelemetry.instrumentation.genai.bedrock"),
     without_cache("opentelemetry.instrumentation.bedrock"),
     without_cache("openlit.instrumentation.anthropic"),
-    without_cache("com.anthropic.claude_code"),
     Reading {
         // The nodes of a graph are called agents, and the agent a workflow.
         scope: "openlit.instrumentation.langgraph",
@@ -47,6 +48,8 @@ pub(super) const SCOPES: &[Reading] = &[
         agent_key: Some("gen_ai.workflow.name"),
         ..PLAIN
     },
+    // The preparation of a request is called a model span, beside the one that sends it.
+    Reading { scope: "openinference.instrumentation.llama_index", ending: &[("._prepare_chat_with_tools", SpanKind::Step)], ..PLAIN },
     Reading { scope: "logfire.openai_agents", named: &[("Agent run:", SpanKind::Agent)], agent_key: Some("name"), ..PLAIN },
 ];
 

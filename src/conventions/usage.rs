@@ -8,7 +8,7 @@ use super::number::{self, Reading};
 use super::sources::Settled;
 use super::tables::{Namespace, Part};
 use super::{Oddities, Oddity};
-use crate::model::usage::{NanoUsd, SPAN_COST_MAX, Usage};
+use crate::model::usage::{NanoUsd, SPAN_COST_MAX, SPAN_TOKENS_MAX, Usage};
 use crate::wire::otlp::Value;
 
 /// What each namespace claims of one span.
@@ -56,6 +56,10 @@ impl Claims {
         for (usage, claim) in usages.iter_mut().zip(&self.claims) {
             *usage = claim.settle(oddities);
         }
+        // The bare keys of Claude Code leave cached tokens out of the input.
+        let claude_code = &mut usages[Namespace::ClaudeCode as usize];
+        let cached = claude_code.cache_read_tokens.unwrap_or(0) + claude_code.cache_write_tokens.unwrap_or(0);
+        claude_code.input_tokens = claude_code.input_tokens.map(|input| (input + cached).min(SPAN_TOKENS_MAX));
         let states_tokens = |usage: &&Usage| usage.input_tokens.or(usage.output_tokens).or(usage.total_tokens).is_some();
         let speaker = usages.iter().position(|usage| usage.tokens() > 0).or_else(|| usages.iter().position(|usage| states_tokens(&usage)));
         let spoken = speaker.map(|speaker| usages[speaker]).unwrap_or_default();

@@ -107,8 +107,9 @@ fn render_kinds(out: &mut String) {
         }
         let kinds = reading.kinds.iter().map(|(key, word, kind)| format!("`{key}` = `{word}` is {}", kind_name(*kind)));
         let named = reading.named.iter().map(|(beginning, kind)| format!("a span whose name begins `{beginning}` is {}", kind_name(*kind)));
+        let ending = reading.ending.iter().map(|(ending, kind)| format!("a span whose name ends `{ending}` is {}", kind_name(*kind)));
         let agent = reading.agent_key.map(|key| format!("`{key}` names the agent"));
-        differences.extend(kinds.chain(named).chain(agent));
+        differences.extend(kinds.chain(named).chain(ending).chain(agent));
         writeln!(out, "| `{}` | {} |", reading.scope, differences.join("; ")).unwrap();
     }
     out.push('\n');
