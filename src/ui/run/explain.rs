@@ -127,7 +127,10 @@ fn sums(explanation: &Explanation) -> Markup {
             }
         }))
         @if explanation.reason.is_some() && !explanation.adds_up() {
-            p.problem { "These do not add up to what is shown of the run." }
+            p.problem {
+                "Shown of the run are " (words::tokens(run.usage.tokens)) " tokens and " (words::cost(run.usage.cost, run.usage.unpriced_calls))
+                ": its spans or the prices have changed since it was folded."
+            }
         }
     }
 }
