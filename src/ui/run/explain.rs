@@ -161,7 +161,7 @@ fn line(place: &Place, explanation: &Explanation, span: &ExplainedSpan) -> Marku
             td {
                 @if let Some(sources) = &span.sources { p { (words::capital(sources.kind_by.words())) "." } }
                 @match reason.role {
-                    Ok(why) => p { strong { "The run" } ": " (why.words()) "." },
+                    Ok(why) => p { strong { "The run" } ": it is " (why.words()) "." },
                     Err(why) if !why.words().is_empty() => p { (words::capital(why.words())) "." },
                     Err(_) => {}
                 }
