@@ -291,7 +291,7 @@ impl WhyNot {
     pub fn words(self) -> &'static str {
         match self {
             Self::NoCall => "it tells of no model call, no tokens and no cost",
-            Self::NothingUsed => "it is no model call and says that nothing was used",
+            Self::NothingUsed => "it is no model call, and tells of no tokens and no cost",
             Self::CallsBelow => "model spans below it tell of the same tokens",
             Self::ToldNear => "it states no tokens, and a model span above or below it tells of the call",
             Self::SumOfBelow => {

@@ -24,6 +24,7 @@ pub struct ExplainQuery<'a> {
 /// A run with the reasons for it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Explanation {
+    /// As the index shows it.
     pub run: Run,
     /// `None`: its spans are not kept any more.
     pub reason: Option<RunReason>,
@@ -87,7 +88,7 @@ impl Explanation {
         }
     }
 
-    /// Whether the reasons add up to what is shown of the run.
+    /// Whether the reasons add up to what is shown of the run. They do not where its spans or the prices have changed since it was folded.
     pub fn adds_up(&self) -> bool {
         let (counted, usage) = (&self.sums.counted, &self.run.usage);
         let left_out = self.sums.left_out();

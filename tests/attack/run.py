@@ -126,7 +126,7 @@ def main():
             found = failures(measured, bound_mib, 4 if options.slow_build else 1)
             print(row(measured, found), flush=True)
             if options.note_kept and "memory kept" in found:
-                # The allocator keeps it (decision 052); the measured sizes are held to it.
+                # In small an allocator keeps a larger part; the measured sizes are held to it.
                 found.remove("memory kept")
             print(f"{kind.name}: {dict(measured['outcome'].statuses)}, {measured['outcome'].n_bytes / MIB:.0f} MiB read", file=sys.stderr)
         except (RuntimeError, OSError) as error:

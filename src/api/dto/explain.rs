@@ -20,8 +20,9 @@ pub(in crate::api) struct Explain<'a> {
     /// `null`: it has no session.
     why_session: Option<Why>,
     attributes_from: AttributesFrom,
-    /// The reasons add up to the run's sums.
+    /// The reasons add up to what the index shows.
     adds_up: bool,
+    shown: Sum,
     counted: Sum,
     left_out: Vec<LeftOut>,
     span_count: usize,
@@ -144,6 +145,7 @@ impl<'a> Explain<'a> {
             why_session: explanation.reason.as_ref().and_then(|reason| reason.session).map(|why| why!(why)),
             attributes_from: AttributesFrom { source: origin.code(), words: origin.words() },
             adds_up: explanation.adds_up(),
+            shown: Sum::new(&explanation.run.usage),
             counted: Sum::new(&sums.counted),
             left_out: sums.left_out.iter().map(|(why, total)| LeftOut::new(*why, total)).collect(),
             span_count: explanation.n_spans,

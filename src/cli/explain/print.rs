@@ -76,10 +76,8 @@ fn sums(run: &Value) -> Vec<String> {
         lines.push(format!("  unpriced   {}: the cost is at least what is shown", counted(n_unpriced, "call", "calls")));
     }
     if explain["adds_up"] == false {
-        lines.push(format!(
-            "  the run shows {} tokens and ${}, which its spans as they are kept now do not add up to",
-            run["tokens"], run["cost"]
-        ));
+        let shown = sum(&explain["shown"], true);
+        lines.push(format!("  shown      {shown}: its spans or the prices have changed since it was folded"));
     }
     lines
 }

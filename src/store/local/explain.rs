@@ -31,10 +31,10 @@ impl LocalStore {
         for run in explained.folded.runs.iter().filter(|run| run.id != row.id) {
             others.extend(reader.run_by_id(cell, &cell.read(), run.id).map_err(failed)?.as_ref().map(RunBrief::of));
         }
-        Ok(Some(self.explanation(&unit, &explained, at, others, query)))
+        Ok(Some(Explanation { others, run: row, ..self.explanation(&unit, &explained, at, query) }))
     }
 
-    fn explanation(&self, unit: &Unit, explained: &Explained, at: usize, others: Vec<RunBrief>, query: &ExplainQuery<'_>) -> Explanation {
+    fn explanation(&self, unit: &Unit, explained: &Explained, at: usize, query: &ExplainQuery<'_>) -> Explanation {
         let run = &explained.folded.runs[at];
         let report = unit.reports().find(|report| report.id == run.id);
         let mut sums = Sums::default();
@@ -74,7 +74,7 @@ impl LocalStore {
             orphans: whole(lost),
             n_orphans: orphans.len(),
             calls,
-            others,
+            others: Vec::new(),
             sums,
             run: run.clone(),
         }

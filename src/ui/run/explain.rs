@@ -127,7 +127,10 @@ fn sums(explanation: &Explanation) -> Markup {
             }
         }))
         @if explanation.reason.is_some() && !explanation.adds_up() {
-            p.problem { "These do not add up to what is shown of the run." }
+            p.problem {
+                "Shown of the run are " (words::tokens(run.usage.tokens)) " tokens and " (words::cost(run.usage.cost, run.usage.unpriced_calls))
+                ": its spans or the prices have changed since it was folded."
+            }
         }
     }
 }
@@ -158,7 +161,7 @@ fn line(place: &Place, explanation: &Explanation, span: &ExplainedSpan) -> Marku
             td {
                 @if let Some(sources) = &span.sources { p { (words::capital(sources.kind_by.words())) "." } }
                 @match reason.role {
-                    Ok(why) => p { strong { "The run" } ": " (why.words()) "." },
+                    Ok(why) => p { strong { "The run" } ": it is " (why.words()) "." },
                     Err(why) if !why.words().is_empty() => p { (words::capital(why.words())) "." },
                     Err(_) => {}
                 }

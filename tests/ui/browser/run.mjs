@@ -34,6 +34,7 @@ const PAGES = {
   trace,
   "trace-span": `${trace}&span=0000000000000002`,
   run: `${main.url}/runs/${runs[1].id}`,
+  explain: `${main.url}/runs/${runs[1].id}/explain`,
   hostile: `${main.url}/sessions/${encodeURIComponent(HOSTILE)}`,
   "not-found": `${main.url}/sessions/none`,
   login: `${guarded.url}/login`,
