@@ -19,6 +19,7 @@ mod live;
 mod login;
 mod messages;
 mod metrics;
+mod pager;
 mod refusal;
 mod routes;
 mod run;

@@ -18,7 +18,7 @@ use crate::store::raw::{Found, Origin};
 use crate::ui::frame::Frame;
 use crate::ui::refusal::Refusal;
 use crate::ui::visitor::{Place, Visitor};
-use crate::ui::{Effort, Ui, list, source, trace, words};
+use crate::ui::{Effort, Ui, list, pager, source, trace, words};
 
 /// Spans on one page.
 const LIMIT: usize = 200;
@@ -75,7 +75,9 @@ fn page(place: &Place, explanation: &Explanation, origin: &Origin, offset: usize
         (sums(explanation))
         @if !explanation.spans.is_empty() {
             h2 { "Spans" }
-            (pager(place, run.id, Window { offset: offset as u64, limit: LIMIT as u64, count: explanation.n_spans as u64 }))
+            (pager::of_spans(Window { offset: offset as u64, limit: LIMIT as u64, count: explanation.n_spans as u64 }, |offset| {
+                place.to(&format!("/runs/{}/explain?offset={offset}", run.id.get()))
+            }))
             (table("Spans", place, explanation, &explanation.spans))
         }
         (reported(&explanation.calls))
@@ -275,19 +277,6 @@ fn reported(calls: &[ExplainedCall]) -> Markup {
                     }
                 }
             }))
-        }
-    }
-}
-
-fn pager(place: &Place, run: RunId, window: Window) -> Markup {
-    let to = |offset: u64| place.to(&format!("/runs/{}/explain?offset={offset}", run.get()));
-    html! {
-        @if window.count > window.limit {
-            nav.pager aria-label="Pages of spans" {
-                @if let Some(previous) = window.previous() { a href=(to(previous)) rel="prev" { "Previous" } }
-                span { "Spans " (words::count(window.offset + 1)) "–" (words::count((window.offset + window.limit).min(window.count))) " of " (words::count(window.count)) }
-                @if let Some(next) = window.next() { a href=(to(next)) rel="next" { "Next" } }
-            }
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::model::facts::{SpanKind, SpanStatus};
 use crate::model::run::Run;
 use crate::params::links::Place as Window;
 use crate::ui::icons;
+use crate::ui::pager;
 use crate::ui::visitor::Place;
 use crate::ui::words;
 
@@ -23,7 +24,7 @@ pub(super) fn waterfall(place: &Place, asked: &Asked, tree: &Tree, run: Option<&
     let offset = asked.offset.unwrap_or(at / LIMIT * LIMIT);
     let window = Window { offset: offset as u64, limit: LIMIT as u64, count: tree.rows.len() as u64 };
     html! {
-        (pager(place, asked, run, window))
+        (pager::of_spans(window, |offset| place.to(&asked.with(run, asked.span, usize::try_from(offset).ok()))))
         table.waterfall {
             caption.for-readers { "Spans" }
             thead { tr {
@@ -114,19 +115,6 @@ fn lane(tree: &Tree, row: &Row) -> Markup {
         svg viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
             rect.track y="4" width="1000" height="2" {}
             rect class=(class) x=(x) y="1" width=(width) height="8" {}
-        }
-    }
-}
-
-fn pager(place: &Place, asked: &Asked, run: Option<&Run>, window: Window) -> Markup {
-    let to = |offset: u64| place.to(&asked.with(run, asked.span, usize::try_from(offset).ok()));
-    html! {
-        @if window.count > window.limit {
-            nav.pager aria-label="Pages of spans" {
-                @if let Some(previous) = window.previous() { a href=(to(previous)) rel="prev" { "Previous" } }
-                span { "Spans " (words::count(window.offset + 1)) "–" (words::count((window.offset + window.limit).min(window.count))) " of " (words::count(window.count)) }
-                @if let Some(next) = window.next() { a href=(to(next)) rel="next" { "Next" } }
-            }
         }
     }
 }
