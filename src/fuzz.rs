@@ -26,7 +26,7 @@ pub struct Target {
     pub check: fn(&[u8]),
 }
 
-pub static TARGETS: [Target; 19] = [
+pub static TARGETS: [Target; 20] = [
     Target { name: "answer", check: tempo::fuzz::check_answer },
     Target { name: "body", check: ingest::fuzz::check_body },
     Target { name: "count", check: ingest::fuzz::check_count },
@@ -36,6 +36,7 @@ pub static TARGETS: [Target; 19] = [
     Target { name: "fold", check: check_fold },
     Target { name: "inspect", check: wire::fuzz::check_inspect },
     Target { name: "json", check: wire::fuzz::check_json },
+    Target { name: "logs", check: ingest::fuzz::check_logs },
     Target { name: "messages", check: ui::fuzz::check_messages },
     Target { name: "observe", check: ingest::fuzz::check_observe },
     Target { name: "posts", check: conventions::fuzz::check_posts },

@@ -215,6 +215,10 @@ impl Store for Doored {
         self.store.accept_spans_via(tenant, request, via)
     }
 
+    fn accept_unforwarded(&self, tenant: &Tenant, request: bytes::Bytes) -> BoxFuture<'_, Result<(), AcceptError>> {
+        self.store.accept_unforwarded(tenant, request)
+    }
+
     fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>> {
         self.store.accept_post(tenant, post)
     }
@@ -378,6 +382,7 @@ fn ingest_options(config: &Config, budget: &Budget) -> ingest::Options {
         max_request_bytes: config.limits.max_request_bytes.bytes(),
         max_inflight_bytes: budget.inflight,
         max_depth: config.limits.max_attribute_depth,
+        keep_content: config.agents.keep_content,
         ..ingest::Options::default()
     }
 }

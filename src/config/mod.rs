@@ -29,6 +29,7 @@ pub struct Config {
     pub journal: Journal,
     pub fold: Fold,
     pub conventions: Conventions,
+    pub agents: Agents,
     pub prices: Prices,
     pub retention: Retention,
     pub forward: Forward,
@@ -126,6 +127,14 @@ pub struct Conventions {
     pub weak_session_keys: Vec<String>,
     /// How the names of scopes begin whose input tokens leave out cached ones.
     pub input_without_cache: Vec<String>,
+}
+
+/// What is kept of what coding agents tell in their logs.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Agents {
+    /// Keep prompts, answers, and what tools were given and gave back, where an agent sends them.
+    pub keep_content: bool,
 }
 
 /// What calls cost that state no cost.

@@ -6,6 +6,7 @@
 //! - What cannot be believed is left out, counted as an [`Oddity`], and spoils nothing else of the span.
 //! - Never panics, whatever the values are, and never asks about other spans: that is the fold's.
 
+pub mod agents;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod json;

@@ -171,7 +171,8 @@ impl<'a> Said<'a> {
             notes.kind(KindBy::AgentName);
             notes.answered_by(Q::Agent, Q::GraphAgent, answer(&mut said.agent, graph_agent));
         }
-        if is_use && function.is_some() && kind == Some(SpanKind::Step) {
+        let scope_agent = reading.and_then(|reading| reading.agent);
+        if is_use && function.is_some() && kind == Some(SpanKind::Step) && scope_agent.is_none() {
             kind = Some(SpanKind::Agent);
             notes.kind(KindBy::Use);
             notes.answered_by(Q::Agent, Q::Function, answer(&mut said.agent, function));
@@ -191,7 +192,9 @@ impl<'a> Said<'a> {
         if answer(&mut said.provider, said.model.and_then(bedrock)) {
             notes.provider_by_model();
         }
-        let uses_model = said.usage.is_stated() || kind.is_some_and(SpanKind::is_model);
+        // The turn of such an agent says which model its calls are of.
+        let is_turn = scope_agent.is_some() && kind == Some(SpanKind::Agent);
+        let uses_model = said.usage.is_stated() || kind.is_some_and(SpanKind::is_model) || is_turn;
         if uses_model {
             notes.answered_by(Q::Model, Q::WeakModel, answer(&mut said.model, weak_model));
         }
@@ -200,6 +203,14 @@ impl<'a> Said<'a> {
             notes.kind(if is_call { KindBy::ModelAndUsage } else { KindBy::Nothing });
         }
         said.kind = kind.unwrap_or(if is_call { SpanKind::Llm } else { SpanKind::Other });
+        if said.names_session() || said.kind != SpanKind::Other {
+            notes.answered_by(Q::Agent, Q::OwnAgent, answer(&mut said.agent, scope_agent));
+        }
+        if reading.is_some_and(|reading| reading.is_session_weak)
+            && let Some((place, _)) = &mut said.session
+        {
+            place.is_weak = true;
+        }
         said
     }
 

@@ -20,16 +20,29 @@ pub(super) struct Reading {
     pub ending: &'static [(&'static str, SpanKind)],
     /// The key that names the agent of an agent or workflow span.
     pub agent_key: Option<&'static str>,
+    /// The agent that makes these spans; it need not name itself, and what it calls its uses of a model says nothing.
+    pub agent: Option<&'static str>,
+    /// Its subagents have sessions of their own: what a span names holds only where no other is in effect.
+    pub is_session_weak: bool,
 }
 
-const PLAIN: Reading = Reading { scope: "", input_excludes_cache: false, kinds: &[], named: &[], ending: &[], agent_key: None };
+const PLAIN: Reading = Reading {
+    scope: "",
+    input_excludes_cache: false,
+    kinds: &[],
+    named: &[],
+    ending: &[],
+    agent_key: None,
+    agent: None,
+    is_session_weak: false,
+};
 
 const fn without_cache(scope: &'static str) -> Reading {
     Reading { scope, input_excludes_cache: true, ..PLAIN }
 }
 
 /// Each was found in recordings of the package (opentelemetry-instrumentation-botocore 0.66b2, -genai-bedrock 1.3b0, OpenLLMetry 0.62,
-/// OpenLIT 1.45, Logfire 5.4).
+/// OpenLIT 1.45, Logfire 5.4, Claude Code 2.1.197 and 2.1.332, Codex 0.171, Gemini CLI 0.61, Copilot CLI 1.0.102, opencode 1.18.33).
 pub(super) const SCOPES: &[Reading] = &[
     without_cache("opentelemetry.instrumentation.botocore.bedrock-runtime"),
     without_cache("opentelemetry.instrumentation.genai.bedrock"),
@@ -50,6 +63,34 @@ pub(super) const SCOPES: &[Reading] = &[
     },
     // The preparation of a request is called a model span, beside the one that sends it.
     Reading { scope: "openinference.instrumentation.llama_index", ending: &[("._prepare_chat_with_tools", SpanKind::Step)], ..PLAIN },
+    Reading {
+        // Since 2.1.332 attributes tell the kinds.
+        scope: "com.anthropic.claude_code",
+        named: &[("claude_code.interaction", SpanKind::Agent), ("claude_code.llm_request", SpanKind::Llm)],
+        agent: Some("claude-code"),
+        ..PLAIN
+    },
+    Reading {
+        scope: "codex",
+        named: &[("session_task.turn", SpanKind::Agent), ("handle_responses", SpanKind::Llm)],
+        agent: Some("codex"),
+        is_session_weak: true,
+        ..PLAIN
+    },
+    Reading {
+        scope: "gemini-cli",
+        kinds: &[
+            ("gen_ai.operation.name", "user_prompt", SpanKind::Agent),
+            ("gen_ai.operation.name", "agent_call", SpanKind::Agent),
+            ("gen_ai.operation.name", "llm_call", SpanKind::Llm),
+            ("gen_ai.operation.name", "tool_call", SpanKind::Tool),
+            ("gen_ai.operation.name", "schedule_tool_calls", SpanKind::Step),
+        ],
+        agent: Some("gemini-cli"),
+        ..PLAIN
+    },
+    Reading { scope: "github.copilot", agent: Some("copilot-cli"), ..PLAIN },
+    Reading { scope: "opencode", agent: Some("opencode"), is_session_weak: true, ..PLAIN },
     Reading { scope: "logfire.openai_agents", named: &[("Agent run:", SpanKind::Agent)], agent_key: Some("name"), ..PLAIN },
 ];
 

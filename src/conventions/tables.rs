@@ -159,10 +159,10 @@ pub(super) const ROWS: &[Row] = &[
     row(C::VercelAi, "ai.telemetry.metadata.threadId", M::Session),
     row(C::SpringAi, "spring.ai.chat.client.conversation.id", M::Session),
     row(C::Mastra, "mastra.metadata.threadId", M::Session),
-    within("codex", row(C::Codex, "conversation.id", M::Session)),
     // --- one that a framework may have made up: it names a session only where no other is in effect
     row(C::GenAi, "gen_ai.conversation.id", M::WeakSession),
     row(C::GoogleAdk, "gcp.vertex.agent.session_id", M::WeakSession),
+    within("codex", row(C::Codex, "conversation.id", M::WeakSession)),
     // --- the run
     row(C::Waxell, "waxell.run_id", M::RunId),
     // --- the agent; `service.name` is not one
@@ -188,6 +188,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::OpenLlmetry, "traceloop.workflow.name", M::Workflow),
     // --- the user
     row(C::Waxell, "waxell.user_id", M::User),
+    within(CLAUDE_CODE, row(C::ClaudeCode, "user.email", M::User)),
     row(C::OpenTelemetry, "user.id", M::User),
     row(C::Langfuse, "langfuse.user.id", M::User),
     row(C::OpenLlmetry, "traceloop.association.properties.user_id", M::User),

@@ -12,6 +12,7 @@ use super::count::Share;
 use super::merge::Merged;
 use super::names::{Names, WORKFLOW_DEFAULT};
 use super::tree::{Forest, NONE};
+use super::turns::{self, Newest};
 use super::{Folded, Rules, StandingRecord, Verdict};
 use crate::model::Str;
 use crate::model::facts::{SpanKind, SpanStatus};
@@ -33,6 +34,9 @@ struct Tally {
     /// Agent spans, and spans of scopes that report their runs over HTTP too.
     n_agents: u32,
     n_of_reporting_scope: u32,
+    /// Spans of an agent that tells all in its logs.
+    n_told_in_logs: u32,
+    newest_event: Option<Newest>,
     usage: UsageTotal,
     suppressed: UsageTotal,
 }
@@ -88,7 +92,7 @@ pub(super) fn assemble<'a>(
             is_future: times.is_future,
             is_truncated: forest.is_truncated || report.is_some_and(|report| report.n_calls_refused > 0),
             is_reported: report.is_some(),
-            is_untraced: report.is_some_and(is_untraced),
+            is_untraced: report.is_some_and(is_untraced) || is_told_in_logs_alone(forest, seed.span),
             is_agentless: report.is_none() && tally.is_agentless(),
             scores: report.map_or_else(Vec::new, |report| report.scores.clone()),
         };
@@ -115,6 +119,11 @@ fn id(trace: TraceId, forest: &Forest<'_>, territory: &Territory<'_>, seed: u32)
 fn is_untraced(report: &Report) -> bool {
     let names_none = |completion: &Completion| completion.trace.is_none() && completion.status != RunStatus::Blocked;
     !report.is_auto() && report.place().is_none() && report.completion.as_ref().is_some_and(names_none)
+}
+
+/// The run is a turn of an agent whose logs tell all that its spans do.
+fn is_told_in_logs_alone(forest: &Forest<'_>, span: u32) -> bool {
+    forest.facts.get(span as usize).is_some_and(|fact| scope_traits(&fact.scope).tells_all_in_logs)
 }
 
 /// Adds what only the reports tell of.
@@ -180,11 +189,14 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
             tally.n_spans += 1;
         }
         tally.n_agents += u32::from(fact.kind == SpanKind::Agent);
-        tally.n_of_reporting_scope += u32::from(scope_traits(&fact.scope).reports_runs);
+        let traits = scope_traits(&fact.scope);
+        tally.n_of_reporting_scope += u32::from(traits.reports_runs);
+        tally.n_told_in_logs += u32::from(traits.is_told_in_logs);
+        tally.newest_event = tally.newest_event.max(Newest::of(fact));
         let newest = if fact.is_future { &mut tally.newest_future } else { &mut tally.newest };
         *newest = start.max(fact.end).max(*newest);
         tally.n_future += u32::from(fact.is_future);
-        let (Some(call), Some(usage)) = (fact.call.as_deref(), forest.usage(span as u32)) else { continue };
+        let (Some(call), Some(usage)) = (forest.named_call(span as u32), forest.usage(span as u32)) else { continue };
         match shares[span] {
             Share::Counts(cost) => {
                 let counted_call = Counted { owner, call, usage: *usage, cost, has_failed: fact.status == SpanStatus::Error };
@@ -249,9 +261,9 @@ impl Counted<'_> {
 // === impl Tally ===
 
 impl Tally {
-    /// Whether a report may tell of the same run by another way than its spans.
+    /// Whether a report, or logs, may tell of the same run by another way than its spans.
     fn is_agentless(&self) -> bool {
-        self.n_agents == 0 && self.n_of_reporting_scope > 0
+        self.n_agents == 0 && self.n_of_reporting_scope > 0 || self.n_told_in_logs > 0
     }
 }
 
@@ -270,8 +282,20 @@ impl Times {
             let completed_at = if ended == UnixNanos::ZERO { completion.at } else { ended };
             return Self::over(started_at, completed_at, completion.status, is_future);
         }
+        if let Some(event) = tally.newest_event.filter(|_| fact.is_some_and(|fact| turns::is_prompt(fact))) {
+            let last_activity = newest.max(started_at);
+            let status = match event.status() {
+                None if started_at < forest.hung.last_prompt => RunStatus::Interrupted,
+                None if last_activity < rules.silent_since => RunStatus::Timeout,
+                None => return Self { started_at, completed_at: None, last_activity, status: RunStatus::Running, is_future },
+                Some(status) => status,
+            };
+            return Self::over(started_at, last_activity, status, is_future);
+        }
         if let Some(fact) = fact.filter(|fact| fact.end != UnixNanos::ZERO) {
-            return Self::over(started_at, fact.end, status_of(fact.status == SpanStatus::Error), is_future);
+            let has_failed =
+                fact.status == SpanStatus::Error || tally.newest_event.is_some_and(|event| event.status() == Some(RunStatus::Error));
+            return Self::over(started_at, fact.end, status_of(has_failed), is_future);
         }
         let told = report.map_or(UnixNanos::ZERO, |report| report.last_at);
         let last_activity = newest.max(started_at).max(told);

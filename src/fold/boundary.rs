@@ -26,6 +26,7 @@ use super::count::{self, Near as Calls};
 use super::lost;
 use super::names;
 use super::tree::{Forest, NONE};
+use super::turns;
 use super::why::{WhyNoRun, WhyRun};
 use crate::model::facts::{SpanFact, SpanKind};
 use crate::model::ids::SessionId;
@@ -182,15 +183,20 @@ fn is_of_sdk(fact: &SpanFact) -> bool {
 fn kinds(forest: &Forest<'_>) -> Vec<SpanKind> {
     let mut kind: Vec<SpanKind> = forest.facts.iter().map(|fact| fact.kind).collect();
     let mut has_named_below = vec![false; forest.len()];
+    let mut has_call_below = vec![false; forest.len()];
     for &span in forest.order.iter().rev() {
         let fact = forest.fact(span);
         let is_agent = fact.kind == SpanKind::Agent;
+        if is_agent && turns::needs_call(fact) && !has_call_below[span as usize] {
+            kind[span as usize] = SpanKind::Other;
+        }
         let is_named = is_agent && (fact.agent().is_some() || scope_traits(&fact.scope).reports_runs);
         if is_agent && !is_named && has_named_below[span as usize] && forest.report(span).is_none() {
             kind[span as usize] = SpanKind::Workflow;
         }
         if let Some(parent) = forest.parent(span) {
             has_named_below[parent as usize] |= is_named || has_named_below[span as usize];
+            has_call_below[parent as usize] |= fact.call.is_some() || has_call_below[span as usize];
         }
     }
     kind
@@ -288,6 +294,9 @@ fn without_agents<'a>(forest: &mut Forest<'a>, introducer: &[u32]) -> Territory<
         let is_loose = |top: &u32| !forest.is_rooted(*top) && forest.parent(*top).is_none();
         let links: Vec<(u32, u32)> = forest.tops().filter(is_loose).map(|top| (top, root)).collect();
         forest.graft(&links);
+    }
+    if forest.facts.iter().all(|fact| turns::needs_call(fact) && fact.call.is_none()) {
+        return Territory::plain(Vec::new(), vec![NONE; forest.len()]);
     }
     let why = if root.is_some() { WhyRun::Root } else { WhyRun::Provisional };
     let seed = Seed { span: root.unwrap_or(NONE), enclosing: NONE, session: Some(session), why };

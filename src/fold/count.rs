@@ -11,11 +11,13 @@
 //! - What was left out can still be the only one to know the cost. An echo, wrapper or twin hands it to the span that stands for its call;
 //!   a model span hands it to the calls below it if no other cost is stated there: to the only one, or split over several in proportion to
 //!   their tokens, to the last nano-dollar. A container hands nothing on: its sum may span more than what is below it (Strands, CrewAI).
+//! - A call that names no model is one of the model that the nearest span above it names.
 //! - The same goes for parts of the tokens, cached ones and such, where one span stands for one call.
 
 use super::Rules;
 use super::duplicates::{self, Duplicate};
 use super::tree::{Forest, NONE};
+use super::turns;
 use super::twins;
 use super::why::{Handed, WhyNot};
 use crate::model::facts::{SpanFact, SpanKind};
@@ -51,6 +53,7 @@ pub(super) fn share(forest: &mut Forest<'_>, rules: &Rules<'_>) -> Vec<Share> {
     if !forest.facts.iter().any(|fact| fact.call.is_some()) {
         return shares;
     }
+    forest.lend_models();
     let near = Near::of(forest);
     let mut stated: Vec<Option<NanoUsd>> = forest.facts.iter().map(|fact| usage(fact).and_then(stated_cost)).collect();
     for (span, share) in shares.iter_mut().enumerate() {
@@ -62,6 +65,7 @@ pub(super) fn share(forest: &mut Forest<'_>, rules: &Rules<'_>) -> Vec<Share> {
         };
     }
     let mut duplicates = duplicates::find(forest);
+    duplicates.extend(turns::retold(forest));
     let mut dropped: Vec<u32> = duplicates.iter().map(|duplicate| duplicate.dropped).collect();
     dropped.sort_unstable();
     let is_open = |span: u32| matches!(shares[span as usize], Share::Counts(_)) && dropped.binary_search(&span).is_err();
@@ -80,6 +84,7 @@ pub(super) fn share(forest: &mut Forest<'_>, rules: &Rules<'_>) -> Vec<Share> {
     }
     hand_down(forest, &shares, &mut stated);
     hand_parts_down(forest, &shares);
+    turns::spread_costs(forest, &mut shares, &mut stated, split);
     for (span, share) in shares.iter_mut().enumerate() {
         *share = match *share {
             Share::Silent(why) => Share::Silent(why),
@@ -143,14 +148,14 @@ fn stated_cost(usage: &Usage) -> Option<NanoUsd> {
 }
 
 fn price(forest: &Forest<'_>, rules: &Rules<'_>, span: usize) -> Option<Cost> {
-    let call: &Call = forest.facts[span].call.as_deref()?;
-    if call.usage.tokens() == 0 {
+    let (call, usage) = (forest.named_call(span as u32)?, forest.usage(span as u32)?);
+    if usage.tokens() == 0 {
         return None;
     }
-    match forest.mended.get(&(span as u32)) {
-        None => (rules.price)(call, forest.start[span]),
-        Some(mended) => (rules.price)(&Call { usage: *mended, ..call.clone() }, forest.start[span]),
+    if *usage == call.usage {
+        return (rules.price)(call, forest.start[span]);
     }
+    (rules.price)(&Call { usage: *usage, ..call.clone() }, forest.start[span])
 }
 
 /// Hands the costs of model spans that were left out to the calls below them.

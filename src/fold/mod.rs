@@ -30,6 +30,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod turns;
 mod twins;
 mod why;
 

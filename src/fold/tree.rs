@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 
 use super::TraceFacts;
 use super::placed::Placed;
+use super::turns::{self, Hung};
 use super::why::Handed;
 use crate::model::facts::SpanFact;
 use crate::model::ids::{SessionId, SpanId};
 use crate::model::time::UnixNanos;
-use crate::model::usage::Usage;
+use crate::model::usage::{Call, Usage};
 
 /// No span, or no run.
 pub(super) const NONE: u32 = u32::MAX;
@@ -34,10 +35,14 @@ pub(super) struct Forest<'a> {
     pub start: Vec<UnixNanos>,
     /// The trace holds more spans than were kept.
     pub is_truncated: bool,
+    /// What log events tell of turns.
+    pub hung: Hung,
     /// Spans that are runs which were reported too, ordered.
     pub reports: Vec<(u32, &'a Placed<'a>)>,
     /// Usage of which a span knows less than another that tells of the same call; few spans have one.
     pub mended: BTreeMap<u32, Usage>,
+    /// Calls that name no model, and the nearest span above that names one.
+    pub model_of: BTreeMap<u32, u32>,
     /// What told of a call once more, and the span that stands for it.
     pub told_by: BTreeMap<u32, u32>,
     /// What spans that were left out gave to others.
@@ -75,6 +80,7 @@ impl<'a> Forest<'a> {
             facts.sort_unstable_by_key(|fact| fact.span);
         }
         let mut parent: Vec<u32> = facts.iter().map(|fact| fact.parent.map_or(NONE, |id| find(&facts, id))).collect();
+        let hung = turns::hang(&facts, &mut parent);
         let order = parents_first(&mut parent, |span| {
             let fact = facts[span as usize];
             // An unknown start says least about who was first.
@@ -94,8 +100,10 @@ impl<'a> Forest<'a> {
             session,
             start,
             is_truncated: set.n_refused() > 0,
+            hung,
             reports,
             mended: BTreeMap::new(),
+            model_of: BTreeMap::new(),
             told_by: BTreeMap::new(),
             handed: Vec::new(),
         }
@@ -121,6 +129,29 @@ impl<'a> Forest<'a> {
     pub fn usage(&self, span: u32) -> Option<&Usage> {
         let own = self.fact(span).call.as_deref().map(|call| &call.usage)?;
         if self.mended.is_empty() { Some(own) } else { Some(self.mended.get(&span).unwrap_or(own)) }
+    }
+
+    /// The call that says which model a span used, and whose.
+    pub fn named_call(&self, span: u32) -> Option<&'a Call> {
+        let by = if self.model_of.is_empty() { span } else { self.model_of.get(&span).copied().unwrap_or(span) };
+        self.fact(by).call.as_deref()
+    }
+
+    /// Finds for calls that name no model the nearest span above that does.
+    pub fn lend_models(&mut self) {
+        let names_none = |fact: &SpanFact| fact.kind.is_model() && fact.call.as_deref().is_some_and(|call| call.model.is_empty());
+        if !self.facts.iter().any(|fact| names_none(fact)) {
+            return;
+        }
+        let mut nearest = vec![NONE; self.len()];
+        for &span in &self.order {
+            let above = self.parent(span).map_or(NONE, |parent| nearest[parent as usize]);
+            let names_one = self.fact(span).call.as_deref().is_some_and(|call| !call.model.is_empty());
+            nearest[span as usize] = if names_one { span } else { above };
+            if above != NONE && names_none(self.fact(span)) {
+                self.model_of.insert(span, above);
+            }
+        }
     }
 
     pub fn parent(&self, span: u32) -> Option<u32> {

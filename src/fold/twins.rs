@@ -3,7 +3,7 @@
 //!
 //! - Two model spans of different scopes are twins if they name the same answer of a provider; or if nothing contradicts it (two answers,
 //!   two sessions, one span above the other with an agent or a tool between), their tokens are equal, and one lies within the other's time.
-//! - Of several the one stands that is likeliest right: the Waxell SDK's, then the provider's own SDK's, then the one that tells most.
+//! - Of several the one stands that is likeliest right: a span before a log event, the Waxell SDK's, then the provider's own SDK's, then the one that tells most.
 //! - Within one scope nothing is a twin: what it tells twice it means twice, but for what `duplicates` knows.
 
 use std::cmp::Reverse;
@@ -38,7 +38,8 @@ pub(super) fn find(forest: &Forest<'_>, is_open: impl Fn(u32) -> bool) -> Vec<Du
     }
     let mut dropped: Vec<u32> = twins.iter().map(|twin| twin.dropped).collect();
     dropped.sort_unstable();
-    calls.retain(|span| dropped.binary_search(span).is_err());
+    // What used nothing is known by its answer alone.
+    calls.retain(|&span| dropped.binary_search(&span).is_err() && call(forest, span).usage.tokens() > 0);
     let tokens = |span: u32| tokens(&call(forest, span).usage);
     calls.sort_by_cached_key(|&span| (tokens(span), rank(forest, span)));
     let doubts = Doubts { lineage: forest.lineage(), introducer: forest.introducers() };
@@ -100,7 +101,7 @@ impl Doubts {
 
 fn is_candidate(forest: &Forest<'_>, span: u32) -> bool {
     let fact = forest.fact(span);
-    fact.kind.is_model() && fact.call.as_deref().is_some_and(|call| call.usage.tokens() > 0)
+    fact.kind.is_model() && fact.call.as_deref().is_some_and(|call| call.usage.tokens() > 0 || call.response != 0)
 }
 
 fn call<'a>(forest: &Forest<'a>, span: u32) -> &'a Call {
@@ -112,11 +113,11 @@ fn tokens(usage: &Usage) -> (u64, u64) {
 }
 
 /// The least is the one to keep.
-fn rank(forest: &Forest<'_>, span: u32) -> (bool, bool, Reverse<usize>, UnixNanos, SpanId) {
+fn rank(forest: &Forest<'_>, span: u32) -> (bool, bool, bool, Reverse<usize>, UnixNanos, SpanId) {
     let fact = forest.fact(span);
     let traits = scope_traits(&fact.scope);
     let Usage { cache_read_tokens, cache_write_tokens, reasoning_tokens, cost, .. } = call(forest, span).usage;
     let parts = [cache_read_tokens, cache_write_tokens, reasoning_tokens, cost.map(|cost| cost.0)];
     let told = parts.iter().flatten().filter(|&&part| part > 0).count();
-    (!traits.reports_runs, !traits.is_providers_own, Reverse(told), forest.start[span as usize], fact.span)
+    (traits.is_of_logs, !traits.reports_runs, !traits.is_providers_own, Reverse(told), forest.start[span as usize], fact.span)
 }

@@ -1,4 +1,4 @@
-//! Counts the log records or metric points of a request without decoding or allocating: it is all we want to know of them.
+//! Counts the metric points of a request without decoding or allocating: it is all we want to know of them.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,32 +6,59 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
+use crate::conventions::agents;
 use crate::wire::json::InvalidJson;
-use crate::wire::otlp::Malformed;
+use crate::wire::otlp::{self, Malformed};
 
-/// `resource_logs`, `scope_logs`, `log_records`.
-const LOG_RECORDS: &[&[u64]] = &[&[1], &[2], &[2]];
 /// `resource_metrics`, `scope_metrics`, `metrics`, then `gauge`, `sum`, `histogram`, `exponential_histogram` or `summary`, `data_points`.
 const METRIC_POINTS: &[&[u64]] = &[&[1], &[2], &[2], &[5, 7, 9, 10, 11], &[1]];
-
-/// The log records of an encoded `ExportLogsServiceRequest`.
-pub(super) fn log_records(request: &[u8]) -> Result<u64, Malformed> {
-    count(request, 0, LOG_RECORDS)
-}
 
 /// The data points of an encoded `ExportMetricsServiceRequest`.
 pub(super) fn metric_points(request: &[u8]) -> Result<u64, Malformed> {
     count(request, 0, METRIC_POINTS)
 }
 
-/// The log records of an `ExportLogsServiceRequest` in OTLP/JSON.
-pub(super) fn log_records_json(request: &[u8]) -> Result<u64, InvalidJson> {
-    serde_json::from_slice::<LogsRequest>(request).map(|request| request.total()).map_err(|error| InvalidJson(error.to_string()))
-}
-
 /// The data points of an `ExportMetricsServiceRequest` in OTLP/JSON.
 pub(super) fn metric_points_json(request: &[u8]) -> Result<u64, InvalidJson> {
     serde_json::from_slice::<MetricsRequest>(request).map(|request| request.total()).map_err(|error| InvalidJson(error.to_string()))
+}
+
+/// Whether every scope of an encoded `ExportMetricsServiceRequest` is a coding agent's. Its resources and scopes lie as those of spans do.
+pub(super) fn is_of_coding_agents(request: &[u8]) -> bool {
+    let scopes = otlp::resource_spans(request).filter_map(Result::ok).flat_map(|resource| resource.scope_spans().filter_map(Result::ok));
+    let mut names = scopes.map(|scope| scope.scope_name).peekable();
+    names.peek().is_some() && names.all(agents::is_known_scope)
+}
+
+/// The same of OTLP/JSON.
+pub(super) fn is_of_coding_agents_json(request: &[u8]) -> bool {
+    let Ok(request) = serde_json::from_slice::<Scopes>(request) else { return false };
+    let mut names = request.resources.iter().flat_map(|resource| &resource.scopes).map(|scope| scope.scope.name.as_str()).peekable();
+    names.peek().is_some() && names.all(agents::is_known_scope)
+}
+
+#[derive(Deserialize)]
+struct Scopes {
+    #[serde(default, rename = "resourceMetrics")]
+    resources: Vec<ScopesOfResource>,
+}
+
+#[derive(Deserialize)]
+struct ScopesOfResource {
+    #[serde(default, rename = "scopeMetrics")]
+    scopes: Vec<NamedScope>,
+}
+
+#[derive(Deserialize)]
+struct NamedScope {
+    #[serde(default)]
+    scope: ScopeName,
+}
+
+#[derive(Deserialize, Default)]
+struct ScopeName {
+    #[serde(default)]
+    name: String,
 }
 
 /// Counts the messages at the end of `path`, whose steps are the field numbers to follow at each depth.
@@ -104,9 +131,6 @@ macro_rules! parts {
 }
 
 parts! {
-    LogsRequest { resources: "resourceLogs" of Sum<ResourceLogs> }
-    ResourceLogs { scopes: "scopeLogs" of Sum<ScopeLogs> }
-    ScopeLogs { records: "logRecords" of Sum<Record> }
     MetricsRequest { resources: "resourceMetrics" of Sum<ResourceMetrics> }
     ResourceMetrics { scopes: "scopeMetrics" of Sum<ScopeMetrics> }
     ScopeMetrics { metrics: "metrics" of Sum<Metric> }
@@ -155,9 +179,8 @@ impl<'de, T: Deserialize<'de> + Total> Visitor<'de> for Sum<T> {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
     use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-    use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+    use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
     use opentelemetry_proto::tonic::metrics::v1::metric::Data;
     use opentelemetry_proto::tonic::metrics::v1::{
         ExponentialHistogram, Gauge, Histogram, Metric, ResourceMetrics, ScopeMetrics, Sum, Summary,
@@ -166,21 +189,6 @@ mod tests {
     use prost::Message;
 
     use super::*;
-
-    #[test]
-    fn log_records_are_counted_in_both_formats() {
-        let scope = |n: usize| ScopeLogs { log_records: vec![LogRecord { body: None, ..Default::default() }; n], ..Default::default() };
-        let request = ExportLogsServiceRequest {
-            resource_logs: vec![
-                ResourceLogs { scope_logs: vec![scope(2), scope(0)], ..Default::default() },
-                ResourceLogs { scope_logs: vec![scope(3)], ..Default::default() },
-            ],
-        };
-        assert_eq!(log_records(&request.encode_to_vec()), Ok(5));
-        assert_eq!(log_records_json(&serde_json::to_vec(&request).unwrap()), Ok(5));
-        assert_eq!(log_records_json(br#"{"resourceLogs":null,"new":[1]}"#), Ok(0));
-        assert!(log_records_json(b"{\"resourceLogs\":3}").is_err());
-    }
 
     #[test]
     fn the_points_of_every_kind_of_metric_are_counted() {
@@ -204,16 +212,40 @@ mod tests {
 
     #[test]
     fn bad_bytes_are_named_by_their_place_in_the_request() {
-        assert_eq!(log_records(&[0x0a, 0x02, 0x12, 0x05]), Err(Malformed { offset: 3, what: "a field that ends after its message" }));
-        assert!(log_records(&[0x0a]).is_err());
-        assert!(log_records(&[0x0b]).is_err());
-        assert!(log_records(&[0xff; 12]).is_err());
+        assert_eq!(metric_points(&[0x0a, 0x02, 0x12, 0x05]), Err(Malformed { offset: 3, what: "a field that ends after its message" }));
+        assert!(metric_points(&[0x0a]).is_err());
+        assert!(metric_points(&[0x0b]).is_err());
+        assert!(metric_points(&[0xff; 12]).is_err());
+        assert!(metric_points_json(b"{\"resourceMetrics\":3}").is_err());
+        assert_eq!(metric_points_json(br#"{"resourceMetrics":null,"new":[1]}"#), Ok(0));
+    }
+
+    #[test]
+    fn metrics_of_coding_agents_are_known_by_their_scopes_and_by_all_of_them() {
+        let of = |scopes: &[&str]| {
+            let scope = |name: &&str| ScopeMetrics {
+                scope: Some(InstrumentationScope { name: (*name).to_owned(), ..Default::default() }),
+                ..Default::default()
+            };
+            let scope_metrics = scopes.iter().map(scope).collect();
+            ExportMetricsServiceRequest { resource_metrics: vec![ResourceMetrics { scope_metrics, ..Default::default() }] }
+        };
+        for (scopes, is_known) in [
+            (&["com.anthropic.claude_code", "gemini-cli"][..], true),
+            (&["com.anthropic.claude_code", "my.app"], false),
+            (&["my.app"], false),
+            (&[], false),
+        ] {
+            let request = of(scopes);
+            assert_eq!(is_of_coding_agents(&request.encode_to_vec()), is_known, "{scopes:?}");
+            assert_eq!(is_of_coding_agents_json(&serde_json::to_vec(&request).unwrap()), is_known, "{scopes:?}");
+        }
     }
 
     proptest! {
         #[test]
         fn garbage_never_panics(body in proptest::collection::vec(any::<u8>(), 0..256)) {
-            let _ = (log_records(&body), metric_points(&body), log_records_json(&body), metric_points_json(&body));
+            let _ = (metric_points(&body), metric_points_json(&body), is_of_coding_agents(&body), is_of_coding_agents_json(&body));
         }
     }
 }

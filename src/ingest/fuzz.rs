@@ -9,7 +9,9 @@ use super::admission::Admission;
 use super::body::Held;
 use super::encoding::Coding;
 use super::screen::{Format, decode, screen};
+use super::told;
 use super::{count, grpc, observe};
+use crate::conventions::agents;
 use crate::model::time::UnixNanos;
 use crate::wire::inspect::{Limits, inspect};
 
@@ -55,14 +57,28 @@ pub fn check_body(bytes: &[u8]) {
     assert_eq!(admission.inflight_bytes(), 0);
 }
 
-/// Any logs or metrics: counted or refused.
+/// Any metrics: counted or refused.
 pub fn check_count(bytes: &[u8]) {
-    // A record takes two bytes at least: its key and its length.
-    for counted in [count::log_records(bytes), count::metric_points(bytes)].into_iter().flatten() {
+    // A point takes two bytes at least: its key and its length.
+    if let Ok(counted) = count::metric_points(bytes) {
         assert!(counted <= bytes.len() as u64 / 2);
     }
-    for counted in [count::log_records_json(bytes), count::metric_points_json(bytes)].into_iter().flatten() {
+    if let Ok(counted) = count::metric_points_json(bytes) {
         assert!(counted <= bytes.len() as u64);
+    }
+    let _ = (count::is_of_coding_agents(bytes), count::is_of_coding_agents_json(bytes));
+}
+
+/// Any logs: told or refused, and nothing of the bytes in flight is left behind.
+pub fn check_logs(bytes: &[u8]) {
+    for format in [Format::Protobuf, Format::Json] {
+        let admission = Admission::new(INFLIGHT_MAX_BYTES);
+        let Ok(permit) = admission.admit(bytes.len()) else { return };
+        let held = Held { bytes: Bytes::copy_from_slice(bytes), permit };
+        if let Ok((told, held)) = told::tell(held, format, "acme", bytes.len().is_multiple_of(2)) {
+            agents::fuzz::check(&held.bytes, &told);
+        }
+        assert_eq!(admission.inflight_bytes(), 0);
     }
 }
 

@@ -28,8 +28,10 @@ pub struct Metrics {
     pub texts_repaired: Family<ReasonLabels, Counter>,
     /// Spans whose times are in another unit than nanoseconds.
     pub spans_in_other_unit: Family<UnitLabels, Counter>,
-    /// Log records and metric points, which are not stored here.
+    /// Log records and metric points of strangers, which are not stored here.
     pub records_rejected: Family<SignalLabels, Counter>,
+    /// Log records of coding agents, by what became of them.
+    pub agent_records: Family<RecordLabels, Counter>,
     /// Bytes of bodies read, as they came over the wire.
     pub body_bytes: Counter,
     /// From the head of a request that was taken until its answer, by door and content coding.
@@ -79,6 +81,12 @@ pub struct UnitLabels {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct RecordLabels {
+    /// `told` for what became a span, `noise` for what says nothing about a run.
+    pub outcome: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub struct SignalLabels {
     pub signal: &'static str,
 }
@@ -107,7 +115,10 @@ impl Metrics {
         registry.register("texts_repaired", help, self.texts_repaired.clone());
         let help = "Spans whose times look like another unit than nanoseconds, by that unit";
         registry.register("spans_in_other_unit", help, self.spans_in_other_unit.clone());
-        registry.register("records_rejected", "Log records and metric points, which are not stored here", self.records_rejected.clone());
+        let help = "Log records and metric points of strangers, which are not stored here";
+        registry.register("records_rejected", help, self.records_rejected.clone());
+        let help = "Log records of coding agents, by what became of them: told (a span), noise (nothing about a run)";
+        registry.register("agent_records", help, self.agent_records.clone());
         registry.register("body_bytes", "Bytes of request bodies as they came over the wire", self.body_bytes.clone());
         let help = "Time from the head of a request to its answer, of requests that were taken, by door and content coding";
         registry.register_with_unit("request_duration", help, Unit::Seconds, self.durations.clone());
@@ -126,6 +137,7 @@ impl Default for Metrics {
             texts_repaired: Family::default(),
             spans_in_other_unit: Family::default(),
             records_rejected: Family::default(),
+            agent_records: Family::default(),
             body_bytes: Counter::default(),
             durations: Family::new_with_constructor(histogram),
         }

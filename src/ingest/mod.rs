@@ -5,7 +5,8 @@
 //!   text that is not UTF-8, which is repaired.
 //! - Bodies are read under three limits: bytes of one request (on the wire and decompressed), bytes of all requests in flight, and time.
 //!   Nothing waits: what does not fit is refused at once (the table is in [`refusal`]).
-//! - Logs and metrics are turned away in a way that keeps an SDK quiet: a success that rejects every record and says why.
+//! - Logs of coding agents become spans (`conventions::agents`). Logs of strangers, and metrics, are turned away in a way that keeps an SDK
+//!   quiet: a success that rejects every record and says why.
 //! - Never decodes spans into objects, never looks into an attribute, never forwards.
 
 mod admission;
@@ -28,6 +29,7 @@ mod receiver;
 pub mod refusal;
 mod reply;
 mod screen;
+mod told;
 
 use axum::Router;
 use axum::extract::{Request, State};

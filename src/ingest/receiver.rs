@@ -15,14 +15,16 @@ use super::anywhere;
 use super::body::{self, Held};
 use super::count;
 use super::encoding::Coding;
-use super::metrics::{Metrics, ReasonLabels, RequestLabels, SignalLabels, UnitLabels};
+use super::metrics::{Metrics, ReasonLabels, RecordLabels, RequestLabels, SignalLabels, UnitLabels};
 use super::noticed::Noticed;
 use super::notices::Notices;
 use super::refusal::Refusal;
 use super::reply::Taken;
 use super::screen::{self, Format, Screened};
+use super::told;
 use crate::auth::{self, Authenticator, Right};
 use crate::bounds::lanes::{Lane, Undone};
+use crate::conventions::agents::Told;
 use crate::model::ids::Tenant;
 use crate::model::via::Via;
 use crate::store::Store;
@@ -40,6 +42,8 @@ pub struct Options {
     pub max_depth: u32,
     /// How long a body may take to arrive. Exporters give up after 10 s by default.
     pub body_timeout: Duration,
+    /// Whether what was said to coding agents and by them is kept.
+    pub keep_content: bool,
 }
 
 /// What our own exports carry, so that they are known when they come back.
@@ -75,6 +79,7 @@ struct Shared {
     /// Whether the one WARN about each signal that is not stored was written.
     logs_warned: AtomicBool,
     metrics_warned: AtomicBool,
+    agent_metrics_noted: AtomicBool,
 }
 
 /// Bodies up to these sizes are screened where they are, in about 0.1 ms; larger ones on a blocking thread. Protobuf is checked at some
@@ -87,7 +92,13 @@ pub(super) const INLINE_COMPRESSED_BYTES: usize = 8 << 10;
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_request_bytes: 64 << 20, max_inflight_bytes: 256 << 20, max_depth: 30, body_timeout: Duration::from_secs(60) }
+        Self {
+            max_request_bytes: 64 << 20,
+            max_inflight_bytes: 256 << 20,
+            max_depth: 30,
+            body_timeout: Duration::from_secs(60),
+            keep_content: false,
+        }
     }
 }
 
@@ -107,6 +118,7 @@ impl Receiver {
             notices: Notices::default(),
             logs_warned: AtomicBool::new(false),
             metrics_warned: AtomicBool::new(false),
+            agent_metrics_noted: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -187,7 +199,8 @@ impl Receiver {
     ) -> Result<Taken, Refusal> {
         match signal {
             Signal::Traces => self.take_spans((tenant, via), held, coding, format).await,
-            Signal::Logs | Signal::Metrics => self.turn_away(signal, held, coding, format).await,
+            Signal::Logs => self.take_logs(tenant, held, coding, format).await,
+            Signal::Metrics => self.turn_away_metrics(held, coding, format).await,
         }
     }
 
@@ -287,30 +300,61 @@ impl Receiver {
         refusal
     }
 
-    /// Answers logs or metrics: all rejected, and no error that an SDK would repeat or shout about.
-    async fn turn_away(&self, signal: Signal, held: Held, coding: Coding, format: Format) -> Result<Taken, Refusal> {
-        let max_bytes = self.shared.options.max_request_bytes;
-        let n_records = compute(&self.shared.screening, coding, format, held, move |held| {
-            let bytes = screen::decode(held, coding, max_bytes)?.bytes;
-            Ok(match (signal, format) {
-                (Signal::Metrics, Format::Protobuf) => count::metric_points(&bytes)?,
-                (Signal::Metrics, Format::Json) => count::metric_points_json(&bytes)?,
-                (_, Format::Protobuf) => count::log_records(&bytes)?,
-                (_, Format::Json) => count::log_records_json(&bytes)?,
-            })
+    /// What coding agents tell becomes spans; all else is rejected with no error that an SDK would repeat or shout about.
+    async fn take_logs(&self, tenant: &Tenant, held: Held, coding: Coding, format: Format) -> Result<Taken, Refusal> {
+        let Options { max_request_bytes, keep_content, .. } = self.shared.options;
+        let name = tenant.as_str().to_owned();
+        let telling = compute(&self.shared.screening, coding, format, held, move |held| {
+            told::tell(screen::decode(held, coding, max_request_bytes)?, format, &name, keep_content)
         });
-        let n_rejected = n_records.await?;
-        if n_rejected == 0 {
+        let (Told { spans, unforwarded, n_taken, n_noise, n_strange }, _held) = telling.await?;
+        if !spans.is_empty() {
+            self.shared.store.accept_spans(tenant, spans.into()).await.map_err(|error| self.not_accepted(error))?;
+        }
+        if !unforwarded.is_empty() {
+            self.shared.store.accept_unforwarded(tenant, unforwarded.into()).await.map_err(|error| self.not_accepted(error))?;
+        }
+        for (outcome, n_records) in [("told", n_taken), ("noise", n_noise)] {
+            self.shared.metrics.agent_records.get_or_create(&RecordLabels { outcome }).inc_by(n_records);
+        }
+        if n_strange == 0 {
             return Ok(Taken { coding, ..Taken::default() });
         }
+        Ok(self.turned_away(Signal::Logs, n_strange, coding))
+    }
+
+    /// What coding agents count is in their logs and spans already; what others count is rejected.
+    async fn turn_away_metrics(&self, held: Held, coding: Coding, format: Format) -> Result<Taken, Refusal> {
+        let max_bytes = self.shared.options.max_request_bytes;
+        let counting = compute(&self.shared.screening, coding, format, held, move |held| {
+            let bytes = screen::decode(held, coding, max_bytes)?.bytes;
+            Ok(match format {
+                Format::Protobuf => (count::metric_points(&bytes)?, count::is_of_coding_agents(&bytes)),
+                Format::Json => (count::metric_points_json(&bytes)?, count::is_of_coding_agents_json(&bytes)),
+            })
+        });
+        let (n_points, is_of_coding_agents) = counting.await?;
+        if n_points == 0 {
+            return Ok(Taken { coding, ..Taken::default() });
+        }
+        if is_of_coding_agents {
+            if !self.shared.agent_metrics_noted.swap(true, Ordering::Relaxed) {
+                tracing::info!("metrics of a coding agent are taken and not kept: its logs and spans tell the same, exactly");
+            }
+            return Ok(Taken { coding, ..Taken::default() });
+        }
+        Ok(self.turned_away(Signal::Metrics, n_points, coding))
+    }
+
+    fn turned_away(&self, signal: Signal, n_rejected: u64, coding: Coding) -> Taken {
         let name = signal.as_str();
         self.shared.metrics.records_rejected.get_or_create(&SignalLabels { signal: name }).inc_by(n_rejected);
         let warned = if signal == Signal::Logs { &self.shared.logs_warned } else { &self.shared.metrics_warned };
         if !warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(signal = name, "sessionfold stores traces only: what is sent of this signal is dropped and counted");
+            tracing::warn!(signal = name, "sessionfold stores traces, and logs of coding agents: what else is sent is dropped and counted");
         }
-        let message = format!("sessionfold stores traces only: all {n_rejected} records of {name} were dropped");
-        Ok(Taken { n_rejected, message, coding, ..Taken::default() })
+        let message = format!("sessionfold stores traces, and logs of coding agents: {n_rejected} records of {name} were dropped");
+        Taken { n_rejected, message, coding, ..Taken::default() }
     }
 }
 

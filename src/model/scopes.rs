@@ -16,10 +16,42 @@ pub struct ScopeTraits {
     pub is_providers_own: bool,
     /// What makes these spans can tell of its runs over the SDK's HTTP path too.
     pub reports_runs: bool,
+    /// Made of log events of a coding agent: the agent's spans of the same calls stand before them, with the cost that these tell.
+    pub is_of_logs: bool,
+    /// The same, of an agent whose logs tell all that its own spans do, in traces of their own: of a session that has such runs, those
+    /// that only spans tell of are left out.
+    pub tells_all_in_logs: bool,
+    /// The spans of such an agent.
+    pub is_told_in_logs: bool,
+    /// What leads to no call of a model is no run: a command of the program itself, a notice.
+    pub needs_call: bool,
+    /// Its runs do not say that they failed: they have if their last call has.
+    pub ends_as_its_calls: bool,
 }
 
-const NONE: ScopeTraits =
-    ScopeTraits { container_usage_is_own: false, has_echo_spans: false, is_providers_own: false, reports_runs: false };
+/// How the scopes begin of spans that are made of log events of coding agents (`conventions::agents`); the agent's name follows.
+pub const LOGS_SCOPE: &str = "sessionfold.logs";
+
+/// A prompt that is a run only if it leads to a call: a command of the program itself, or one that the agent's spans tell of.
+pub const COMMAND_SPAN: &str = "command";
+
+/// Says in the trace of a conversation which session it was started in.
+pub const SPAWN_SPAN: &str = "spawned";
+
+/// What a whole turn cost.
+pub const TURN_COST_SPAN: &str = "turn_cost";
+
+const NONE: ScopeTraits = ScopeTraits {
+    container_usage_is_own: false,
+    has_echo_spans: false,
+    is_providers_own: false,
+    reports_runs: false,
+    is_of_logs: false,
+    tells_all_in_logs: false,
+    is_told_in_logs: false,
+    needs_call: false,
+    ends_as_its_calls: false,
+};
 
 /// Scope names and what they are known for. A name stands for itself and for everything below it (`name.part`, `name/part`).
 ///
@@ -30,6 +62,15 @@ pub const SCOPES: &[(&str, ScopeTraits)] = &[
     ("openinference.instrumentation.claude_agent_sdk", ScopeTraits { container_usage_is_own: true, ..NONE }),
     ("@arizeai/openinference-instrumentation-claude-agent-sdk", ScopeTraits { container_usage_is_own: true, ..NONE }),
     ("com.anthropic.sdk", ScopeTraits { is_providers_own: true, ..NONE }),
+    ("sessionfold.logs.codex", ScopeTraits { is_of_logs: true, tells_all_in_logs: true, ..NONE }),
+    ("sessionfold.logs.gemini-cli", ScopeTraits { is_of_logs: true, tells_all_in_logs: true, ..NONE }),
+    (LOGS_SCOPE, ScopeTraits { is_of_logs: true, ..NONE }),
+    ("com.anthropic.claude_code", ScopeTraits { needs_call: true, ends_as_its_calls: true, ..NONE }),
+    ("github.copilot", ScopeTraits { needs_call: true, ..NONE }),
+    ("codex_exec", ScopeTraits { is_told_in_logs: true, ..NONE }),
+    ("codex_cli_rs", ScopeTraits { is_told_in_logs: true, ..NONE }),
+    ("codex-app-server", ScopeTraits { is_told_in_logs: true, ..NONE }),
+    ("gemini-cli", ScopeTraits { is_told_in_logs: true, needs_call: true, ..NONE }),
     ("waxell.observe", ScopeTraits { has_echo_spans: true, reports_runs: true, ..NONE }),
 ];
 

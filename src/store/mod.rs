@@ -34,6 +34,9 @@ pub trait Store: Send + Sync + 'static {
         self.accept_spans(tenant, request)
     }
 
+    /// The same of spans that are for the fold alone: Tempo gets what they tell of from elsewhere.
+    fn accept_unforwarded(&self, tenant: &Tenant, request: Bytes) -> BoxFuture<'_, Result<(), AcceptError>>;
+
     /// Takes what the SDK posted, as it came; returns once it is durable.
     fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>>;
 

@@ -31,8 +31,8 @@ pub enum Event {
     Run { kind: EventKind, run: Option<RunId>, body: Bytes },
     /// A process opened the journal: what lies before was perhaps accepted and not answered.
     Opened,
-    /// As `Spans`, made of what Tempo gave back. Tempo has it, and it holds only what the fold reads.
-    RestoredSpans(Bytes),
+    /// As `Spans`, for the fold alone: what Tempo gave back, or what spans tell Tempo that came, or will come, by another way.
+    UnforwardedSpans(Bytes),
 }
 
 /// Bytes that are not an entry this version can read.
@@ -61,7 +61,7 @@ impl Entry {
                 (EventHead::RunEvent(journal::RunEvent { kind: u32::from(*kind as u8), run_id }), body.clone())
             }
             Event::Opened => (EventHead::Opened(journal::Opened {}), Bytes::new()),
-            Event::RestoredSpans(request) => (EventHead::RestoredSpans(journal::RestoredSpans {}), request.clone()),
+            Event::UnforwardedSpans(request) => (EventHead::RestoredSpans(journal::RestoredSpans {}), request.clone()),
         };
         let (tenant, via) = (self.tenant.as_str().to_owned(), self.via.ids().map(str::to_owned).collect());
         let head = journal::EntryHead { tenant, received_unix_nano: self.received_at.0, via, event: Some(event) };
@@ -83,7 +83,7 @@ impl Entry {
                 Event::Run { kind, run, body }
             }
             Some(EventHead::Opened(journal::Opened {})) => Event::Opened,
-            Some(EventHead::RestoredSpans(journal::RestoredSpans {})) => Event::RestoredSpans(body),
+            Some(EventHead::RestoredSpans(journal::RestoredSpans {})) => Event::UnforwardedSpans(body),
         };
         let tenant = Tenant::new(&head.tenant).ok_or(UnreadableEntry::Id(head.tenant))?;
         let via = Via::parse(head.via.iter().map(String::as_str)).map_err(|_| UnreadableEntry::Id(head.via.join(",")))?;
@@ -104,7 +104,7 @@ mod tests {
             Event::Run { kind: EventKind::Complete, run: Some(RunId::mint(5)), body: body.clone() },
             Event::Run { kind: EventKind::Other, run: None, body },
             Event::Opened,
-            Event::RestoredSpans(Bytes::from_static(b"\x0a\x00")),
+            Event::UnforwardedSpans(Bytes::from_static(b"\x0a\x00")),
         ] {
             let via = Via::parse(["a1,b2"].into_iter()).unwrap();
             let entry = Entry { tenant: Tenant::new("acme").unwrap(), received_at: UnixNanos(7), via, event };

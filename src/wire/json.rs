@@ -13,7 +13,7 @@ use std::fmt::{self, Write as _};
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::encode::{Message, put_bytes, put_fixed32, put_fixed64, put_varint_field};
-use super::json_schema::{ANY_VALUE, Field, Kind, REQUEST};
+use super::json_schema::{ANY_VALUE, Field, Kind, LOGS_REQUEST, REQUEST};
 use super::json_text::{decode_base64, decode_hex, integer_in_float, integer_in_text, number_in_text};
 
 /// Why a body is not OTLP/JSON; the text names the place and is meant for the sender.
@@ -23,9 +23,18 @@ pub struct InvalidJson(pub String);
 
 /// Encodes an OTLP/JSON `ExportTraceServiceRequest` as protobuf.
 pub fn to_protobuf(json: &[u8]) -> Result<Vec<u8>, InvalidJson> {
+    translate(json, &REQUEST)
+}
+
+/// Encodes an OTLP/JSON `ExportLogsServiceRequest` as protobuf.
+pub fn logs_to_protobuf(json: &[u8]) -> Result<Vec<u8>, InvalidJson> {
+    translate(json, &LOGS_REQUEST)
+}
+
+fn translate(json: &[u8], request: &'static Field) -> Result<Vec<u8>, InvalidJson> {
     let mut translation = Translation { out: Vec::with_capacity(json.len() / 2), path: Vec::new() };
     let mut source = serde_json::Deserializer::from_slice(json);
-    let place = Place { to: &mut translation, field: &REQUEST, in_list: false };
+    let place = Place { to: &mut translation, field: request, in_list: false };
     match place.deserialize(&mut source).and_then(|()| source.end()) {
         Ok(()) => Ok(translation.out),
         Err(error) => Err(translation.explain(&error)),

@@ -1,4 +1,4 @@
-//! The JSON names, numbers and types of every field of an OTLP trace request: the table [`super::json`] translates by.
+//! The JSON names, numbers and types of every field of an OTLP trace or log request: the table [`super::json`] translates by.
 
 /// How the value of a field is written in JSON, and how in protobuf.
 #[derive(Clone, Copy)]
@@ -30,6 +30,65 @@ pub(super) struct Field {
 
 /// The whole body; its number, 0, says that nothing is around it.
 pub(super) static REQUEST: Field = one("", "", 0, Kind::Message(&EXPORT_TRACE_SERVICE_REQUEST));
+
+/// The whole body of a request of logs.
+pub(super) static LOGS_REQUEST: Field = one("", "", 0, Kind::Message(&EXPORT_LOGS_SERVICE_REQUEST));
+
+static EXPORT_LOGS_SERVICE_REQUEST: [Field; 1] = [many("resourceLogs", "resource_logs", 1, Kind::Message(&RESOURCE_LOGS))];
+
+static RESOURCE_LOGS: [Field; 3] = [
+    one("resource", "resource", 1, Kind::Message(&RESOURCE)),
+    many("scopeLogs", "scope_logs", 2, Kind::Message(&SCOPE_LOGS)),
+    one("schemaUrl", "schema_url", 3, Kind::Text),
+];
+
+static SCOPE_LOGS: [Field; 3] = [
+    one("scope", "scope", 1, Kind::Message(&SCOPE)),
+    many("logRecords", "log_records", 2, Kind::Message(&LOG_RECORD)),
+    one("schemaUrl", "schema_url", 3, Kind::Text),
+];
+
+static LOG_RECORD: [Field; 11] = [
+    one("timeUnixNano", "time_unix_nano", 1, Kind::Fixed64),
+    one("observedTimeUnixNano", "observed_time_unix_nano", 11, Kind::Fixed64),
+    one("severityNumber", "severity_number", 2, Kind::Enum(&SEVERITY_NUMBERS)),
+    one("severityText", "severity_text", 3, Kind::Text),
+    one("body", "body", 5, Kind::Message(&ANY_VALUE)),
+    many("attributes", "attributes", 6, Kind::Message(&KEY_VALUE)),
+    one("droppedAttributesCount", "dropped_attributes_count", 7, Kind::Uint32),
+    one("flags", "flags", 8, Kind::Fixed32),
+    one("traceId", "trace_id", 9, Kind::Hex),
+    one("spanId", "span_id", 10, Kind::Hex),
+    one("eventName", "event_name", 12, Kind::Text),
+];
+
+static SEVERITY_NUMBERS: [&str; 25] = [
+    "SEVERITY_NUMBER_UNSPECIFIED",
+    "SEVERITY_NUMBER_TRACE",
+    "SEVERITY_NUMBER_TRACE2",
+    "SEVERITY_NUMBER_TRACE3",
+    "SEVERITY_NUMBER_TRACE4",
+    "SEVERITY_NUMBER_DEBUG",
+    "SEVERITY_NUMBER_DEBUG2",
+    "SEVERITY_NUMBER_DEBUG3",
+    "SEVERITY_NUMBER_DEBUG4",
+    "SEVERITY_NUMBER_INFO",
+    "SEVERITY_NUMBER_INFO2",
+    "SEVERITY_NUMBER_INFO3",
+    "SEVERITY_NUMBER_INFO4",
+    "SEVERITY_NUMBER_WARN",
+    "SEVERITY_NUMBER_WARN2",
+    "SEVERITY_NUMBER_WARN3",
+    "SEVERITY_NUMBER_WARN4",
+    "SEVERITY_NUMBER_ERROR",
+    "SEVERITY_NUMBER_ERROR2",
+    "SEVERITY_NUMBER_ERROR3",
+    "SEVERITY_NUMBER_ERROR4",
+    "SEVERITY_NUMBER_FATAL",
+    "SEVERITY_NUMBER_FATAL2",
+    "SEVERITY_NUMBER_FATAL3",
+    "SEVERITY_NUMBER_FATAL4",
+];
 
 static EXPORT_TRACE_SERVICE_REQUEST: [Field; 1] = [many("resourceSpans", "resource_spans", 1, Kind::Message(&RESOURCE_SPANS))];
 

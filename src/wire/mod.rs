@@ -9,6 +9,7 @@ pub mod json;
 pub mod json_mend;
 mod json_schema;
 pub mod json_text;
+pub mod logs;
 pub mod misplaced;
 #[cfg(any(test, fuzzing))]
 mod oracle;

@@ -11,7 +11,7 @@
 use super::reader::Reader;
 use super::value::attribute;
 pub use super::value::{Array, Attribute, Map, Value, array_values, map_entries};
-use super::walk::{messages, next_message, until_error};
+use super::walk::{messages, next_of_any, until_error};
 
 /// Where and why bytes are not a protobuf message of the expected type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -184,19 +184,6 @@ fn attributes_of(message: &[u8], holder: u32, number: u32) -> impl Iterator<Item
     until_error(std::iter::from_fn(move || {
         next_of_any(&mut holders, holder, &mut attributes, number).and_then(|found| found.map(attribute).transpose()).transpose()
     }))
-}
-
-/// The next message `number` inside `current`, or else inside the messages `holder` that are still to come in `holders`.
-fn next_of_any<'a>(holders: &mut Reader<'a>, holder: u32, current: &mut Reader<'a>, number: u32) -> Result<Option<Reader<'a>>, Malformed> {
-    loop {
-        if let Some(found) = next_message(current, number)? {
-            return Ok(Some(found));
-        }
-        match next_message(holders, holder)? {
-            Some(next) => *current = next,
-            None => return Ok(None),
-        }
-    }
 }
 
 #[cfg(test)]

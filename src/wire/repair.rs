@@ -7,7 +7,7 @@
 use super::encode::{mend_length, put_varint};
 use super::otlp::Malformed;
 use super::reader::{Reader, number};
-use super::schema::{Action, KEY_VALUE, REQUEST, Schema};
+use super::schema::{Action, KEY_VALUE, LOGS_REQUEST, REQUEST, Schema};
 
 /// A request all of whose text can be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,10 +19,19 @@ pub struct Repaired {
 
 /// Copies an inspected `ExportTraceServiceRequest` whose text becomes `extra_bytes` longer by the repair.
 pub fn repair(request: &[u8], extra_bytes: usize) -> Result<Repaired, Malformed> {
+    repair_as(request, &REQUEST, extra_bytes)
+}
+
+/// Copies an `ExportLogsServiceRequest`.
+pub fn repair_logs(request: &[u8]) -> Result<Repaired, Malformed> {
+    repair_as(request, &LOGS_REQUEST, 0)
+}
+
+fn repair_as(request: &[u8], schema: &'static Schema, extra_bytes: usize) -> Result<Repaired, Malformed> {
     // Lengths may take a byte or two more, too.
     let out = Vec::with_capacity(request.len().saturating_add(extra_bytes).saturating_add(64));
     let mut repair = Repair { out, first: String::new() };
-    repair.message(Reader::new(request), &REQUEST, None)?;
+    repair.message(Reader::new(request), schema, None)?;
     Ok(Repaired { bytes: repair.out, first: repair.first })
 }
 

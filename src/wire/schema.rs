@@ -1,4 +1,4 @@
-//! Which fields the messages of an OTLP trace request have, and of which wire type: the table [`super::inspect`] checks by.
+//! Which fields the messages of an OTLP trace request have (and of a log request: [`LOGS_REQUEST`]), and of which wire type: the table [`super::inspect`] checks by.
 //!
 //! Source: the `opentelemetry-proto` crate named in `Cargo.toml`, whose prost types are the oracle of the tests.
 
@@ -66,6 +66,27 @@ pub(super) static SPAN: Schema = schema(
         (14, Kind::Varint),
         (15, Kind::Message(&STATUS)),
         (16, Kind::Fixed32),
+    ],
+);
+
+/// An `ExportLogsServiceRequest`.
+pub(super) static LOGS_REQUEST: Schema = schema("request", &[(1, Kind::Message(&RESOURCE_LOGS))]);
+static RESOURCE_LOGS: Schema = schema("resource", &[(1, Kind::Message(&RESOURCE)), (2, Kind::Message(&SCOPE_LOGS)), (3, Kind::Text)]);
+static SCOPE_LOGS: Schema = schema("scope", &[(1, Kind::Message(&SCOPE)), (2, Kind::Message(&LOG_RECORD)), (3, Kind::Text)]);
+static LOG_RECORD: Schema = schema(
+    "log record",
+    &[
+        (1, Kind::Fixed64),
+        (2, Kind::Varint),
+        (3, Kind::Text),
+        (5, Kind::Message(&ANY_VALUE)),
+        (6, Kind::Message(&KEY_VALUE)),
+        (7, Kind::Varint),
+        (8, Kind::Fixed32),
+        (9, Kind::Bytes),
+        (10, Kind::Bytes),
+        (11, Kind::Fixed64),
+        (12, Kind::Text),
     ],
 );
 

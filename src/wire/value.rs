@@ -73,7 +73,8 @@ struct Pieces<'a> {
 const ARRAY: u32 = 5;
 const MAP: u32 = 6;
 
-fn value_of(any_value: Reader<'_>) -> Result<Value<'_>, Malformed> {
+/// Reads an `AnyValue`.
+pub(super) fn value_of(any_value: Reader<'_>) -> Result<Value<'_>, Malformed> {
     let mut value = Value::Empty;
     merge(&mut value, any_value, &[])?;
     Ok(value)

@@ -27,6 +27,24 @@ pub(super) fn messages<'a, T>(
     }))
 }
 
+/// The next message `number` inside `current`, or else inside the messages `holder` that are still to come in `holders`.
+pub(super) fn next_of_any<'a>(
+    holders: &mut Reader<'a>,
+    holder: u32,
+    current: &mut Reader<'a>,
+    number: u32,
+) -> Result<Option<Reader<'a>>, Malformed> {
+    loop {
+        if let Some(found) = next_message(current, number)? {
+            return Ok(Some(found));
+        }
+        match next_message(holders, holder)? {
+            Some(next) => *current = next,
+            None => return Ok(None),
+        }
+    }
+}
+
 /// The same items up to the first `Err`, which is the last.
 pub(super) fn until_error<T>(items: impl Iterator<Item = Result<T, Malformed>>) -> impl Iterator<Item = Result<T, Malformed>> {
     let mut items = Some(items);

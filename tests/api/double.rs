@@ -180,6 +180,10 @@ impl Store for Double {
         Box::pin(ready(Ok(())))
     }
 
+    fn accept_unforwarded(&self, _: &Tenant, _: Bytes) -> BoxFuture<'_, Result<(), AcceptError>> {
+        Box::pin(ready(Ok(())))
+    }
+
     fn accept_post(&self, _: &Tenant, _: RunPost) -> BoxFuture<'_, Result<(), AcceptError>> {
         Box::pin(ready(Ok(())))
     }

@@ -45,11 +45,7 @@ pub const PACKAGES: &[Package] = &[
         help: "Nothing is needed: it names its sessions.",
         ..package("claude-code-2.1.332+agent-sdk", "Claude Code, Claude Agent SDK", "2.1.332", &[])
     },
-    Package {
-        untold: "its spans name no model, so that nothing is priced",
-        help: "`cost_is_partial` says so; nothing is needed for the session.",
-        ..package("codex-cli-0.171.0", "Codex", "0.171.0", &[])
-    },
+    Package { untold: "", help: "Nothing is needed: it names its sessions.", ..package("codex-cli-0.171.0", "Codex", "0.171.0", &[]) },
     package("conflict-pydantic-ai-2.68.0", "Pydantic AI below another's session", "2.68.0", ABOVE),
     package(
         "constructed-dotnet-meai",

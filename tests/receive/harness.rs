@@ -117,6 +117,10 @@ impl Store for Recorder {
         })
     }
 
+    fn accept_unforwarded(&self, tenant: &Tenant, request: Bytes) -> BoxFuture<'_, Result<(), AcceptError>> {
+        self.accept_spans(tenant, request)
+    }
+
     fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>> {
         let tenant = tenant.clone();
         Box::pin(async move {

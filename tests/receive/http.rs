@@ -149,7 +149,7 @@ async fn logs_and_metrics_are_all_rejected_without_an_error() {
         assert_eq!(answer.status, 200);
         let partial = ExportLogsServiceResponse::decode(answer.body).unwrap().partial_success.unwrap();
         assert_eq!(partial.rejected_log_records, 3);
-        assert_eq!(partial.error_message, "sessionfold stores traces only: all 3 records of logs were dropped");
+        assert_eq!(partial.error_message, "sessionfold stores traces, and logs of coding agents: 3 records of logs were dropped");
     }
     let metrics = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"m","gauge":{"dataPoints":[{},{}]}}]}]}]}"#;
     let answer = door.post("/v1/metrics/", &[JSON], metrics).await;
@@ -174,7 +174,7 @@ async fn each_cause_is_logged_once_and_no_key_or_payload_with_it() {
         door.post("/v1/traces", &[PROTOBUF], encoded(vec![span(&[0; 16], &[1; 8], "secret")])).await;
     }
     let text = log::lines();
-    for part in ["sessionfold stores traces only", "OTLP requests were refused", "spans were rejected"] {
+    for part in ["sessionfold stores traces, and logs of coding agents", "OTLP requests were refused", "spans were rejected"] {
         assert_eq!(text.matches(part).count(), 1, "{text}");
     }
     assert!(text.lines().count() == 3 && text.lines().all(|line| line.contains(" WARN ")) && !text.contains("secret"), "{text}");

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod clock;
+mod coding_agents;
 mod deletion;
 pub mod house;
 mod idle;

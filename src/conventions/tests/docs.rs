@@ -95,6 +95,19 @@ fn render_kinds(out: &mut String) {
         if traits.is_providers_own {
             differences.push("a provider's own SDK: its spans stand before those of instrumentations that tell of the same call");
         }
+        if traits.is_of_logs {
+            differences
+                .push("made of log events: the agent's own spans of the same calls stand before them, with the cost that these tell");
+        }
+        if traits.is_told_in_logs {
+            differences.push("left out of sessions whose turns its logs tell of");
+        }
+        if traits.needs_call {
+            differences.push("what leads to no call of a model is no run");
+        }
+        if traits.ends_as_its_calls {
+            differences.push("a run has failed if its last call has");
+        }
         if traits.has_echo_spans {
             differences.push("one call can show as two spans; the echo is left out");
         }
@@ -109,7 +122,9 @@ fn render_kinds(out: &mut String) {
         let named = reading.named.iter().map(|(beginning, kind)| format!("a span whose name begins `{beginning}` is {}", kind_name(*kind)));
         let ending = reading.ending.iter().map(|(ending, kind)| format!("a span whose name ends `{ending}` is {}", kind_name(*kind)));
         let agent = reading.agent_key.map(|key| format!("`{key}` names the agent"));
-        differences.extend(kinds.chain(named).chain(ending).chain(agent));
+        let name = reading.agent.map(|agent| format!("the agent is `{agent}`, unless a span names another"));
+        let weak = reading.is_session_weak.then(|| "a session that a span names holds only where no other is in effect".to_owned());
+        differences.extend(kinds.chain(named).chain(ending).chain(agent).chain(name).chain(weak));
         writeln!(out, "| `{}` | {} |", reading.scope, differences.join("; ")).unwrap();
     }
     out.push('\n');

@@ -281,6 +281,14 @@ impl Store for LocalStore {
         })
     }
 
+    fn accept_unforwarded(&self, tenant: &Tenant, request: Bytes) -> BoxFuture<'_, Result<(), AcceptError>> {
+        let tenant = tenant.clone();
+        Box::pin(async move {
+            self.admit(self.shared.max_lag)?;
+            self.append(&tenant, Event::UnforwardedSpans(request), Class::Spans).await.map(|_| ())
+        })
+    }
+
     fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>> {
         let tenant = tenant.clone();
         let event = Event::Run { kind: post.kind, run: post.run, body: post.body };

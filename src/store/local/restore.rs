@@ -14,7 +14,7 @@ use bytes::Bytes;
 impl LocalStore {
     /// Takes spans that Tempo gave back: an encoded request. Returns once it is durable. They are not forwarded.
     pub async fn restore_spans(&self, tenant: &Tenant, request: Bytes) -> Result<(), AcceptError> {
-        self.append(tenant, Event::RestoredSpans(request), Class::Spans).await.map(|_| ())
+        self.append(tenant, Event::UnforwardedSpans(request), Class::Spans).await.map(|_| ())
     }
 
     /// Takes what Tempo still knew of a run that the SDK told of over HTTP ([`crate::conventions::posts::Restored`]). Returns once it is durable.
