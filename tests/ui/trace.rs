@@ -170,3 +170,29 @@ async fn a_sum_is_explained_span_by_span_on_a_page_of_its_own() {
         assert_eq!(visitor.get(nowhere).await.status, StatusCode::NOT_FOUND, "{nowhere}");
     }
 }
+
+#[tokio::test]
+async fn past_the_last_page_there_is_a_way_back_and_what_cannot_be_meant_is_refused_on_every_page() {
+    let place = place();
+    let server = place.start().await;
+    send(&server, run(1, "conv", "planner", 0)).await;
+    shows(&server, 1).await;
+    let visitor = Visitor::of(&server);
+    let id = server.json("/api/v1/observability/sessions/conv/").await["runs"][0]["id"].as_u64().unwrap();
+    let pages = ["/".to_owned(), "/sessions/conv".to_owned(), format!("/runs/{id}/explain"), TRACE.to_owned()];
+    for page in &pages {
+        let far = visitor.get(&format!("{page}?offset=4000")).await;
+        assert_eq!(far.status, StatusCode::OK, "{page}");
+        let (_, back) = far.text.split_once("rel=\"prev\"").map(|(before, _)| before.rsplit_once("href=\"").unwrap()).expect(page);
+        assert!(back.starts_with(page.as_str()), "{page} leads back to {back}");
+        for unmeant in ["abc", "-1", "1e3"] {
+            assert_eq!(visitor.get(&format!("{page}?offset={unmeant}")).await.status, StatusCode::BAD_REQUEST, "{page} {unmeant}");
+        }
+    }
+    for page in &pages[2..] {
+        visitor.get(&format!("{page}?offset=99999999999999999999")).await.says("2 spans, none this far down");
+    }
+    for unmeant in ["run=abc", "run=0", "span=xyz", "span=0000000000000000"] {
+        assert_eq!(visitor.get(&format!("{TRACE}?{unmeant}")).await.status, StatusCode::BAD_REQUEST, "{unmeant}");
+    }
+}

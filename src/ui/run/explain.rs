@@ -11,6 +11,7 @@ use crate::conventions::Sources;
 use crate::fold::{Counting, WhyCost, WhyNot, WhyOwner};
 use crate::model::ids::{RunId, SpanId};
 use crate::model::usage::{NanoUsd, Usage, UsageTotal};
+use crate::params;
 use crate::params::links::Place as Window;
 use crate::params::pairs::Pairs;
 use crate::store::explain::{ExplainQuery, ExplainedCall, ExplainedSpan, Explanation};
@@ -32,8 +33,8 @@ pub(in crate::ui) async fn show(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let id = id.parse().ok().and_then(RunId::new).ok_or(Refusal::NotFound("run"))?;
-    let pairs = Pairs::read(uri.query(), &["offset"]).map_err(|bad| Refusal::BadParam(bad.detail))?;
-    let offset = pairs.get("offset").and_then(|offset| offset.parse().ok()).unwrap_or(0);
+    let pairs = Pairs::read(uri.query(), &["offset"])?;
+    let offset = params::offset(&pairs)?;
     let (tenant, place) = (visitor.tenant, visitor.place);
     let of = tenant.clone();
     let run = ui.read(Effort::Trace, move |ui| super::find(ui, &of, id)).await?.run;
@@ -42,7 +43,7 @@ pub(in crate::ui) async fn show(
         None => Found { origin: Origin::NoTrace, ..Found::default() },
     };
     let draw = move |ui: &Ui| {
-        let query = ExplainQuery { run: id, limit: LIMIT, offset, raw: &found.requests };
+        let query = ExplainQuery { run: id, limit: LIMIT, offset: usize::try_from(offset).unwrap_or(usize::MAX), raw: &found.requests };
         let explanation = ui.store.explain(&tenant, &query)?.ok_or(Refusal::NotFound("run"))?;
         let agent = if explanation.run.agent.is_empty() { "no name" } else { &*explanation.run.agent };
         let title = format!("Why the run of {} comes to this", words::visible(agent));
@@ -52,7 +53,7 @@ pub(in crate::ui) async fn show(
     ui.read(Effort::Trace, draw).await
 }
 
-fn page(place: &Place, explanation: &Explanation, origin: &Origin, offset: usize) -> Markup {
+fn page(place: &Place, explanation: &Explanation, origin: &Origin, offset: u64) -> Markup {
     let run = &explanation.run;
     html! {
         nav.way aria-label="Way back" {
@@ -73,12 +74,12 @@ fn page(place: &Place, explanation: &Explanation, origin: &Origin, offset: usize
         }
         p.source { (origin.words()) }
         (sums(explanation))
-        @if !explanation.spans.is_empty() {
+        @if explanation.n_spans > 0 {
             h2 { "Spans" }
-            (pager::of_spans(Window { offset: offset as u64, limit: LIMIT as u64, count: explanation.n_spans as u64 }, |offset| {
+            (pager::of_spans(Window { offset, limit: LIMIT as u64, count: explanation.n_spans as u64 }, |offset| {
                 place.to(&format!("/runs/{}/explain?offset={offset}", run.id.get()))
             }))
-            (table("Spans", place, explanation, &explanation.spans))
+            @if !explanation.spans.is_empty() { (table("Spans", place, explanation, &explanation.spans)) }
         }
         (reported(&explanation.calls))
         @if !explanation.orphans.is_empty() {
