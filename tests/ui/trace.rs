@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::{Visitor, place, run, send, shows};
 use crate::support::server::until;
-use crate::support::spans::request;
+use crate::support::spans::{Tell, request};
 
 const TRACE: &str = "/traces/00000000000000000000000000000001";
 
@@ -140,6 +140,7 @@ async fn a_sum_is_explained_span_by_span_on_a_page_of_its_own() {
     // A framework's span around the call, with a hostile name.
     let mut around = crate::support::spans::chat(1, 3, 1, (100, 20), 0);
     around.name = "<i>x</i>".into();
+    around = around.with("gen_ai.conversation.id", "minted");
     spans[1].parent_span_id = around.span_id.clone();
     spans.push(around);
     send(&server, spans).await;
@@ -161,6 +162,7 @@ async fn a_sum_is_explained_span_by_span_on_a_page_of_its_own() {
         "The span states the cost",
         "&lt;i&gt;x&lt;/i&gt;",
         "href=\"#s-0000000000000002\"",
+        "gen_ai.conversation.id</bdi></code> = <bdi>minted</bdi> – does not hold: a framework may have made it up",
     ] {
         let text = text.replace("The span", "the span");
         assert!(page.text.contains(&text) || page.text.contains(&text.replace('\'', "&#39;")), "{text}: {}", page.text);

@@ -8,7 +8,7 @@ use http::Uri;
 use maud::{Markup, html};
 
 use crate::conventions::Sources;
-use crate::fold::{Counting, WhyCost, WhyNot, WhyOwner};
+use crate::fold::{Counting, WhyCost, WhyNot, WhyOverruled, WhyOwner};
 use crate::model::ids::{RunId, SpanId};
 use crate::model::usage::{NanoUsd, Usage, UsageTotal};
 use crate::params;
@@ -175,7 +175,7 @@ fn line(place: &Place, explanation: &Explanation, span: &ExplainedSpan) -> Marku
                 @if let Some(from) = reason.cost_from { p { "Its cost is what " (to_reason(from, "this span")) " states." } }
                 @if let Some(from) = reason.parts_from { p { "Parts of its tokens are what " (to_reason(from, "this span")) " states." } }
             }
-            td { @if let Some(sources) = &span.sources { (attributes(sources)) } @else { span.unknown { "not known" } } }
+            td { @if let Some(sources) = &span.sources { (attributes(sources, reason.overruled)) } @else { span.unknown { "not known" } } }
         }
     }
 }
@@ -237,7 +237,8 @@ fn figures(usage: &Usage) -> Markup {
     }
 }
 
-fn attributes(sources: &Sources) -> Markup {
+fn attributes(sources: &Sources, overruled: Option<WhyOverruled>) -> Markup {
+    let does_not_hold = |question: &str| overruled.filter(|_| question == "session");
     html! {
         @if !sources.answers.is_empty() {
             ul.answers {
@@ -245,6 +246,7 @@ fn attributes(sources: &Sources) -> Markup {
                     li {
                         (answer.question) @if answer.is_of_resource { " (of the resource)" } ": "
                         code { (words::name(&answer.key)) } " = " (words::name(&answer.value))
+                        @if let Some(why) = does_not_hold(answer.question) { " – does not hold: " (why.words()) }
                     }
                 }
             }
