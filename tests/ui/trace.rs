@@ -198,3 +198,36 @@ async fn past_the_last_page_there_is_a_way_back_and_what_cannot_be_meant_is_refu
         assert_eq!(visitor.get(&format!("{TRACE}?{unmeant}")).await.status, StatusCode::BAD_REQUEST, "{unmeant}");
     }
 }
+
+#[tokio::test]
+async fn a_trace_without_a_run_says_of_each_span_why_it_is_of_none() {
+    let place = place();
+    let server = place.start().await;
+    let start = crate::support::spans::TEN;
+    let call = crate::support::spans::chat(1, 2, 1, (100, 20), 300).between(start, start + 5);
+    send(&server, [crate::support::spans::span(1, 1, 0).between(start, start + 9), call]).await;
+    let visitor = Visitor::of(&server);
+    until("the trace is there", async || visitor.get(TRACE).await.status == StatusCode::OK).await;
+    let address = format!("{TRACE}/explain");
+    let page = visitor.get(TRACE).await;
+    page.says("2 spans are of no run");
+    assert!(page.links().contains(&address));
+    let page = visitor.get(&address).await;
+    assert_eq!(page.status, StatusCode::OK);
+    for text in ["It is of no run: no run is above it, and no session is named.", "gen_ai.usage.input_tokens", "<strong>In no sum</strong>"]
+    {
+        page.says(text);
+    }
+    assert!(page.links().contains(&format!("{TRACE}?span=0000000000000002#span")), "{:?}", page.links());
+    visitor.get(&format!("{address}?offset=200")).await.says("2 spans, none this far down");
+    assert_eq!(visitor.get(&format!("{address}?offset=x")).await.status, StatusCode::BAD_REQUEST);
+    for nowhere in ["/traces/xyz/explain", "/traces/00000000000000000000000000000009/explain"] {
+        assert_eq!(visitor.get(nowhere).await.status, StatusCode::NOT_FOUND, "{nowhere}");
+    }
+    // A run explains its own, and leads to the others.
+    send(&server, run(7, "conv", "planner", 0)).await;
+    shows(&server, 1).await;
+    let of_run = "/traces/00000000000000000000000000000007/explain";
+    visitor.get(of_run).await.says("Every span of it is of a run.");
+    visitor.get(of_run).await.says("planner");
+}

@@ -1,6 +1,7 @@
 //! `/traces/{trace_id}?run=..&span=..`: every span of a trace, and one of them whole.
 
 mod detail;
+pub(super) mod explain;
 mod tree;
 mod waterfall;
 
@@ -62,6 +63,10 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(trace
     ui.read(Effort::Trace, draw).await
 }
 
+fn read_id(trace: &str) -> Result<TraceId, Refusal> {
+    TraceId::from_hex(trace).filter(|trace| !trace.is_reserved()).ok_or(Refusal::NotFound("trace"))
+}
+
 fn page(place: &Place, asked: &Asked, tree: &Tree, found: &Found) -> Markup {
     let run = asked.run.and_then(|id| tree.runs.iter().find(|run| run.id == id)).or_else(|| tree.runs.first());
     let chosen = tree.chosen(asked.span, run);
@@ -71,6 +76,10 @@ fn page(place: &Place, asked: &Asked, tree: &Tree, found: &Found) -> Markup {
         h1 { span.kind { "Trace" } " " span.mono { (asked.trace.to_string()) } }
         (runs(place, asked, tree, run))
         (source::line(&found.origin, tree.n_missing))
+        @let n_orphans = tree.rows.iter().filter(|row| row.run.is_none()).count() as u64;
+        @if n_orphans > 0 {
+            p { (words::counted(n_orphans, "span is", "spans are")) " of no run: " a href=(place.to(&format!("/traces/{}/explain", asked.trace))) { "why?" } }
+        }
         (waterfall::waterfall(place, asked, tree, run, chosen))
         @if let Some(row) = chosen { (detail::detail(row, raw.as_ref())) }
     }
@@ -129,7 +138,7 @@ fn runs(place: &Place, asked: &Asked, tree: &Tree, chosen: Option<&Run>) -> Mark
 impl Asked {
     fn read(trace: &str, query: Option<&str>) -> Result<Self, Refusal> {
         let pairs = Pairs::read(query, &["run", "span", "offset"])?;
-        let trace = TraceId::from_hex(trace).filter(|trace| !trace.is_reserved()).ok_or(Refusal::NotFound("trace"))?;
+        let trace = read_id(trace)?;
         let offset = pairs.get("offset").map(|_| params::offset(&pairs)).transpose()?;
         let run = match pairs.get("run") {
             Some(number) => Some(number.parse().ok().and_then(RunId::new).ok_or_else(|| BadParam::new("run", number, "a run's number"))?),
