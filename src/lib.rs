@@ -28,12 +28,13 @@
 //! | 3 | [`index`] | the sessions of a tenant in memory: orders, filters, search |
 //! | 3 | [`tempo`] | everything said to Tempo |
 //! | 4 | [`store`] | the one write path, and the trait behind which it scales |
-//! | 5 | [`auth`], [`params`] | shared by the doors |
+//! | 5 | [`auth`], [`params`], [`answered`] | shared by the doors |
 //! | 6 | [`ingest`], [`api`], [`ui`] | the doors |
 //! | 7 | [`config`], [`telemetry`], [`server`], [`app`], [`cli`] | the only modules that know everything |
 //! | 7 | [`demo`] | a client: readable traffic for a running server |
 //! | 7 | [`fuzz`](self) | what the fuzz targets run; in no ordinary build |
 
+pub mod answered;
 pub mod api;
 pub mod app;
 pub mod auth;

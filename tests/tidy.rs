@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 8] = [
     &["conventions", "fold", "prices"],
     &["index", "tempo"],
     &["store"],
-    &["auth", "params"],
+    &["auth", "params", "answered"],
     &["ingest", "api", "ui"],
     &["config", "telemetry", "server", "app", "cli", "demo", "fuzz"],
 ];

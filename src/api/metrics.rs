@@ -11,33 +11,20 @@ use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
 use super::Api;
 use super::exposition::Exposition;
 use super::guard::Reader;
 use super::refusal::Refusal;
+use crate::answered::Answered;
 use crate::bounds::stream::Aborted;
 
 /// The counters of the API; a clone counts into the same ones.
 #[derive(Clone)]
 pub struct ApiMetrics {
-    requests: Family<RequestLabels, Counter>,
-    /// From the arrival of a request's head to that of the answer's; a streamed body takes longer.
-    durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    answered: Answered,
     aborted: Family<AbortLabels, Counter>,
-}
-
-/// Both labels have few values: the routes of the table, and the statuses we send.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct RequestLabels {
-    route: &'static str,
-    status: u32,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct RouteLabels {
-    route: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -64,9 +51,7 @@ pub(super) async fn show(State(api): State<Arc<Api>>, _: Reader, headers: Header
 pub(super) async fn observe(State((api, route)): State<(Arc<Api>, &'static str)>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let mut response = next.run(request).await;
-    let status = u32::from(response.status().as_u16());
-    api.metrics.requests.get_or_create(&RequestLabels { route, status }).inc();
-    api.metrics.durations.get_or_create(&RouteLabels { route }).observe(started.elapsed().as_secs_f64());
+    api.metrics.answered.count(route, response.status(), started.elapsed());
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -81,10 +66,8 @@ impl ApiMetrics {
         for why in [Aborted::Error, Aborted::Stalled, Aborted::Gone] {
             self.counter(why);
         }
-        let requests = self.requests.clone();
-        registry.register("sessionfold_api_requests", "API requests by route and status", requests);
-        let help = "Time from an API request's head to its answer's head";
-        registry.register_with_unit("sessionfold_api_request_duration", help, Unit::Seconds, self.durations.clone());
+        let durations = "Time from an API request's head to its answer's head";
+        self.answered.register(registry, "sessionfold_api", "API requests by route and status", durations);
         let help = "Streamed API answers that ended early: error, stalled (the client took nothing), gone (the client left)";
         registry.register("sessionfold_api_aborted_answers", help, self.aborted.clone());
     }
@@ -105,7 +88,6 @@ impl ApiMetrics {
 
 impl Default for ApiMetrics {
     fn default() -> Self {
-        let histogram: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS);
-        Self { requests: Family::default(), durations: Family::new_with_constructor(histogram), aborted: Family::default() }
+        Self { answered: Answered::new(|| Histogram::new(DURATION_BUCKETS)), aborted: Family::default() }
     }
 }

@@ -40,7 +40,7 @@ use crate::model::time::{Nanos, UnixNanos};
 use crate::model::via::Via;
 use crate::prices::Prices;
 use crate::server;
-use crate::store::explain::{ExplainQuery, Explanation};
+use crate::store::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use crate::store::local::{self, LocalStore};
 use crate::store::overview::Overview;
 use crate::store::raw::RawSpans;
@@ -253,6 +253,10 @@ impl Store for Doored {
 
     fn explain(&self, tenant: &Tenant, query: &ExplainQuery<'_>) -> Result<Option<Explanation>, StoreError> {
         self.store.explain(tenant, query)
+    }
+
+    fn orphans(&self, tenant: &Tenant, query: &OrphansQuery<'_>) -> Result<Option<Orphans>, StoreError> {
+        self.store.orphans(tenant, query)
     }
 
     fn find_run(&self, tenant: &Tenant, text: &str) -> Result<Option<RunId>, StoreError> {

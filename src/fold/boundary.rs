@@ -20,13 +20,14 @@
 //! spans brought the same one in, the root does; if several sessions, each of those spans does.
 //! Calls that still are outside of every run are `adopt`'s.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::count::{self, Near as Calls};
 use super::lost;
 use super::names;
 use super::tree::{Forest, NONE};
 use super::turns;
+use super::twins;
 use super::why::{WhyNoRun, WhyRun};
 use crate::model::facts::{SpanFact, SpanKind};
 use crate::model::ids::SessionId;
@@ -246,8 +247,23 @@ fn leftover_calls(forest: &Forest<'_>, introducer: &[u32], roles: &[Role]) -> Ve
         return Vec::new();
     }
     let near = Calls::of(forest);
-    calls.retain(|&span| count::counts(forest.fact(span), &near, span));
+    let is_open = |span: u32| count::counts(forest.fact(span), &near, span);
+    calls.retain(|&span| is_open(span));
+    if !calls.is_empty() {
+        leave_out_twins(forest, introducer, &is_covered, is_open, &mut calls);
+    }
     calls.into_iter().map(|span| (forest.top[span as usize], introducer[span as usize])).collect()
+}
+
+/// Leaves out calls that a run of their session holds already, by a span of another instrumentation.
+fn leave_out_twins(forest: &Forest<'_>, introducer: &[u32], is_covered: &[bool], is_open: impl Fn(u32) -> bool, calls: &mut Vec<u32>) {
+    let twins = twins::find(forest, is_open);
+    let session = |span: u32| forest.session.get(introducer[span as usize] as usize).copied().flatten();
+    let tellings = twins.iter().flat_map(|twin| [(twin.kept, twin.dropped), (twin.kept, twin.kept)]);
+    let held: BTreeSet<(u32, Option<&SessionId>)> =
+        tellings.filter(|(_, span)| is_covered[*span as usize]).map(|(kept, span)| (kept, session(span))).collect();
+    let kept: BTreeMap<u32, u32> = twins.iter().map(|twin| (twin.dropped, twin.kept)).collect();
+    calls.retain(|call| !held.contains(&(*kept.get(call).unwrap_or(call), session(*call))));
 }
 
 /// Gives every span to the nearest run above it.

@@ -6,7 +6,7 @@
 use super::boundary::Role;
 use super::count::{self, Share};
 use super::tree::NONE;
-use super::why::{Handed, WhyCost, WhyNoRun, WhyNot, WhyOwner, WhyRun, WhySession};
+use super::why::{Handed, WhyCost, WhyNoRun, WhyNot, WhyOverruled, WhyOwner, WhyRun, WhySession};
 use super::{Folded, Rules, TraceFacts, Work, assemble, merge, placed};
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::report::Report;
@@ -31,6 +31,8 @@ pub struct SpanReason {
     pub above: Option<SpanId>,
     pub role: Result<WhyRun, WhyNoRun>,
     pub owner: WhyOwner,
+    /// The session that it names does not hold for it.
+    pub overruled: Option<WhyOverruled>,
     pub counting: Counting,
     /// What it used as far as anybody knows: parts of the tokens can come from another span.
     pub usage: Option<Usage>,
@@ -77,8 +79,10 @@ pub fn explain(trace: TraceId, facts: &TraceFacts, reports: &[&Report], rules: &
     work.territory.adopted.sort_unstable();
     work.forest.handed.sort_by_key(|handed| (handed.to, handed.from));
     let tellers = count::tellers(&work.forest, &work.shares);
+    let introducers = work.forest.introducers();
     let is_real = |span: &u32| work.forest.report(*span).is_none_or(|placed| !placed.is_spanless());
-    let spans = (0..work.forest.len() as u32).filter(is_real).map(|span| work.span(span, tellers[span as usize])).collect();
+    let spans = (0..work.forest.len() as u32).filter(is_real);
+    let spans = spans.map(|span| work.span(span, tellers[span as usize], introducers[span as usize])).collect();
     let mut runs = vec![RunReason { why: WhyRun::Provisional, session: None }; place.len()];
     for (seed, session) in why_session.into_iter().enumerate() {
         runs[place[seed]] = RunReason { why: work.territory.seeds[seed].why, session: work.session(seed, session) };
@@ -89,7 +93,8 @@ pub fn explain(trace: TraceId, facts: &TraceFacts, reports: &[&Report], rules: &
 // === impl Work ===
 
 impl Work<'_> {
-    fn span(&self, span: u32, teller: u32) -> SpanReason {
+    /// `introducer` brought in the session that is in effect.
+    fn span(&self, span: u32, teller: u32, introducer: u32) -> SpanReason {
         let forest = &self.forest;
         let id = |span: u32| (span != NONE).then(|| forest.fact(span).span);
         let from = |is_cost: bool| self.handed_to(span).find(|handed| handed.is_cost == is_cost).map(|handed| handed.from);
@@ -108,6 +113,7 @@ impl Work<'_> {
             above: forest.parent(span).map(|parent| forest.fact(parent).span),
             role: self.role(span),
             owner: self.owner(span),
+            overruled: self.overruled(span, introducer),
             counting,
             usage: forest.usage(span).copied(),
             told_by,
@@ -142,6 +148,16 @@ impl Work<'_> {
             (false, true) => WhyOwner::OneRun,
             (false, false) => WhyOwner::Placed,
         }
+    }
+
+    fn overruled(&self, span: u32, introducer: u32) -> Option<WhyOverruled> {
+        let fact = self.forest.fact(span);
+        let (named, why) = match fact.session() {
+            Some(own) => (own, WhyOverruled::Weak),
+            None => (fact.resource_session()?, WhyOverruled::Resource),
+        };
+        let in_effect = self.forest.session.get(introducer as usize).copied().flatten()?;
+        (in_effect != named).then_some(why)
     }
 
     /// A run's own span can name its session by its resource only.

@@ -36,7 +36,7 @@ mod why;
 
 pub use self::decided::Decided;
 pub use self::explain::{Counting, Explained, RecordReason, RunReason, SpanReason, explain};
-pub use self::why::{WhyCost, WhyNoRun, WhyNot, WhyOwner, WhyRun, WhySession};
+pub use self::why::{WhyCost, WhyNoRun, WhyNot, WhyOverruled, WhyOwner, WhyRun, WhySession};
 use crate::model::facts::SpanFact;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::report::Report;

@@ -76,6 +76,14 @@ pub enum WhySession {
     OfTrace,
 }
 
+/// Why a session that a span names, or its resource, does not hold for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WhyOverruled {
+    /// Its key is one that a framework may have filled by itself.
+    Weak,
+    Resource,
+}
+
 /// Why what a span or a report tells does not count.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum WhyNot {
@@ -261,6 +269,25 @@ impl WhySession {
             Self::Reported => "the SDK reported the session over HTTP",
             Self::GoingOn => "nothing of it names a session: it is of the session of what was going on when it started",
             Self::OfTrace => "it is the only session that the trace names",
+        }
+    }
+}
+
+// === impl WhyOverruled ===
+
+impl WhyOverruled {
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Weak => "weak",
+            Self::Resource => "resource",
+        }
+    }
+
+    /// The rest of "it does not hold:".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Weak => "a framework may have made it up, and another is in effect above",
+            Self::Resource => "it is the resource's, and another is in effect above",
         }
     }
 }

@@ -66,7 +66,7 @@ fn limit(pairs: &pairs::Pairs, allowed: &str) -> Result<Option<u64>, BadParam> {
 }
 
 /// Reads `offset`: from zero; past the end of a list is fine.
-fn offset(pairs: &pairs::Pairs) -> Result<u64, BadParam> {
+pub fn offset(pairs: &pairs::Pairs) -> Result<u64, BadParam> {
     let Some(text) = pairs.get("offset") else { return Ok(0) };
     match whole_number(text) {
         Some(offset) => Ok(offset.min(OFFSET_MAX)),

@@ -6,7 +6,7 @@ use super::view::{RunBrief, SpanView};
 use crate::conventions::Sources;
 use crate::fold::{Counting, RunReason, SpanReason, WhyNot};
 use crate::model::Str;
-use crate::model::ids::RunId;
+use crate::model::ids::{RunId, TraceId};
 use crate::model::run::Run;
 use crate::model::usage::{Cost, Usage, UsageTotal};
 
@@ -18,6 +18,15 @@ pub struct ExplainQuery<'a> {
     pub limit: usize,
     pub offset: usize,
     /// Requests that hold spans of its trace as they were sent, where they are to be had.
+    pub raw: &'a [Bytes],
+}
+
+/// The same of the spans of a trace that are of no run.
+#[derive(Clone, Copy, Debug)]
+pub struct OrphansQuery<'a> {
+    pub trace: TraceId,
+    pub limit: usize,
+    pub offset: usize,
     pub raw: &'a [Bytes],
 }
 
@@ -41,9 +50,19 @@ pub struct Explanation {
     pub sums: Sums,
 }
 
+/// The spans of a trace that are of no run, with the reasons.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Orphans {
+    /// As a tree, parents before children.
+    pub spans: Vec<ExplainedSpan>,
+    pub n_spans: usize,
+    /// The runs of the trace.
+    pub runs: Vec<RunBrief>,
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct ExplainedSpan {
-    /// How many spans of the run are above it.
+    /// How many spans of the run, or of those of no run, are above it.
     pub depth: usize,
     pub view: SpanView,
     pub scope: Str,

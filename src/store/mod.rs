@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use self::explain::{ExplainQuery, Explanation};
+use self::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use self::overview::Overview;
 use self::raw::RawSpans;
 use self::view::{RunQuery, RunView, TraceView};
@@ -65,6 +65,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Why a run comes to what it comes to. Blocks on disk.
     fn explain(&self, tenant: &Tenant, query: &ExplainQuery<'_>) -> Result<Option<Explanation>, StoreError>;
+
+    /// Why spans of a trace are of no run. Blocks on disk.
+    fn orphans(&self, tenant: &Tenant, query: &OrphansQuery<'_>) -> Result<Option<Orphans>, StoreError>;
 
     /// The run that a pasted text means: its number, a trace id, a workflow id, or the first twelve or more characters of one of the
     /// first two. Blocks on disk.

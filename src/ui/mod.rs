@@ -10,6 +10,7 @@
 //!   makes JSON: who asks `/status` for it is answered by the API.
 
 mod assets;
+mod explained;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -8,6 +8,7 @@ use super::frame::Frame;
 use super::visitor::Place;
 use super::words;
 use crate::auth::Denied;
+use crate::params::BadParam;
 
 /// Why a page is not shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,6 +87,12 @@ impl Refusal {
         if let Some(seconds) = seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+    }
+}
+
+impl From<BadParam> for Refusal {
+    fn from(bad: BadParam) -> Self {
+        Self::BadParam(bad.detail)
     }
 }
 

@@ -31,6 +31,7 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/runs/{run_id}", serve: || get(run::show) },
     Route { path: "/runs/{run_id}/explain", serve: || get(run::explain::show) },
     Route { path: "/traces/{trace_id}", serve: || get(trace::show) },
+    Route { path: "/traces/{trace_id}/explain", serve: || get(trace::explain::show) },
     Route { path: "/status", serve: || get(status::show) },
     Route { path: "/login", serve: || get(login::show).post(login::enter) },
     Route { path: "/logout", serve: || post(login::leave) },

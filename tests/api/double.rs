@@ -12,7 +12,7 @@ use sessionfold::model::run::{Run, RunStatus};
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::{Nanos, UnixNanos};
 use sessionfold::model::usage::{ModelUsage, NanoUsd, UsageTotal};
-use sessionfold::store::explain::{ExplainQuery, Explanation};
+use sessionfold::store::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use sessionfold::store::overview::Overview;
 use sessionfold::store::raw::RawSpans;
 use sessionfold::store::view::{RunQuery, RunView, TraceView};
@@ -211,6 +211,10 @@ impl Store for Double {
 
     fn explain(&self, tenant: &Tenant, query: &ExplainQuery<'_>) -> Result<Option<Explanation>, StoreError> {
         Ok(self.run(tenant, query.run)?.map(|view| Explanation::bare(view.run)))
+    }
+
+    fn orphans(&self, _: &Tenant, _: &OrphansQuery<'_>) -> Result<Option<Orphans>, StoreError> {
+        Ok(None)
     }
 
     fn find_run(&self, tenant: &Tenant, text: &str) -> Result<Option<RunId>, StoreError> {

@@ -179,8 +179,9 @@ pub const PACKAGES: &[Package] = &[
     package("openinference-instrumentation-dspy-0.1.48", "DSPy by OpenInference", "0.1.48", OPENINFERENCE),
     Package {
         untold: "",
-        help: "Name the user by `using_attributes`; use one instrumentation, or a span above both.",
-        ..package("openinference-instrumentation-langchain-0.1.80", "LangChain, LangGraph by OpenInference", "0.1.80", OPENINFERENCE)
+        help: "Where OpenAI is instrumented too, name the session as beside and not by `using_attributes`, or put a span above both \
+               ([why](#two-instrumentations-of-one-call)).",
+        ..package("openinference-instrumentation-langchain-0.1.80", "LangChain, LangGraph by OpenInference", "0.1.80", METADATA)
     },
     package("openinference-instrumentation-litellm-0.1.51", "LiteLLM by OpenInference", "0.1.51", OPENINFERENCE),
     Package {

@@ -23,7 +23,7 @@ use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::UnixNanos;
 use sessionfold::server::{self, Limits};
-use sessionfold::store::explain::{ExplainQuery, Explanation};
+use sessionfold::store::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use sessionfold::store::overview::Overview;
 use sessionfold::store::raw::RawSpans;
 use sessionfold::store::view::{RunQuery, RunView, TraceView};
@@ -144,6 +144,10 @@ impl Store for Recorder {
     }
 
     fn explain(&self, _: &Tenant, _: &ExplainQuery<'_>) -> Result<Option<Explanation>, StoreError> {
+        Ok(None)
+    }
+
+    fn orphans(&self, _: &Tenant, _: &OrphansQuery<'_>) -> Result<Option<Orphans>, StoreError> {
         Ok(None)
     }
 

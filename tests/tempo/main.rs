@@ -7,6 +7,10 @@
 #[path = "../forward/bench.rs"]
 #[allow(dead_code)] // The forwarder's own tests use the rest.
 mod bench;
+/// What real packages sent.
+#[path = "../dialects/recording.rs"]
+#[allow(dead_code)] // The target that they are for judges them.
+mod recording;
 #[path = "../support/mod.rs"]
 mod support;
 /// The load tool.
@@ -16,6 +20,7 @@ mod tool;
 mod beside;
 mod cookbook;
 mod dense;
+mod dialects;
 mod forwarding;
 mod kills;
 mod newcomer;

@@ -24,10 +24,10 @@ fn nanos_now() -> u64 {
 }
 
 /// All that can be had in addition to what the API shows by default.
-const ALL: &str = "usage,users,models,errors";
+pub const ALL: &str = "usage,users,models,errors";
 
 /// Everything the API shows: the pages of the list and every session.
-async fn shown(server: &Server, include: &str) -> Vec<Value> {
+pub async fn shown(server: &Server, include: &str) -> Vec<Value> {
     let mut shown = Vec::new();
     for offset in (0..).step_by(100) {
         let page = server.json(&format!("{SESSIONS}?limit=100&sort=session_id&offset={offset}&include={include}")).await;
@@ -61,7 +61,7 @@ async fn rebuild(place: &Place, tempo: &Tempo, arguments: &[&str]) -> (Value, St
 }
 
 /// Rebuilds into an empty directory until the API shows what it showed, since Tempo's search lags; gives what was said last.
-async fn comes_back(place: &Place, tempo: &Tempo, before: &[Value], include: &str) -> Value {
+pub async fn comes_back(place: &Place, tempo: &Tempo, before: &[Value], include: &str) -> Value {
     let began = Instant::now();
     loop {
         std::fs::remove_dir_all(place.data()).unwrap();
@@ -81,7 +81,7 @@ async fn comes_back(place: &Place, tempo: &Tempo, before: &[Value], include: &st
     }
 }
 
-async fn everything_left(server: &Server) {
+pub async fn everything_left(server: &Server) {
     until("everything is with tempo", async || {
         let text = server.get("/metrics").await.text;
         text.lines().any(|line| line == "sessionfold_forward_lag_bytes 0")

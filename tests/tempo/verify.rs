@@ -55,12 +55,12 @@ async fn verify(arguments: Vec<String>) -> (i32, Value) {
     (code, serde_json::from_str(&said).unwrap_or_else(|error| panic!("{code}: {error}: {said}{errors}")))
 }
 
-fn against(server: &Server, tempo: &Tempo) -> Vec<String> {
+pub fn against(server: &Server, tempo: &Tempo) -> Vec<String> {
     vec!["--http".into(), server.http.to_string(), "--tempo-query".into(), tempo.query_url()]
 }
 
 /// Waits until the command says this of the causes and spans, since Tempo's search lags.
-async fn verdict(arguments: Vec<String>, expected: &[(&str, Option<String>, Vec<String>)]) {
+pub async fn verdict(arguments: Vec<String>, expected: &[(&str, Option<String>, Vec<String>)]) {
     let found = async || {
         let (code, said) = verify(arguments.clone()).await;
         let differences = said["differences"].as_array().unwrap();

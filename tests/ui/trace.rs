@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::{Visitor, place, run, send, shows};
 use crate::support::server::until;
-use crate::support::spans::request;
+use crate::support::spans::{Tell, request};
 
 const TRACE: &str = "/traces/00000000000000000000000000000001";
 
@@ -140,6 +140,7 @@ async fn a_sum_is_explained_span_by_span_on_a_page_of_its_own() {
     // A framework's span around the call, with a hostile name.
     let mut around = crate::support::spans::chat(1, 3, 1, (100, 20), 0);
     around.name = "<i>x</i>".into();
+    around = around.with("gen_ai.conversation.id", "minted");
     spans[1].parent_span_id = around.span_id.clone();
     spans.push(around);
     send(&server, spans).await;
@@ -161,6 +162,7 @@ async fn a_sum_is_explained_span_by_span_on_a_page_of_its_own() {
         "The span states the cost",
         "&lt;i&gt;x&lt;/i&gt;",
         "href=\"#s-0000000000000002\"",
+        "gen_ai.conversation.id</bdi></code> = <bdi>minted</bdi> – does not hold: a framework may have made it up",
     ] {
         let text = text.replace("The span", "the span");
         assert!(page.text.contains(&text) || page.text.contains(&text.replace('\'', "&#39;")), "{text}: {}", page.text);
@@ -169,4 +171,63 @@ async fn a_sum_is_explained_span_by_span_on_a_page_of_its_own() {
     for nowhere in ["/runs/5/explain", "/runs/x/explain"] {
         assert_eq!(visitor.get(nowhere).await.status, StatusCode::NOT_FOUND, "{nowhere}");
     }
+}
+
+#[tokio::test]
+async fn past_the_last_page_there_is_a_way_back_and_what_cannot_be_meant_is_refused_on_every_page() {
+    let place = place();
+    let server = place.start().await;
+    send(&server, run(1, "conv", "planner", 0)).await;
+    shows(&server, 1).await;
+    let visitor = Visitor::of(&server);
+    let id = server.json("/api/v1/observability/sessions/conv/").await["runs"][0]["id"].as_u64().unwrap();
+    let pages = ["/".to_owned(), "/sessions/conv".to_owned(), format!("/runs/{id}/explain"), TRACE.to_owned()];
+    for page in &pages {
+        let far = visitor.get(&format!("{page}?offset=4000")).await;
+        assert_eq!(far.status, StatusCode::OK, "{page}");
+        let (_, back) = far.text.split_once("rel=\"prev\"").map(|(before, _)| before.rsplit_once("href=\"").unwrap()).expect(page);
+        assert!(back.starts_with(page.as_str()), "{page} leads back to {back}");
+        for unmeant in ["abc", "-1", "1e3"] {
+            assert_eq!(visitor.get(&format!("{page}?offset={unmeant}")).await.status, StatusCode::BAD_REQUEST, "{page} {unmeant}");
+        }
+    }
+    for page in &pages[2..] {
+        visitor.get(&format!("{page}?offset=99999999999999999999")).await.says("2 spans, none this far down");
+    }
+    for unmeant in ["run=abc", "run=0", "span=xyz", "span=0000000000000000"] {
+        assert_eq!(visitor.get(&format!("{TRACE}?{unmeant}")).await.status, StatusCode::BAD_REQUEST, "{unmeant}");
+    }
+}
+
+#[tokio::test]
+async fn a_trace_without_a_run_says_of_each_span_why_it_is_of_none() {
+    let place = place();
+    let server = place.start().await;
+    let start = crate::support::spans::TEN;
+    let call = crate::support::spans::chat(1, 2, 1, (100, 20), 300).between(start, start + 5);
+    send(&server, [crate::support::spans::span(1, 1, 0).between(start, start + 9), call]).await;
+    let visitor = Visitor::of(&server);
+    until("the trace is there", async || visitor.get(TRACE).await.status == StatusCode::OK).await;
+    let address = format!("{TRACE}/explain");
+    let page = visitor.get(TRACE).await;
+    page.says("2 spans are of no run");
+    assert!(page.links().contains(&address));
+    let page = visitor.get(&address).await;
+    assert_eq!(page.status, StatusCode::OK);
+    for text in ["It is of no run: no run is above it, and no session is named.", "gen_ai.usage.input_tokens", "<strong>In no sum</strong>"]
+    {
+        page.says(text);
+    }
+    assert!(page.links().contains(&format!("{TRACE}?span=0000000000000002#span")), "{:?}", page.links());
+    visitor.get(&format!("{address}?offset=200")).await.says("2 spans, none this far down");
+    assert_eq!(visitor.get(&format!("{address}?offset=x")).await.status, StatusCode::BAD_REQUEST);
+    for nowhere in ["/traces/xyz/explain", "/traces/00000000000000000000000000000009/explain"] {
+        assert_eq!(visitor.get(nowhere).await.status, StatusCode::NOT_FOUND, "{nowhere}");
+    }
+    // A run explains its own, and leads to the others.
+    send(&server, run(7, "conv", "planner", 0)).await;
+    shows(&server, 1).await;
+    let of_run = "/traces/00000000000000000000000000000007/explain";
+    visitor.get(of_run).await.says("Every span of it is of a run.");
+    visitor.get(of_run).await.says("planner");
 }

@@ -81,6 +81,8 @@ struct SpanWhy<'a> {
     /// `null`: nobody would expect it to be a run.
     why_run: Option<Why>,
     why_owner: Why,
+    /// `null`: it names no session, or one that holds.
+    why_session_overruled: Option<Why>,
     #[serde(flatten)]
     call: CallCounting<'a>,
     /// Spans that tell of the same call: the one that stands for it, and those that gave their cost or parts of their tokens.
@@ -195,6 +197,7 @@ impl<'a> SpanWhy<'a> {
             is_run: reason.role.is_ok(),
             why_run: why_run(span),
             why_owner: why!(reason.owner),
+            why_session_overruled: reason.overruled.map(|why| why!(why)),
             call: CallCounting::new(view.call.as_ref().map(|call| &*call.model), reason.usage.as_ref(), reason.counting),
             told_by: id(reason.told_by),
             cost_from: id(reason.cost_from),

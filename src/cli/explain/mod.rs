@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::client::ClientArgs;
 use super::{fail, print_line};
 use crate::demo::client::{Client, Door};
+use crate::model::ids::TraceId;
 use crate::params::pairs;
 
 const SESSIONS: &str = "/api/v1/observability/sessions/";
@@ -132,10 +133,14 @@ fn is_trace(id: &str, run: &Value) -> bool {
 
 fn not_found(args: &ExplainArgs, client: &Client) -> String {
     let (id, base) = (&args.id, client.base());
+    let of_nobody = match TraceId::from_hex(id.trim()) {
+        Some(trace) => format!("\n  why spans of a trace are of no run: {base}/traces/{trace}/explain, in a browser"),
+        None => String::new(),
+    };
     format!(
-        "{base} has nothing called {id:?}: no session of this id, no run of this number, no trace or workflow of this id, and none that \
-         begins so\n  the sessions that contain it: curl '{base}{SESSIONS}?search={}'\n  what was sent a moment ago may not be folded yet; what \
-         was deleted or has expired is gone, and a key shows its own tenant only",
+        "{base} has nothing called {id:?}: no session of this id, no run of this number, no trace with a run or workflow of this id, and \
+         none that begins so\n  the sessions that contain it: curl '{base}{SESSIONS}?search={}'{of_nobody}\n  what was sent a moment ago may \
+         not be folded yet; what was deleted or has expired is gone, and a key shows its own tenant only",
         pairs::encode(id)
     )
 }

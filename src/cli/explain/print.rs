@@ -105,7 +105,11 @@ fn line(span: &Value, meant: &HashSet<&str>) -> String {
     }
     let mut by: Vec<String> = kind_by(span).into_iter().collect();
     if span["is_run"] == true {
-        let named = |question: &'static str| answers(span, question).map(move |(key, _)| format!("{question}: {key}"));
+        let overruled = span["why_session_overruled"]["words"].as_str();
+        let named = |question: &'static str| {
+            let overruled = overruled.filter(|_| question == "session").map_or_else(String::new, |why| format!(" (does not hold: {why})"));
+            answers(span, question).map(move |(key, _)| format!("{question}: {key}{overruled}"))
+        };
         by.extend(["session", "agent", "workflow", "user"].into_iter().flat_map(named));
     }
     if !by.is_empty() {

@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::build::*;
 use super::merges::{any_told, report, spans as reported_spans};
 use super::shapes::wild;
-use crate::fold::{Counting, Explained, Rules, TraceFacts, WhyCost, WhyNoRun, WhyNot, WhyOwner, WhyRun, WhySession, explain, fold};
+use crate::fold::{
+    Counting, Explained, Rules, TraceFacts, WhyCost, WhyNoRun, WhyNot, WhyOverruled, WhyOwner, WhyRun, WhySession, explain, fold,
+};
 use crate::model::facts::{SpanFact, SpanKind};
 use crate::model::report::Report;
 use crate::model::usage::{Cost, CostSource, NanoUsd, UsageTotal};
@@ -128,6 +130,22 @@ fn a_run_and_its_session_have_their_reasons() {
     let without = explained([chat(1, 9, 0, (1, 1)).session("s")]);
     assert_eq!((without.runs[0].why, without.runs[0].session), (WhyRun::Provisional, Some(WhySession::OfTrace)));
     assert_eq!(explained([chat(1, 9, 0, (1, 1))]).spans[0].owner, WhyOwner::Nobody);
+}
+
+#[test]
+fn a_session_that_is_named_and_does_not_hold_says_why() {
+    let told = explained([
+        agent(1, "outer").session("set"),
+        chat(2, 1, 0, (1, 1)).weak_session("minted"),
+        chat(3, 1, 2, (1, 1)).weak_session("set"),
+        span(4).under(1),
+        chat(5, 4, 4, (1, 1)).resource_session("of the resource"),
+        agent(6, "inner").under(1).session("its own"),
+    ]);
+    let overruled: Vec<_> = told.spans.iter().map(|reason| reason.overruled).collect();
+    assert_eq!(overruled, [None, Some(WhyOverruled::Weak), None, None, Some(WhyOverruled::Resource), None]);
+    let alone = explained([agent(1, "a").weak_session("minted"), chat(2, 1, 0, (1, 1)).weak_session("minted").resource_session("r")]);
+    assert_eq!(alone.spans.iter().map(|reason| reason.overruled).collect::<Vec<_>>(), [None, None]);
 }
 
 #[test]

@@ -68,3 +68,18 @@ fn the_one_that_stands_takes_the_cost_and_the_parts_that_only_the_other_knows() 
     assert_eq!(standing(outer(), inner().scope("other").cached(80)), [3]);
     assert_eq!(standing(outer().cached(80), inner().scope("other")), [2]);
 }
+
+/// LangChain's spans are never the current ones: those of the provider's client stand beside the agent.
+#[test]
+fn a_call_beside_the_agent_that_the_agent_holds_too_makes_no_run() {
+    let turn = |beside: SpanFact| {
+        [span(1), agent(4, "a").under(1).session("s"), chat(2, 4, 0, (100, 20)).at(0, 50).scope(INSTRUMENTATION), beside]
+    };
+    let beside = || chat(3, 1, 0, (100, 20)).at(5, 45).scope("openai").session("s");
+    assert_eq!(shown(&folded(turn(beside()))), [(4, "s", 120)]);
+    // Also where the one beside it stands for the call.
+    assert_eq!(shown(&folded(turn(beside().scope(ANTHROPIC_SDK)))), [(4, "s", 120)]);
+    // Another call of the session, and the same of another session.
+    assert_eq!(shown(&folded(turn(beside().at(60, 70)))), [(4, "s", 120), (3, "s", 120)]);
+    assert_eq!(shown(&folded(turn(beside().session("t")))), [(4, "s", 120), (3, "t", 120)]);
+}

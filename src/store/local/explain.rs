@@ -1,4 +1,4 @@
-//! One run explained: its trace is folded once more, by the same code, with its reasons.
+//! A run explained, or what of a trace is of no run: the trace is folded once more, by the same code, with its reasons.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::model::ids::{SpanId, TraceId};
 use crate::model::report::Report;
 use crate::model::time::UnixNanos;
 use crate::store::StoreError;
-use crate::store::explain::{ExplainQuery, ExplainedCall, ExplainedSpan, Explanation, Sums};
+use crate::store::explain::{ExplainQuery, ExplainedCall, ExplainedSpan, Explanation, Orphans, OrphansQuery, Sums};
 use crate::store::view::RunBrief;
 use crate::wire::otlp;
 
@@ -38,11 +38,7 @@ impl LocalStore {
         let run = &explained.folded.runs[at];
         let report = unit.reports().find(|report| report.id == run.id);
         let mut sums = Sums::default();
-        let of = |run: Option<usize>| {
-            let verdicts = explained.folded.verdicts.iter().zip(&explained.spans);
-            verdicts.filter(move |(verdict, _)| verdict.run == run).map(|(_, reason)| reason).collect::<Vec<_>>()
-        };
-        let (own, orphans) = (tree(unit, &of(Some(at))), of(None));
+        let (own, orphans) = (tree(unit, &spans_of(explained, Some(at))), spans_of(explained, None));
         for (_, reason) in &own {
             if let Some(usage) = &reason.usage {
                 sums.add(usage, reason.counting);
@@ -53,31 +49,59 @@ impl LocalStore {
         sums.left_out.sort_unstable_by_key(|(why, _)| *why);
         let shown: Vec<(usize, &SpanReason)> = own.iter().skip(query.offset).take(query.limit).copied().collect();
         let lost: Vec<(usize, &SpanReason)> = orphans.iter().take(query.limit).map(|reason| (0, *reason)).collect();
-        let wanted: FxHashSet<SpanId> = shown.iter().chain(&lost).map(|(_, reason)| reason.span).collect();
-        let mut sources = self.sources(query.raw, run.key.trace, &wanted);
-        let mut whole = |listed: Vec<(usize, &SpanReason)>| -> Vec<ExplainedSpan> {
-            let spans = listed.into_iter().filter_map(|(depth, reason)| {
-                let fact = unit.facts.get(reason.span)?;
-                let verdict = &explained.folded.verdicts
-                    [explained.folded.verdicts.binary_search_by_key(&reason.span, |verdict| verdict.span).ok()?];
-                let view = span_view(fact, verdict, &explained.folded);
-                // Another copy of the span may say something else than the one that stands.
-                let sources = sources.remove(&reason.span).filter(|sources| sources.kind == fact.kind);
-                Some(ExplainedSpan { depth, view, scope: fact.scope.clone(), reason: reason.clone(), sources })
-            });
-            spans.collect()
-        };
+        let trace = run.key.trace;
         Explanation {
             reason: explained.runs.get(at).cloned(),
-            spans: whole(shown),
+            spans: self.whole(trace, unit, explained, &shown, query.raw),
             n_spans: own.len(),
-            orphans: whole(lost),
+            orphans: self.whole(trace, unit, explained, &lost, query.raw),
             n_orphans: orphans.len(),
             calls,
             others: Vec::new(),
             sums,
             run: run.clone(),
         }
+    }
+
+    pub(super) fn explain_orphans(&self, cell: &TenantCell, query: &OrphansQuery<'_>) -> Result<Option<Orphans>, StoreError> {
+        let reader = self.shared.reader()?;
+        let failed = |error| store_error("explain the spans of a trace", error);
+        let Some(unit) = self.unit(cell, &reader, query.trace).map_err(failed)? else { return Ok(None) };
+        let explained = self.explain_unit(query.trace, &unit);
+        let mut runs = Vec::new();
+        for run in &explained.folded.runs {
+            runs.extend(reader.run_by_id(cell, &cell.read(), run.id).map_err(failed)?.as_ref().map(RunBrief::of));
+        }
+        let orphans = tree(&unit, &spans_of(&explained, None));
+        if runs.is_empty() && orphans.is_empty() {
+            return Ok(None);
+        }
+        let shown: Vec<(usize, &SpanReason)> = orphans.iter().skip(query.offset).take(query.limit).copied().collect();
+        let spans = self.whole(query.trace, &unit, &explained, &shown, query.raw);
+        Ok(Some(Orphans { spans, n_spans: orphans.len(), runs }))
+    }
+
+    /// These spans with all that is said of them.
+    fn whole(
+        &self,
+        trace: TraceId,
+        unit: &Unit,
+        explained: &Explained,
+        listed: &[(usize, &SpanReason)],
+        raw: &[Bytes],
+    ) -> Vec<ExplainedSpan> {
+        let wanted: FxHashSet<SpanId> = listed.iter().map(|(_, reason)| reason.span).collect();
+        let mut sources = self.sources(raw, trace, &wanted);
+        let spans = listed.iter().filter_map(|&(depth, reason)| {
+            let fact = unit.facts.get(reason.span)?;
+            let verdicts = &explained.folded.verdicts;
+            let verdict = &verdicts[verdicts.binary_search_by_key(&reason.span, |verdict| verdict.span).ok()?];
+            let view = span_view(fact, verdict, &explained.folded);
+            // Another copy of the span may say something else than the one that stands.
+            let sources = sources.remove(&reason.span).filter(|sources| sources.kind == fact.kind);
+            Some(ExplainedSpan { depth, view, scope: fact.scope.clone(), reason: reason.clone(), sources })
+        });
+        spans.collect()
     }
 
     /// What each of these spans said as it was sent, of several copies the one that says most.
@@ -101,6 +125,12 @@ impl LocalStore {
         }
         found.into_iter().map(|(id, (_, sources))| (id, sources)).collect()
     }
+}
+
+/// The spans of one of the runs, or of none.
+fn spans_of(explained: &Explained, run: Option<usize>) -> Vec<&SpanReason> {
+    let verdicts = explained.folded.verdicts.iter().zip(&explained.spans);
+    verdicts.filter(|(verdict, _)| verdict.run == run).map(|(_, reason)| reason).collect()
 }
 
 /// The spans of a run with their depths: parents before children, siblings by their start.

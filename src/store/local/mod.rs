@@ -63,7 +63,7 @@ pub use self::metrics::Metrics;
 pub use self::open::{OpenError, Running};
 use self::tenant::{TenantCell, Tenants};
 use self::traces::OpenTraces;
-use super::explain::{ExplainQuery, Explanation};
+use super::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use super::overview::Overview;
 use super::raw::RawSpans;
 use super::view::{RunQuery, RunView, TraceView};
@@ -357,6 +357,11 @@ impl Store for LocalStore {
     fn explain(&self, tenant: &Tenant, query: &ExplainQuery<'_>) -> Result<Option<Explanation>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
         self.explain_run(&cell, query)
+    }
+
+    fn orphans(&self, tenant: &Tenant, query: &OrphansQuery<'_>) -> Result<Option<Orphans>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
+        self.explain_orphans(&cell, query)
     }
 
     fn find_run(&self, tenant: &Tenant, text: &str) -> Result<Option<RunId>, StoreError> {

@@ -47,7 +47,7 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
         let (of, place) = (tenant.clone(), visitor.place.clone());
         let make = move |ui: &Ui| {
             // Of the state, not of the query: "the last hour" moves on.
-            let query = state.query(ui.now()).map_err(|bad| Refusal::BadParam(bad.detail))?;
+            let query = state.query(ui.now())?;
             Ok(part(ui, &place, &state, &find(ui, &of, &query)?))
         };
         return live::respond(&ui, &tenant, &visitor.place, visitor.headers, effort, Arc::new(make));

@@ -1,7 +1,7 @@
 //! `/runs/{id}`: one run: its calls, steps and scores, what it was given and what it gave back.
 
 pub(super) mod explain;
-mod tables;
+pub(super) mod tables;
 
 use std::sync::Arc;
 

@@ -176,6 +176,6 @@ fn more(n: usize) -> Markup {
 }
 
 /// Wide tables move within themselves, so that the page does not.
-pub(super) fn scroll(name: &str, table: &Markup) -> Markup {
+pub(in crate::ui) fn scroll(name: &str, table: &Markup) -> Markup {
     html! { div.scroll tabindex="0" role="region" aria-label=(name) { (table) } }
 }

@@ -48,8 +48,8 @@ struct Asked {
 
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
     let id = path::session_id(uri.path().strip_prefix(PATH).unwrap_or_default()).ok_or(Refusal::NotFound("session"))?;
-    let page = RunsParams::parse(uri.query()).map_err(|bad| Refusal::BadParam(bad.detail))?.page;
-    let pairs = Pairs::read(uri.query(), &["format", "view"]).map_err(|bad| Refusal::BadParam(bad.detail))?;
+    let page = RunsParams::parse(uri.query())?.page;
+    let pairs = Pairs::read(uri.query(), &["format", "view"])?;
     match pairs.get("format") {
         None => {}
         Some("csv") => return csv::answer(&ui, visitor.tenant, id, page).await,

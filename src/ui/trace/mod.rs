@@ -1,6 +1,7 @@
 //! `/traces/{trace_id}?run=..&span=..`: every span of a trace, and one of them whole.
 
 mod detail;
+pub(super) mod explain;
 mod tree;
 mod waterfall;
 
@@ -21,6 +22,7 @@ use crate::bounds::memory::Use;
 use crate::model::ids::{RunId, SpanId, TraceId};
 use crate::model::run::Run;
 use crate::params::pairs::Pairs;
+use crate::params::{self, BadParam};
 use crate::store::raw::Found;
 
 /// About what a span takes while its trace is drawn: as the index has it, as a line, and as an outline.
@@ -33,7 +35,7 @@ struct Asked {
     trace: TraceId,
     run: Option<RunId>,
     span: Option<SpanId>,
-    offset: Option<usize>,
+    offset: Option<u64>,
 }
 
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(trace): Path<String>, uri: Uri) -> Result<Response, Refusal> {
@@ -61,6 +63,10 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(trace
     ui.read(Effort::Trace, draw).await
 }
 
+fn read_id(trace: &str) -> Result<TraceId, Refusal> {
+    TraceId::from_hex(trace).filter(|trace| !trace.is_reserved()).ok_or(Refusal::NotFound("trace"))
+}
+
 fn page(place: &Place, asked: &Asked, tree: &Tree, found: &Found) -> Markup {
     let run = asked.run.and_then(|id| tree.runs.iter().find(|run| run.id == id)).or_else(|| tree.runs.first());
     let chosen = tree.chosen(asked.span, run);
@@ -70,6 +76,10 @@ fn page(place: &Place, asked: &Asked, tree: &Tree, found: &Found) -> Markup {
         h1 { span.kind { "Trace" } " " span.mono { (asked.trace.to_string()) } }
         (runs(place, asked, tree, run))
         (source::line(&found.origin, tree.n_missing))
+        @let n_orphans = tree.rows.iter().filter(|row| row.run.is_none()).count() as u64;
+        @if n_orphans > 0 {
+            p { (words::counted(n_orphans, "span is", "spans are")) " of no run: " a href=(place.to(&format!("/traces/{}/explain", asked.trace))) { "why?" } }
+        }
         (waterfall::waterfall(place, asked, tree, run, chosen))
         @if let Some(row) = chosen { (detail::detail(row, raw.as_ref())) }
     }
@@ -127,20 +137,22 @@ fn runs(place: &Place, asked: &Asked, tree: &Tree, chosen: Option<&Run>) -> Mark
 
 impl Asked {
     fn read(trace: &str, query: Option<&str>) -> Result<Self, Refusal> {
-        let pairs = Pairs::read(query, &["run", "span", "offset"]).map_err(|bad| Refusal::BadParam(bad.detail))?;
-        let trace = TraceId::from_hex(trace).filter(|trace| !trace.is_reserved()).ok_or(Refusal::NotFound("trace"))?;
-        let number = |name: &str| pairs.get(name).and_then(|value| value.parse::<u64>().ok());
-        let span = pairs.get("span").filter(|hex| hex.len() == 16).and_then(|hex| u64::from_str_radix(hex, 16).ok());
-        Ok(Self {
-            trace,
-            run: number("run").and_then(RunId::new),
-            span: span.and_then(SpanId::from_u64),
-            offset: number("offset").and_then(|offset| usize::try_from(offset).ok()),
-        })
+        let pairs = Pairs::read(query, &["run", "span", "offset"])?;
+        let trace = read_id(trace)?;
+        let offset = pairs.get("offset").map(|_| params::offset(&pairs)).transpose()?;
+        let run = match pairs.get("run") {
+            Some(number) => Some(number.parse().ok().and_then(RunId::new).ok_or_else(|| BadParam::new("run", number, "a run's number"))?),
+            None => None,
+        };
+        let span = match pairs.get("span") {
+            Some(hex) => Some(SpanId::from_hex(hex).ok_or_else(|| BadParam::new("span", hex, "16 hexadecimal digits"))?),
+            None => None,
+        };
+        Ok(Self { trace, run, span, offset })
     }
 
     /// This page with another span or another part of the list.
-    fn with(&self, run: Option<&Run>, span: Option<SpanId>, offset: Option<usize>) -> String {
+    fn with(&self, run: Option<&Run>, span: Option<SpanId>, offset: Option<u64>) -> String {
         let mut query = Vec::new();
         if let Some(run) = run {
             query.push(format!("run={}", run.id.get()));

@@ -21,10 +21,10 @@ pub(super) fn waterfall(place: &Place, asked: &Asked, tree: &Tree, run: Option<&
     let chosen = chosen.map(|row| row.span);
     // The page that has the chosen span, unless another is asked for.
     let at = tree.rows.iter().position(|row| Some(row.span) == chosen).unwrap_or(0);
-    let offset = asked.offset.unwrap_or(at / LIMIT * LIMIT);
-    let window = Window { offset: offset as u64, limit: LIMIT as u64, count: tree.rows.len() as u64 };
+    let offset = asked.offset.unwrap_or((at / LIMIT * LIMIT) as u64);
+    let window = Window { offset, limit: LIMIT as u64, count: tree.rows.len() as u64 };
     html! {
-        (pager::of_spans(window, |offset| place.to(&asked.with(run, asked.span, usize::try_from(offset).ok()))))
+        (pager::of_spans(window, |offset| place.to(&asked.with(run, asked.span, Some(offset)))))
         table.waterfall {
             caption.for-readers { "Spans" }
             thead { tr {
@@ -37,7 +37,7 @@ pub(super) fn waterfall(place: &Place, asked: &Asked, tree: &Tree, run: Option<&
                 th scope="col" { "Status" }
             } }
             tbody {
-                @for row in tree.rows.iter().skip(offset).take(LIMIT) {
+                @for row in tree.rows.iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).take(LIMIT) {
                     (line(place, asked, tree, run, row, Some(row.span) == chosen))
                 }
             }

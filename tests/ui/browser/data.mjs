@@ -66,6 +66,9 @@ export const hostile = () => [agent(300, 1, 0, HOSTILE, HOSTILE, 20, 21), chat(3
 
 export const lonely = () => [agent(400, 1, 0, "lonely", "", 0, 1), agent(401, 1, 0, "lonely", "", 2, 3)];
 
+// Nothing of it names a session.
+export const nobodys = () => [span(500, 1, 0, "POST /summary", 0, 2, {}), chat(500, 2, 1, "house-small", 30, 5, 0.0001, 0, 1)];
+
 export const huge = (from, n) => {
   const spans = [];
   for (let at = from; at < from + n; at += 1) {

@@ -1,6 +1,6 @@
 // The pages in a real Chromium: node tests/ui/browser/run.mjs, after .ci/browser.sh has installed what it needs.
 
-import { agent, chat, crowd, hostile, HOSTILE, huge, lonely, send, story } from "./data.mjs";
+import { agent, chat, crowd, hostile, HOSTILE, huge, lonely, nobodys, send, story } from "./data.mjs";
 import { accessible, browser, count, fits, golden, open, quiet, report, same, server, test, truth, until } from "./harness.mjs";
 
 const READER = "wax_sk_reader_0123456789";
@@ -15,6 +15,7 @@ await send(main, story());
 await send(main, crowd());
 await send(main, hostile());
 await send(main, lonely());
+await send(main, nobodys());
 await send(idless, lonely(), "billing");
 await send(guarded, story());
 await until("the sessions are there", async () => (await count(main)) === 62);
@@ -33,6 +34,8 @@ const PAGES = {
   conversation: `${session}?view=conversation`,
   trace,
   "trace-span": `${trace}&span=0000000000000002`,
+  "trace-of-nobody": `${main.url}/traces/${"1f4".padStart(32, "0")}`,
+  "trace-explain": `${main.url}/traces/${"1f4".padStart(32, "0")}/explain`,
   run: `${main.url}/runs/${runs[1].id}`,
   explain: `${main.url}/runs/${runs[1].id}/explain`,
   hostile: `${main.url}/sessions/${encodeURIComponent(HOSTILE)}`,
