@@ -299,6 +299,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::GenAiOther, "gen_ai.total_cost", M::Usage(N::GenAi, P::Cost)),
     row(C::Plain, "cost_usd", M::Usage(N::GenAi, P::Cost)),
     row(C::OpenCode, "opencode.llm.cost.total", M::Usage(N::GenAi, P::Cost)),
+    row(C::Plain, "sessionfold.logged_cost", M::Usage(N::GenAi, P::Cost)),
     row(C::OpenInference, "llm.token_count.prompt", M::Usage(N::OpenInference, P::Input)),
     row(C::OpenInference, "llm.token_count.completion", M::Usage(N::OpenInference, P::Output)),
     row(C::OpenInference, "llm.token_count.total", M::Usage(N::OpenInference, P::Total)),

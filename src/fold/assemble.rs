@@ -15,7 +15,7 @@ use super::tree::{Forest, NONE};
 use super::turns::{self, Newest};
 use super::{Folded, Rules, StandingRecord, Verdict};
 use crate::model::Str;
-use crate::model::facts::{SpanKind, SpanStatus};
+use crate::model::facts::{Delivery, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, RunKey, TraceId};
 use crate::model::report::{Completion, Report};
 use crate::model::run::{Run, RunStatus};
@@ -104,7 +104,13 @@ pub(super) fn assemble<'a>(
         place[before] = now;
     }
     let is_real = |span: &usize| forest.report(*span as u32).is_none_or(|placed| !placed.is_spanless());
-    let verdicts = (0..forest.len()).filter(is_real).map(|span| verdict(forest, territory, shares, &place, span)).collect();
+    let has_failed = |span: usize| {
+        let run = territory.owner[span] as usize;
+        let is_own = territory.seeds.get(run).is_some_and(|seed| seed.span == span as u32) && forest.report(span as u32).is_none();
+        is_own && forest.facts[span].status == SpanStatus::Unset && runs[place[run]].1.status == RunStatus::Error
+    };
+    let verdict = |span| Verdict { has_failed: has_failed(span), ..verdict(forest, territory, shares, &place, span) };
+    let verdicts = (0..forest.len()).filter(is_real).map(verdict).collect();
     let records = records(forest, shares, merged, &place);
     (Folded { runs: runs.into_iter().map(|(_, run)| run).collect(), verdicts, records }, place)
 }
@@ -175,7 +181,14 @@ fn verdict(forest: &Forest<'_>, territory: &Territory<'_>, shares: &[Share], pla
         (Some(_), Share::Counts(cost), Some(usage)) => Some((usage.tokens(), cost)),
         _ => None,
     };
-    Verdict { span: fact.span, run, counted }
+    Verdict {
+        span: fact.span,
+        run,
+        counted,
+        is_cost_logged: forest.hung.costs.contains(&(span as u32)),
+        delivery: turns::delivery(fact),
+        has_failed: false,
+    }
 }
 
 fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -> (Vec<Tally>, Vec<Counted<'a>>) {
@@ -185,7 +198,8 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
         let owner = territory.owner[span];
         let Some(tally) = tallies.get_mut(owner as usize) else { continue };
         let start = forest.start[span];
-        if forest.report(span as u32).is_none_or(|placed| !placed.is_spanless()) {
+        let is_span = turns::delivery(fact) != Delivery::Never;
+        if is_span && forest.report(span as u32).is_none_or(|placed| !placed.is_spanless()) {
             tally.n_spans += 1;
         }
         tally.n_agents += u32::from(fact.kind == SpanKind::Agent);

@@ -20,7 +20,7 @@ use super::tree::{Forest, NONE};
 use super::turns;
 use super::twins;
 use super::why::{Handed, WhyNot};
-use crate::model::facts::{SpanFact, SpanKind};
+use crate::model::facts::{Delivery, SpanFact, SpanKind};
 use crate::model::scopes::scope_traits;
 use crate::model::usage::{Call, Cost, NanoUsd, Usage};
 
@@ -72,12 +72,17 @@ pub(super) fn share(forest: &mut Forest<'_>, rules: &Rules<'_>) -> Vec<Share> {
     let twins = twins::find(forest, is_open);
     duplicates.extend(twins);
     for Duplicate { dropped, kept, why } in duplicates {
-        shares[dropped as usize] = Share::LeftOut(NanoUsd(0), why);
+        // A log beside the span of the call is no second call.
+        let is_log = turns::delivery(forest.fact(dropped)) == Delivery::Never;
+        shares[dropped as usize] = if is_log { Share::Silent(why) } else { Share::LeftOut(NanoUsd(0), why) };
         forest.told_by.insert(dropped, kept);
         if stated[kept as usize].is_none() {
             stated[kept as usize] = stated[dropped as usize].take();
             if stated[kept as usize].is_some() {
                 forest.handed.push(Handed::cost(dropped, kept));
+                if turns::is_event(forest.fact(dropped)) {
+                    forest.hung.costs.insert(kept);
+                }
             }
         }
         hand_parts(forest, dropped, kept);

@@ -36,8 +36,9 @@ mod why;
 
 pub use self::decided::Decided;
 pub use self::explain::{Counting, Explained, RecordReason, RunReason, SpanReason, explain};
+pub use self::turns::delivery;
 pub use self::why::{WhyCost, WhyNoRun, WhyNot, WhyOverruled, WhyOwner, WhyRun, WhySession};
-use crate::model::facts::SpanFact;
+use crate::model::facts::{Delivery, SpanFact};
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::report::Report;
 use crate::model::run::Run;
@@ -98,6 +99,11 @@ pub struct Verdict {
     pub run: Option<usize>,
     /// Tokens and cost that count in that run, if its call counts.
     pub counted: Option<(u64, Option<Cost>)>,
+    /// That cost is not the span's own word: a log event stated it.
+    pub is_cost_logged: bool,
+    pub delivery: Delivery,
+    /// It is the span of a run that has failed, as its calls tell, and has no status itself.
+    pub has_failed: bool,
 }
 
 /// A reported call that counts.

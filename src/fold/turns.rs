@@ -9,14 +9,16 @@
 //!
 //! Source: the recordings of coding agents; decision 061.
 
+use std::collections::BTreeSet;
+
 use super::count::{self, Share};
 use super::duplicates::Duplicate;
 use super::tree::{Forest, NONE};
 use super::why::WhyNot;
-use crate::model::facts::{SpanFact, SpanKind, SpanStatus};
+use crate::model::facts::{Delivery, SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::SpanId;
 use crate::model::run::RunStatus;
-use crate::model::scopes::{COMMAND_SPAN, LOGS_SCOPE, SPAWN_SPAN, TURN_COST_SPAN, scope_traits};
+use crate::model::scopes::{BESIDE_SPANS, COMMAND_SPAN, LOGS_SCOPE, SPAWN_SPAN, TURN_COST_SPAN, scope_traits};
 use crate::model::time::UnixNanos;
 use crate::model::usage::NanoUsd;
 
@@ -32,6 +34,15 @@ pub(super) struct Newest {
 /// Made of a log event.
 pub(super) fn is_event(fact: &SpanFact) -> bool {
     fact.scope.starts_with(LOGS_SCOPE)
+}
+
+/// How Tempo comes to know of a span.
+pub fn delivery(fact: &SpanFact) -> Delivery {
+    match is_event(fact) {
+        true if fact.scope.ends_with(BESIDE_SPANS) => Delivery::Never,
+        true if is_prompt(fact) => Delivery::WhenOver,
+        _ => Delivery::Forwarded,
+    }
 }
 
 /// It makes no run by itself, only with a call of a model.
@@ -50,6 +61,8 @@ pub(super) struct Hung {
     pub last_prompt: UnixNanos,
     /// Events that tell of a call, and the span of that call.
     pub retold: Vec<(u32, u32)>,
+    /// Spans whose costs events stated; few traces have any.
+    pub costs: BTreeSet<u32>,
 }
 
 /// Hangs events from their turns.

@@ -37,6 +37,18 @@ pub enum SpanStatus {
     Error = 2,
 }
 
+/// How Tempo comes to know of a span.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Delivery {
+    /// It is forwarded.
+    #[default]
+    Forwarded,
+    /// Not at all: it is made of a log event that stands beside spans of the same.
+    Never,
+    /// It is a turn that only log events tell of: its span is made when it is over.
+    WhenOver,
+}
+
 /// Who and what a span says it belongs to. Only the spans that say something carry one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Labels {

@@ -32,6 +32,9 @@ pub struct ScopeTraits {
 /// How the scopes begin of spans that are made of log events of coding agents (`conventions::agents`); the agent's name follows.
 pub const LOGS_SCOPE: &str = "sessionfold.logs";
 
+/// How the scopes end of those of them that stand beside spans of the same, and are for the fold alone.
+pub const BESIDE_SPANS: &str = ".beside";
+
 /// A prompt that is a run only if it leads to a call: a command of the program itself, or one that the agent's spans tell of.
 pub const COMMAND_SPAN: &str = "command";
 

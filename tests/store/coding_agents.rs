@@ -1,29 +1,15 @@
-//! Recordings of real coding agents: each session is what the model's server counted, however its logs and spans arrive.
-//!
-//! ```text
-//! tests/fixtures/coding-agents/<agent>-<version>/<scenario>/NN-<signal>.pb   the requests as the agent sent them
-//!                                                          /expected.json   by session what the server counted; cost where the agent states one
-//! ```
-//!
-//! - Every call of a recording has token numbers of its own, so that a mix-up shows.
-//! - Texts of more than 400 characters were taken out. `constructed` ones are made of recordings, or by an agent's documentation.
-//! - Logs alone, spans alone and both; whole, shuffled record by record, and three times over; and after a crash.
-
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+//! Recordings of real coding agents: each session is what the model's server counted, however its logs and spans arrive: alone and beside
+//! one another, whole, shuffled record by record, three times over, and after a crash.
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 use prost::Message;
-use serde::Deserialize;
 use sessionfold::conventions::agents::tell;
 use sessionfold::model::run::{Run, RunStatus};
 
 use super::house::{House, Tuning};
+use crate::support::coding::{Recording, Request, What};
 use crate::support::dice::Dice;
 
 const TENANT: &str = "acme";
@@ -32,148 +18,22 @@ const TOGETHER: usize = 12;
 /// 2026-12-02: after all of them.
 const NOW: u64 = 1_796_169_600_000_000_000;
 
-struct Recording {
-    name: String,
-    /// In the order they came.
-    requests: Vec<Request>,
-    expected: Expected,
-}
-
-#[derive(Clone)]
-enum Request {
-    Logs(ExportLogsServiceRequest),
-    Spans(ExportTraceServiceRequest),
-}
-
-#[derive(Deserialize)]
-struct Expected {
-    sessions: BTreeMap<String, Truth>,
-}
-
-/// What is absent is not known.
-#[derive(Deserialize)]
-struct Truth {
-    prompts: Option<u64>,
-    tokens: u64,
-    cache_read: Option<u64>,
-    cache_write: Option<u64>,
-    reasoning: Option<u64>,
-    cost: Option<f64>,
-}
-
-/// What is sent of a recording.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum What {
-    Both,
-    Logs,
-    Spans,
-}
-
-// === impl Recording ===
-
-impl Recording {
-    fn all() -> Vec<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/coding-agents");
-        let mut folders: Vec<PathBuf> = folders(&root).iter().flat_map(|agent| folders(agent)).collect();
-        folders.sort();
-        folders.iter().map(|folder| Self::read(folder)).collect()
-    }
-
-    fn read(folder: &Path) -> Self {
-        let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        let request = |file: &PathBuf| {
-            let (name, bytes) = (file.file_name()?.to_str()?, fs::read(file).unwrap());
-            let is_logs = name.ends_with("-logs.pb");
-            (is_logs || name.ends_with("-traces.pb")).then(|| match is_logs {
-                true => Request::Logs(ExportLogsServiceRequest::decode(&bytes[..]).unwrap()),
-                false => Request::Spans(ExportTraceServiceRequest::decode(&bytes[..]).unwrap()),
-            })
-        };
-        let part = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-        Self {
-            name: format!("{}/{}", part(folder.parent().unwrap()), part(folder)),
-            requests: files.iter().filter_map(request).collect(),
-            expected: serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap(),
+fn send(requests: &[Request], house: &House) {
+    let mut logs = ExportLogsServiceRequest::default();
+    let mut spans = ExportTraceServiceRequest::default();
+    for request in requests {
+        match request {
+            Request::Logs(request) => logs.resource_logs.extend(request.resource_logs.clone()),
+            Request::Spans(request) => spans.resource_spans.extend(request.resource_spans.clone()),
         }
     }
-
-    fn of(&self, what: What) -> Vec<Request> {
-        let is_wanted = |request: &&Request| match request {
-            Request::Logs(_) => what != What::Spans,
-            Request::Spans(_) => what != What::Logs,
-        };
-        self.requests.iter().filter(is_wanted).cloned().collect()
+    let told = tell(&logs.encode_to_vec(), TENANT, false).unwrap();
+    for request in [told.spans, spans.encode_to_vec()].into_iter().filter(|request| !request.is_empty()) {
+        house.send(TENANT, Bytes::from(request));
     }
-
-    /// Whether what is sent tells of every call.
-    fn tells_all(&self, what: What) -> bool {
-        let has = |is_logs: bool| self.requests.iter().any(|request| matches!(request, Request::Logs(_)) == is_logs);
-        let is_of = |agent: &str| self.name.starts_with(agent);
-        match what {
-            What::Both => true,
-            // Copilot has none, and opencode's own say nothing.
-            What::Logs => has(true) && !is_of("opencode-") && !is_of("copilot-"),
-            // Gemini's say nothing of tokens unless they are asked to.
-            What::Spans => has(false) && !is_of("gemini-"),
-        }
+    if !told.unforwarded.is_empty() {
+        house.restore(TENANT, Bytes::from(told.unforwarded)).unwrap();
     }
-}
-
-fn folders(path: &Path) -> Vec<PathBuf> {
-    fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
-}
-
-// === impl Request ===
-
-impl Request {
-    /// A request for every record and span.
-    fn split(self) -> Vec<Self> {
-        match self {
-            Self::Logs(request) => request.resource_logs.into_iter().flat_map(records_apart).map(Self::Logs).collect(),
-            Self::Spans(request) => request.resource_spans.into_iter().flat_map(spans_apart).map(Self::Spans).collect(),
-        }
-    }
-
-    fn send(requests: &[Self], house: &House) {
-        let mut logs = ExportLogsServiceRequest::default();
-        let mut spans = ExportTraceServiceRequest::default();
-        for request in requests {
-            match request {
-                Self::Logs(request) => logs.resource_logs.extend(request.resource_logs.clone()),
-                Self::Spans(request) => spans.resource_spans.extend(request.resource_spans.clone()),
-            }
-        }
-        let told = tell(&logs.encode_to_vec(), TENANT, false).unwrap();
-        for request in [told.spans, spans.encode_to_vec()].into_iter().filter(|request| !request.is_empty()) {
-            house.send(TENANT, Bytes::from(request));
-        }
-        if !told.unforwarded.is_empty() {
-            house.restore(TENANT, Bytes::from(told.unforwarded)).unwrap();
-        }
-    }
-}
-
-fn records_apart(resource: ResourceLogs) -> Vec<ExportLogsServiceRequest> {
-    let mut apart = Vec::new();
-    for scope in &resource.scope_logs {
-        for record in &scope.log_records {
-            let scope = ScopeLogs { log_records: vec![record.clone()], ..scope.clone() };
-            apart.push(ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { scope_logs: vec![scope], ..resource.clone() }] });
-        }
-    }
-    apart
-}
-
-fn spans_apart(resource: ResourceSpans) -> Vec<ExportTraceServiceRequest> {
-    let mut apart = Vec::new();
-    for scope in &resource.scope_spans {
-        for span in &scope.spans {
-            let scope = ScopeSpans { spans: vec![span.clone()], ..scope.clone() };
-            apart.push(ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { scope_spans: vec![scope], ..resource.clone() }] });
-        }
-    }
-    apart
 }
 
 /// As they came, in an order that nobody means, and that three times over.
@@ -237,7 +97,7 @@ fn every_session_is_what_the_models_server_counted_however_logs_and_spans_arrive
             let mut first = None;
             for (order, requests) in orders(recording.of(what), seed as u64).into_iter().enumerate() {
                 let mut house = house();
-                requests.iter().for_each(|together| Request::send(together, &house));
+                requests.iter().for_each(|together| send(together, &house));
                 let found = runs(&house);
                 n_judged += 1;
                 wrong.extend(
@@ -263,7 +123,7 @@ fn every_session_is_what_the_models_server_counted_however_logs_and_spans_arrive
 fn shown(name: &str, what: What) -> Vec<(String, RunStatus, bool)> {
     let recording = Recording::all().into_iter().find(|recording| recording.name == name).unwrap();
     let house = house();
-    recording.of(what).iter().for_each(|request| Request::send(std::slice::from_ref(request), &house));
+    recording.of(what).iter().for_each(|request| send(std::slice::from_ref(request), &house));
     runs(&house).iter().map(|run| (run.agent.to_string(), run.status, run.parent.is_some())).collect()
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // Not every target uses all of it.
 
 pub mod apart;
+pub mod coding;
 pub mod dashboard;
 pub mod dice;
 pub mod posts;

@@ -227,6 +227,13 @@ impl Server {
         self.client().send(request).await
     }
 
+    /// An encoded OTLP request of any signal, to its path.
+    pub async fn post_otlp(&self, path: &str, request: Bytes) -> Answer {
+        let to = format!("http://{}{path}", self.otlp_http);
+        let headers = [("content-type", "application/x-protobuf")];
+        self.client().request(Method::POST, &to, &headers, request).await.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.client().call(Method::GET, path).await
     }

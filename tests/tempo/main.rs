@@ -18,6 +18,7 @@ mod support;
 mod tool;
 
 mod beside;
+mod coding_agents;
 mod cookbook;
 mod dense;
 mod dialects;

@@ -1,6 +1,4 @@
 //! The two views agree: for every session, what flat TraceQL over stamped spans sums up is what the API answers, to the last nano-dollar.
-//!
-//!
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +25,7 @@ const QUESTIONS: [(&str, &str); 6] = [
     ("run tokens", "{ span.sessionfold.run.tokens != nil } | sum_over_time(span.sessionfold.run.tokens)"),
 ];
 
-type Answers = BTreeMap<String, [i64; 6]>;
+pub type Answers = BTreeMap<String, [i64; 6]>;
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
@@ -37,7 +35,7 @@ fn whole(question: &str, value: f64) -> i64 {
     if question.ends_with("cost") { (value * 1e9).round() as i64 } else { value.round() as i64 }
 }
 
-async fn by_traceql(client: &QueryClient) -> Result<Answers, String> {
+pub async fn by_traceql(client: &QueryClient) -> Result<Answers, String> {
     let mut answers = Answers::new();
     let window = Window { start: now() - 3600, end: now() + 1 };
     for (n, (name, question)) in QUESTIONS.iter().enumerate() {
@@ -50,7 +48,7 @@ async fn by_traceql(client: &QueryClient) -> Result<Answers, String> {
     Ok(answers)
 }
 
-async fn by_http(server: &Server) -> Answers {
+pub async fn by_http(server: &Server) -> Answers {
     let mut answers = Answers::new();
     loop {
         let page = server.json(&format!("{SESSIONS}?limit=100&sort=session_id&include=errors&offset={}", answers.len())).await;

@@ -3,7 +3,7 @@
 //! - An event of the tables becomes one span, from that event alone, under ids computed from it: order, split and repetition of the records
 //!   cannot matter. Which run it is of, the fold decides.
 //! - Where a record bears the context of a real span that tells of the same, its span joins that trace, and is for the fold alone: Tempo
-//!   gets the real one.
+//!   gets the real one. So is a prompt: the span of its turn is made when that is over (`tempo::stamp`).
 //! - What was said is kept only where that is asked for.
 //! - Of a resource only the name and the version of the service are kept: others hold command lines with prompts in them.
 //!
@@ -28,7 +28,8 @@ use prost::Message;
 
 use self::record::Record;
 use self::tables::{Agent, RENAMED};
-use crate::model::scopes::LOGS_SCOPE;
+use crate::model::facts::Delivery;
+use crate::model::scopes::{BESIDE_SPANS, LOGS_SCOPE};
 use crate::wire::logs;
 use crate::wire::otlp::{Malformed, Value};
 
@@ -74,8 +75,9 @@ pub fn tell(request: &[u8], tenant: &str, keep_content: bool) -> Result<Told, Ma
                     None => told.n_noise += 1,
                     Some(made) => {
                         told.n_taken += 1;
-                        let request = if made.is_unforwarded { &mut unforwarded } else { &mut spans };
-                        made.spans.into_iter().for_each(|span| request.push(agent, &service, span));
+                        let request = if made.delivery == Delivery::Forwarded { &mut spans } else { &mut unforwarded };
+                        let ending = if made.delivery == Delivery::Never { BESIDE_SPANS } else { "" };
+                        made.spans.into_iter().for_each(|span| request.push((agent.name, ending), &service, span));
                     }
                 }
             }
@@ -99,7 +101,10 @@ struct Service {
 
 /// A request that is being made.
 #[derive(Default)]
-struct Request(BTreeMap<(&'static str, Service), Vec<Span>>);
+struct Request(BTreeMap<(Scope, Service), Vec<Span>>);
+
+/// The agent, and how the name of the scope ends.
+type Scope = (&'static str, &'static str);
 
 // === impl Service ===
 
@@ -126,18 +131,19 @@ impl Service {
 // === impl Request ===
 
 impl Request {
-    fn push(&mut self, agent: &Agent, service: &Service, span: Span) {
-        self.0.entry((agent.name, service.clone())).or_default().push(span);
+    fn push(&mut self, scope: Scope, service: &Service, span: Span) {
+        self.0.entry((scope, service.clone())).or_default().push(span);
     }
 
     fn encode(self) -> Vec<u8> {
-        let scope = |agent| InstrumentationScope { name: format!("{LOGS_SCOPE}.{agent}"), ..InstrumentationScope::default() };
-        let resource_spans = self.0.into_iter().map(|((agent, service), spans)| ResourceSpans {
+        let scope =
+            |(agent, ending)| InstrumentationScope { name: format!("{LOGS_SCOPE}.{agent}{ending}"), ..InstrumentationScope::default() };
+        let resource_spans = self.0.into_iter().map(|((of, service), spans)| ResourceSpans {
             resource: Some(Resource {
                 attributes: vec![text("service.name", &service.name), text("service.version", &service.version)],
                 ..Resource::default()
             }),
-            scope_spans: vec![ScopeSpans { scope: Some(scope(agent)), spans, ..ScopeSpans::default() }],
+            scope_spans: vec![ScopeSpans { scope: Some(scope(of)), spans, ..ScopeSpans::default() }],
             ..ResourceSpans::default()
         });
         ExportTraceServiceRequest { resource_spans: resource_spans.collect() }.encode_to_vec()

@@ -9,6 +9,7 @@ use super::ids::id_of;
 use super::record::Record;
 use super::tables::{Agent, What};
 use super::{attribute, text};
+use crate::model::facts::Delivery;
 use crate::model::scopes::{COMMAND_SPAN, SPAWN_SPAN, TURN_COST_SPAN};
 use crate::wire::otlp::Value;
 
@@ -25,8 +26,7 @@ pub(super) struct Maker<'a> {
 /// The span, and now and then one beside it.
 pub(super) struct Made {
     pub spans: Vec<Span>,
-    /// It is for the fold alone.
-    pub is_unforwarded: bool,
+    pub delivery: Delivery,
 }
 
 /// A turn's part of a UUID of version 7: milliseconds, in its first 48 bits.
@@ -38,7 +38,7 @@ impl Maker<'_> {
     /// `None` if the record says nothing about a run.
     pub(super) fn make(&self, what: What) -> Option<Made> {
         let record = &self.record;
-        let is_unforwarded = self.is_beside_span();
+        let is_beside_span = self.is_beside_span();
         let mut span = match what {
             What::Prompt if record.is_mid_turn => return None,
             What::Prompt => self.prompt(),
@@ -50,13 +50,18 @@ impl Maker<'_> {
             What::Subagent => self.subagent()?,
             What::TurnCost => self.turn_cost()?,
         };
-        if is_unforwarded && matches!(what, What::Tool | What::Subagent) {
+        if is_beside_span && matches!(what, What::Tool | What::Subagent) {
             // The real span tells of it, and without that nothing is lost but a name.
             return None;
         }
         self.label(&mut span.attributes);
         let spans = [Some(span), self.spawned(what)].into_iter().flatten().collect();
-        Some(Made { spans, is_unforwarded })
+        let delivery = match what {
+            _ if is_beside_span => Delivery::Never,
+            What::Prompt => Delivery::WhenOver,
+            _ => Delivery::Forwarded,
+        };
+        Some(Made { spans, delivery })
     }
 
     fn is_beside_span(&self) -> bool {

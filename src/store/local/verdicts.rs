@@ -12,8 +12,9 @@ use super::disk::rows::NO_SESSION;
 use super::tenant::TenantCell;
 use super::traces::load;
 use super::{LocalStore, store_error};
-use crate::fold::{Decided, TraceFacts};
+use crate::fold::{Decided, TraceFacts, delivery};
 use crate::index::SessionNo;
+use crate::model::facts::{Delivery, SpanFact};
 use crate::model::ids::{RunId, SpanId, Tenant, TraceId};
 use crate::model::run::{Run, RunStatus};
 use crate::store::StoreError;
@@ -45,11 +46,13 @@ impl LocalStore {
         self.decide(&cell, &self.shared.own_reader()?, trace, |span| !spans.contains(&span))
     }
 
-    /// Whether nothing more is to be expected of a trace: no span's parent is missing, every run has ended and has its span, and all that
+    /// Whether nothing more is to be expected of a trace: it holds no turn that log events tell of, no span's parent is missing, every run has ended and has its span, and all that
     /// came is folded. One that is not in memory has been idle for long, or is unknown: there is nothing to wait for.
     pub fn is_settled(&self, tenant: &Tenant, trace: TraceId) -> bool {
         let Some(cell) = self.shared.tenants.get(tenant) else { return true };
         let Some(open) = self.shared.traces.map.get(&(cell.no, trace)) else { return true };
+        // Its next call may come at any moment.
+        let is_turn = |fact: &SpanFact| delivery(fact) == Delivery::WhenOver;
         let is_over = |run: &Run| {
             let is_span_missing = run.is_reported && !run.key.trace.is_reserved() && !open.facts.contains(run.key.span);
             run.status != RunStatus::Running && !run.is_provisional && !is_span_missing
@@ -57,7 +60,7 @@ impl LocalStore {
         !open.is_dirty
             && open.facts.len() <= SETTLED_SPANS_MAX
             && open.applied.iter().all(|applied| is_over(&applied.run))
-            && open.facts.iter().all(|fact| fact.parent.is_none_or(|parent| open.facts.contains(parent)))
+            && open.facts.iter().all(|fact| fact.parent.is_none_or(|parent| open.facts.contains(parent)) && !is_turn(fact))
     }
 
     /// The trace that a run the SDK told of is folded in: the one it names, or its own reserved one. `None` if nothing was told of it.

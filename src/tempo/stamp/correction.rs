@@ -16,6 +16,7 @@ use super::labels::{put_labels, put_run, put_totals};
 use super::{COST, RUN_COST, RUN_LLM_CALLS, RUN_TOKENS, STATUS, TOKENS, USER_GROUP, USER_ID, WORKFLOW_NAME, dollars};
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::run::{Run, RunStatus};
+use crate::model::scopes::LOGS_SCOPE;
 use crate::model::time::UnixNanos;
 use crate::wire::stamp::{Stamps, encoded};
 
@@ -50,13 +51,20 @@ pub(super) struct Synthetic {
     pub(super) run: Arc<Run>,
     /// What calls of it did not tell by themselves.
     pub(super) untold: Amounts,
+    /// It is a turn of a coding agent, and this is its own span.
+    pub(super) is_turn: bool,
 }
 
 /// The spans as an encoded request, to follow another one.
 pub(super) fn request(corrections: &[Correction], synthetics: &[Synthetic]) -> Vec<u8> {
     let scope = InstrumentationScope { name: SCOPE.to_owned(), ..InstrumentationScope::default() };
-    let spans = corrections.iter().map(Correction::span).chain(synthetics.iter().map(Synthetic::span)).collect();
-    let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, schema_url: String::new() }];
+    let (turns, others): (Vec<&Synthetic>, Vec<&Synthetic>) = synthetics.iter().partition(|synthetic| synthetic.is_turn);
+    let spans: Vec<Span> = corrections.iter().map(Correction::span).chain(others.into_iter().map(Synthetic::span)).collect();
+    let mut scope_spans = Vec::new();
+    if !spans.is_empty() {
+        scope_spans.push(ScopeSpans { scope: Some(scope), spans, schema_url: String::new() });
+    }
+    scope_spans.extend(turns.into_iter().map(Synthetic::turn));
     let resource_spans = ResourceSpans { resource: None, scope_spans, schema_url: String::new() };
     opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest { resource_spans: vec![resource_spans] }.encode_to_vec()
 }
@@ -115,6 +123,42 @@ impl Correction {
 // === impl Synthetic ===
 
 impl Synthetic {
+    /// The span of a turn, as its agent would have made it.
+    fn turn(&self) -> ScopeSpans {
+        let run = &self.run;
+        let code = if run.status == RunStatus::Error { StatusCode::Error } else { StatusCode::Ok };
+        let mut span = Span {
+            trace_id: run.key.trace.as_bytes().to_vec(),
+            span_id: run.key.span.to_bytes().to_vec(),
+            name: format!("invoke_agent {}", run.agent),
+            kind: SpanKind::Internal.into(),
+            start_time_unix_nano: run.started_at.0,
+            end_time_unix_nano: run.completed_at.unwrap_or(run.started_at).0.max(run.started_at.0),
+            status: Some(Status { code: code.into(), message: String::new() }),
+            ..Span::default()
+        };
+        let attributes = encoded(|stamps| {
+            stamps.string("gen_ai.operation.name", "invoke_agent");
+            stamps.string("gen_ai.agent.name", &run.agent);
+            if let Some(session) = &run.session {
+                stamps.string("gen_ai.conversation.id", session.as_str());
+            }
+            if let Some(user) = &run.user {
+                stamps.string("user.id", user);
+            }
+            stamps.bool(SYNTHETIC_KEY, true);
+            put_run(stamps, run);
+            put_totals(stamps, &run.usage);
+            if self.untold.cost != 0 || self.untold.tokens != 0 {
+                stamps.double(COST, dollars(self.untold.cost));
+                stamps.int(TOKENS, self.untold.tokens);
+            }
+        });
+        span.merge(&attributes[..]).expect("our own encoding is well formed");
+        let scope = InstrumentationScope { name: format!("{LOGS_SCOPE}.{}", run.agent), ..InstrumentationScope::default() };
+        ScopeSpans { scope: Some(scope), spans: vec![span], schema_url: String::new() }
+    }
+
     fn span(&self) -> Span {
         let run = &self.run;
         let mut id = IdOfWords::default();

@@ -82,6 +82,8 @@ pub const RUN_ID: &str = "sessionfold.run_id";
 pub const AGENT_NAME: &str = "sessionfold.agent_name";
 /// What a model span that counts cost, in dollars.
 pub const COST: &str = "sessionfold.cost";
+/// The same where the span does not state it and a log event of its agent does, so that it comes back with the span.
+pub const LOGGED_COST: &str = "sessionfold.logged_cost";
 pub const TOKENS: &str = "sessionfold.tokens";
 /// On the run's own span: its totals.
 pub const RUN_COST: &str = "sessionfold.run.cost";

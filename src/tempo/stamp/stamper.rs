@@ -10,9 +10,9 @@ use super::account::{Amounts, Owner, Subject, is_over, own_span};
 use super::correction::{self, Correction, Synthetic};
 use super::intake::{Held, RunEvent};
 use super::labels::{put_run, put_totals};
-use super::told::{Seen, Told, TraceTold};
+use super::told::{Seen, Told, TraceTold, is_told_by_us};
 use super::unsure::Unsure;
-use super::{COST, StampOptions, TOKENS, Verdicts, dollars};
+use super::{COST, LOGGED_COST, StampOptions, TOKENS, Verdicts, dollars};
 use crate::fold::{Decided, Verdict};
 use crate::model::Str;
 use crate::model::ids::{SpanId, Tenant, TraceId};
@@ -234,12 +234,14 @@ impl Stamper {
             let owner = Owner::of(run);
             let so_far = told.accounts.of(&owner);
             let difference = Amounts::in_all(&run.usage).minus(so_far).minus(expected.of(&owner));
-            if decided.verdict(run.key.span).is_none() && !told.synthetic.contains(&run.key.span) {
-                // Only the SDK's HTTP path tells of it so far; its span was waited for.
-                if cause == Cause::End {
+            if is_told_by_us(decided, run) && !told.synthetic.contains(&run.key.span) {
+                let is_turn = decided.verdict(run.key.span).is_some();
+                // Only the SDK's HTTP path tells of it so far, and its span was waited for; or only logs do, and no more of them came.
+                let is_due = if is_turn { !told.is_waiting() } else { cause == Cause::End };
+                if is_due {
                     told.synthetic.push(run.key.span);
                     told.accounts.add(&owner, difference);
-                    due.synthetics.push(Synthetic { run: run.clone(), untold: difference });
+                    due.synthetics.push(Synthetic { run: run.clone(), untold: difference, is_turn });
                 }
             } else if !difference.is_zero() {
                 let subject = Subject { id: Some(run.id), agent: run.agent.clone() };
@@ -273,7 +275,7 @@ impl Shared {
     /// Appends the stamps of one span and notes them; `false` if it belongs to no run.
     fn put(&mut self, stamps: &mut Stamps<'_>, labels: &mut Vec<u8>, id: SpanId, seen: Seen) -> bool {
         let Some(decided) = self.decided.as_deref() else { return false };
-        let Some(Verdict { run: Some(at), counted, .. }) = decided.verdict(id) else { return false };
+        let Some(Verdict { run: Some(at), counted, is_cost_logged, has_failed, .. }) = decided.verdict(id) else { return false };
         let Some(run) = decided.run(*at) else { return false };
         let of_run = match self.labelled.take() {
             Some((run, range)) if run == *at => range,
@@ -294,8 +296,14 @@ impl Shared {
             amounts = Amounts::of_call(tokens, cost);
             if cost.is_some() {
                 stamps.double(COST, dollars(amounts.cost));
+                if *is_cost_logged {
+                    stamps.double(LOGGED_COST, dollars(amounts.cost));
+                }
             }
             stamps.int(TOKENS, amounts.tokens);
+        }
+        if *has_failed {
+            stamps.failed();
         }
         if own_span(run) == Some(id) && !self.told.synthetic.contains(&id) {
             put_totals(stamps, &run.usage);

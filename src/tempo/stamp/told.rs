@@ -12,7 +12,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::account::{Accounts, Amounts, Owner, is_over};
 use super::memory::Turns;
 use crate::fold::Decided;
+use crate::model::facts::Delivery;
 use crate::model::ids::{SessionId, SpanId, TraceId};
+use crate::model::run::Run;
 use crate::tempo::ask::{Holdings, Sums};
 
 /// A span in the map, and its share of the room that maps keep free.
@@ -233,10 +235,18 @@ impl TraceTold {
     pub(super) fn begin(&mut self, before: Option<&Decided>) {
         self.is_begun = true;
         let Some(before) = before else { return };
+        let mut by_spans = Accounts::default();
+        add_all(&mut by_spans, before, |_| true);
         add_all(&mut self.accounts, before, |_| true);
-        for run in before.runs.iter().flatten().filter(|run| is_over(run) && before.verdict(run.key.span).is_none()) {
-            self.accounts.add(&Owner::of(run), Amounts::in_all(&run.usage).minus(self.accounts.of(&Owner::of(run))));
-            self.synthetic.push(run.key.span);
+        for (at, run) in before.runs.iter().enumerate().filter_map(|(at, run)| Some((at, run.as_ref()?))) {
+            // A turn of which nothing but its prompt is from before was not told of.
+            let is_turn = before.verdict(run.key.span).is_some();
+            let has_spans = || before.verdicts.iter().any(|verdict| verdict.run == Some(at) && verdict.delivery == Delivery::Forwarded);
+            if is_over(run) && is_told_by_us(before, run) && (!is_turn || has_spans()) {
+                let owner = Owner::of(run);
+                self.accounts.add(&owner, Amounts::in_all(&run.usage).minus(by_spans.of(&owner)));
+                self.synthetic.push(run.key.span);
+            }
         }
     }
 
@@ -258,6 +268,11 @@ impl TraceTold {
         held.spans().for_each(|id| self.spans.note_sent(id));
     }
 
+    /// Spans came by that did not leave yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.spans.iter().any(|span| !span.is_sent)
+    }
+
     /// What will be told of the spans that still wait, as things stand.
     pub(super) fn expected(&self, now: &Decided) -> Accounts {
         let mut expected = Accounts::default();
@@ -272,9 +287,14 @@ impl TraceTold {
     }
 }
 
+/// No span of the sender's stands for the run.
+pub(super) fn is_told_by_us(decided: &Decided, run: &Run) -> bool {
+    decided.verdict(run.key.span).is_none_or(|verdict| verdict.delivery == Delivery::WhenOver)
+}
+
 /// The stamps of all spans that `wanted` names, by this decision.
 fn add_all(accounts: &mut Accounts, decided: &Decided, wanted: impl Fn(SpanId) -> bool) {
-    for verdict in decided.verdicts.iter().filter(|verdict| wanted(verdict.span)) {
+    for verdict in decided.verdicts.iter().filter(|verdict| verdict.delivery == Delivery::Forwarded && wanted(verdict.span)) {
         let Some(run) = verdict.run.and_then(|run| decided.run(run)) else { continue };
         let owner = Owner::of(run);
         if let Some((tokens, cost)) = verdict.counted {
