@@ -42,6 +42,8 @@ pub(super) struct Agent {
     pub managed: Managed,
     /// Variables that count more than the settings, where somebody has set them.
     pub overruled_by: &'static [&'static str],
+    /// Settings of the same file that count more than ours, or keep them from working.
+    pub overruled_in_file: &'static [&'static [&'static str]],
     /// What leaves the machine without `--content`.
     pub leaves: &'static [&'static str],
     pub content: Extra,
@@ -144,7 +146,6 @@ impl AgentName {
         }
     }
 
-    #[cfg(test)]
     pub(super) fn typed(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }

@@ -35,6 +35,31 @@ pub(super) fn edit(text: &str, wishes: &[Wish]) -> Result<String, EditError> {
     Ok(edited)
 }
 
+/// The setting at `path`: a string as it is meant, all else as it is written.
+pub(super) fn value(text: &str, path: &[&str]) -> Option<String> {
+    let mut at = parse(text).ok()?.value()?;
+    for name in path {
+        at = at.as_object()?.get(name)?.value()?;
+    }
+    Some(at.as_string_lit().and_then(|literal| literal.decoded_value().ok()).unwrap_or_else(|| at.to_string()))
+}
+
+/// The text with every string replaced for which `hide`, told its key, gives something else.
+pub(super) fn hide(text: &str, hide: &dyn Fn(&[String], &str) -> Option<String>) -> String {
+    let Ok(document) = parse(text) else { return text.to_owned() };
+    let mut path = Vec::new();
+    if let Some(value) = document.value() {
+        walk(&value, &mut path, &mut |path, node| {
+            let CstNode::Leaf(CstLeafNode::StringLit(literal)) = node else { return };
+            let hidden = literal.decoded_value().ok().and_then(|value| hide(path, &value));
+            if let Some(hidden) = hidden {
+                literal.set_raw_value(serde_json::Value::String(hidden).to_string());
+            }
+        });
+    }
+    document.to_string()
+}
+
 fn parse(text: &str) -> Result<CstRootNode, EditError> {
     CstRootNode::parse(text, &OPTIONS).map_err(|error| EditError::Broken {
         line: error.line_display(),

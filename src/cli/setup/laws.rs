@@ -172,6 +172,7 @@ proptest! {
             for text in [&text, &brackets] {
                 for format in [Format::Json, Format::Toml] {
                     let _ = edit(name.agent(), format, text, &wishes);
+                    super::diff::diff(format, "a", text, &brackets);
                 }
             }
         }

@@ -1,11 +1,13 @@
 //! `sessionfold setup`: makes a coding agent send to this server.
 //!
-//! - It only prints: the lines to paste, what each does, and what then leaves the machine.
+//! - Without `--write` it only prints: the lines to paste, what each does, and what then leaves the machine.
 //! - It asks for no key and prints none: where the server wants one, a placeholder stands in its place.
-//! - What is known of each agent is data (`agents`).
+//! - What is known of each agent is data (`agents`); what it changes is compared with what was there before it is written.
 
 mod agents;
+mod diff;
 mod edit;
+mod file;
 mod json;
 #[cfg(test)]
 mod laws;
@@ -15,7 +17,9 @@ mod server;
 mod show;
 mod toml;
 mod wishes;
+mod write;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -33,6 +37,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "Examples:
   sessionfold setup claude-code                   the lines to paste, what each does, what leaves this machine
+  sessionfold setup claude-code --write           puts them into ~/.claude/settings.json, after showing what changes
   sessionfold setup codex --content               the same, sending what was asked, too
   sessionfold setup gemini --managed --endpoint https://sessionfold.example:4318
                                                   the file for every machine of a team
@@ -46,6 +51,15 @@ pub(super) struct SetupArgs {
     /// Which coding agent
     #[arg(value_name = "AGENT")]
     agent: AgentName,
+    /// Put the lines into the agent's own settings, after showing what changes and asking
+    #[arg(long)]
+    write: bool,
+    /// Do not ask
+    #[arg(long, requires = "write")]
+    yes: bool,
+    /// The settings file, where it is not where the agent looks for it
+    #[arg(long, value_name = "PATH", requires = "write")]
+    file: Option<PathBuf>,
     /// Send content, too: prompts, answers, what tools were given and found
     #[arg(long)]
     content: bool,
@@ -65,8 +79,9 @@ pub(super) struct SetupArgs {
     pub(super) settings: Settings,
 }
 
-/// What everything that is said depends on.
+/// What everything that is said or written depends on.
 struct Setup {
+    name: AgentName,
     agent: &'static Agent,
     server: Server,
     asked: Asked,
@@ -81,12 +96,17 @@ pub(super) fn run(args: &SetupArgs, config: &Config) -> ExitCode {
     let agent = args.agent.agent();
     let asked =
         Asked { address: server.address.clone(), needs_key: server.needs_key || args.with_key, content: args.content, traces: args.traces };
-    let setup = Setup { agent, server, asked, managed: args.managed };
+    let setup = Setup { name: args.agent, agent, server, asked, managed: args.managed };
     if let (true, Managed::Unknown(why)) = (args.managed, &agent.managed) {
         stderr::error(&format!("{}: no managed settings are known. {why}", agent.title));
         return ExitCode::from(super::EXIT_FAILURE);
     }
-    print_line(show::lines(&setup).trim_end());
+    let code = if args.write {
+        write::run(&setup, args.file.as_deref(), args.yes)
+    } else {
+        print_line(show::lines(&setup).trim_end());
+        ExitCode::SUCCESS
+    };
     for note in setup.notes() {
         stderr::note(&note);
     }
@@ -96,7 +116,7 @@ pub(super) fn run(args: &SetupArgs, config: &Config) -> ExitCode {
     {
         stderr::warn(&format!("{problem}; `sessionfold` with the same settings starts the server"));
     }
-    ExitCode::SUCCESS
+    code
 }
 
 // === impl Setup ===

@@ -1,8 +1,8 @@
 //! The lines to paste, and what a person should know before pasting them.
 
 use super::Setup;
-use super::agents::{Agent, Extra, Managed, Place};
-use super::edit::{dotted, edit};
+use super::agents::{Agent, Extra, Format, Line, Managed, Need, Place};
+use super::edit::{dotted, edit, is_on};
 use super::wishes::{Asked, KEY_PLACEHOLDER, Wish};
 
 /// All that is printed without `--write`.
@@ -52,6 +52,12 @@ pub(super) fn variables(agent: &Agent, asked: &Asked) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
+/// Lines that are there, though they were not asked for, and send content.
+pub(super) fn sends_content(setup: &Setup, format: Format, text: &str) -> Vec<&'static str> {
+    let is_extra = |line: &&Line| line.needs.contains(&Need::Content) && !setup.asked.content && is_on(format, text, line.path);
+    setup.agent.lines.iter().filter(is_extra).filter_map(|line| line.path.last().copied()).collect()
+}
+
 /// The settings file as people write it, and the variable that moves it.
 pub(super) fn at_home(place: &Place) -> (String, &'static str) {
     let name = place.names.last().copied().unwrap_or_default();
@@ -85,7 +91,7 @@ fn where_to(setup: &Setup) -> String {
         }
         (_, _, Some(place)) => {
             let (path, variable) = at_home(place);
-            format!("Into {path} (${variable} moves it)")
+            format!("Into {path} (${variable} moves it); `sessionfold setup {} --write` keeps what is there", setup.name.typed())
         }
         _ => String::new(),
     }

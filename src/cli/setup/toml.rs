@@ -24,6 +24,23 @@ pub(super) fn edit(text: &str, wishes: &[Wish], alternatives: &Alternatives) -> 
     Ok(edited)
 }
 
+/// The setting at `path`: a string as it is meant, all else as it is written.
+pub(super) fn value(text: &str, path: &[&str]) -> Option<String> {
+    let document = parse(text).ok()?;
+    let mut at = document.as_item();
+    for name in path {
+        at = at.as_table_like()?.get(name)?;
+    }
+    Some(at.as_str().map_or_else(|| at.clone().into_value().unwrap_or_else(|_| "".into()).decorated("", "").to_string(), str::to_owned))
+}
+
+/// The text with every string replaced for which `hide`, told its key, gives something else.
+pub(super) fn hide(text: &str, hide: &dyn Fn(&[String], &str) -> Option<String>) -> String {
+    let Ok(mut document) = parse(text) else { return text.to_owned() };
+    hide_below(document.as_table_mut(), &mut Vec::new(), hide);
+    with_line_ends_of(text, &document.to_string())
+}
+
 fn parse(text: &str) -> Result<DocumentMut, EditError> {
     text.parse().map_err(|error: toml_edit::TomlError| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or(text);
@@ -85,6 +102,34 @@ fn with_line_ends_of(before: &str, after: &str) -> String {
         _ => Some(change.value().replace('\n', new_line_end)),
     });
     lines.collect()
+}
+
+fn hide_below(table: &mut dyn TableLike, path: &mut Vec<String>, hide: &dyn Fn(&[String], &str) -> Option<String>) {
+    for (key, item) in table.iter_mut() {
+        path.push(key.get().to_owned());
+        match item {
+            Item::Value(value) => hide_value(value, path, hide),
+            Item::Table(table) => hide_below(table, path, hide),
+            Item::ArrayOfTables(tables) => tables.iter_mut().for_each(|table| hide_below(table, path, hide)),
+            Item::None => {}
+        }
+        path.pop();
+    }
+}
+
+fn hide_value(value: &mut Value, path: &mut Vec<String>, hide: &dyn Fn(&[String], &str) -> Option<String>) {
+    match value {
+        Value::InlineTable(table) => hide_below(table, path, hide),
+        Value::Array(array) => array.iter_mut().for_each(|element| hide_value(element, path, hide)),
+        Value::String(text) => {
+            if let Some(hidden) = hide(path, text.value()) {
+                let decor = value.decor().clone();
+                *value = Value::from(hidden);
+                *value.decor_mut() = decor;
+            }
+        }
+        _ => {}
+    }
 }
 
 // === what there is, to compare ===

@@ -104,6 +104,12 @@ pub(super) static AGENT: Agent = Agent {
         source: "tried with 2.1.332; code.claude.com/docs/en/monitoring-usage",
     },
     overruled_by: &["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"],
+    overruled_in_file: &[
+        &["env", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"],
+        &["env", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL"],
+        &["env", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"],
+        &["env", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"],
+    ],
     leaves: &[
         "of each prompt its length; of each model call model, tokens, dollars, duration and request id; of each tool its name, duration and \
          whether it succeeded",

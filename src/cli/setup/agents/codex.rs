@@ -71,6 +71,7 @@ pub(super) static AGENT: Agent = Agent {
         source: "tried with 0.171.0; developers.openai.com/codex (managed configuration)",
     },
     overruled_by: &[],
+    overruled_in_file: &[],
     leaves: &[
         "the arguments and the output of every tool: commands, patches, what files hold. It sends them even with log_user_prompt = false, and \
          there is no setting against it",

@@ -47,6 +47,7 @@ pub(super) static AGENT: Agent = Agent {
          above work for a team where its machines' environment is managed.",
     ),
     overruled_by: &[],
+    overruled_in_file: &[],
     leaves: &[
         "of each turn and each model call a span: model, tokens, duration; of each tool its name, duration and whether it succeeded; metrics",
         "conversation id, version, premium requests used (github.copilot.cost, which are not dollars)",

@@ -70,6 +70,7 @@ pub(super) static AGENT: Agent = Agent {
         source: "tried with 0.61.0",
     },
     overruled_by: &["GEMINI_TELEMETRY_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "GEMINI_TELEMETRY_OUTFILE"],
+    overruled_in_file: &[&["telemetry", "outfile"], &["telemetry", "useCliAuth"]],
     leaves: &[
         "the command line it was started with (process.command_args), and so the prompt of `gemini -p \"...\"`, on every request, even \
          with logPrompts false",

@@ -53,6 +53,7 @@ pub(super) static AGENT: Agent = Agent {
         source: "tried with 1.18.33; opencode.ai/docs/config",
     },
     overruled_by: &[],
+    overruled_in_file: &[],
     leaves: &[
         "everything: prompts, system prompts, answers, and arguments and results of tools stand on its spans, and there is no setting against it",
         "about 350 spans a model call, most of them of its own machinery; tokens, models, durations, session ids",

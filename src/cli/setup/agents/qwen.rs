@@ -64,6 +64,7 @@ pub(super) static AGENT: Agent = Agent {
         source: "tried with 0.24.4",
     },
     overruled_by: &["QWEN_TELEMETRY_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "QWEN_TELEMETRY_OUTFILE"],
+    overruled_in_file: &[&["telemetry", "outfile"], &["telemetry", "otlpTracesEndpoint"], &["telemetry", "otlpLogsEndpoint"]],
     leaves: &[
         "the arguments of tools (function_args) and what subagents answered (result), those that it starts by itself included, even with \
          logPrompts false",
