@@ -22,39 +22,46 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 const ANSWER_MAX_BYTES: u64 = 16 * 1024;
 
 pub fn run(config: Config) -> ExitCode {
-    let address = match reach(&config.server.http) {
-        Ok(address) => address,
-        Err(error) => return fail(&format!("cannot find the address of {}: {error}", config.server.http)),
-    };
-    let is_tls = !config.server.tls_cert.as_os_str().is_empty();
-    let url = format!("{}://{address}/readyz", if is_tls { "https" } else { "http" });
-    let answer = if is_tls { ask_securely(address, &config) } else { connect(address).and_then(|stream| ask(stream, address)) };
-    match answer {
-        // Both kinds mean that the time is up; the system's own words for it are "resource temporarily unavailable".
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-            fail(&format!("no answer from {url} within {} s", TIMEOUT.as_secs()))
-        }
-        Err(error) => fail(&format!("no answer from {url}: {error}")),
-        Ok((200, _)) => {
+    match ready(&config, TIMEOUT) {
+        Ok(()) => {
             print_line("ready");
             ExitCode::SUCCESS
         }
-        Ok((status, body)) => fail(&format!("not ready ({status}): {}", body.trim())),
+        Err(problem) => fail(&problem),
     }
 }
 
-fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
+/// Asks the server on `--http`; an error says why it is not ready.
+pub(super) fn ready(config: &Config, timeout: Duration) -> Result<(), String> {
+    let listen = &config.server.http;
+    let address = reach(listen).map_err(|error| format!("cannot find the address of {listen}: {error}"))?;
+    let is_tls = !config.server.tls_cert.as_os_str().is_empty();
+    let url = format!("{}://{address}/readyz", if is_tls { "https" } else { "http" });
+    let stream = connect(address, timeout);
+    let answer = stream.and_then(|stream| if is_tls { ask_securely(stream, address, config) } else { ask(stream, address) });
+    match answer {
+        // Both kinds mean that the time is up; the system's own words for it are "resource temporarily unavailable".
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            Err(format!("no answer from {url} within {} s", timeout.as_secs()))
+        }
+        Err(error) => Err(format!("no answer from {url}: {error}")),
+        Ok((200, _)) => Ok(()),
+        Ok((status, body)) => Err(format!("not ready ({status}): {}", body.trim())),
+    }
+}
+
+fn connect(address: SocketAddr, timeout: Duration) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, timeout)?;
+    stream.set_read_timeout(Some(timeout))?;
+    stream.set_write_timeout(Some(timeout))?;
     Ok(stream)
 }
 
-fn ask_securely(address: SocketAddr, config: &Config) -> std::io::Result<(u16, String)> {
+fn ask_securely(stream: TcpStream, address: SocketAddr, config: &Config) -> std::io::Result<(u16, String)> {
     let tls = Trust::Anybody.client_config(own_identity(config).as_ref()).map_err(std::io::Error::other)?;
     let name = ServerName::from(address.ip());
     let connection = ClientConnection::new(Arc::new(tls), name).map_err(std::io::Error::other)?;
-    ask(StreamOwned::new(connection, connect(address)?), address)
+    ask(StreamOwned::new(connection, stream), address)
 }
 
 fn ask(mut stream: impl Read + Write, address: SocketAddr) -> std::io::Result<(u16, String)> {

@@ -9,6 +9,7 @@ mod key;
 mod progress;
 mod rebuild;
 mod serve;
+mod setup;
 mod since;
 mod verify;
 
@@ -48,6 +49,7 @@ const EXAMPLES: &str = "Examples:
   sessionfold check --tempo http://tempo:4317  would it start, does Tempo answer
   sessionfold demo                             send it conversations to look at
   sessionfold explain demo-support-0dd7        why a session comes to what it comes to
+  sessionfold setup claude-code --write        make Claude Code send to it; Codex, Gemini CLI and others, too
   sessionfold --print-config                   every setting that would be used
 
 Every setting, its default and its reason: config/sessionfold.toml. Each is also an environment variable, SESSIONFOLD_<SECTION>_<KEY>.";
@@ -75,6 +77,8 @@ enum Command {
     Rebuild(Box<rebuild::RebuildArgs>),
     /// Say why a session, a run or a trace comes to what it comes to: what counts, what does not, by which rule and attribute.
     Explain(Box<explain::ExplainArgs>),
+    /// Make a coding agent (Claude Code, Codex, Gemini CLI and others) send to the server: prints the lines, or writes them.
+    Setup(Box<setup::SetupArgs>),
     /// Make a key for agents or people, or hash one that there is.
     Key(key::KeyArgs),
     /// Send readable traffic to a running server, to have something to look at; --clean removes it again.
@@ -147,6 +151,12 @@ pub fn main() -> ExitCode {
         Some(Command::Verify(args)) => {
             return match args.settings.resolve() {
                 Ok(config) => verify::run(&args, &config),
+                Err(error) => refuse(&error.to_string()),
+            };
+        }
+        Some(Command::Setup(args)) => {
+            return match args.settings.resolve() {
+                Ok(config) => setup::run(&args, &config),
                 Err(error) => refuse(&error.to_string()),
             };
         }

@@ -1,6 +1,7 @@
 //! The real program as it is typed: what it says when something is wrong, and with which exit code.
 
 mod explain;
+mod setup;
 
 use std::ffi::OsStr;
 use std::net::TcpListener;
