@@ -1,0 +1,30 @@
+"""opencode: `opencode run`, set up by `~/.config/opencode/opencode.json`."""
+
+import json
+
+from . import Agent, Said, write_json
+
+
+class OpenCode(Agent):
+    name = "opencode"
+    package = "opencode-ai"
+    program = "opencode"
+    signals = ("traces",)
+    # A subagent is a session of its own.
+    kinds = ("tool", "resume")
+    tells_reasoning = False
+    tools = {"tool": [("bash", {"command": "echo hello", "description": "Say hello"})]}
+
+    def set_up(self, home, otlp, signals, models):
+        provider = {"anthropic": {"options": {"baseURL": models + "/v1", "apiKey": "sk-ant-test"}}}
+        settings = {"provider": provider, "permission": "allow", "autoupdate": False, "share": "disabled", "experimental": {"openTelemetry": True}}
+        write_json(home / ".config/opencode/opencode.json", settings)
+        # What it has not sent when it ends is lost; its default is 5 s.
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": otlp.url, "OTEL_BSP_SCHEDULE_DELAY": "20"}
+
+    def command(self, prompt, session):
+        return ["run", "--format", "json", "-m", "anthropic/claude-sonnet-4-5", *(["-s", session] if session else []), prompt]
+
+    def said(self, output):
+        events = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+        return Said(events[0]["sessionID"])
