@@ -5,6 +5,7 @@
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -31,6 +33,8 @@ PROMPT_TIMEOUT_S = 120
 # What was sent is folded within milliseconds; a machine with other work needs longer. Only a failing comparison waits so long.
 SETTLE_S = 6.0
 AGAIN_S = 0.5
+SERVICE_FLUSH_S = 2.0
+ADDRESS = re.compile(r"http://\S+")
 
 
 def main():
@@ -120,19 +124,44 @@ def ask(scenario, otlp, models, folder, lines):
     work.mkdir()
     (work / "README.md").write_text("# A place to work\n")
     variables = {**environment(home), **agent.set_up(home, otlp, scenario.parts, models.url)}
-    said = None
-    for prompt in scenario.kind.prompts:
-        command = [str(agent.path), *agent.command(prompt, said.session if said else None)]
-        code, output, errors = finish(command, variables, work)
-        if scenario.kind.status == "success" and code != 0 or code is None:
-            lines.append("%s exited with %s:\n%s" % (agent.program, code, (output + errors)[-3000:]))
-            return None
-        try:
-            said = agent.said(output)
-        except (ValueError, KeyError, IndexError, StopIteration) as error:
-            lines.append("%s said what is not understood (%r):\n%s" % (agent.program, error, (output + errors)[-3000:]))
-            return None
-    return said
+    with service(agent, variables, work) as address:
+        said = None
+        for prompt in scenario.kind.prompts:
+            command = [str(agent.path), *agent.command(prompt, said.session if said else None, address)]
+            said = understood(scenario, finish(command, variables, work), lines)
+            if not said:
+                break
+        return said
+
+
+def understood(scenario, done, lines):
+    code, output, errors = done
+    if scenario.kind.status == "success" and code != 0 or code is None:
+        lines.append("%s exited with %s:\n%s" % (scenario.agent.program, code, (output + errors)[-3000:]))
+        return None
+    try:
+        return scenario.agent.said(output)
+    except (ValueError, KeyError, IndexError, StopIteration) as error:
+        lines.append("%s said what is not understood (%r):\n%s" % (scenario.agent.program, error, (output + errors)[-3000:]))
+        return None
+
+
+@contextmanager
+def service(agent, variables, work):
+    """The address of the part of the agent that stays while it is asked; None of most."""
+    if not agent.service:
+        yield None
+        return
+    process = subprocess.Popen(
+        [str(agent.path), *agent.service], env=variables, cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    try:
+        yield next(found[0] for found in map(ADDRESS.search, process.stdout) if found)
+        time.sleep(SERVICE_FLUSH_S)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
+        process.stdout.close()
 
 
 def environment(home):

@@ -37,6 +37,8 @@ class Agent:
     tells_reasoning = True
     # Whether its logs tell where each turn begins, so that a prompt is one run of it.
     turns_are_runs = False
+    # The arguments of a part of it that stays, says its address once it is ready, and sends what it has to tell within SERVICE_FLUSH_S.
+    service = ()
     # {word: [(tool, arguments)]}: what the model calls.
     tools = {}
 
@@ -44,8 +46,8 @@ class Agent:
         """Writes its files below `home`; the variables that it is started with."""
         raise NotImplementedError
 
-    def command(self, prompt, session):
-        """The arguments; `session` is the one to resume."""
+    def command(self, prompt, session, address):
+        """The arguments; `session` is the one to resume, `address` that of its service."""
         raise NotImplementedError
 
     def said(self, output):

@@ -25,13 +25,16 @@ class ClaudeCode(Agent):
             "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.url,
         }
         if "logs" in signals:
-            variables.update(OTEL_LOGS_EXPORTER="otlp", OTEL_METRICS_EXPORTER="otlp")
+            variables["OTEL_LOGS_EXPORTER"] = "otlp"
         if "traces" in signals:
             variables.update(CLAUDE_CODE_ENHANCED_TELEMETRY_BETA="1", OTEL_TRACES_EXPORTER="otlp")
+        # Its maker's guide turns these on, too; they repeat the logs.
+        if signals == ("logs", "traces"):
+            variables["OTEL_METRICS_EXPORTER"] = "otlp"
         write_json(home / ".claude/settings.json", {"env": variables, "permissions": {"allow": ["Bash(echo:*)"]}})
         return {"ANTHROPIC_BASE_URL": models, "ANTHROPIC_API_KEY": "sk-ant-test"}
 
-    def command(self, prompt, session):
+    def command(self, prompt, session, address):
         return ["-p", prompt, "--output-format", "json", *(["--resume", session] if session else [])]
 
     def said(self, output):

@@ -25,18 +25,17 @@ class Codex(Agent):
     }
 
     def set_up(self, home, otlp, signals, models):
-        kind = {"logs": "exporter", "traces": "trace_exporter"}
-        lines = ['approval_policy = "never"', 'sandbox_mode = "danger-full-access"', 'openai_base_url = "%s/v1"' % models, "", "[otel]"]
-        for signal, key in kind.items():
+        lines = ['approval_policy = "never"', 'sandbox_mode = "danger-full-access"', 'openai_base_url = "%s/v1"' % models, "", "[otel]", "log_user_prompt = false"]
+        for signal, key in (("logs", "exporter"), ("traces", "trace_exporter")):
             encoding = "json" if otlp.protocol == "http/json" else "binary"
             exporter = GRPC % otlp.url if otlp.protocol == "grpc" else EXPORTER % (otlp.url, signal, encoding)
-            lines.append("%s = %s" % (key, exporter if signal in signals else '"none"'))
-        lines.append('metrics_exporter = "none"')
+            if signal in signals:
+                lines.append("%s = %s" % (key, exporter))
         (home / ".codex").mkdir()
         (home / ".codex/config.toml").write_text("\n".join(lines) + "\n")
         return {"CODEX_API_KEY": "sk-test"}
 
-    def command(self, prompt, session):
+    def command(self, prompt, session, address):
         return ["exec", "--json", "--skip-git-repo-check", *(["resume", session] if session else []), prompt]
 
     def said(self, output):

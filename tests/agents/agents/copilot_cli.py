@@ -20,13 +20,14 @@ class CopilotCli(Agent):
     def set_up(self, home, otlp, signals, models):
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.url,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": otlp.protocol,
             "COPILOT_PROVIDER_BASE_URL": models + "/v1",
             "COPILOT_PROVIDER_API_KEY": "sk-test",
             "COPILOT_PROVIDER_WIRE_API": "responses",
             "COPILOT_MODEL": "gpt-5",
         }
 
-    def command(self, prompt, session):
+    def command(self, prompt, session, address):
         return ["-p", prompt, "--allow-all-tools", "--output-format", "json", *(["--resume", session] if session else [])]
 
     def said(self, output):

@@ -19,13 +19,12 @@ class GeminiCli(Agent):
     }
 
     def set_up(self, home, otlp, signals, models):
-        telemetry = {"enabled": True, "target": "local", "otlpEndpoint": otlp.url, "otlpProtocol": "grpc" if otlp.protocol == "grpc" else "http", "logPrompts": False}
-        if "traces" in signals:
-            telemetry["traces"] = True
+        protocol = "grpc" if otlp.protocol == "grpc" else "http"
+        telemetry = {"enabled": True, "target": "local", "otlpEndpoint": otlp.url, "otlpProtocol": protocol, "logPrompts": False, "traces": "traces" in signals}
         write_json(home / ".gemini/settings.json", {"telemetry": telemetry, "security": {"auth": {"selectedType": "gemini-api-key"}}})
         return {"GOOGLE_GEMINI_BASE_URL": models, "GEMINI_API_KEY": "test"}
 
-    def command(self, prompt, session):
+    def command(self, prompt, session, address):
         return ["-m", "gemini-2.5-pro", "--yolo", "--skip-trust", "-o", "json", *(["--resume", "latest"] if session else []), "-p", prompt]
 
     def said(self, output):

@@ -17,11 +17,12 @@ class QwenCode(Agent):
     }
 
     def set_up(self, home, otlp, signals, models):
-        telemetry = {"enabled": True, "target": "local", "otlpEndpoint": otlp.url, "otlpProtocol": "grpc" if otlp.protocol == "grpc" else "http", "logPrompts": False}
+        protocol = "grpc" if otlp.protocol == "grpc" else "http"
+        telemetry = {"enabled": True, "target": "local", "otlpEndpoint": otlp.url, "otlpProtocol": protocol, "logPrompts": False}
         write_json(home / ".qwen/settings.json", {"telemetry": telemetry, "security": {"auth": {"selectedType": "openai"}}})
         return {"OPENAI_BASE_URL": models + "/v1", "OPENAI_API_KEY": "sk-test", "OPENAI_MODEL": "qwen3-coder-plus"}
 
-    def command(self, prompt, session):
+    def command(self, prompt, session, address):
         return ["--yolo", "-o", "json", *(["--resume", session] if session else []), prompt]
 
     def said(self, output):
