@@ -33,6 +33,7 @@ STEPS = {
     "promtool": [".ci/promtool"],
     "sdk": [".ci/sdk"],
     "dialects": [".ci/dialects"],
+    "agents": [".ci/agents"],
     "browser": [".ci/browser.sh"],
     "attack": [".ci/attack"],
     "fuzz": [".ci/fuzz"],

@@ -1,10 +1,10 @@
 """What the model APIs answer: OpenAI's chat completions and responses, Anthropic's messages, Gemini's generateContent; whole and as streams."""
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 TEXT = "It is sunny."
-CITY = '{"city": "Oslo"}'
 
 
 @dataclass
@@ -16,6 +16,13 @@ class Asked:
     tool: str
     is_stream: bool
     tells_usage: bool
+    # With what it is called: fields, or for OpenAI's custom tools a text.
+    arguments: object = field(default_factory=lambda: {"city": "Oslo"})
+    # OpenAI's, of the tool.
+    namespace: str = None
+
+    def arguments_text(self):
+        return self.arguments if isinstance(self.arguments, str) else json.dumps(self.arguments)
 
 
 def api_of(path):
@@ -85,14 +92,14 @@ def _chat_usage(call):
         "completion_tokens": call.output,
         "total_tokens": call.input + call.output,
         "prompt_tokens_details": {"cached_tokens": call.cached, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": call.thoughts, "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0},
     }
 
 
 def _chat(asked, call):
     message = {"role": "assistant", "content": None if asked.tool else TEXT, "refusal": None, "annotations": []}
     if asked.tool:
-        message["tool_calls"] = [{"id": "call_%d" % call.input, "type": "function", "function": {"name": asked.tool, "arguments": CITY}}]
+        message["tool_calls"] = [{"id": "call_%d" % call.input, "type": "function", "function": {"name": asked.tool, "arguments": asked.arguments_text()}}]
     choice = {"index": 0, "finish_reason": "tool_calls" if asked.tool else "stop", "message": message, "logprobs": None}
     head = {"id": "chatcmpl-%d" % call.input, "object": "chat.completion", "created": 1_800_000_000, "model": asked.model}
     return {**head, "choices": [choice], "usage": _chat_usage(call)}
@@ -102,7 +109,7 @@ def _chat_chunks(asked, call):
     head = {"id": "chatcmpl-%d" % call.input, "object": "chat.completion.chunk", "created": 1_800_000_000, "model": asked.model}
     extra = {"usage": None} if asked.tells_usage else {}
     if asked.tool:
-        call_delta = {"index": 0, "id": "call_%d" % call.input, "type": "function", "function": {"name": asked.tool, "arguments": CITY}}
+        call_delta = {"index": 0, "id": "call_%d" % call.input, "type": "function", "function": {"name": asked.tool, "arguments": asked.arguments_text()}}
         deltas = [{"role": "assistant", "content": None, "tool_calls": [call_delta]}]
     else:
         deltas = [{"role": "assistant", "content": TEXT[:6]}, {"content": TEXT[6:]}]
@@ -119,19 +126,29 @@ def _chat_chunks(asked, call):
 
 def _response(asked, call, is_done=True):
     if asked.tool:
-        item = {"type": "function_call", "id": "fc_1", "call_id": "call_%d" % call.input, "name": asked.tool, "arguments": CITY, "status": "completed"}
+        item = {"type": _kind(asked) + "_call", "id": "fc_1", "call_id": "call_%d" % call.input, "name": asked.tool, _given(asked): asked.arguments_text(), "status": "completed"}
+        if asked.namespace:
+            item["namespace"] = asked.namespace
     else:
         item = _message_item("completed", [_output_text(TEXT)])
     usage = {
         "input_tokens": call.input,
-        "input_tokens_details": {"cached_tokens": call.cached},
+        "input_tokens_details": {"cached_tokens": call.cached, **({"cache_write_tokens": call.written} if call.written else {})},
         "output_tokens": call.output,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": call.thoughts},
         "total_tokens": call.input + call.output,
     }
     fixed = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "error": None, "incomplete_details": None, "instructions": None, "metadata": {}}
     head = {"id": "resp_%d" % call.input, "object": "response", "created_at": 1_800_000_000, "model": asked.model, **fixed}
     return {**head, "status": "completed" if is_done else "in_progress", "output": [item] if is_done else [], "usage": usage if is_done else None}
+
+
+def _kind(asked):
+    return "custom_tool" if isinstance(asked.arguments, str) else "function"
+
+
+def _given(asked):
+    return "input" if isinstance(asked.arguments, str) else "arguments"
 
 
 def _message_item(status, content):
@@ -148,9 +165,9 @@ def _response_events(asked, call):
     place = {"output_index": 0, "item_id": item["id"]}
     if asked.tool:
         steps = [
-            ("output_item.added", {"output_index": 0, "item": {**item, "arguments": "", "status": "in_progress"}}),
-            ("function_call_arguments.delta", {**place, "delta": CITY}),
-            ("function_call_arguments.done", {**place, "arguments": CITY, "name": asked.tool}),
+            ("output_item.added", {"output_index": 0, "item": {**item, _given(asked): "", "status": "in_progress"}}),
+            ("%s_call_%s.delta" % (_kind(asked), _given(asked)), {**place, "delta": asked.arguments_text()}),
+            ("%s_call_%s.done" % (_kind(asked), _given(asked)), {**place, _given(asked): asked.arguments_text(), "name": asked.tool}),
             ("output_item.done", {"output_index": 0, "item": item}),
         ]
     else:
@@ -174,7 +191,7 @@ def _response_events(asked, call):
 
 def _message(asked, call, output=None):
     """Anthropic's input leaves out what was read from the cache and written to it."""
-    content = [{"type": "tool_use", "id": "toolu_%d" % call.input, "name": asked.tool, "input": {"city": "Oslo"}}] if asked.tool else [{"type": "text", "text": TEXT}]
+    content = [{"type": "tool_use", "id": "toolu_%d" % call.input, "name": asked.tool, "input": asked.arguments}] if asked.tool else [{"type": "text", "text": TEXT}]
     usage = {
         "input_tokens": call.input - call.cached - call.written,
         "cache_read_input_tokens": call.cached,
@@ -189,7 +206,7 @@ def _message(asked, call, output=None):
 
 def _message_events(asked, call):
     block = {"type": "tool_use", "id": "toolu_%d" % call.input, "name": asked.tool, "input": {}} if asked.tool else {"type": "text", "text": ""}
-    delta = {"type": "input_json_delta", "partial_json": CITY} if asked.tool else {"type": "text_delta", "text": TEXT}
+    delta = {"type": "input_json_delta", "partial_json": asked.arguments_text()} if asked.tool else {"type": "text_delta", "text": TEXT}
     end = {"stop_reason": "tool_use" if asked.tool else "end_turn", "stop_sequence": None}
     start = {**_message(asked, call, output=1), "content": [], "stop_reason": None}
     steps = [
@@ -209,7 +226,7 @@ def _message_events(asked, call):
 
 def _generated(asked, call):
     """Google's candidates leave out the thoughts; its total has them."""
-    part = {"functionCall": {"name": asked.tool, "args": {"city": "Oslo"}}} if asked.tool else {"text": TEXT}
+    part = {"functionCall": {"name": asked.tool, "args": asked.arguments}} if asked.tool else {"text": TEXT}
     usage = {
         "promptTokenCount": call.input,
         "candidatesTokenCount": call.output - call.thoughts,
