@@ -39,13 +39,14 @@ KEPT = {
     "in": "input_mtok",
     "read": "cache_read_mtok",
     "write": "cache_write_mtok",
+    "write1h": "cache_write_1h_mtok",
     "out": "output_mtok",
     "reasoning": "output_reasoning_mtok",
     "request": "requests_kcount",
 }
 # Prices of what no span counts, or counts only as the ordinary tokens above.
 LEFT_OUT = re.compile(
-    r"_(kcount|kpages|mchars|hours|gpixels)$|_1h_|_5m_|_(audio|image|video|text|tool|citation)_|^cache_(audio|image|video|text)_"
+    r"_(kcount|kpages|mchars|hours|gpixels)$|_(audio|image|video|text|tool|citation)_|^cache_(audio|image|video|text)_"
 )
 # Entries that the package has under a provider that does not sell the model: open weights behind a server of the same API.
 DROPPED = {("openai", re.compile(r"gpt-oss"))}
@@ -123,6 +124,7 @@ def price(model, prices):
     if not stated and model.id.endswith(":free"):
         # Free by its very name, so a price of zero. Elsewhere no price means that nobody knows, or that a subscription pays.
         return {"in": "0", "out": "0"}
+    assert "cache_write_mtok" in stated or "cache_write_1h_mtok" not in stated, f"{model.id}: a price of one-hour writes alone"
     return {name: amount(stated[key]) for name, key in KEPT.items() if key in stated}
 
 
@@ -207,6 +209,8 @@ def alternatives_of(op, value, regex):
 
 # === cases ===
 
+# What came to the cases later is drawn by another die, so that the others stay what they were.
+CHOSEN_LATER = random.Random(21)
 PROVIDERS_IN_FULL = {"openai", "anthropic", "google", "aws", "azure", "mistral", "x-ai", "cohere", "deepseek", "groq"}
 
 
@@ -288,6 +292,7 @@ def times_of(model):
 
 def case(provider, name, chosen, time):
     usage = tokens(chosen)
+    usage.append(CHOSEN_LATER.choice([0, CHOSEN_LATER.randrange(0, usage[2] + 1)]))
     line = {"provider": provider.id, "model": name, "time": time, "tokens": usage}
     return line | {"nano_usd": expected(provider, name, usage, time)}
 
@@ -309,14 +314,21 @@ def expected(provider, name, usage, time):
     owner = next((owner for owner in providers if any(model is known for known in owner.models)), None)
     if model is None or is_dropped(owner, model):
         return None
-    total, read, write, output, reasoning = usage
+    total, read, write, output, reasoning, hour = usage
     when = datetime.datetime.fromisoformat(time.replace("Z", "+00:00"))
     prices = model.get_prices(when)
     is_free = model.id.endswith(":free") and not prices.__dict__
     is_short = (total and prices.input_mtok is None) or (output and prices.output_mtok is None)
     if is_short and not is_free:
         return None
-    counted = Usage(input_tokens=total, output_tokens=output, cache_read_tokens=read, cache_write_tokens=write, output_reasoning_tokens=reasoning)
+    counted = Usage(
+        input_tokens=total,
+        output_tokens=output,
+        cache_read_tokens=read,
+        cache_write_tokens=write,
+        output_reasoning_tokens=reasoning,
+        cache_write_1h_tokens=hour,
+    )
     with localcontext() as context:
         context.prec = 60
         dollars = model.calc_price(counted, provider, genai_request_timestamp=when).total_price

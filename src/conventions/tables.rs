@@ -111,6 +111,8 @@ pub(super) enum Part {
     Total,
     CacheRead,
     CacheWrite,
+    /// The part of the cache writes that is kept for an hour.
+    CacheWrite1h,
     Reasoning,
     Cost,
     /// Stands only together with, or instead of, the other half, and only where there is no `Cost`.
@@ -285,6 +287,8 @@ pub(super) const ROWS: &[Row] = &[
     row(C::GenAiOther, "gen_ai.usage.cache_creation_tokens", M::Usage(N::GenAi, P::CacheWrite)),
     row(C::GenAiOther, "gen_ai.usage.cache_write_tokens", M::Usage(N::GenAi, P::CacheWrite)),
     row(C::Sentry, "gen_ai.usage.input_tokens.cache_write", M::Usage(N::GenAi, P::CacheWrite)),
+    row(C::GenAiOther, "gen_ai.usage.cache_write_1h.input_tokens", M::Usage(N::GenAi, P::CacheWrite1h)),
+    row(C::GenAiOther, "anthropic.usage.cache_creation.ephemeral_1h_input_tokens", M::Usage(N::GenAi, P::CacheWrite1h)),
     row(C::GenAi, "gen_ai.usage.reasoning.output_tokens", M::Usage(N::GenAi, P::Reasoning)),
     row(C::GenAiOther, "gen_ai.usage.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),
     row(C::PydanticAi, "gen_ai.usage.details.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),

@@ -127,9 +127,12 @@ fn hand_parts(forest: &mut Forest<'_>, from: u32, to: u32) {
         Some(known) if known > 0 => Some(known),
         _ => told.filter(|&told| told <= whole.unwrap_or(0)).or(known),
     };
+    let cache_write = part(known.cache_write_tokens, told.cache_write_tokens, known.input_tokens);
+    let write_1h = part(Some(known.cache_write_1h_tokens), Some(told.cache_write_1h_tokens), cache_write);
     let mended = Usage {
         cache_read_tokens: part(known.cache_read_tokens, told.cache_read_tokens, known.input_tokens),
-        cache_write_tokens: part(known.cache_write_tokens, told.cache_write_tokens, known.input_tokens),
+        cache_write_tokens: cache_write,
+        cache_write_1h_tokens: write_1h.unwrap_or(0),
         reasoning_tokens: part(known.reasoning_tokens, told.reasoning_tokens, known.output_tokens),
         ..known
     };

@@ -23,6 +23,8 @@ pub struct Usage {
     pub total_tokens: Option<u64>,
     pub cache_read_tokens: Option<u64>,
     pub cache_write_tokens: Option<u64>,
+    /// The part of the cache writes that is kept for an hour; 0 where the span says none. The rest is kept for some minutes.
+    pub cache_write_1h_tokens: u64,
     pub reasoning_tokens: Option<u64>,
     /// The cost the span itself states. Zero with tokens is not a price.
     pub cost: Option<NanoUsd>,

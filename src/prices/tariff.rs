@@ -39,6 +39,8 @@ pub(super) struct Rates {
     pub input: Option<Rate>,
     pub cache_read: Option<Rate>,
     pub cache_write: Option<Rate>,
+    /// For the part of the cache writes that is kept for an hour.
+    pub cache_write_1h: Option<Rate>,
     pub output: Option<Rate>,
     pub reasoning: Option<Rate>,
     /// For each call, whatever its tokens.
@@ -101,13 +103,15 @@ impl Rates {
         };
         let read = usage.cache_read_tokens.unwrap_or(0);
         let write = usage.cache_write_tokens.unwrap_or(0);
+        let write_1h = if self.cache_write_1h.is_some() { usage.cache_write_1h_tokens.min(write) } else { 0 };
         let cached = read.saturating_add(write);
         let input = if cached > input { input.saturating_add(cached) } else { input };
         let reasoning = usage.reasoning_tokens.unwrap_or(0).min(output);
 
         let mut bill = Bill { sum: self.request.times(1), input, is_whole: true };
         let input_left = bill.add_part(&self.cache_read, read, input);
-        let input_left = bill.add_part(&self.cache_write, write, input_left);
+        let input_left = bill.add_part(&self.cache_write, write - write_1h, input_left);
+        let input_left = bill.add_part(&self.cache_write_1h, write_1h, input_left);
         bill.add_rest(&self.input, input_left);
         let output_left = bill.add_part(&self.reasoning, reasoning, output);
         bill.add_rest(&self.output, output_left);

@@ -257,6 +257,7 @@ fn encode_call(call: &Call, strings: &mut StringTable) -> stored::Call {
         reasoning_tokens: usage.reasoning_tokens,
         cost_nano_usd: usage.cost.map(|cost| cost.0),
         response: call.response,
+        cache_write_1h_tokens: usage.cache_write_1h_tokens,
     }
 }
 
@@ -267,6 +268,7 @@ fn decode_usage(call: &stored::Call) -> Usage {
         total_tokens: call.total_tokens,
         cache_read_tokens: call.cache_read_tokens,
         cache_write_tokens: call.cache_write_tokens,
+        cache_write_1h_tokens: call.cache_write_1h_tokens,
         reasoning_tokens: call.reasoning_tokens,
         cost: call.cost_nano_usd.map(NanoUsd),
     }
@@ -370,12 +372,14 @@ mod tests {
 
     fn usages() -> impl Strategy<Value = Usage> {
         let number = || prop::option::of(any::<u64>());
-        (number(), number(), number(), number(), number(), number(), number()).prop_map(|(a, b, c, d, e, f, cost)| Usage {
+        let cached = (number(), number(), any::<u64>());
+        (number(), number(), number(), cached, number(), number()).prop_map(|(a, b, c, (d, e, hour), f, cost)| Usage {
             input_tokens: a,
             output_tokens: b,
             total_tokens: c,
             cache_read_tokens: d,
             cache_write_tokens: e,
+            cache_write_1h_tokens: hour,
             reasoning_tokens: f,
             cost: cost.map(NanoUsd),
         })

@@ -164,6 +164,7 @@ fn number(part: Part) -> &'static str {
         Part::Total => "total tokens",
         Part::CacheRead => "cached input, read",
         Part::CacheWrite => "cached input, written",
+        Part::CacheWrite1h => "of these for an hour",
         Part::Reasoning => "reasoning tokens",
         Part::Cost => "cost",
         Part::CostOfInput => "cost, input half",

@@ -211,6 +211,20 @@ fn cached_and_reasoning_tokens_are_never_added() {
 }
 
 #[test]
+fn cache_writes_for_an_hour_are_a_part_of_the_cache_writes_and_all_of_them_where_only_they_are_told() {
+    let anthropic = ("anthropic.usage.cache_creation.ephemeral_1h_input_tokens", Int(40));
+    let told = |attributes: &[(&str, Value<'_>)]| {
+        let found = usage(attributes);
+        (found.cache_write_tokens, found.cache_write_1h_tokens)
+    };
+    assert_eq!(told(&[("gen_ai.usage.cache_creation.input_tokens", Int(50)), anthropic]), (Some(50), 40));
+    assert_eq!(told(&[("llm.token_count.prompt_details.cache_write", Int(50)), anthropic]), (Some(50), 40));
+    assert_eq!(told(&[("gen_ai.usage.cache_creation.input_tokens", Int(0)), anthropic]), (Some(40), 40));
+    assert_eq!(told(&[("gen_ai.usage.cache_write_1h.input_tokens", Int(30)), anthropic]), (Some(30), 30));
+    assert_eq!(told(&[("gen_ai.usage.cache_write_1h.input_tokens", Int(0))]), (None, 0));
+}
+
+#[test]
 fn a_detail_that_only_another_namespace_tells_is_told() {
     let found =
         usage(&[("gen_ai.usage.input_tokens", Int(100)), ("ai.usage.cachedInputTokens", Int(90)), ("llm.usage.reasoning_tokens", Int(3))]);

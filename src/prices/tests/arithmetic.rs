@@ -54,6 +54,23 @@ fn cached_tokens_without_a_price_of_their_own_cost_what_input_costs() {
 }
 
 #[test]
+fn cache_writes_for_an_hour_are_a_part_of_the_cache_writes_with_a_price_of_its_own() {
+    let hour = |write: u64, hour: u64| Usage { cache_write_1h_tokens: hour, ..usage(1000, 100, write, 1) };
+    let price = r#"{"in":"3","read":"0.3","write":"3.75","write1h":"6","out":"15"}"#;
+    let rest = 100 * 300 + 15_000;
+    check(price, hour(500, 0), Some(400 * 3000 + rest + 500 * 3750));
+    check(price, hour(500, 200), Some(400 * 3000 + rest + 300 * 3750 + 200 * 6000));
+    check(price, hour(500, 500), Some(400 * 3000 + rest + 500 * 6000));
+    // More of a part than there is of the whole cannot be.
+    check(price, hour(500, 900), Some(400 * 3000 + rest + 500 * 6000));
+    check(price, hour(0, 900), Some(900 * 3000 + rest));
+    check(PLAIN, hour(500, 200), Some(400 * 3000 + rest + 500 * 3750));
+    check(r#"{"in":"3","read":"0.3","out":"15"}"#, hour(500, 200), Some(900 * 3000 + rest));
+    let tiered = r#"{"in":["3",[900,"6"]],"write":["4",[900,"8"]],"write1h":["6",[999,"12"],[1000,"24"]],"out":"0"}"#;
+    check(tiered, Usage { cache_read_tokens: None, ..hour(500, 200) }, Some(500 * 6000 + 300 * 8000 + 200 * 12_000));
+}
+
+#[test]
 fn more_cached_tokens_than_input_were_told_beside_it() {
     check(PLAIN, usage(10, 600, 400, 0), Some(10 * 3000 + 600 * 300 + 400 * 3750));
     check(r#"{"in":"3","out":"15"}"#, usage(10, 600, 400, 0), Some(1010 * 3000));
@@ -122,10 +139,11 @@ fn no_number_of_tokens_is_too_great() {
         total_tokens: Some(u64::MAX),
         cache_read_tokens: Some(u64::MAX),
         cache_write_tokens: Some(u64::MAX),
+        cache_write_1h_tokens: u64::MAX,
         reasoning_tokens: Some(u64::MAX),
         cost: None,
     };
-    check(r#"{"in":"9999999","read":"9999999","write":"9999999","out":"9999999","request":"9999999"}"#, most, None);
+    check(r#"{"in":"9999999","read":"9999999","write":"9999999","write1h":"9999999","out":"9999999","request":"9999999"}"#, most, None);
     let dearest = SPAN_COST_MAX.0 / 1000;
     check(r#"{"in":"1","out":"0"}"#, usage(dearest, 0, 0, 0), Some(SPAN_COST_MAX.0));
     check(r#"{"in":"1","out":"0"}"#, usage(dearest + 1, 0, 0, 0), None);

@@ -16,8 +16,8 @@ struct Case {
     provider: String,
     model: String,
     time: String,
-    /// Input, cached input read and written, output, reasoning.
-    tokens: [u64; 5],
+    /// Input, cached input read and written, output, reasoning, and the part of the written that is kept for an hour.
+    tokens: [u64; 6],
     nano_usd: Option<u64>,
 }
 
@@ -30,12 +30,13 @@ fn every_case_costs_what_the_package_says_to_the_nano_dollar() {
     let (mut n_cases, mut n_priced, mut wrong) = (0, 0, Vec::new());
     for line in text.lines() {
         let case: Case = serde_json::from_str(line).unwrap();
-        let [input, read, write, output, reasoning] = case.tokens;
+        let [input, read, write, output, reasoning, write_1h] = case.tokens;
         let usage = Usage {
             input_tokens: Some(input),
             output_tokens: Some(output),
             cache_read_tokens: Some(read),
             cache_write_tokens: Some(write),
+            cache_write_1h_tokens: write_1h,
             reasoning_tokens: Some(reasoning),
             ..Usage::default()
         };

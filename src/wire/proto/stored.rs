@@ -73,6 +73,9 @@ pub struct Call {
     /// a digest of the id of the provider's answer; 0: none
     #[prost(fixed64, tag = "10")]
     pub response: u64,
+    /// of cache_write_tokens
+    #[prost(uint64, tag = "11")]
+    pub cache_write_1h_tokens: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Labels {
