@@ -67,6 +67,7 @@ pub(super) enum Question {
     Model,
     Provider,
     Response,
+    Tier,
     Framework,
     Repetition,
     /// Answers that count only under a condition; see `reading`.
@@ -239,6 +240,7 @@ const QUESTIONS: &[(Question, &str)] = &[
     (Question::Model, "model"),
     (Question::Provider, "provider"),
     (Question::Response, "answer's id"),
+    (Question::Tier, "service tier"),
     (Question::Framework, "framework"),
 ];
 

@@ -63,6 +63,8 @@ pub(super) enum Meaning {
     Function,
     /// The id that the provider gave its answer.
     Response,
+    /// How the provider served the call; the words are in `tier`.
+    Tier,
     /// The word `usage` says that the span repeats what others tell.
     Repetition,
     RunId,
@@ -240,6 +242,16 @@ pub(super) const ROWS: &[Row] = &[
     row(C::GenAi, "gen_ai.response.id", M::Response),
     row(C::VercelAi, "ai.response.id", M::Response),
     row(C::OpenInference, "llm.response.id", M::Response),
+    // --- how it was served: what the answer says before what was asked for
+    row(C::GenAi, "openai.response.service_tier", M::Tier),
+    row(C::GenAiOther, "gen_ai.openai.response.service_tier", M::Tier),
+    row(C::GenAiOther, "anthropic.response.service_tier", M::Tier),
+    row(C::GenAiOther, "gen_ai.response.service_tier", M::Tier),
+    row(C::Langfuse, "langfuse.observation.metadata.service_tier", M::Tier),
+    within(CLAUDE_CODE, row(C::ClaudeCode, "speed", M::Tier)),
+    row(C::GenAi, "openai.request.service_tier", M::Tier),
+    row(C::GenAiOther, "gen_ai.openai.request.service_tier", M::Tier),
+    row(C::GenAiOther, "gen_ai.request.service_tier", M::Tier),
     // --- what the span is; OpenLLMetry calls tasks and workflows `invoke_agent` too
     row(C::Waxell, "waxell.span_type", M::Kind),
     row(C::OpenLlmetry, "traceloop.span.kind", M::Kind),

@@ -48,6 +48,20 @@ pub struct Cost {
     pub source: CostSource,
 }
 
+/// How a provider served a call, where he has a price for that.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum ServiceTier {
+    #[default]
+    Standard = 1,
+    /// Before others.
+    Priority,
+    /// When there is room.
+    Flex,
+    /// By a faster way, such as Claude's fast mode.
+    Fast,
+}
+
 /// A call of a model as one span tells of it, or the usage a container span claims.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Call {
@@ -58,6 +72,8 @@ pub struct Call {
     pub provider: Str,
     /// A digest of the id that the provider gave its answer, 0 where the span names none: two spans that share it tell of one call.
     pub response: u64,
+    /// `None` where the span says nothing of it.
+    pub tier: Option<ServiceTier>,
 }
 
 /// What a call is known by where it is told of twice: its tokens, and its model without a date.
@@ -100,6 +116,26 @@ pub struct ModelUsage {
 impl Cost {
     pub fn emitted(amount: NanoUsd) -> Self {
         Self { amount, source: CostSource::Emitted }
+    }
+}
+
+// === impl ServiceTier ===
+
+impl ServiceTier {
+    pub const ALL: [Self; 4] = [Self::Standard, Self::Priority, Self::Flex, Self::Fast];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Priority => "priority",
+            Self::Flex => "flex",
+            Self::Fast => "fast",
+        }
+    }
+
+    /// The tier whose number this is.
+    pub fn from_u8(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|tier| *tier as u8 == number)
     }
 }
 
@@ -212,6 +248,12 @@ impl UsageTotal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One is kept for every call there ever was in memory.
+    #[test]
+    fn a_call_stays_small() {
+        assert_eq!((size_of::<Usage>(), size_of::<Call>()), (120, 168));
+    }
 
     #[test]
     fn a_model_is_compared_without_its_date() {

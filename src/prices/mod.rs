@@ -71,9 +71,10 @@ impl Prices {
         }
         let at = if start == UnixNanos::ZERO { self.table.taken } else { start };
         let sources = self.remembered.get_or_find(&call.provider, &call.model, || self.sources(&call.provider, &call.model));
-        let stated = sources.overrides.into_iter().flatten().find_map(|no| self.overrides.rates(no, at));
+        let tier = call.tier.unwrap_or_default();
+        let stated = sources.overrides.into_iter().flatten().find_map(|no| self.overrides.rates(no, at, tier));
         let source = if stated.is_some() { CostSource::Override } else { CostSource::Table };
-        let rates = stated.or_else(|| self.table.model(sources.listed?).tariff.at(at))?;
+        let rates = stated.or_else(|| self.table.rates(sources.listed?, at, tier))?;
         rates.cost(&call.usage).map(|amount| Cost { amount, source })
     }
 

@@ -22,6 +22,7 @@ use super::table::Table;
 use super::tariff::{Period, Rate, Rates, Tariff, When, day_start};
 use super::usd::PerMillion;
 use crate::model::time::UnixNanos;
+use crate::model::usage::ServiceTier;
 
 /// Why a file of prices cannot be used; every text says where to look.
 #[derive(Debug, thiserror::Error)]
@@ -120,8 +121,8 @@ impl Overrides {
     }
 
     /// What holds at this time; `None` before the first start date.
-    pub(super) fn rates(&self, no: OverrideNo, at: UnixNanos) -> Option<&Rates> {
-        self.tariffs[no.0].active(at)
+    pub(super) fn rates(&self, no: OverrideNo, at: UnixNanos, tier: ServiceTier) -> Option<&Rates> {
+        self.tariffs[no.0].active(at, tier)
     }
 
     fn add(&mut self, name: Name, period: Period) {

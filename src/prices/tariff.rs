@@ -4,7 +4,10 @@ use chrono::NaiveDate;
 
 use super::usd::{Exact, PerMillion};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{NanoUsd, Usage};
+use crate::model::usage::{NanoUsd, ServiceTier, Usage};
+
+/// Those that prices are stated for.
+pub(super) const SPECIAL_TIERS: [ServiceTier; 3] = [ServiceTier::Priority, ServiceTier::Flex, ServiceTier::Fast];
 
 const NANOS_PER_MINUTE: u64 = 60_000_000_000;
 const MINUTES_PER_DAY: u64 = 24 * 60;
@@ -13,6 +16,8 @@ const MINUTES_PER_DAY: u64 = 24 * 60;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Tariff {
     pub periods: Vec<Period>,
+    /// The prices of calls that were served in other ways than the ordinary one; where none is active, the ordinary ones hold.
+    pub special: Vec<(ServiceTier, Period)>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,13 +64,14 @@ pub(super) struct Rate {
 
 impl Tariff {
     /// The rates at this time; before the first start date, the first.
-    pub(super) fn at(&self, time: UnixNanos) -> Option<&Rates> {
-        self.active(time).or_else(|| self.periods.first().map(|period| &period.rates))
+    pub(super) fn at(&self, time: UnixNanos, tier: ServiceTier) -> Option<&Rates> {
+        self.active(time, tier).or_else(|| self.periods.first().map(|period| &period.rates))
     }
 
     /// The rates that are active at this time, if any are.
-    pub(super) fn active(&self, time: UnixNanos) -> Option<&Rates> {
-        self.periods.iter().rev().find(|period| period.when.holds(time)).map(|period| &period.rates)
+    pub(super) fn active(&self, time: UnixNanos, tier: ServiceTier) -> Option<&Rates> {
+        let special = self.special.iter().rev().filter(|(of, _)| *of == tier).map(|(_, period)| period);
+        special.chain(self.periods.iter().rev()).find(|period| period.when.holds(time)).map(|period| &period.rates)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::ids::SESSION_ID_MAX_BYTES;
-use crate::model::usage::{SPAN_COST_MAX, SPAN_TOKENS_MAX};
+use crate::model::usage::{SPAN_COST_MAX, SPAN_TOKENS_MAX, ServiceTier};
 use Value::{Bool, Double, Int, Str as Text};
 
 // --- sessions
@@ -222,6 +222,24 @@ fn cache_writes_for_an_hour_are_a_part_of_the_cache_writes_and_all_of_them_where
     assert_eq!(told(&[("gen_ai.usage.cache_creation.input_tokens", Int(0)), anthropic]), (Some(40), 40));
     assert_eq!(told(&[("gen_ai.usage.cache_write_1h.input_tokens", Int(30)), anthropic]), (Some(30), 30));
     assert_eq!(told(&[("gen_ai.usage.cache_write_1h.input_tokens", Int(0))]), (None, 0));
+}
+
+#[test]
+fn a_tier_is_what_the_answer_says_before_what_was_asked_for_and_a_word_that_nobody_knows_says_nothing() {
+    let told = |attributes: &[(&str, Value<'_>)]| {
+        let attributes: Vec<_> = [("gen_ai.request.model", Text("gpt-5.4"))].into_iter().chain(attributes.iter().copied()).collect();
+        fact(&attributes).call.unwrap().tier
+    };
+    let (asked, answered) = ("gen_ai.openai.request.service_tier", "openai.response.service_tier");
+    assert_eq!(told(&[]), None);
+    assert_eq!(told(&[(asked, Text("priority"))]), Some(ServiceTier::Priority));
+    assert_eq!(told(&[(asked, Text("priority")), (answered, Text("default"))]), Some(ServiceTier::Standard));
+    assert_eq!(told(&[(asked, Text("Flex")), (answered, Text("auto"))]), Some(ServiceTier::Flex));
+    assert_eq!(told(&[("langfuse.observation.metadata.service_tier", Text("\"flex\""))]), Some(ServiceTier::Flex));
+    assert_eq!(told(&[(asked, Text("fastest")), (answered, Int(1))]), None);
+    assert_eq!(told(&[("speed", Text("fast"))]), None);
+    // A tier alone is no call.
+    assert_eq!(fact(&[(answered, Text("priority"))]).call, None);
 }
 
 #[test]

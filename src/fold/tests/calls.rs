@@ -4,7 +4,7 @@ use super::build::*;
 use crate::fold::{Folded, Rules, fold};
 use crate::model::facts::{SpanFact, SpanKind};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{Call, Cost, CostSource, NanoUsd, Usage};
+use crate::model::usage::{Call, Cost, CostSource, NanoUsd, ServiceTier, Usage};
 
 /// The tokens that count and those left out, of all runs.
 fn tokens(folded: &Folded) -> (u64, u64) {
@@ -329,6 +329,26 @@ fn cache_writes_for_an_hour_are_handed_on_as_other_parts_are() {
     let facts = facts_of([session_agent(), outer, inner]);
     let folded = fold(trace(), &facts, &[], &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO });
     assert_eq!(cost(&folded, 3), Some(20));
+}
+
+#[test]
+fn how_a_call_was_served_is_handed_on_where_the_one_that_counts_does_not_say() {
+    let tier_of = |outer_tier: Option<ServiceTier>, inner_tier: Option<ServiceTier>| {
+        let (mut outer, mut inner) = (chat(2, 1, 0, (100, 40)), chat(3, 2, 0, (100, 40)));
+        outer.call.as_mut().unwrap().tier = outer_tier;
+        inner.call.as_mut().unwrap().tier = inner_tier;
+        let price = |call: &Call, _: UnixNanos| {
+            let amount = NanoUsd(call.tier.map_or(0, |tier| tier as u64));
+            Some(Cost { amount, source: CostSource::Table })
+        };
+        let facts = facts_of([session_agent(), outer, inner]);
+        let folded = fold(trace(), &facts, &[], &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO });
+        cost(&folded, 3).and_then(|number| ServiceTier::from_u8(number as u8))
+    };
+    let (flex, standard) = (Some(ServiceTier::Flex), Some(ServiceTier::Standard));
+    assert_eq!(tier_of(flex, None), flex);
+    assert_eq!(tier_of(flex, standard), standard);
+    assert_eq!(tier_of(None, flex), flex);
 }
 
 /// Cost that counts and cost left out, in nano-dollars.

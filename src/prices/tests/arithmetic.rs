@@ -2,7 +2,7 @@
 
 use super::{NOON, call};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{NanoUsd, SPAN_COST_MAX, SPAN_TOKENS_MAX, Usage};
+use crate::model::usage::{NanoUsd, SPAN_COST_MAX, SPAN_TOKENS_MAX, ServiceTier, Usage};
 use crate::prices::Prices;
 use crate::prices::table::Table;
 use crate::prices::tariff::Rates;
@@ -16,7 +16,7 @@ fn rates(price: &str) -> Rates {
     );
     let table = Table::parse(&text).unwrap();
     let found = table.find(&table.providers[0], "m").unwrap();
-    table.model(found).tariff.at(NOON).unwrap().clone()
+    table.rates(found, NOON, ServiceTier::Standard).unwrap().clone()
 }
 
 /// Input, cached input read and written, output.
@@ -170,7 +170,7 @@ fn an_hour_of_the_day_may_cross_midnight() {
     let found = table.find(&table.providers[0], "m").unwrap();
     let cost = |minute: u64| {
         let at = UnixNanos((20_000 * 1440 + minute) * 60_000_000_000);
-        table.model(found).tariff.at(at).unwrap().cost(&usage(1, 0, 0, 0)).unwrap().0
+        table.rates(found, at, ServiceTier::Standard).unwrap().cost(&usage(1, 0, 0, 0)).unwrap().0
     };
     assert_eq!([0, 89, 90, 720, 1319, 1320, 1439].map(cost), [2000, 2000, 1000, 1000, 1000, 2000, 2000]);
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::call;
 use crate::model::time::UnixNanos;
-use crate::model::usage::Usage;
+use crate::model::usage::{Call, ServiceTier, Usage};
 use crate::prices::Prices;
 use crate::prices::table::Table;
 
@@ -16,6 +16,8 @@ struct Case {
     provider: String,
     model: String,
     time: String,
+    /// How it was served, if not as usual.
+    tier: Option<String>,
     /// Input, cached input read and written, output, reasoning, and the part of the written that is kept for an hour.
     tokens: [u64; 6],
     nano_usd: Option<u64>,
@@ -40,7 +42,9 @@ fn every_case_costs_what_the_package_says_to_the_nano_dollar() {
             reasoning_tokens: Some(reasoning),
             ..Usage::default()
         };
-        let found = prices.price(&call(&case.provider, &case.model, usage), nanos(&case.time)).map(|cost| cost.0);
+        let tier = ServiceTier::ALL.into_iter().find(|tier| case.tier.as_deref() == Some(tier.as_str()));
+        let call = Call { tier, ..call(&case.provider, &case.model, usage) };
+        let found = prices.price(&call, nanos(&case.time)).map(|cost| cost.0);
         if found != case.nano_usd {
             wrong.push(format!("{found:?}, not {case:?}"));
         }
@@ -75,6 +79,8 @@ fn a_table_with_a_fault_is_refused_with_its_line() {
         r#"{"model":"m","match":"=m","prices":[{"in":[[5,"2"]]}]}"#,
         r#"{"model":"m","match":"=m","prices":[{"audio":"1"}]}"#,
         r#"{"model":"m","match":"=m","prices":[{"from":"2026-02-30"}]}"#,
+        r#"{"model":"m","match":"=m","prices":[{"tier":"standard","in":"1"}]}"#,
+        r#"{"model":"m","match":"=m","prices":[{"tier":"batch","in":"1"}]}"#,
         r#"{"model":"m","match":"=m","prices":[{"daily":["24:00","01:00"]}]}"#,
         "{}",
         "",
