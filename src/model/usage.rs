@@ -41,11 +41,23 @@ pub enum CostSource {
     Table,
 }
 
+/// Which of a model's prices a call was given beside the ordinary ones.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct RatesUsed {
+    pub tier: ServiceTier,
+    /// Those above a number of input tokens.
+    pub has_long_input: bool,
+    /// Those of cache writes for an hour.
+    pub has_writes_1h: bool,
+}
+
 /// What a call cost, and who says so.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Cost {
     pub amount: NanoUsd,
     pub source: CostSource,
+    /// Of a stated cost nobody knows.
+    pub rates: RatesUsed,
 }
 
 /// How a provider served a call, where he has a price for that.
@@ -115,7 +127,24 @@ pub struct ModelUsage {
 
 impl Cost {
     pub fn emitted(amount: NanoUsd) -> Self {
-        Self { amount, source: CostSource::Emitted }
+        Self { amount, source: CostSource::Emitted, rates: RatesUsed::default() }
+    }
+}
+
+// === impl RatesUsed ===
+
+impl RatesUsed {
+    /// A code for programs, and words for people: the rest of "at the price …".
+    pub fn told(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let tier = match self.tier {
+            ServiceTier::Standard => None,
+            ServiceTier::Priority => Some(("priority", "of the priority tier")),
+            ServiceTier::Flex => Some(("flex", "of the flex tier")),
+            ServiceTier::Fast => Some(("fast", "of the fast mode")),
+        };
+        let long = self.has_long_input.then_some(("long_input", "of so many input tokens"));
+        let writes = self.has_writes_1h.then_some(("cache_writes_1h", "of cache writes for an hour"));
+        [tier, long, writes].into_iter().flatten()
     }
 }
 

@@ -25,7 +25,7 @@ use toml::{Spanned, Value};
 
 use super::provider::{Named, key, named};
 use super::table::Table;
-use super::tariff::{Period, Rate, Rates, SPECIAL_TIERS, Tariff, When, day_start};
+use super::tariff::{Chosen, Period, Rate, Rates, SPECIAL_TIERS, Tariff, When, day_start};
 use super::usd::PerMillion;
 use crate::model::time::UnixNanos;
 use crate::model::usage::ServiceTier;
@@ -150,7 +150,7 @@ impl Overrides {
     }
 
     /// What holds at this time; `None` before the first start date.
-    pub(super) fn rates(&self, no: OverrideNo, at: UnixNanos, tier: ServiceTier) -> Option<&Rates> {
+    pub(super) fn rates(&self, no: OverrideNo, at: UnixNanos, tier: ServiceTier) -> Option<Chosen<'_>> {
         self.tariffs[no.0].active(at, tier)
     }
 

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::provider;
 use super::rule::Rule;
-use super::tariff::{Period, Rate, Rates, SPECIAL_TIERS, Tariff, When, day_start};
+use super::tariff::{Chosen, Period, Rate, Rates, SPECIAL_TIERS, Tariff, When, day_start};
 use super::usd::PerMillion;
 use crate::model::time::UnixNanos;
 use crate::model::usage::ServiceTier;
@@ -97,7 +97,7 @@ impl Table {
     }
 
     /// What a model costs at this time.
-    pub(super) fn rates(&self, no: ModelNo, at: UnixNanos, tier: ServiceTier) -> Option<&Rates> {
+    pub(super) fn rates(&self, no: ModelNo, at: UnixNanos, tier: ServiceTier) -> Option<Chosen<'_>> {
         self.model(no).tariff.at(at, if no.is_lent { ServiceTier::Standard } else { tier })
     }
 

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use super::usd::{Exact, PerMillion};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{NanoUsd, ServiceTier, Usage};
+use crate::model::usage::{NanoUsd, RatesUsed, ServiceTier, Usage};
 
 /// Those that prices are stated for.
 pub(super) const SPECIAL_TIERS: [ServiceTier; 3] = [ServiceTier::Priority, ServiceTier::Flex, ServiceTier::Fast];
@@ -38,6 +38,14 @@ pub(super) enum When {
     },
 }
 
+/// The rates for one call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Chosen<'t> {
+    pub rates: &'t Rates,
+    /// The tier that they are for.
+    pub tier: ServiceTier,
+}
+
 /// What the tokens of a call cost. `None` is "no price is known", or for a part of the input or output "as the rest".
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Rates {
@@ -64,14 +72,17 @@ pub(super) struct Rate {
 
 impl Tariff {
     /// The rates at this time; before the first start date, the first.
-    pub(super) fn at(&self, time: UnixNanos, tier: ServiceTier) -> Option<&Rates> {
-        self.active(time, tier).or_else(|| self.periods.first().map(|period| &period.rates))
+    pub(super) fn at(&self, time: UnixNanos, tier: ServiceTier) -> Option<Chosen<'_>> {
+        let first = || self.periods.first().map(|period| Chosen { rates: &period.rates, tier: ServiceTier::Standard });
+        self.active(time, tier).or_else(first)
     }
 
     /// The rates that are active at this time, if any are.
-    pub(super) fn active(&self, time: UnixNanos, tier: ServiceTier) -> Option<&Rates> {
-        let special = self.special.iter().rev().filter(|(of, _)| *of == tier).map(|(_, period)| period);
-        special.chain(self.periods.iter().rev()).find(|period| period.when.holds(time)).map(|period| &period.rates)
+    pub(super) fn active(&self, time: UnixNanos, tier: ServiceTier) -> Option<Chosen<'_>> {
+        let special = self.special.iter().rev().filter(|(of, _)| *of == tier).map(|(of, period)| (*of, period));
+        let ordinary = self.periods.iter().rev().map(|period| (ServiceTier::Standard, period));
+        let (tier, period) = special.chain(ordinary).find(|(_, period)| period.when.holds(time))?;
+        Some(Chosen { rates: &period.rates, tier })
     }
 }
 
@@ -102,7 +113,7 @@ impl Rates {
     ///
     /// Cached tokens are parts of the input. If there are more of them than input, they were told beside it (as Anthropic's API does),
     /// and the input of the call is both.
-    pub(super) fn cost(&self, usage: &Usage) -> Option<NanoUsd> {
+    pub(super) fn cost(&self, usage: &Usage) -> Option<(NanoUsd, RatesUsed)> {
         let (input, output) = match (usage.input_tokens, usage.output_tokens) {
             (None, None) => (self.total_as_input(usage.total_tokens?)?, 0),
             (input, output) => (input.unwrap_or(0), output.unwrap_or(0)),
@@ -114,14 +125,15 @@ impl Rates {
         let input = if cached > input { input.saturating_add(cached) } else { input };
         let reasoning = usage.reasoning_tokens.unwrap_or(0).min(output);
 
-        let mut bill = Bill { sum: self.request.times(1), input, is_whole: true };
+        let mut bill = Bill { sum: self.request.times(1), input, is_whole: true, is_long: false };
         let input_left = bill.add_part(&self.cache_read, read, input);
         let input_left = bill.add_part(&self.cache_write, write - write_1h, input_left);
         let input_left = bill.add_part(&self.cache_write_1h, write_1h, input_left);
         bill.add_rest(&self.input, input_left);
         let output_left = bill.add_part(&self.reasoning, reasoning, output);
         bill.add_rest(&self.output, output_left);
-        bill.is_whole.then_some(bill.sum)?.round()
+        let used = RatesUsed { has_long_input: bill.is_long, has_writes_1h: write_1h > 0, ..RatesUsed::default() };
+        Some((bill.is_whole.then_some(bill.sum)?.round()?, used))
     }
 
     /// A total without a split can be priced where the split makes no difference.
@@ -144,21 +156,28 @@ struct Bill {
     input: u64,
     /// Whether everything that is there had a price.
     is_whole: bool,
+    /// Whether anything had the price of a tier.
+    is_long: bool,
 }
 
 impl Bill {
     /// Adds a part of `whole` if it has a price of its own; gives what is left of the whole.
     fn add_part(&mut self, rate: &Option<Rate>, part: u64, whole: u64) -> u64 {
         let Some(rate) = rate else { return whole };
-        self.sum = self.sum.plus(rate.at(self.input).times(part));
+        self.add(rate, part);
         whole.saturating_sub(part)
     }
 
     fn add_rest(&mut self, rate: &Option<Rate>, tokens: u64) {
         match rate {
-            Some(rate) => self.sum = self.sum.plus(rate.at(self.input).times(tokens)),
+            Some(rate) => self.add(rate, tokens),
             None => self.is_whole &= tokens == 0,
         }
+    }
+
+    fn add(&mut self, rate: &Rate, tokens: u64) {
+        self.sum = self.sum.plus(rate.at(self.input).times(tokens));
+        self.is_long |= tokens > 0 && rate.tiers.first().is_some_and(|&(above, _)| self.input > above);
     }
 }
 

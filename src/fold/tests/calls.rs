@@ -4,7 +4,7 @@ use super::build::*;
 use crate::fold::{Folded, Rules, fold};
 use crate::model::facts::{SpanFact, SpanKind};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{Call, Cost, CostSource, NanoUsd, ServiceTier, Usage};
+use crate::model::usage::{Call, Cost, CostSource, NanoUsd, RatesUsed, ServiceTier, Usage};
 
 /// The tokens that count and those left out, of all runs.
 fn tokens(folded: &Folded) -> (u64, u64) {
@@ -248,7 +248,11 @@ fn a_stated_cost_goes_before_the_price_and_a_stated_zero_is_none() {
         chat(7, 1, 99, (0, 0)),
     ]);
     let price = |call: &Call, start: UnixNanos| {
-        (&*call.model == "gpt" && start == ms(40)).then_some(Cost { amount: NanoUsd(70), source: CostSource::Table })
+        (&*call.model == "gpt" && start == ms(40)).then_some(Cost {
+            amount: NanoUsd(70),
+            source: CostSource::Table,
+            rates: RatesUsed::default(),
+        })
     };
     let folded = fold(trace(), &facts, &[], &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO });
     assert_eq!((2..=7).map(|span| cost(&folded, span)).collect::<Vec<_>>(), [Some(600), None, Some(70), None, Some(0), None]);
@@ -325,7 +329,9 @@ fn cache_writes_for_an_hour_are_handed_on_as_other_parts_are() {
     };
     told(&mut outer, 50, 20);
     told(&mut inner, 50, 0);
-    let price = |call: &Call, _: UnixNanos| Some(Cost { amount: NanoUsd(call.usage.cache_write_1h_tokens), source: CostSource::Table });
+    let price = |call: &Call, _: UnixNanos| {
+        Some(Cost { amount: NanoUsd(call.usage.cache_write_1h_tokens), source: CostSource::Table, rates: RatesUsed::default() })
+    };
     let facts = facts_of([session_agent(), outer, inner]);
     let folded = fold(trace(), &facts, &[], &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO });
     assert_eq!(cost(&folded, 3), Some(20));
@@ -339,7 +345,7 @@ fn how_a_call_was_served_is_handed_on_where_the_one_that_counts_does_not_say() {
         inner.call.as_mut().unwrap().tier = inner_tier;
         let price = |call: &Call, _: UnixNanos| {
             let amount = NanoUsd(call.tier.map_or(0, |tier| tier as u64));
-            Some(Cost { amount, source: CostSource::Table })
+            Some(Cost { amount, source: CostSource::Table, rates: RatesUsed::default() })
         };
         let facts = facts_of([session_agent(), outer, inner]);
         let folded = fold(trace(), &facts, &[], &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO });

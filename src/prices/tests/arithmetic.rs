@@ -16,7 +16,7 @@ fn rates(price: &str) -> Rates {
     );
     let table = Table::parse(&text).unwrap();
     let found = table.find(&table.providers[0], "m").unwrap();
-    table.rates(found, NOON, ServiceTier::Standard).unwrap().clone()
+    table.rates(found, NOON, ServiceTier::Standard).unwrap().rates.clone()
 }
 
 /// Input, cached input read and written, output.
@@ -35,7 +35,7 @@ fn total(total: u64) -> Usage {
 }
 
 fn check(price: &str, usage: Usage, nanos: Option<u64>) {
-    assert_eq!(rates(price).cost(&usage), nanos.map(NanoUsd), "{price} {usage:?}");
+    assert_eq!(rates(price).cost(&usage).map(|(cost, _)| cost), nanos.map(NanoUsd), "{price} {usage:?}");
 }
 
 const PLAIN: &str = r#"{"in":"3","read":"0.3","write":"3.75","out":"15"}"#;
@@ -170,7 +170,7 @@ fn an_hour_of_the_day_may_cross_midnight() {
     let found = table.find(&table.providers[0], "m").unwrap();
     let cost = |minute: u64| {
         let at = UnixNanos((20_000 * 1440 + minute) * 60_000_000_000);
-        table.rates(found, at, ServiceTier::Standard).unwrap().cost(&usage(1, 0, 0, 0)).unwrap().0
+        table.rates(found, at, ServiceTier::Standard).unwrap().rates.cost(&usage(1, 0, 0, 0)).unwrap().0.0
     };
     assert_eq!([0, 89, 90, 720, 1319, 1320, 1439].map(cost), [2000, 2000, 1000, 1000, 1000, 2000, 2000]);
 }

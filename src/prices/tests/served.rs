@@ -56,6 +56,20 @@ fn a_service_tier_of_openai_has_its_price_from_its_first_day_and_at_openai() {
 }
 
 #[test]
+fn a_cost_says_by_which_rates_it_is() {
+    let told = |model: &str, tier, usage| {
+        let provider = if model.starts_with("gpt") { "openai" } else { "anthropic" };
+        let cost = Prices::embedded().cost(&Call { tier, ..call(provider, model, usage) }, NOON).unwrap();
+        cost.rates.told().map(|(code, _)| code).collect::<Vec<_>>()
+    };
+    assert_eq!(told("claude-opus-4-8", None, usage(1000, 100, 0, 10)), Vec::<&str>::new());
+    assert_eq!(told("claude-opus-4-8", Some(ServiceTier::Fast), usage(1000, 100, 50, 10)), ["fast", "cache_writes_1h"]);
+    assert_eq!(told("claude-haiku-4-5", Some(ServiceTier::Fast), usage(1000, 0, 0, 10)), Vec::<&str>::new());
+    assert_eq!(told("gpt-5.4", Some(ServiceTier::Flex), usage(272_001, 0, 0, 10)), ["flex", "long_input"]);
+    assert_eq!(told("gpt-5.4", None, usage(272_000, 0, 0, 10)), Vec::<&str>::new());
+}
+
+#[test]
 fn one_token_above_the_boundary_makes_the_whole_call_cost_more() {
     let openai = |input: u64, tier| cost("openai", "gpt-5.4", tier, usage(input, 0, 0, 10), NOON);
     assert_eq!(openai(272_000, None), 272_000 * 2500 + 10 * 15_000);
