@@ -5,8 +5,8 @@
     .venv/bin/python scripts/generate-prices.py
 
 The table (`src/prices/table.jsonl`, its form is in `docs/prices.md`) keeps what a span can be priced by: match rules, prices of tokens and
-requests, tiers, start dates, hours of the day. Prices of audio hours, pages, pixels and searches are left out, and so are variants that
-depend on what no span says (batch, service tier).
+requests, tiers, start dates, hours of the day, service tiers. Prices of audio hours, pages, pixels and searches are left out, and so are
+variants that depend on what no span says (batch).
 
 The cases (`tests/fixtures/prices/cases.jsonl`) hold what the package itself computes, rounded half up to the nano-dollar.
 
@@ -39,14 +39,24 @@ KEPT = {
     "in": "input_mtok",
     "read": "cache_read_mtok",
     "write": "cache_write_mtok",
+    "write1h": "cache_write_1h_mtok",
     "out": "output_mtok",
     "reasoning": "output_reasoning_mtok",
     "request": "requests_kcount",
 }
 # Prices of what no span counts, or counts only as the ordinary tokens above.
 LEFT_OUT = re.compile(
-    r"_(kcount|kpages|mchars|hours|gpixels)$|_1h_|_5m_|_(audio|image|video|text|tool|citation)_|^cache_(audio|image|video|text)_"
+    r"_(kcount|kpages|mchars|hours|gpixels)$|_(audio|image|video|text|tool|citation)_|^cache_(audio|image|video|text)_"
 )
+# Variants that are kept: prices of calls that were served so.
+TIERS = {
+    ("service_tier", "priority"): "priority",
+    ("service_tier", "flex"): "flex",
+    ("service_tier", "fast"): "fast",
+    ("speed", "fast"): "fast",
+}
+# Variants that depend on what no span says.
+UNSAID = {"processing", "route", "search_type"}
 # Entries that the package has under a provider that does not sell the model: open weights behind a server of the same API.
 DROPPED = {("openai", re.compile(r"gpt-oss"))}
 
@@ -95,8 +105,26 @@ def is_dropped(provider, model):
 def prices(model):
     standard = model.prices
     if isinstance(standard, types.ModelPrice):
-        return [price(model, standard)]
-    return [condition(conditional.constraint) | price(model, conditional.prices) for conditional in standard]
+        standard = [types.ConditionalPrice(prices=standard)]
+    found = [condition(conditional.constraint) | price(model, conditional.prices) for conditional in standard]
+    # Of standard prices the last that is active holds, of variants the first.
+    tiers = [{"tier": tier} | condition(variant.constraint) | price(model, variant.prices) for tier, variant in reversed(variants(model))]
+    kinds = {name for prices in found for name in prices} - {"from", "daily"}
+    for prices in tiers:
+        assert prices.keys() - {"tier", "from"} == kinds, f"{model.id}: a variant with prices of other kinds: {prices}"
+    return found + tiers
+
+
+def variants(model):
+    kept = []
+    for variant in model.price_variants or ():
+        stated = [value for value in variant.prices.__dict__.values() if value is not None]
+        if variant.when.keys() <= UNSAID or variant.when == {"service_tier": "default"} and not stated:
+            continue
+        [when] = variant.when.items()
+        assert when in TIERS, f"{model.id}: a variant of a new kind: {when}"
+        kept.append((TIERS[when], variant))
+    return kept
 
 
 def condition(constraint):
@@ -123,6 +151,7 @@ def price(model, prices):
     if not stated and model.id.endswith(":free"):
         # Free by its very name, so a price of zero. Elsewhere no price means that nobody knows, or that a subscription pays.
         return {"in": "0", "out": "0"}
+    assert "cache_write_mtok" in stated or "cache_write_1h_mtok" not in stated, f"{model.id}: a price of one-hour writes alone"
     return {name: amount(stated[key]) for name, key in KEPT.items() if key in stated}
 
 
@@ -207,6 +236,8 @@ def alternatives_of(op, value, regex):
 
 # === cases ===
 
+# What came to the cases later is drawn by another die, so that the others stay what they were.
+CHOSEN_LATER = random.Random(21)
 PROVIDERS_IN_FULL = {"openai", "anthropic", "google", "aws", "azure", "mistral", "x-ai", "cohere", "deepseek", "groq"}
 
 
@@ -221,6 +252,24 @@ def cases(is_thorough):
         for model in models:
             yield from cases_of(provider, model, chosen, is_thorough)
         yield case(provider, "a-model-that-nobody-sells", chosen, "2026-06-01T12:00:00Z")
+    yield from cases_of_tiers(is_thorough)
+
+
+def cases_of_tiers(is_thorough):
+    chosen = random.Random(22)
+    for provider in providers:
+        for model in provider.models:
+            kept = [] if is_dropped(provider, model) else variants(model)
+            dates = {variant.constraint.start_date for _, variant in kept if variant.constraint}
+            edges = [edge for date in sorted(dates) for edge in (f"{date - datetime.timedelta(days=1)}T23:59:59Z", f"{date}T00:00:00Z")]
+            for tier in sorted({tier for tier, _ in kept}):
+                for time in edges[-2:] + ["2026-11-05T12:34:56Z"] if not is_thorough else edges * 2 + times_of(model) * 2:
+                    yield case(provider, model.id, chosen, time, tier)
+    # Who sells the models of another has no tiers of his own; nor has a model without.
+    others = {provider.id: provider for provider in providers}
+    for name, model in [("azure", "gpt-4o"), ("azure", "gpt-5.4"), ("anthropic", "claude-sonnet-4-5"), ("groq", "llama-3.3-70b-versatile")]:
+        for tier in sorted(set(TIERS.values())):
+            yield case(others[name], model, chosen, "2026-11-05T12:34:56Z", tier)
 
 
 def is_special(model):
@@ -286,10 +335,13 @@ def times_of(model):
     return times
 
 
-def case(provider, name, chosen, time):
+def case(provider, name, chosen, time, tier=None):
     usage = tokens(chosen)
+    usage.append(CHOSEN_LATER.choice([0, CHOSEN_LATER.randrange(0, usage[2] + 1)]))
     line = {"provider": provider.id, "model": name, "time": time, "tokens": usage}
-    return line | {"nano_usd": expected(provider, name, usage, time)}
+    if tier:
+        line["tier"] = tier
+    return line | {"nano_usd": expected(provider, name, usage, time, tier)}
 
 
 def tokens(chosen):
@@ -303,23 +355,31 @@ def tokens(chosen):
     return [total, read, write, output, reasoning]
 
 
-def expected(provider, name, usage, time):
+def expected(provider, name, usage, time, tier):
     """What the package computes; null where it knows no model, or no price for a kind of token that is there."""
     model = provider.find_model(name, all_providers=providers)
     owner = next((owner for owner in providers if any(model is known for known in owner.models)), None)
     if model is None or is_dropped(owner, model):
         return None
-    total, read, write, output, reasoning = usage
+    total, read, write, output, reasoning, hour = usage
     when = datetime.datetime.fromisoformat(time.replace("Z", "+00:00"))
     prices = model.get_prices(when)
     is_free = model.id.endswith(":free") and not prices.__dict__
     is_short = (total and prices.input_mtok is None) or (output and prices.output_mtok is None)
     if is_short and not is_free:
         return None
-    counted = Usage(input_tokens=total, output_tokens=output, cache_read_tokens=read, cache_write_tokens=write, output_reasoning_tokens=reasoning)
+    counted = Usage(
+        input_tokens=total,
+        output_tokens=output,
+        cache_read_tokens=read,
+        cache_write_tokens=write,
+        output_reasoning_tokens=reasoning,
+        cache_write_1h_tokens=hour,
+    )
     with localcontext() as context:
         context.prec = 60
-        dollars = model.calc_price(counted, provider, genai_request_timestamp=when).total_price
+        context_of_price = {key: value for (key, value), meant in TIERS.items() if meant == tier}
+        dollars = model.calc_price(counted, provider, genai_request_timestamp=when, price_context=context_of_price).total_price
         return int((dollars * 10**9).quantize(Decimal(1), ROUND_HALF_UP))
 
 

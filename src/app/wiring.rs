@@ -444,7 +444,8 @@ mod tests {
         let options = store_options(&config, prices(&config.prices).unwrap(), Conventions::default());
         let usage = Usage { input_tokens: Some(120), output_tokens: Some(30), ..Usage::default() };
         let cost = |model: &str| {
-            (options.price)(&Call { usage, model: model.into(), provider: "openai".into(), response: 0 }, now()).map(|cost| cost.amount)
+            (options.price)(&Call { usage, model: model.into(), provider: "openai".into(), response: 0, tier: None }, now())
+                .map(|cost| cost.amount)
         };
         assert_eq!(cost("gpt-4o-2024-08-06"), Some(NanoUsd(600_000)));
         assert_eq!(cost("llama"), Some(NanoUsd(90_000)));

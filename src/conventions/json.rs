@@ -28,6 +28,9 @@ const CACHE_READ: &[&str] = &[
 ];
 const CACHE_WRITE: &[&str] =
     &["cache_creation_input_tokens", "input_cache_creation", "input_token_details.cache_creation", "cache_write_input_tokens"];
+/// Parts of the cache writes, as Anthropic's API names them, below the names that others put before.
+const CACHE_WRITE_5M: &str = "ephemeral_5m_input_tokens";
+const CACHE_WRITE_1H: &str = "ephemeral_1h_input_tokens";
 const REASONING: &[&str] = &[
     "output_reasoning_tokens",
     "output_reasoning",
@@ -63,6 +66,12 @@ pub(super) fn tokens(text: &str) -> (Usage, bool) {
             _ => {}
         }
     }
+    let written = first(&counts, CACHE_WRITE);
+    let (write_5m, write_1h) = (ending(&counts, CACHE_WRITE_5M), ending(&counts, CACHE_WRITE_1H));
+    if written.is_some_and(|written| written > 0) {
+        // What is told as a whole is not told once more by its parts.
+        counts.retain(|(name, _)| !name.ends_with(CACHE_WRITE_5M) && !name.ends_with(CACHE_WRITE_1H));
+    }
     let total = first(&counts, TOTAL);
     let (input, output) = split(&counts, total);
     let usage = Usage {
@@ -70,7 +79,12 @@ pub(super) fn tokens(text: &str) -> (Usage, bool) {
         output_tokens: output,
         total_tokens: total,
         cache_read_tokens: first(&counts, CACHE_READ),
-        cache_write_tokens: first(&counts, CACHE_WRITE),
+        // LangChain says zero for the whole where it tells the parts.
+        cache_write_tokens: match (written, write_5m.saturating_add(write_1h)) {
+            (None | Some(0), parts) if parts > 0 && parts <= SPAN_TOKENS_MAX => Some(parts),
+            _ => written,
+        },
+        cache_write_1h_tokens: write_1h,
         reasoning_tokens: first(&counts, REASONING),
         cost: None,
     };
@@ -120,6 +134,10 @@ fn first(counts: &[(String, u64)], names: &[&str]) -> Option<u64> {
     names.iter().find_map(|name| counts.iter().find(|(known, _)| known == name).map(|(_, count)| *count))
 }
 
+fn ending(counts: &[(String, u64)], end: &str) -> u64 {
+    counts.iter().find(|(name, _)| name.ends_with(end)).map_or(0, |(_, count)| *count)
+}
+
 /// Input and output, with the categories added where they do not overlap.
 fn split(counts: &[(String, u64)], total: Option<u64>) -> (Option<u64>, Option<u64>) {
     let (input, output) = (first(counts, INPUT), first(counts, OUTPUT));
@@ -164,6 +182,23 @@ mod tests {
         let (usage, _) = tokens(r#"{"input_tokens":100,"output_tokens":5,"input_tokens_details":{"cached_tokens":90}}"#);
         assert_eq!((usage.tokens(), usage.cache_read_tokens), (105, Some(90)));
         assert_eq!(split_of(r#"{"total_tokens":40}"#), (None, None, 40));
+    }
+
+    #[test]
+    fn cache_writes_for_an_hour_are_a_part_of_the_cache_writes() {
+        let of = |text: &str| {
+            let (usage, is_sound) = tokens(text);
+            assert!(is_sound, "{text}");
+            (usage.input_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens)
+        };
+        let flat = r#"{"input":101,"cache_creation_input_tokens":2048,"cache_creation_ephemeral_1h_input_tokens":48,
+                       "cache_creation_ephemeral_5m_input_tokens":2000,"output":41}"#;
+        assert_eq!(of(flat), (Some(2149), Some(2048), 48));
+        let split = r#"{"input":101,"input_cache_creation":0,"input_ephemeral_5m_input_tokens":2000,"input_ephemeral_1h_input_tokens":48}"#;
+        assert_eq!(of(split), (Some(2149), Some(2048), 48));
+        let nested = r#"{"input_tokens":2149,"output_tokens":41,"total_tokens":2190,
+                         "input_token_details":{"cache_creation":0,"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":2048}}"#;
+        assert_eq!(of(nested), (Some(2149), Some(2048), 2048));
     }
 
     #[test]

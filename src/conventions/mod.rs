@@ -20,6 +20,7 @@ mod settings;
 mod sources;
 mod strings;
 mod tables;
+mod tier;
 mod usage;
 
 #[cfg(test)]
@@ -187,6 +188,7 @@ fn call(said: &Said<'_>, strings: &mut Strings) -> Option<Call> {
         model: strings.share(said.model.unwrap_or_default()),
         provider: strings.share(said.provider.unwrap_or_default()),
         response: said.response.map_or(0, digest),
+        tier: said.tier,
     })
 }
 

@@ -8,11 +8,12 @@ use super::scopes::Reading;
 use super::settings::{ENTRIES_MAX, Place};
 use super::sources::{KindBy, Mended, Notes, Question as Q};
 use super::tables::{Convention, Meaning, ROWS_MAX, Row};
+use super::tier;
 use super::usage::Claims;
 use super::{Conventions, Oddities, Oddity, Scope};
 use crate::model::facts::SpanKind;
 use crate::model::ids::SessionId;
-use crate::model::usage::{SPAN_TOKENS_MAX, Usage};
+use crate::model::usage::{SPAN_TOKENS_MAX, ServiceTier, Usage};
 use crate::wire::otlp::{Attribute, Value};
 
 /// The longest text of a label or name that is kept, in bytes; the rest is cut off (`docs/conventions.md`). Session ids have a limit of
@@ -31,6 +32,7 @@ pub(super) struct Said<'a> {
     pub model: Option<&'a str>,
     pub provider: Option<&'a str>,
     pub response: Option<&'a str>,
+    pub tier: Option<ServiceTier>,
     pub usage: Usage,
     pub kind: SpanKind,
     pub has_response_model: bool,
@@ -99,6 +101,7 @@ impl<'a> Said<'a> {
                     function = name(value);
                     (Q::Function, true)
                 }
+                Meaning::Tier => (Q::Tier, answer(&mut said.tier, name(value).and_then(tier::of))),
                 Meaning::Response => (Q::Response, answer(&mut said.response, name(value))),
                 Meaning::Repetition => {
                     is_repetition = name(value) == Some(REPETITION);

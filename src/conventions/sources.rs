@@ -67,6 +67,7 @@ pub(super) enum Question {
     Model,
     Provider,
     Response,
+    Tier,
     Framework,
     Repetition,
     /// Answers that count only under a condition; see `reading`.
@@ -84,6 +85,7 @@ pub(super) struct Settled {
     pub tokens: Option<usize>,
     pub cache_read: Option<usize>,
     pub cache_write: Option<usize>,
+    pub cache_write_1h: Option<usize>,
     pub reasoning: Option<usize>,
     pub cost: Option<usize>,
     /// The namespace told the cost in two halves.
@@ -238,6 +240,7 @@ const QUESTIONS: &[(Question, &str)] = &[
     (Question::Model, "model"),
     (Question::Provider, "provider"),
     (Question::Response, "answer's id"),
+    (Question::Tier, "service tier"),
     (Question::Framework, "framework"),
 ];
 
@@ -256,6 +259,7 @@ fn numbers(settled: &Settled, said: &Said<'_>) -> Vec<Number> {
         ("total tokens", known(settled.tokens, total), &[&[Part::Total, Part::TokensJson]]),
         ("cached tokens", known(settled.cache_read, usage.cache_read_tokens), &[&[Part::CacheRead, Part::TokensJson]]),
         ("cache writes", known(settled.cache_write, usage.cache_write_tokens), &[&[Part::CacheWrite, Part::TokensJson]]),
+        ("one-hour cache writes", settled.cache_write_1h, &[&[Part::CacheWrite1h, Part::TokensJson]]),
         ("reasoning tokens", known(settled.reasoning, usage.reasoning_tokens), &[&[Part::Reasoning, Part::TokensJson]]),
         ("cost", known(settled.cost, usage.cost.map(|cost| cost.0)), if settled.is_cost_of_halves { HALVES } else { COST }),
     ]

@@ -63,6 +63,8 @@ pub(super) enum Meaning {
     Function,
     /// The id that the provider gave its answer.
     Response,
+    /// How the provider served the call; the words are in `tier`.
+    Tier,
     /// The word `usage` says that the span repeats what others tell.
     Repetition,
     RunId,
@@ -111,6 +113,8 @@ pub(super) enum Part {
     Total,
     CacheRead,
     CacheWrite,
+    /// The part of the cache writes that is kept for an hour.
+    CacheWrite1h,
     Reasoning,
     Cost,
     /// Stands only together with, or instead of, the other half, and only where there is no `Cost`.
@@ -238,6 +242,16 @@ pub(super) const ROWS: &[Row] = &[
     row(C::GenAi, "gen_ai.response.id", M::Response),
     row(C::VercelAi, "ai.response.id", M::Response),
     row(C::OpenInference, "llm.response.id", M::Response),
+    // --- how it was served: what the answer says before what was asked for
+    row(C::GenAi, "openai.response.service_tier", M::Tier),
+    row(C::GenAiOther, "gen_ai.openai.response.service_tier", M::Tier),
+    row(C::GenAiOther, "anthropic.response.service_tier", M::Tier),
+    row(C::GenAiOther, "gen_ai.response.service_tier", M::Tier),
+    row(C::Langfuse, "langfuse.observation.metadata.service_tier", M::Tier),
+    within(CLAUDE_CODE, row(C::ClaudeCode, "speed", M::Tier)),
+    row(C::GenAi, "openai.request.service_tier", M::Tier),
+    row(C::GenAiOther, "gen_ai.openai.request.service_tier", M::Tier),
+    row(C::GenAiOther, "gen_ai.request.service_tier", M::Tier),
     // --- what the span is; OpenLLMetry calls tasks and workflows `invoke_agent` too
     row(C::Waxell, "waxell.span_type", M::Kind),
     row(C::OpenLlmetry, "traceloop.span.kind", M::Kind),
@@ -285,6 +299,8 @@ pub(super) const ROWS: &[Row] = &[
     row(C::GenAiOther, "gen_ai.usage.cache_creation_tokens", M::Usage(N::GenAi, P::CacheWrite)),
     row(C::GenAiOther, "gen_ai.usage.cache_write_tokens", M::Usage(N::GenAi, P::CacheWrite)),
     row(C::Sentry, "gen_ai.usage.input_tokens.cache_write", M::Usage(N::GenAi, P::CacheWrite)),
+    row(C::GenAiOther, "gen_ai.usage.cache_write_1h.input_tokens", M::Usage(N::GenAi, P::CacheWrite1h)),
+    row(C::GenAiOther, "anthropic.usage.cache_creation.ephemeral_1h_input_tokens", M::Usage(N::GenAi, P::CacheWrite1h)),
     row(C::GenAi, "gen_ai.usage.reasoning.output_tokens", M::Usage(N::GenAi, P::Reasoning)),
     row(C::GenAiOther, "gen_ai.usage.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),
     row(C::PydanticAi, "gen_ai.usage.details.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),

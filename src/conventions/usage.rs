@@ -41,6 +41,7 @@ impl Claims {
             Part::Total => take_tokens(&mut usage.total_tokens, value, oddities),
             Part::CacheRead => take_tokens(&mut usage.cache_read_tokens, value, oddities),
             Part::CacheWrite => take_tokens(&mut usage.cache_write_tokens, value, oddities),
+            Part::CacheWrite1h => take_part(&mut usage.cache_write_1h_tokens, value, oddities),
             Part::Reasoning => take_tokens(&mut usage.reasoning_tokens, value, oddities),
             Part::Cost => take_dollars(&mut usage.cost, value, oddities),
             Part::CostOfInput => take_dollars(&mut claim.cost_of_input, value, oddities),
@@ -67,12 +68,15 @@ impl Claims {
         let order = || speaker.into_iter().chain(0..Namespace::COUNT);
         let told_by = |part: fn(&Usage) -> Option<u64>| first_real(order().map(|namespace| (namespace, part(&usages[namespace]))));
         let (cache_read, cache_write) = (told_by(|usage| usage.cache_read_tokens), told_by(|usage| usage.cache_write_tokens));
+        let write_1h = told_by(|usage| Some(usage.cache_write_1h_tokens).filter(|&tokens| tokens > 0));
         let (reasoning, cost) = (told_by(|usage| usage.reasoning_tokens), told_by(|usage| usage.cost.map(|cost| cost.0)));
         let number = |told: Option<(usize, u64)>| told.map(|(_, number)| number);
         let namespace = |told: Option<(usize, u64)>| told.map(|(namespace, _)| namespace);
         let usage = Usage {
             cache_read_tokens: number(cache_read),
-            cache_write_tokens: number(cache_write),
+            // A part that is told without the whole is all of it that is known.
+            cache_write_tokens: number(cache_write).max(number(write_1h)),
+            cache_write_1h_tokens: number(write_1h).unwrap_or(0),
             reasoning_tokens: number(reasoning),
             cost: number(cost).map(NanoUsd),
             ..spoken
@@ -81,6 +85,7 @@ impl Claims {
             tokens: speaker,
             cache_read: namespace(cache_read),
             cache_write: namespace(cache_write),
+            cache_write_1h: namespace(write_1h),
             reasoning: namespace(reasoning),
             cost: namespace(cost),
             is_cost_of_halves: namespace(cost)
@@ -126,6 +131,14 @@ fn take_tokens(slot: &mut Option<u64>, value: Value<'_>, oddities: &mut Oddities
         Reading::Absent => {}
     }
     false
+}
+
+/// A number of which zero says as much as silence.
+fn take_part(slot: &mut u64, value: Value<'_>, oddities: &mut Oddities) -> bool {
+    let mut told = Some(*slot);
+    let is_new = take_tokens(&mut told, value, oddities);
+    *slot = told.unwrap_or(0);
+    is_new
 }
 
 fn take_dollars(slot: &mut Option<NanoUsd>, value: Value<'_>, oddities: &mut Oddities) -> bool {

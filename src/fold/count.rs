@@ -127,14 +127,20 @@ fn standing(fact: &SpanFact, near: &Near, span: u32) -> Result<(), WhyNot> {
 
 /// Gives the span that stands for a call the parts of its tokens that only the other one tells.
 fn hand_parts(forest: &mut Forest<'_>, from: u32, to: u32) {
+    if let (Some(tier), None) = (forest.tier(from), forest.tier(to)) {
+        forest.lent_tiers.insert(to, tier);
+    }
     let (Some(&told), Some(&known)) = (forest.usage(from), forest.usage(to)) else { return };
     let part = |known: Option<u64>, told: Option<u64>, whole: Option<u64>| match known {
         Some(known) if known > 0 => Some(known),
         _ => told.filter(|&told| told <= whole.unwrap_or(0)).or(known),
     };
+    let cache_write = part(known.cache_write_tokens, told.cache_write_tokens, known.input_tokens);
+    let write_1h = part(Some(known.cache_write_1h_tokens), Some(told.cache_write_1h_tokens), cache_write);
     let mended = Usage {
         cache_read_tokens: part(known.cache_read_tokens, told.cache_read_tokens, known.input_tokens),
-        cache_write_tokens: part(known.cache_write_tokens, told.cache_write_tokens, known.input_tokens),
+        cache_write_tokens: cache_write,
+        cache_write_1h_tokens: write_1h.unwrap_or(0),
         reasoning_tokens: part(known.reasoning_tokens, told.reasoning_tokens, known.output_tokens),
         ..known
     };
@@ -153,14 +159,14 @@ fn stated_cost(usage: &Usage) -> Option<NanoUsd> {
 }
 
 fn price(forest: &Forest<'_>, rules: &Rules<'_>, span: usize) -> Option<Cost> {
-    let (call, usage) = (forest.named_call(span as u32)?, forest.usage(span as u32)?);
+    let (call, usage, tier) = (forest.named_call(span as u32)?, forest.usage(span as u32)?, forest.tier(span as u32));
     if usage.tokens() == 0 {
         return None;
     }
-    if *usage == call.usage {
+    if *usage == call.usage && tier == call.tier {
         return (rules.price)(call, forest.start[span]);
     }
-    (rules.price)(&Call { usage: *usage, ..call.clone() }, forest.start[span])
+    (rules.price)(&Call { usage: *usage, tier, ..call.clone() }, forest.start[span])
 }
 
 /// Hands the costs of model spans that were left out to the calls below them.
@@ -206,7 +212,7 @@ fn hand_down(forest: &mut Forest<'_>, shares: &[Share], stated: &mut [Option<Nan
 fn hand_parts_down(forest: &mut Forest<'_>, shares: &[Share]) {
     let tells_parts = |span: u32| {
         let parts = forest.usage(span).map(|usage| [usage.cache_read_tokens, usage.cache_write_tokens, usage.reasoning_tokens]);
-        parts.is_some_and(|parts| parts.iter().flatten().any(|&part| part > 0))
+        forest.tier(span).is_some() || parts.is_some_and(|parts| parts.iter().flatten().any(|&part| part > 0))
     };
     let is_giver =
         |span: &u32| matches!(shares[*span as usize], Share::LeftOut(..)) && forest.fact(*span).kind.is_model() && tells_parts(*span);

@@ -10,7 +10,7 @@ use super::why::{Handed, WhyCost, WhyNoRun, WhyNot, WhyOverruled, WhyOwner, WhyR
 use super::{Folded, Rules, TraceFacts, Work, assemble, merge, placed};
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::report::Report;
-use crate::model::usage::{Cost, CostSource, NanoUsd, Usage};
+use crate::model::usage::{Cost, CostSource, NanoUsd, RatesUsed, Usage};
 
 /// A fold with its reasons.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -88,6 +88,18 @@ pub fn explain(trace: TraceId, facts: &TraceFacts, reports: &[&Report], rules: &
         runs[place[seed]] = RunReason { why: work.territory.seeds[seed].why, session: work.session(seed, session) };
     }
     Explained { folded, spans, runs, records: work.records(&place) }
+}
+
+// === impl Counting ===
+
+impl Counting {
+    /// The prices that the cost was computed by.
+    pub fn rates(self) -> RatesUsed {
+        match self {
+            Self::Counts(Some(cost), _) => cost.rates,
+            _ => RatesUsed::default(),
+        }
+    }
 }
 
 // === impl Work ===

@@ -188,7 +188,7 @@ fn cost_of(told: &ReportedCall, rules: &Rules<'_>) -> Option<Cost> {
 }
 
 pub(super) fn call_of(told: &ReportedCall) -> Call {
-    Call { usage: told.usage, model: told.model.clone(), provider: Str::from(""), response: 0 }
+    Call { usage: told.usage, model: told.model.clone(), provider: Str::from(""), response: 0, tier: None }
 }
 
 fn key(told: &ReportedCall) -> CallKey {

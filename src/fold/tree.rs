@@ -14,7 +14,7 @@ use super::why::Handed;
 use crate::model::facts::SpanFact;
 use crate::model::ids::{SessionId, SpanId};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{Call, Usage};
+use crate::model::usage::{Call, ServiceTier, Usage};
 
 /// No span, or no run.
 pub(super) const NONE: u32 = u32::MAX;
@@ -41,6 +41,8 @@ pub(super) struct Forest<'a> {
     pub reports: Vec<(u32, &'a Placed<'a>)>,
     /// Usage of which a span knows less than another that tells of the same call; few spans have one.
     pub mended: BTreeMap<u32, Usage>,
+    /// How calls were served of which only another span of the same call says so.
+    pub lent_tiers: BTreeMap<u32, ServiceTier>,
     /// Calls that name no model, and the nearest span above that names one.
     pub model_of: BTreeMap<u32, u32>,
     /// What told of a call once more, and the span that stands for it.
@@ -103,6 +105,7 @@ impl<'a> Forest<'a> {
             hung,
             reports,
             mended: BTreeMap::new(),
+            lent_tiers: BTreeMap::new(),
             model_of: BTreeMap::new(),
             told_by: BTreeMap::new(),
             handed: Vec::new(),
@@ -129,6 +132,12 @@ impl<'a> Forest<'a> {
     pub fn usage(&self, span: u32) -> Option<&Usage> {
         let own = self.fact(span).call.as_deref().map(|call| &call.usage)?;
         if self.mended.is_empty() { Some(own) } else { Some(self.mended.get(&span).unwrap_or(own)) }
+    }
+
+    /// How the span's call was served.
+    pub fn tier(&self, span: u32) -> Option<ServiceTier> {
+        let own = self.fact(span).call.as_deref().and_then(|call| call.tier);
+        own.or_else(|| self.lent_tiers.get(&span).copied())
     }
 
     /// The call that says which model a span used, and whose.

@@ -23,6 +23,8 @@ pub struct Usage {
     pub total_tokens: Option<u64>,
     pub cache_read_tokens: Option<u64>,
     pub cache_write_tokens: Option<u64>,
+    /// The part of the cache writes that is kept for an hour; 0 where the span says none. The rest is kept for some minutes.
+    pub cache_write_1h_tokens: u64,
     pub reasoning_tokens: Option<u64>,
     /// The cost the span itself states. Zero with tokens is not a price.
     pub cost: Option<NanoUsd>,
@@ -39,11 +41,37 @@ pub enum CostSource {
     Table,
 }
 
+/// Which of a model's prices a call was given beside the ordinary ones.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct RatesUsed {
+    pub tier: ServiceTier,
+    /// Those above a number of input tokens.
+    pub has_long_input: bool,
+    /// Those of cache writes for an hour.
+    pub has_writes_1h: bool,
+}
+
 /// What a call cost, and who says so.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Cost {
     pub amount: NanoUsd,
     pub source: CostSource,
+    /// Of a stated cost nobody knows.
+    pub rates: RatesUsed,
+}
+
+/// How a provider served a call, where he has a price for that.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum ServiceTier {
+    #[default]
+    Standard = 1,
+    /// Before others.
+    Priority,
+    /// When there is room.
+    Flex,
+    /// By a faster way, such as Claude's fast mode.
+    Fast,
 }
 
 /// A call of a model as one span tells of it, or the usage a container span claims.
@@ -56,6 +84,8 @@ pub struct Call {
     pub provider: Str,
     /// A digest of the id that the provider gave its answer, 0 where the span names none: two spans that share it tell of one call.
     pub response: u64,
+    /// `None` where the span says nothing of it.
+    pub tier: Option<ServiceTier>,
 }
 
 /// What a call is known by where it is told of twice: its tokens, and its model without a date.
@@ -97,7 +127,44 @@ pub struct ModelUsage {
 
 impl Cost {
     pub fn emitted(amount: NanoUsd) -> Self {
-        Self { amount, source: CostSource::Emitted }
+        Self { amount, source: CostSource::Emitted, rates: RatesUsed::default() }
+    }
+}
+
+// === impl RatesUsed ===
+
+impl RatesUsed {
+    /// A code for programs, and words for people: the rest of "at the price …".
+    pub fn told(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let tier = match self.tier {
+            ServiceTier::Standard => None,
+            ServiceTier::Priority => Some(("priority", "of the priority tier")),
+            ServiceTier::Flex => Some(("flex", "of the flex tier")),
+            ServiceTier::Fast => Some(("fast", "of the fast mode")),
+        };
+        let long = self.has_long_input.then_some(("long_input", "of so many input tokens"));
+        let writes = self.has_writes_1h.then_some(("cache_writes_1h", "of cache writes for an hour"));
+        [tier, long, writes].into_iter().flatten()
+    }
+}
+
+// === impl ServiceTier ===
+
+impl ServiceTier {
+    pub const ALL: [Self; 4] = [Self::Standard, Self::Priority, Self::Flex, Self::Fast];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Priority => "priority",
+            Self::Flex => "flex",
+            Self::Fast => "fast",
+        }
+    }
+
+    /// The tier whose number this is.
+    pub fn from_u8(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|tier| *tier as u8 == number)
     }
 }
 
@@ -210,6 +277,12 @@ impl UsageTotal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One is kept for every call there ever was in memory.
+    #[test]
+    fn a_call_stays_small() {
+        assert_eq!((size_of::<Usage>(), size_of::<Call>()), (120, 168));
+    }
 
     #[test]
     fn a_model_is_compared_without_its_date() {

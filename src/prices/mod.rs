@@ -27,7 +27,7 @@ use self::overrides::{OverrideNo, Overrides};
 use self::remembered::Remembered;
 use self::table::{ModelNo, Table};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{Call, Cost, CostSource, NanoUsd};
+use crate::model::usage::{Call, Cost, CostSource, NanoUsd, RatesUsed};
 
 /// Prices by provider and model. Share one: it remembers what it looked up.
 pub struct Prices {
@@ -71,10 +71,12 @@ impl Prices {
         }
         let at = if start == UnixNanos::ZERO { self.table.taken } else { start };
         let sources = self.remembered.get_or_find(&call.provider, &call.model, || self.sources(&call.provider, &call.model));
-        let stated = sources.overrides.into_iter().flatten().find_map(|no| self.overrides.rates(no, at));
+        let tier = call.tier.unwrap_or_default();
+        let stated = sources.overrides.into_iter().flatten().find_map(|no| self.overrides.rates(no, at, tier));
         let source = if stated.is_some() { CostSource::Override } else { CostSource::Table };
-        let rates = stated.or_else(|| self.table.model(sources.listed?).tariff.at(at))?;
-        rates.cost(&call.usage).map(|amount| Cost { amount, source })
+        let chosen = stated.or_else(|| self.table.rates(sources.listed?, at, tier))?;
+        let (amount, used) = chosen.rates.cost(&call.usage)?;
+        Some(Cost { amount, source, rates: RatesUsed { tier: chosen.tier, ..used } })
     }
 
     /// The table's source, version and day, for people.

@@ -7,7 +7,13 @@
 //! input_per_million_usd = 2.0
 //! output_per_million_usd = 8.0
 //! cache_read_per_million_usd = 1.0  # optional, as is cache_write_per_million_usd: without it, as input
+//! cache_write_1h_per_million_usd = 4.0  # optional: without it, as other cache writes
+//! service_tier = "priority"         # optional: for calls that were served so
 //! from = 2026-12-01                 # optional: the first day, UTC
+//!
+//! [[price.above]]                   # optional: what other prices all tokens have above so many input tokens
+//! input_tokens = 200000
+//! input_per_million_usd = 4.0
 //! ```
 
 use std::collections::{HashMap, HashSet};
@@ -19,9 +25,10 @@ use toml::{Spanned, Value};
 
 use super::provider::{Named, key, named};
 use super::table::Table;
-use super::tariff::{Period, Rate, Rates, Tariff, When, day_start};
+use super::tariff::{Chosen, Period, Rate, Rates, SPECIAL_TIERS, Tariff, When, day_start};
 use super::usd::PerMillion;
 use crate::model::time::UnixNanos;
+use crate::model::usage::ServiceTier;
 
 /// Why a file of prices cannot be used; every text says where to look.
 #[derive(Debug, thiserror::Error)]
@@ -67,10 +74,28 @@ struct Entry {
     output_per_million_usd: Dollars,
     cache_read_per_million_usd: Option<Dollars>,
     cache_write_per_million_usd: Option<Dollars>,
+    cache_write_1h_per_million_usd: Option<Dollars>,
+    service_tier: Option<Tier>,
     from: Option<Day>,
+    #[serde(default)]
+    above: Vec<Spanned<Above>>,
+}
+
+/// What costs something else above a number of input tokens.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Above {
+    input_tokens: u64,
+    input_per_million_usd: Option<Dollars>,
+    output_per_million_usd: Option<Dollars>,
+    cache_read_per_million_usd: Option<Dollars>,
+    cache_write_per_million_usd: Option<Dollars>,
+    cache_write_1h_per_million_usd: Option<Dollars>,
 }
 
 struct Dollars(PerMillion);
+
+struct Tier(ServiceTier);
 
 struct Day(NaiveDate);
 
@@ -87,7 +112,8 @@ impl Overrides {
         let mut overrides = Self::default();
         let mut seen = HashSet::new();
         for entry in file.price {
-            let line = 1 + text[..entry.span().start].matches('\n').count();
+            let line_at = |at: usize| 1 + text[..at].matches('\n').count();
+            let line = line_at(entry.span().start);
             let entry = entry.into_inner();
             let provider = entry.provider.as_deref().map(|word| provider_key(table, word));
             let name = Name { provider, model: entry.model.trim().to_lowercase() };
@@ -95,16 +121,20 @@ impl Overrides {
                 return Err(format!("line {line}: model is empty"));
             }
             let from = entry.from.as_ref().map(|day| day.0);
-            if !seen.insert((name.clone(), from)) {
+            let tier = entry.service_tier.as_ref().map_or(ServiceTier::Standard, |tier| tier.0);
+            if !seen.insert((name.clone(), from, tier)) {
                 return Err(format!("line {line}: a second price of {:?} for the same time", entry.model));
             }
-            overrides.add(name, entry.period());
+            let period = entry.period().map_err(|(at, problem)| format!("line {}: {problem}", line_at(at)))?;
+            overrides.add(name, tier, period);
         }
+        let start = |period: &Period| match period.when {
+            When::From(start) => Some(start),
+            _ => None,
+        };
         for tariff in &mut overrides.tariffs {
-            tariff.periods.sort_by_key(|period| match period.when {
-                When::From(start) => Some(start),
-                _ => None,
-            });
+            tariff.periods.sort_by_key(start);
+            tariff.special.sort_by_key(|(_, period)| start(period));
         }
         Ok(overrides)
     }
@@ -120,17 +150,20 @@ impl Overrides {
     }
 
     /// What holds at this time; `None` before the first start date.
-    pub(super) fn rates(&self, no: OverrideNo, at: UnixNanos) -> Option<&Rates> {
-        self.tariffs[no.0].active(at)
+    pub(super) fn rates(&self, no: OverrideNo, at: UnixNanos, tier: ServiceTier) -> Option<Chosen<'_>> {
+        self.tariffs[no.0].active(at, tier)
     }
 
-    fn add(&mut self, name: Name, period: Period) {
+    fn add(&mut self, name: Name, tier: ServiceTier, period: Period) {
         let next = OverrideNo(self.tariffs.len());
         let no = *self.by_name.entry(name).or_insert(next);
         if no == next {
             self.tariffs.push(Tariff::default());
         }
-        self.tariffs[no.0].periods.push(period);
+        match tier {
+            ServiceTier::Standard => self.tariffs[no.0].periods.push(period),
+            tier => self.tariffs[no.0].special.push((tier, period)),
+        }
     }
 }
 
@@ -145,17 +178,50 @@ fn provider_key(table: &Table, word: &str) -> String {
 
 // === impl Entry ===
 
+/// What is wrong, and where in the text.
+type Fault = (usize, String);
+
 impl Entry {
-    fn period(self) -> Period {
+    fn period(self) -> Result<Period, Fault> {
         let flat = |dollars: Dollars| Rate::flat(dollars.0);
-        let rates = Rates {
+        let mut rates = Rates {
             input: Some(flat(self.input_per_million_usd)),
             output: Some(flat(self.output_per_million_usd)),
             cache_read: self.cache_read_per_million_usd.map(flat),
             cache_write: self.cache_write_per_million_usd.map(flat),
+            cache_write_1h: self.cache_write_1h_per_million_usd.map(flat),
             ..Rates::default()
         };
-        Period { when: self.from.map_or(When::Always, |day| When::From(day_start(day.0))), rates }
+        let mut highest = None;
+        for above in self.above {
+            let at = above.span().start;
+            let above = above.into_inner();
+            if highest >= Some(above.input_tokens) {
+                return Err((at, "the numbers of input_tokens must rise from one price.above to the next".into()));
+            }
+            highest = Some(above.input_tokens);
+            above.add_to(&mut rates).map_err(|problem| (at, problem))?;
+        }
+        Ok(Period { when: self.from.map_or(When::Always, |day| When::From(day_start(day.0))), rates })
+    }
+}
+
+impl Above {
+    /// What it does not name stays as it is below.
+    fn add_to(self, rates: &mut Rates) -> Result<(), String> {
+        let kinds = [
+            ("input_per_million_usd", &mut rates.input, self.input_per_million_usd),
+            ("output_per_million_usd", &mut rates.output, self.output_per_million_usd),
+            ("cache_read_per_million_usd", &mut rates.cache_read, self.cache_read_per_million_usd),
+            ("cache_write_per_million_usd", &mut rates.cache_write, self.cache_write_per_million_usd),
+            ("cache_write_1h_per_million_usd", &mut rates.cache_write_1h, self.cache_write_1h_per_million_usd),
+        ];
+        for (key, rate, dollars) in kinds {
+            let Some(dollars) = dollars else { continue };
+            let Some(rate) = rate else { return Err(format!("{key} is not in the price that this is a part of")) };
+            rate.tiers.push((self.input_tokens, dollars.0));
+        }
+        Ok(())
     }
 }
 
@@ -170,6 +236,17 @@ impl<'de> Deserialize<'de> for Dollars {
         };
         let expected = "expected dollars for a million tokens, such as 0.15, less than 10000000";
         PerMillion::parse(text.trim()).map(Self).ok_or_else(|| D::Error::custom(format!("{text} is no price; {expected}")))
+    }
+}
+
+impl<'de> Deserialize<'de> for Tier {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let known = SPECIAL_TIERS.into_iter().find(|tier| tier.as_str() == word);
+        let expected = SPECIAL_TIERS.map(ServiceTier::as_str).join(", ");
+        known
+            .map(Self)
+            .ok_or_else(|| D::Error::custom(format!("{word:?} is no service tier with a price of its own; expected one of {expected}")))
     }
 }
 

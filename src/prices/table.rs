@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Prices are decimal texts: dollars for a million tokens, `request` for a thousand calls. `["2",[200000,"4"]]` is 2, and 4 for all tokens
-//! of a call with more than 200,000 input tokens.
+//! of a call with more than 200,000 input tokens. A price with a `tier` is that of calls which were served so.
 
 use std::sync::OnceLock;
 
@@ -18,9 +18,10 @@ use serde::Deserialize;
 
 use super::provider;
 use super::rule::Rule;
-use super::tariff::{Period, Rate, Rates, Tariff, When, day_start};
+use super::tariff::{Chosen, Period, Rate, Rates, SPECIAL_TIERS, Tariff, When, day_start};
 use super::usd::PerMillion;
 use crate::model::time::UnixNanos;
+use crate::model::usage::ServiceTier;
 
 const TEXT: &str = include_str!("table.jsonl");
 
@@ -59,7 +60,11 @@ pub(super) struct Model {
 
 /// A model of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct ModelNo(usize);
+pub(super) struct ModelNo {
+    at: usize,
+    /// It was looked for at another provider, who has the prices of his own service tiers for it.
+    is_lent: bool,
+}
 
 // === impl Table ===
 
@@ -88,14 +93,19 @@ impl Table {
     }
 
     pub(super) fn model(&self, no: ModelNo) -> &Model {
-        &self.models[no.0]
+        &self.models[no.at]
+    }
+
+    /// What a model costs at this time.
+    pub(super) fn rates(&self, no: ModelNo, at: UnixNanos, tier: ServiceTier) -> Option<Chosen<'_>> {
+        self.model(no).tariff.at(at, if no.is_lent { ServiceTier::Standard } else { tier })
     }
 
     /// The model of this provider that goes by this name (in lower case), if need be at the providers whose models it sells too.
     pub(super) fn find(&self, provider: &Provider, name: &str) -> Option<ModelNo> {
         self.find_own(provider, name).or_else(|| {
             let others = provider.then.iter().filter_map(|id| self.provider(id));
-            others.into_iter().find_map(|other| self.find_own(other, name))
+            others.into_iter().find_map(|other| self.find_own(other, name)).map(|no| ModelNo { is_lent: true, ..no })
         })
     }
 
@@ -104,7 +114,7 @@ impl Table {
     }
 
     fn find_own(&self, provider: &Provider, name: &str) -> Option<ModelNo> {
-        provider.models.clone().find(|&no| self.models[no].rule.matches(name)).map(ModelNo)
+        provider.models.clone().find(|&no| self.models[no].rule.matches(name)).map(|at| ModelNo { at, is_lent: false })
     }
 
     fn add_provider(&mut self, line: ProviderLine) {
@@ -114,8 +124,14 @@ impl Table {
 
     fn add_model(&mut self, line: ModelLine) -> Result<(), String> {
         let provider = self.providers.last_mut().ok_or("a model before the first provider")?;
-        let periods = line.prices.into_iter().map(PriceLine::period).collect::<Result<_, _>>()?;
-        self.models.push(Model { id: line.model.into(), rule: line.rule, tariff: Tariff { periods } });
+        let mut tariff = Tariff::default();
+        for price in line.prices {
+            match price.tier()? {
+                ServiceTier::Standard => tariff.periods.push(price.period()?),
+                tier => tariff.special.push((tier, price.period()?)),
+            }
+        }
+        self.models.push(Model { id: line.model.into(), rule: line.rule, tariff });
         provider.models.end = self.models.len();
         Ok(())
     }
@@ -160,11 +176,13 @@ struct ModelLine {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PriceLine {
+    tier: Option<String>,
     from: Option<String>,
     daily: Option<[String; 2]>,
     r#in: Option<Amount>,
     read: Option<Amount>,
     write: Option<Amount>,
+    write1h: Option<Amount>,
     out: Option<Amount>,
     reasoning: Option<Amount>,
     request: Option<String>,
@@ -185,6 +203,11 @@ enum Step {
 }
 
 impl PriceLine {
+    fn tier(&self) -> Result<ServiceTier, String> {
+        let Some(word) = &self.tier else { return Ok(ServiceTier::Standard) };
+        SPECIAL_TIERS.into_iter().find(|tier| tier.as_str() == word).ok_or_else(|| format!("no tier: {word:?}"))
+    }
+
     fn period(self) -> Result<Period, String> {
         let when = match (self.from, self.daily) {
             (None, None) => When::Always,
@@ -198,6 +221,7 @@ impl PriceLine {
             input: rate(self.r#in)?,
             cache_read: rate(self.read)?,
             cache_write: rate(self.write)?,
+            cache_write_1h: rate(self.write1h)?,
             output: rate(self.out)?,
             reasoning: rate(self.reasoning)?,
             request,

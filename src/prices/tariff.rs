@@ -4,7 +4,10 @@ use chrono::NaiveDate;
 
 use super::usd::{Exact, PerMillion};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{NanoUsd, Usage};
+use crate::model::usage::{NanoUsd, RatesUsed, ServiceTier, Usage};
+
+/// Those that prices are stated for.
+pub(super) const SPECIAL_TIERS: [ServiceTier; 3] = [ServiceTier::Priority, ServiceTier::Flex, ServiceTier::Fast];
 
 const NANOS_PER_MINUTE: u64 = 60_000_000_000;
 const MINUTES_PER_DAY: u64 = 24 * 60;
@@ -13,6 +16,8 @@ const MINUTES_PER_DAY: u64 = 24 * 60;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Tariff {
     pub periods: Vec<Period>,
+    /// The prices of calls that were served in other ways than the ordinary one; where none is active, the ordinary ones hold.
+    pub special: Vec<(ServiceTier, Period)>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,12 +38,22 @@ pub(super) enum When {
     },
 }
 
+/// The rates for one call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Chosen<'t> {
+    pub rates: &'t Rates,
+    /// The tier that they are for.
+    pub tier: ServiceTier,
+}
+
 /// What the tokens of a call cost. `None` is "no price is known", or for a part of the input or output "as the rest".
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Rates {
     pub input: Option<Rate>,
     pub cache_read: Option<Rate>,
     pub cache_write: Option<Rate>,
+    /// For the part of the cache writes that is kept for an hour.
+    pub cache_write_1h: Option<Rate>,
     pub output: Option<Rate>,
     pub reasoning: Option<Rate>,
     /// For each call, whatever its tokens.
@@ -57,13 +72,17 @@ pub(super) struct Rate {
 
 impl Tariff {
     /// The rates at this time; before the first start date, the first.
-    pub(super) fn at(&self, time: UnixNanos) -> Option<&Rates> {
-        self.active(time).or_else(|| self.periods.first().map(|period| &period.rates))
+    pub(super) fn at(&self, time: UnixNanos, tier: ServiceTier) -> Option<Chosen<'_>> {
+        let first = || self.periods.first().map(|period| Chosen { rates: &period.rates, tier: ServiceTier::Standard });
+        self.active(time, tier).or_else(first)
     }
 
     /// The rates that are active at this time, if any are.
-    pub(super) fn active(&self, time: UnixNanos) -> Option<&Rates> {
-        self.periods.iter().rev().find(|period| period.when.holds(time)).map(|period| &period.rates)
+    pub(super) fn active(&self, time: UnixNanos, tier: ServiceTier) -> Option<Chosen<'_>> {
+        let special = self.special.iter().rev().filter(|(of, _)| *of == tier).map(|(of, period)| (*of, period));
+        let ordinary = self.periods.iter().rev().map(|period| (ServiceTier::Standard, period));
+        let (tier, period) = special.chain(ordinary).find(|(_, period)| period.when.holds(time))?;
+        Some(Chosen { rates: &period.rates, tier })
     }
 }
 
@@ -94,24 +113,27 @@ impl Rates {
     ///
     /// Cached tokens are parts of the input. If there are more of them than input, they were told beside it (as Anthropic's API does),
     /// and the input of the call is both.
-    pub(super) fn cost(&self, usage: &Usage) -> Option<NanoUsd> {
+    pub(super) fn cost(&self, usage: &Usage) -> Option<(NanoUsd, RatesUsed)> {
         let (input, output) = match (usage.input_tokens, usage.output_tokens) {
             (None, None) => (self.total_as_input(usage.total_tokens?)?, 0),
             (input, output) => (input.unwrap_or(0), output.unwrap_or(0)),
         };
         let read = usage.cache_read_tokens.unwrap_or(0);
         let write = usage.cache_write_tokens.unwrap_or(0);
+        let write_1h = if self.cache_write_1h.is_some() { usage.cache_write_1h_tokens.min(write) } else { 0 };
         let cached = read.saturating_add(write);
         let input = if cached > input { input.saturating_add(cached) } else { input };
         let reasoning = usage.reasoning_tokens.unwrap_or(0).min(output);
 
-        let mut bill = Bill { sum: self.request.times(1), input, is_whole: true };
+        let mut bill = Bill { sum: self.request.times(1), input, is_whole: true, is_long: false };
         let input_left = bill.add_part(&self.cache_read, read, input);
-        let input_left = bill.add_part(&self.cache_write, write, input_left);
+        let input_left = bill.add_part(&self.cache_write, write - write_1h, input_left);
+        let input_left = bill.add_part(&self.cache_write_1h, write_1h, input_left);
         bill.add_rest(&self.input, input_left);
         let output_left = bill.add_part(&self.reasoning, reasoning, output);
         bill.add_rest(&self.output, output_left);
-        bill.is_whole.then_some(bill.sum)?.round()
+        let used = RatesUsed { has_long_input: bill.is_long, has_writes_1h: write_1h > 0, ..RatesUsed::default() };
+        Some((bill.is_whole.then_some(bill.sum)?.round()?, used))
     }
 
     /// A total without a split can be priced where the split makes no difference.
@@ -134,21 +156,28 @@ struct Bill {
     input: u64,
     /// Whether everything that is there had a price.
     is_whole: bool,
+    /// Whether anything had the price of a tier.
+    is_long: bool,
 }
 
 impl Bill {
     /// Adds a part of `whole` if it has a price of its own; gives what is left of the whole.
     fn add_part(&mut self, rate: &Option<Rate>, part: u64, whole: u64) -> u64 {
         let Some(rate) = rate else { return whole };
-        self.sum = self.sum.plus(rate.at(self.input).times(part));
+        self.add(rate, part);
         whole.saturating_sub(part)
     }
 
     fn add_rest(&mut self, rate: &Option<Rate>, tokens: u64) {
         match rate {
-            Some(rate) => self.sum = self.sum.plus(rate.at(self.input).times(tokens)),
+            Some(rate) => self.add(rate, tokens),
             None => self.is_whole &= tokens == 0,
         }
+    }
+
+    fn add(&mut self, rate: &Rate, tokens: u64) {
+        self.sum = self.sum.plus(rate.at(self.input).times(tokens));
+        self.is_long |= tokens > 0 && rate.tiers.first().is_some_and(|&(above, _)| self.input > above);
     }
 }
 

@@ -100,7 +100,7 @@ fn counting(page: &Page<'_>, reason: &SpanReason) -> Markup {
                 p {
                     @if let Some(cost) = cost { (words::cost(cost.amount, 0)) ": " }
                     @if cost.is_none() && why == WhyCost::Unknown { span.unknown { "Unknown cost" } ": " }
-                    (why.words()) "."
+                    (why.words()) @for (_, rates) in reason.counting.rates().told() { ", at the price " (rates) } "."
                 }
             }
             Counting::LeftOut(cost, why) => {
@@ -120,8 +120,12 @@ fn counting(page: &Page<'_>, reason: &SpanReason) -> Markup {
 
 pub(super) fn figures(usage: &Usage) -> Markup {
     let is_split = usage.input_tokens.or(usage.output_tokens).is_some();
-    let parts =
-        [("cached", usage.cache_read_tokens), ("written to the cache", usage.cache_write_tokens), ("reasoning", usage.reasoning_tokens)];
+    let parts = [
+        ("cached", usage.cache_read_tokens),
+        ("written to the cache", usage.cache_write_tokens),
+        ("written to the cache for an hour", Some(usage.cache_write_1h_tokens)),
+        ("reasoning", usage.reasoning_tokens),
+    ];
     let parts = parts.into_iter().filter_map(|(name, part)| Some((name, part.filter(|&part| part > 0)?)));
     html! {
         @if is_split {

@@ -135,6 +135,8 @@ fn decode_call(call: stored::ReportedCall) -> ReportedCall {
         total_tokens: call.total_tokens,
         cache_read_tokens: call.cache_read_tokens,
         cache_write_tokens: call.cache_write_tokens,
+        // Nothing that comes by HTTP says it.
+        cache_write_1h_tokens: 0,
         reasoning_tokens: call.reasoning_tokens,
         cost: call.cost_nano_usd.map(NanoUsd),
     };

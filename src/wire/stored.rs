@@ -14,7 +14,7 @@ use crate::model::ids::{RunId, SessionId, SpanId};
 use crate::model::report::Report;
 use crate::model::run::{Run, Score};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{Call, ModelUsage, NanoUsd, Usage, UsageTotal};
+use crate::model::usage::{Call, ModelUsage, NanoUsd, ServiceTier, Usage, UsageTotal};
 
 /// A blob that this version cannot read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -223,8 +223,8 @@ fn decode_fact(fact: stored::Fact, strings: &[Str]) -> Result<SpanFact, Unreadab
     let call = match fact.call {
         None => None,
         Some(call) => {
-            let usage = decode_usage(&call);
-            Some(Box::new(Call { usage, model: text(call.model)?, provider: text(call.provider)?, response: call.response }))
+            let (usage, tier) = (decode_usage(&call), decode_tier(call.tier)?);
+            Some(Box::new(Call { usage, model: text(call.model)?, provider: text(call.provider)?, response: call.response, tier }))
         }
     };
     Ok(SpanFact {
@@ -257,7 +257,16 @@ fn encode_call(call: &Call, strings: &mut StringTable) -> stored::Call {
         reasoning_tokens: usage.reasoning_tokens,
         cost_nano_usd: usage.cost.map(|cost| cost.0),
         response: call.response,
+        cache_write_1h_tokens: usage.cache_write_1h_tokens,
+        tier: call.tier.map_or(0, |tier| tier as u32),
     }
+}
+
+fn decode_tier(number: u32) -> Result<Option<ServiceTier>, UnreadableBlob> {
+    if number == 0 {
+        return Ok(None);
+    }
+    u8::try_from(number).ok().and_then(ServiceTier::from_u8).map(Some).ok_or(UnreadableBlob::Impossible("service tier"))
 }
 
 fn decode_usage(call: &stored::Call) -> Usage {
@@ -267,6 +276,7 @@ fn decode_usage(call: &stored::Call) -> Usage {
         total_tokens: call.total_tokens,
         cache_read_tokens: call.cache_read_tokens,
         cache_write_tokens: call.cache_write_tokens,
+        cache_write_1h_tokens: call.cache_write_1h_tokens,
         reasoning_tokens: call.reasoning_tokens,
         cost: call.cost_nano_usd.map(NanoUsd),
     }
@@ -370,19 +380,23 @@ mod tests {
 
     fn usages() -> impl Strategy<Value = Usage> {
         let number = || prop::option::of(any::<u64>());
-        (number(), number(), number(), number(), number(), number(), number()).prop_map(|(a, b, c, d, e, f, cost)| Usage {
+        let cached = (number(), number(), any::<u64>());
+        (number(), number(), number(), cached, number(), number()).prop_map(|(a, b, c, (d, e, hour), f, cost)| Usage {
             input_tokens: a,
             output_tokens: b,
             total_tokens: c,
             cache_read_tokens: d,
             cache_write_tokens: e,
+            cache_write_1h_tokens: hour,
             reasoning_tokens: f,
             cost: cost.map(NanoUsd),
         })
     }
 
     fn facts() -> impl Strategy<Value = SpanFact> {
-        let call = (usages(), texts(), texts()).prop_map(|(usage, model, provider)| Box::new(Call { usage, model, provider, response: 7 }));
+        let tier = prop::option::of(prop::sample::select(&ServiceTier::ALL[..]));
+        let call = (usages(), texts(), texts(), tier)
+            .prop_map(|(usage, model, provider, tier)| Box::new(Call { usage, model, provider, response: 7, tier }));
         let text = || prop::option::of(texts());
         let labels = (prop::option::of("[a-z/ ]{1,9}"), text(), text(), text(), text(), text()).prop_map(|(session, a, b, c, d, e)| {
             let session = session.and_then(|id| SessionId::new(&id));

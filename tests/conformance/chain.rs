@@ -10,7 +10,7 @@ use sessionfold::model::facts::SpanFact;
 use sessionfold::model::ids::TraceId;
 use sessionfold::model::run::Run;
 use sessionfold::model::time::UnixNanos;
-use sessionfold::model::usage::{Call, Cost, CostSource, NanoUsd, UsageTotal};
+use sessionfold::model::usage::{Call, Cost, CostSource, NanoUsd, RatesUsed, UsageTotal};
 use sessionfold::wire::otlp::resource_spans;
 
 /// 2026-12-01, after everything that was recorded.
@@ -149,7 +149,7 @@ pub(crate) type Price<'a> = dyn Fn(&Call, UnixNanos) -> Option<Cost> + 'a;
 fn price(call: &Call, _: UnixNanos) -> Option<Cost> {
     let usage = &call.usage;
     let nanos = usage.input_tokens.unwrap_or(0) * 1_000 + usage.output_tokens.unwrap_or(0) * 2_000;
-    (&*call.model == "priced-model").then_some(Cost { amount: NanoUsd(nanos), source: CostSource::Table })
+    (&*call.model == "priced-model").then_some(Cost { amount: NanoUsd(nanos), source: CostSource::Table, rates: RatesUsed::default() })
 }
 
 /// The same spans in other requests: one span a request, shuffled, `times` over.

@@ -116,10 +116,14 @@ struct CallCounting<'a> {
     output_tokens: Option<u64>,
     cached_tokens: Option<u64>,
     cache_write_tokens: Option<u64>,
+    /// The part of the cache writes that is kept for an hour.
+    cache_write_1h_tokens: Option<u64>,
     reasoning_tokens: Option<u64>,
     /// What counts, or what was stated and is left out.
     cost: Option<Number>,
     why_cost: Option<Why>,
+    /// The prices it was computed by, beside the ordinary ones.
+    price_rates: Vec<Why>,
 }
 
 #[derive(Serialize)]
@@ -242,9 +246,11 @@ impl<'a> CallCounting<'a> {
             output_tokens: usage.and_then(|usage| usage.output_tokens),
             cached_tokens: usage.and_then(|usage| usage.cache_read_tokens),
             cache_write_tokens: usage.and_then(|usage| usage.cache_write_tokens),
+            cache_write_1h_tokens: usage.map(|usage| usage.cache_write_1h_tokens).filter(|&tokens| tokens > 0),
             reasoning_tokens: usage.and_then(|usage| usage.reasoning_tokens),
             cost: cost.map(Number::dollars),
             why_cost,
+            price_rates: counting.rates().told().map(|(rule, words)| Why { rule, words }).collect(),
         }
     }
 }

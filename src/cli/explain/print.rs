@@ -167,7 +167,11 @@ fn counting(of: &Value) -> String {
             if tokens.is_empty() {
                 tokens.extend(number("tokens", "total tokens", "tokens"));
             }
-            let parts = [("cached_tokens", "cached tokens", "cached"), ("cache_write_tokens", "cache writes", "written to the cache")];
+            let parts = [
+                ("cached_tokens", "cached tokens", "cached"),
+                ("cache_write_tokens", "cache writes", "written to the cache"),
+                ("cache_write_1h_tokens", "one-hour cache writes", "written for an hour"),
+            ];
             let parts = parts.into_iter().filter(|(field, ..)| of[*field].as_u64().is_some_and(|part| part > 0));
             let parts: Vec<String> = parts.filter_map(|(field, question, word)| number(field, question, word)).collect();
             let parts = if parts.is_empty() { String::new() } else { format!(", of that {}", parts.join(" and ")) };
@@ -176,7 +180,8 @@ fn counting(of: &Value) -> String {
             let keys = if keys.is_empty() { String::new() } else { format!(" ({})", keys.join(" + ")) };
             let by = of["cost_from"].as_str().map_or_else(String::new, |span| format!(" ({span})"));
             let of_parts = of["tokens_from"].as_str().map_or_else(String::new, |span| format!(" (parts by {span})"));
-            format!("{}{parts}{of_parts}, {cost}{}{keys}{by}", tokens.join(" + "), text_of(&of["why_cost"]["words"]))
+            let rates: String = list(&of["price_rates"]).map(|rates| format!(", at the price {}", text_of(&rates["words"]))).collect();
+            format!("{}{parts}{of_parts}, {cost}{}{rates}{keys}{by}", tokens.join(" + "), text_of(&of["why_cost"]["words"]))
         }
         Some("left_out") => {
             let by = of["told_by"].as_str().map_or_else(String::new, |span| format!(" ({span})"));

@@ -28,6 +28,8 @@ pub(super) struct Record<'a> {
     pub cache_write: Option<i64>,
     pub cache_write_1h: Option<i64>,
     pub reasoning: Option<i64>,
+    /// How the model served it.
+    pub speed: Option<&'a str>,
     pub cost: Option<Value<'a>>,
     pub turn_cost: Option<Value<'a>>,
     pub turn_id: Option<&'a str>,
@@ -100,6 +102,7 @@ impl<'a> Record<'a> {
                 "cache_creation_tokens" | "cache_write_token_count" => said.cache_write = whole(value),
                 "cache_creation_1h_tokens" => said.cache_write_1h = whole(value),
                 "reasoning_token_count" | "thoughts_token_count" | "reasoning_tokens" => said.reasoning = whole(value),
+                "speed" => said.speed = text(value).filter(|speed| *speed != "normal"),
                 "cost_usd" => said.cost = Some(value),
                 "usage.estimated_usd" => said.turn_cost = Some(value),
                 "turn.id" => said.turn_id = text(value),

@@ -100,6 +100,7 @@ impl Maker<'_> {
         ];
         let numbers = numbers.into_iter().filter_map(|(key, number)| Some(attribute(key, Any::IntValue(number?))));
         span.attributes.extend(numbers);
+        span.attributes.extend(record.speed.map(|speed| text("gen_ai.response.service_tier", speed)));
         span.attributes.extend(money("gen_ai.usage.cost", record.cost));
         self.said(&mut span.attributes, "output.value", record.response);
         Some(span)

@@ -84,6 +84,7 @@ fn a_call_has_all_its_tokens_its_cost_and_its_turn() {
             key("cache_read_tokens", 100),
             key("cache_creation_tokens", 20),
             key("cache_creation_1h_tokens", 5),
+            key("speed", "fast"),
             key("cost_usd", 0.25),
             key("duration_ms", "500"),
             key("request_id", "req_1"),
@@ -102,8 +103,10 @@ fn a_call_has_all_its_tokens_its_cost_and_its_turn() {
         ("gen_ai.usage.output_tokens", Any::IntValue(7)),
         ("gen_ai.usage.cache_read.input_tokens", Any::IntValue(100)),
         ("gen_ai.usage.cache_write.input_tokens", Any::IntValue(20)),
+        ("gen_ai.usage.cache_write_1h.input_tokens", Any::IntValue(5)),
         ("gen_ai.usage.cost", Any::DoubleValue(0.25)),
         ("gen_ai.response.id", Any::StringValue("req_1".into())),
+        ("gen_ai.response.service_tier", Any::StringValue("fast".into())),
         ("session.id", Any::StringValue("s".into())),
         ("sessionfold.synthetic", Any::BoolValue(true)),
     ] {

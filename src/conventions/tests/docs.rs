@@ -7,8 +7,10 @@ use std::fmt::Write;
 use crate::conventions::kind::WORDS;
 use crate::conventions::scopes;
 use crate::conventions::tables::{Convention, Meaning, Namespace, Part, ROWS, Row};
+use crate::conventions::tier;
 use crate::model::facts::SpanKind;
 use crate::model::scopes::SCOPES;
+use crate::model::usage::ServiceTier;
 
 const BEGIN: &str = "<!-- tables: begin (made from the code by a test) -->\n";
 const END: &str = "<!-- tables: end -->";
@@ -31,7 +33,7 @@ type Asks = fn(Meaning) -> bool;
 
 fn render() -> String {
     let mut out = String::new();
-    let questions: [(&str, Asks); 9] = [
+    let questions: [(&str, Asks); 10] = [
         ("Session id", |m| matches!(m, Meaning::Session | Meaning::WeakSession)),
         ("Run id", |m| m == Meaning::RunId),
         ("Agent", |m| matches!(m, Meaning::Agent | Meaning::EntityName | Meaning::GraphAgent | Meaning::Metadata | Meaning::Function)),
@@ -41,6 +43,7 @@ fn render() -> String {
         ("Model", |m| matches!(m, Meaning::Model | Meaning::ResponseModel | Meaning::WeakModel)),
         ("Provider", |m| m == Meaning::Provider),
         ("Answer", |m| m == Meaning::Response),
+        ("Service tier", |m| m == Meaning::Tier),
     ];
     for (title, asks) in questions {
         writeln!(out, "### {title}\n\n| | key | convention |\n|--:|---|---|").unwrap();
@@ -49,9 +52,16 @@ fn render() -> String {
         }
         out.push('\n');
     }
+    render_tiers(&mut out);
     render_usage(&mut out);
     render_kinds(&mut out);
     out
+}
+
+fn render_tiers(out: &mut String) {
+    let meant = |tier| tier::WORDS.iter().filter(move |(_, of)| *of == tier).map(|(word, _)| format!("`{word}`"));
+    let tiers: Vec<_> = ServiceTier::ALL.map(|tier| format!("{} by {}", tier.as_str(), meant(tier).collect::<Vec<_>>().join(", "))).into();
+    writeln!(out, "A tier is {}; other words say nothing.\n", tiers.join("; ")).unwrap();
 }
 
 fn render_usage(out: &mut String) {
@@ -164,6 +174,7 @@ fn number(part: Part) -> &'static str {
         Part::Total => "total tokens",
         Part::CacheRead => "cached input, read",
         Part::CacheWrite => "cached input, written",
+        Part::CacheWrite1h => "of these for an hour",
         Part::Reasoning => "reasoning tokens",
         Part::Cost => "cost",
         Part::CostOfInput => "cost, input half",

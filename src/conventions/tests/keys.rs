@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::conventions::tables::{Meaning, Part, ROWS, Row};
+use crate::model::usage::ServiceTier;
 use Value::{Int, Str as Text};
 
 /// The fact of a span of `scope` with these attributes.
@@ -65,5 +66,13 @@ fn every_key_of_usage_is_read() {
             usage.cost.map(|cost| cost.0 / 1_000_000_000),
         ];
         assert_eq!(numbers.into_iter().flatten().collect::<Vec<_>>(), [5], "{}", row.key);
+    }
+}
+
+#[test]
+fn every_key_of_a_service_tier_is_read() {
+    for row in ROWS.iter().filter(|row| row.meaning == Meaning::Tier) {
+        let call = fact_in(scope_of(row), &[("gen_ai.request.model", Text("m")), (row.key, Text("fast"))]).call.unwrap();
+        assert_eq!(call.tier, Some(ServiceTier::Fast), "{}", row.key);
     }
 }

@@ -95,6 +95,7 @@ proptest! {
             let counts = [usage.input_tokens, usage.output_tokens, usage.total_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.reasoning_tokens];
             prop_assert!(counts.into_iter().flatten().all(|count| count <= SPAN_TOKENS_MAX));
             prop_assert!(usage.cost.is_none_or(|cost| cost <= SPAN_COST_MAX));
+            prop_assert!(usage.cache_write_1h_tokens <= usage.cache_write_tokens.unwrap_or(0));
             prop_assert!(usage.is_stated() || !call.model.is_empty());
             prop_assert!(call.model.len() <= 256 && call.provider.len() <= 256);
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::ids::SESSION_ID_MAX_BYTES;
-use crate::model::usage::{SPAN_COST_MAX, SPAN_TOKENS_MAX};
+use crate::model::usage::{SPAN_COST_MAX, SPAN_TOKENS_MAX, ServiceTier};
 use Value::{Bool, Double, Int, Str as Text};
 
 // --- sessions
@@ -208,6 +208,38 @@ fn cached_and_reasoning_tokens_are_never_added() {
     ]);
     assert_eq!(found.tokens(), 1100);
     assert_eq!((found.cache_read_tokens, found.cache_write_tokens, found.reasoning_tokens), (Some(900), Some(50), Some(60)));
+}
+
+#[test]
+fn cache_writes_for_an_hour_are_a_part_of_the_cache_writes_and_all_of_them_where_only_they_are_told() {
+    let anthropic = ("anthropic.usage.cache_creation.ephemeral_1h_input_tokens", Int(40));
+    let told = |attributes: &[(&str, Value<'_>)]| {
+        let found = usage(attributes);
+        (found.cache_write_tokens, found.cache_write_1h_tokens)
+    };
+    assert_eq!(told(&[("gen_ai.usage.cache_creation.input_tokens", Int(50)), anthropic]), (Some(50), 40));
+    assert_eq!(told(&[("llm.token_count.prompt_details.cache_write", Int(50)), anthropic]), (Some(50), 40));
+    assert_eq!(told(&[("gen_ai.usage.cache_creation.input_tokens", Int(0)), anthropic]), (Some(40), 40));
+    assert_eq!(told(&[("gen_ai.usage.cache_write_1h.input_tokens", Int(30)), anthropic]), (Some(30), 30));
+    assert_eq!(told(&[("gen_ai.usage.cache_write_1h.input_tokens", Int(0))]), (None, 0));
+}
+
+#[test]
+fn a_tier_is_what_the_answer_says_before_what_was_asked_for_and_a_word_that_nobody_knows_says_nothing() {
+    let told = |attributes: &[(&str, Value<'_>)]| {
+        let attributes: Vec<_> = [("gen_ai.request.model", Text("gpt-5.4"))].into_iter().chain(attributes.iter().copied()).collect();
+        fact(&attributes).call.unwrap().tier
+    };
+    let (asked, answered) = ("gen_ai.openai.request.service_tier", "openai.response.service_tier");
+    assert_eq!(told(&[]), None);
+    assert_eq!(told(&[(asked, Text("priority"))]), Some(ServiceTier::Priority));
+    assert_eq!(told(&[(asked, Text("priority")), (answered, Text("default"))]), Some(ServiceTier::Standard));
+    assert_eq!(told(&[(asked, Text("Flex")), (answered, Text("auto"))]), Some(ServiceTier::Flex));
+    assert_eq!(told(&[("langfuse.observation.metadata.service_tier", Text("\"flex\""))]), Some(ServiceTier::Flex));
+    assert_eq!(told(&[(asked, Text("fastest")), (answered, Int(1))]), None);
+    assert_eq!(told(&[("speed", Text("fast"))]), None);
+    // A tier alone is no call.
+    assert_eq!(fact(&[(answered, Text("priority"))]).call, None);
 }
 
 #[test]

@@ -127,7 +127,7 @@ impl Build for SpanFact {
 
     fn used(mut self, model: &str, (input, output): (u64, u64)) -> Self {
         let usage = Usage { input_tokens: Some(input), output_tokens: Some(output), ..Usage::default() };
-        self.call = Some(Box::new(Call { usage, model: model.into(), provider: "openai".into(), response: 0 }));
+        self.call = Some(Box::new(Call { usage, model: model.into(), provider: "openai".into(), response: 0, tier: None }));
         self
     }
 

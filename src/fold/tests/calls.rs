@@ -4,7 +4,7 @@ use super::build::*;
 use crate::fold::{Folded, Rules, fold};
 use crate::model::facts::{SpanFact, SpanKind};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{Cost, CostSource, NanoUsd, Usage};
+use crate::model::usage::{Call, Cost, CostSource, NanoUsd, RatesUsed, ServiceTier, Usage};
 
 /// The tokens that count and those left out, of all runs.
 fn tokens(folded: &Folded) -> (u64, u64) {
@@ -247,8 +247,12 @@ fn a_stated_cost_goes_before_the_price_and_a_stated_zero_is_none() {
         chat(6, 1, 80, (0, 0)).costs(0),
         chat(7, 1, 99, (0, 0)),
     ]);
-    let price = |call: &crate::model::usage::Call, start: UnixNanos| {
-        (&*call.model == "gpt" && start == ms(40)).then_some(Cost { amount: NanoUsd(70), source: CostSource::Table })
+    let price = |call: &Call, start: UnixNanos| {
+        (&*call.model == "gpt" && start == ms(40)).then_some(Cost {
+            amount: NanoUsd(70),
+            source: CostSource::Table,
+            rates: RatesUsed::default(),
+        })
     };
     let folded = fold(trace(), &facts, &[], &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO });
     assert_eq!((2..=7).map(|span| cost(&folded, span)).collect::<Vec<_>>(), [Some(600), None, Some(70), None, Some(0), None]);
@@ -313,6 +317,44 @@ fn cached_and_reasoning_tokens_are_shown_and_not_added() {
     *usage = Usage { input_tokens: usage.input_tokens, output_tokens: usage.output_tokens, ..detail };
     let total = folded([session_agent(), call]).runs[0].usage;
     assert_eq!((total.tokens, total.cache_read_tokens, total.cache_write_tokens, total.reasoning_tokens), (140, 80, 5, 30));
+}
+
+#[test]
+fn cache_writes_for_an_hour_are_handed_on_as_other_parts_are() {
+    let mut outer = chat(2, 1, 0, (100, 40));
+    let mut inner = chat(3, 2, 0, (100, 40));
+    let told = |call: &mut SpanFact, write: u64, hour: u64| {
+        let usage = &mut call.call.as_mut().unwrap().usage;
+        (usage.cache_write_tokens, usage.cache_write_1h_tokens) = (Some(write), hour);
+    };
+    told(&mut outer, 50, 20);
+    told(&mut inner, 50, 0);
+    let price = |call: &Call, _: UnixNanos| {
+        Some(Cost { amount: NanoUsd(call.usage.cache_write_1h_tokens), source: CostSource::Table, rates: RatesUsed::default() })
+    };
+    let facts = facts_of([session_agent(), outer, inner]);
+    let folded = fold(trace(), &facts, &[], &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO });
+    assert_eq!(cost(&folded, 3), Some(20));
+}
+
+#[test]
+fn how_a_call_was_served_is_handed_on_where_the_one_that_counts_does_not_say() {
+    let tier_of = |outer_tier: Option<ServiceTier>, inner_tier: Option<ServiceTier>| {
+        let (mut outer, mut inner) = (chat(2, 1, 0, (100, 40)), chat(3, 2, 0, (100, 40)));
+        outer.call.as_mut().unwrap().tier = outer_tier;
+        inner.call.as_mut().unwrap().tier = inner_tier;
+        let price = |call: &Call, _: UnixNanos| {
+            let amount = NanoUsd(call.tier.map_or(0, |tier| tier as u64));
+            Some(Cost { amount, source: CostSource::Table, rates: RatesUsed::default() })
+        };
+        let facts = facts_of([session_agent(), outer, inner]);
+        let folded = fold(trace(), &facts, &[], &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO });
+        cost(&folded, 3).and_then(|number| ServiceTier::from_u8(number as u8))
+    };
+    let (flex, standard) = (Some(ServiceTier::Flex), Some(ServiceTier::Standard));
+    assert_eq!(tier_of(flex, None), flex);
+    assert_eq!(tier_of(flex, standard), standard);
+    assert_eq!(tier_of(None, flex), flex);
 }
 
 /// Cost that counts and cost left out, in nano-dollars.

@@ -10,11 +10,15 @@ use crate::fold::{
 };
 use crate::model::facts::{SpanFact, SpanKind};
 use crate::model::report::Report;
-use crate::model::usage::{Cost, CostSource, NanoUsd, UsageTotal};
+use crate::model::usage::{Cost, CostSource, NanoUsd, RatesUsed, UsageTotal};
 
 fn rules<'a>() -> Rules<'a> {
     let price = &|call: &crate::model::usage::Call, _| {
-        (&*call.model == "gpt").then_some(Cost { amount: NanoUsd(call.usage.tokens() * 3), source: CostSource::Table })
+        (&*call.model == "gpt").then_some(Cost {
+            amount: NanoUsd(call.usage.tokens() * 3),
+            source: CostSource::Table,
+            rates: RatesUsed::default(),
+        })
     };
     Rules { price, silent_since: ms(30), idle_since: ms(35) }
 }

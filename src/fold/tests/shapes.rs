@@ -102,7 +102,7 @@ fn call() -> impl Strategy<Value = Box<Call>> {
             cost: cost.map(NanoUsd),
             ..Usage::default()
         });
-        Box::new(Call { usage, model: model.into(), provider: "openai".into(), response })
+        Box::new(Call { usage, model: model.into(), provider: "openai".into(), response, tier: None })
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::{NOON, call};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{NanoUsd, SPAN_COST_MAX, SPAN_TOKENS_MAX, Usage};
+use crate::model::usage::{NanoUsd, SPAN_COST_MAX, SPAN_TOKENS_MAX, ServiceTier, Usage};
 use crate::prices::Prices;
 use crate::prices::table::Table;
 use crate::prices::tariff::Rates;
@@ -16,7 +16,7 @@ fn rates(price: &str) -> Rates {
     );
     let table = Table::parse(&text).unwrap();
     let found = table.find(&table.providers[0], "m").unwrap();
-    table.model(found).tariff.at(NOON).unwrap().clone()
+    table.rates(found, NOON, ServiceTier::Standard).unwrap().rates.clone()
 }
 
 /// Input, cached input read and written, output.
@@ -35,7 +35,7 @@ fn total(total: u64) -> Usage {
 }
 
 fn check(price: &str, usage: Usage, nanos: Option<u64>) {
-    assert_eq!(rates(price).cost(&usage), nanos.map(NanoUsd), "{price} {usage:?}");
+    assert_eq!(rates(price).cost(&usage).map(|(cost, _)| cost), nanos.map(NanoUsd), "{price} {usage:?}");
 }
 
 const PLAIN: &str = r#"{"in":"3","read":"0.3","write":"3.75","out":"15"}"#;
@@ -51,6 +51,23 @@ fn cached_tokens_are_a_part_of_the_input_with_a_price_of_its_own() {
 fn cached_tokens_without_a_price_of_their_own_cost_what_input_costs() {
     check(r#"{"in":"3","out":"15"}"#, usage(1000, 600, 300, 0), Some(3_000_000));
     check(r#"{"in":"3","read":"0.3","out":"15"}"#, usage(1000, 600, 300, 0), Some(400 * 3000 + 600 * 300));
+}
+
+#[test]
+fn cache_writes_for_an_hour_are_a_part_of_the_cache_writes_with_a_price_of_its_own() {
+    let hour = |write: u64, hour: u64| Usage { cache_write_1h_tokens: hour, ..usage(1000, 100, write, 1) };
+    let price = r#"{"in":"3","read":"0.3","write":"3.75","write1h":"6","out":"15"}"#;
+    let rest = 100 * 300 + 15_000;
+    check(price, hour(500, 0), Some(400 * 3000 + rest + 500 * 3750));
+    check(price, hour(500, 200), Some(400 * 3000 + rest + 300 * 3750 + 200 * 6000));
+    check(price, hour(500, 500), Some(400 * 3000 + rest + 500 * 6000));
+    // More of a part than there is of the whole cannot be.
+    check(price, hour(500, 900), Some(400 * 3000 + rest + 500 * 6000));
+    check(price, hour(0, 900), Some(900 * 3000 + rest));
+    check(PLAIN, hour(500, 200), Some(400 * 3000 + rest + 500 * 3750));
+    check(r#"{"in":"3","read":"0.3","out":"15"}"#, hour(500, 200), Some(900 * 3000 + rest));
+    let tiered = r#"{"in":["3",[900,"6"]],"write":["4",[900,"8"]],"write1h":["6",[999,"12"],[1000,"24"]],"out":"0"}"#;
+    check(tiered, Usage { cache_read_tokens: None, ..hour(500, 200) }, Some(500 * 6000 + 300 * 8000 + 200 * 12_000));
 }
 
 #[test]
@@ -122,10 +139,11 @@ fn no_number_of_tokens_is_too_great() {
         total_tokens: Some(u64::MAX),
         cache_read_tokens: Some(u64::MAX),
         cache_write_tokens: Some(u64::MAX),
+        cache_write_1h_tokens: u64::MAX,
         reasoning_tokens: Some(u64::MAX),
         cost: None,
     };
-    check(r#"{"in":"9999999","read":"9999999","write":"9999999","out":"9999999","request":"9999999"}"#, most, None);
+    check(r#"{"in":"9999999","read":"9999999","write":"9999999","write1h":"9999999","out":"9999999","request":"9999999"}"#, most, None);
     let dearest = SPAN_COST_MAX.0 / 1000;
     check(r#"{"in":"1","out":"0"}"#, usage(dearest, 0, 0, 0), Some(SPAN_COST_MAX.0));
     check(r#"{"in":"1","out":"0"}"#, usage(dearest + 1, 0, 0, 0), None);
@@ -152,7 +170,7 @@ fn an_hour_of_the_day_may_cross_midnight() {
     let found = table.find(&table.providers[0], "m").unwrap();
     let cost = |minute: u64| {
         let at = UnixNanos((20_000 * 1440 + minute) * 60_000_000_000);
-        table.model(found).tariff.at(at).unwrap().cost(&usage(1, 0, 0, 0)).unwrap().0
+        table.rates(found, at, ServiceTier::Standard).unwrap().rates.cost(&usage(1, 0, 0, 0)).unwrap().0.0
     };
     assert_eq!([0, 89, 90, 720, 1319, 1320, 1439].map(cost), [2000, 2000, 1000, 1000, 1000, 2000, 2000]);
 }

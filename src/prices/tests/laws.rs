@@ -10,6 +10,8 @@ use crate::prices::Prices;
 use crate::prices::provider::ALIASES;
 use crate::prices::rule::Rule;
 use crate::prices::table::Table;
+use crate::prices::tariff::{Rate, Rates};
+use crate::prices::usd::PerMillion;
 
 /// Providers and models of the table, other words, and anything.
 fn names() -> impl Strategy<Value = (String, String)> {
@@ -42,17 +44,17 @@ fn some_tokens() -> impl Strategy<Value = Option<u64>> {
 fn any_usage() -> impl Strategy<Value = Usage> {
     // Sums of tokens are made elsewhere, of numbers that conventions let pass.
     let counted = || some_tokens().prop_map(|tokens| tokens.map(|n| n.min(u64::MAX / 2)));
-    (counted(), counted(), some_tokens(), some_tokens(), some_tokens(), some_tokens()).prop_map(
-        |(input, output, total, read, write, reasoning)| Usage {
-            input_tokens: input,
-            output_tokens: output,
-            total_tokens: total,
-            cache_read_tokens: read,
-            cache_write_tokens: write,
-            reasoning_tokens: reasoning,
-            cost: None,
-        },
-    )
+    let parts = (some_tokens(), some_tokens(), some_tokens(), some_tokens());
+    (counted(), counted(), some_tokens(), parts).prop_map(|(input, output, total, (read, write, write_1h, reasoning))| Usage {
+        input_tokens: input,
+        output_tokens: output,
+        total_tokens: total,
+        cache_read_tokens: read,
+        cache_write_tokens: write,
+        cache_write_1h_tokens: write_1h.unwrap_or(0),
+        reasoning_tokens: reasoning,
+        cost: None,
+    })
 }
 
 fn any_call() -> impl Strategy<Value = Call> {
@@ -115,6 +117,50 @@ proptest! {
         if let (Some(none), Some(part), Some(all)) = (cost(0), cost(input * share / 100), cost(input)) {
             prop_assert!(none.min(all) <= part && part <= none.max(all));
         }
+    }
+
+    #[test]
+    fn a_call_costs_what_its_parts_cost_by_their_rates_and_never_less_than_a_part(
+        prices in prop::array::uniform6(0..2000u64),
+        has in prop::array::uniform3(any::<bool>()),
+        parts in prop::array::uniform5(0..1000u64),
+        above in 0..4000u64,
+        is_at_boundary in any::<bool>(),
+    ) {
+        let [plain, read, write, write_1h, output] = parts;
+        let input = plain + read + write + write_1h;
+        let above = if is_at_boundary { input } else { above };
+        let per_million = |dollars: u64| PerMillion::parse(&dollars.to_string()).unwrap();
+        // Above the boundary everything costs what it costs below and a dollar more.
+        let rate = |dollars: u64| Rate { base: per_million(dollars), tiers: vec![(above, per_million(dollars + 1))] };
+        let [of_input, of_read, of_write, of_write_1h, of_output, of_request] = prices;
+        let rates = Rates {
+            input: Some(rate(of_input)),
+            cache_read: has[0].then(|| rate(of_read)),
+            cache_write: has[1].then(|| rate(of_write)),
+            cache_write_1h: has[2].then(|| rate(of_write_1h)),
+            output: Some(rate(of_output)),
+            reasoning: None,
+            request: per_million(of_request),
+        };
+        let usage = Usage {
+            input_tokens: Some(input),
+            output_tokens: Some(output),
+            cache_read_tokens: Some(read),
+            cache_write_tokens: Some(write + write_1h),
+            cache_write_1h_tokens: write_1h,
+            ..Usage::default()
+        };
+        let of_read = if has[0] { of_read } else { of_input };
+        let of_write = if has[1] { of_write } else { of_input };
+        let of_write_1h = if has[2] { of_write_1h } else { of_write };
+        let by_parts = [(plain, of_input), (read, of_read), (write, of_write), (write_1h, of_write_1h), (output, of_output)];
+        let more = u64::from(input > above);
+        // A dollar for a million is a thousand nano-dollars for one.
+        let of = |(tokens, dollars): (u64, u64)| tokens * (dollars + more) * 1000;
+        let whole = rates.cost(&usage).map(|(cost, _)| cost);
+        prop_assert_eq!(whole, Some(NanoUsd(by_parts.map(of).iter().sum::<u64>() + of_request * 1000)));
+        prop_assert!(by_parts.into_iter().all(|part| NanoUsd(of(part)) <= whole.unwrap()));
     }
 
     #[test]

@@ -3,6 +3,7 @@ mod docs;
 mod laws;
 mod overrides;
 mod package;
+mod served;
 mod words;
 
 use super::Prices;
@@ -13,7 +14,7 @@ use crate::model::usage::{Call, Usage};
 const NOON: UnixNanos = UnixNanos(1_793_880_000_000_000_000);
 
 fn call(provider: &str, model: &str, usage: Usage) -> Call {
-    Call { provider: provider.into(), model: model.into(), usage, response: 0 }
+    Call { provider: provider.into(), model: model.into(), usage, response: 0, tier: None }
 }
 
 /// A million tokens in and a million out.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{NOON, call, million, price_of};
 use crate::model::time::UnixNanos;
-use crate::model::usage::{NanoUsd, Usage};
+use crate::model::usage::{Call, NanoUsd, ServiceTier, Usage};
 use crate::prices::{OverridesError, Prices};
 
 fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
@@ -26,6 +26,7 @@ fn refused(text: &str) -> String {
     error.to_string()
 }
 
+const ABOVE: &str = "[[price.above]]\n";
 const GPT: &str = "[[price]]\nprovider = \"openai\"\nmodel = \"gpt-4o\"\ninput_per_million_usd = 2\noutput_per_million_usd = 8.5\n";
 
 #[test]
@@ -83,6 +84,55 @@ fn cached_input_has_the_price_of_input_unless_the_file_says_another() {
 }
 
 #[test]
+fn cache_writes_for_an_hour_cost_what_the_file_says_else_what_other_writes_cost() {
+    let usage = Usage {
+        input_tokens: Some(1000),
+        cache_write_tokens: Some(500),
+        cache_write_1h_tokens: 200,
+        output_tokens: Some(0),
+        ..Usage::default()
+    };
+    let cost = |text: &str| prices(text).price(&call("openai", "gpt-4o", usage), NOON);
+    assert_eq!(cost(&format!("{GPT}cache_write_per_million_usd = 2.5\n")), Some(NanoUsd(500 * 2000 + 500 * 2500)));
+    assert_eq!(cost(&format!("{GPT}cache_write_1h_per_million_usd = 4\n")), Some(NanoUsd(800 * 2000 + 200 * 4000)));
+    let both = format!("{GPT}cache_write_per_million_usd = 2.5\ncache_write_1h_per_million_usd = 4\n");
+    assert_eq!(cost(&both), Some(NanoUsd(500 * 2000 + 300 * 2500 + 200 * 4000)));
+}
+
+#[test]
+fn a_price_for_a_tier_holds_for_its_calls_and_the_ordinary_price_for_all_others() {
+    let fast = GPT.replace("8.5", "20").replace("input", "service_tier = \"fast\"\nfrom = 2026-11-05\ninput");
+    let fast_only = prices(&fast);
+    let prices = prices(&format!("{fast}{GPT}"));
+    let cost = |prices: &Prices, tier: Option<ServiceTier>, at: UnixNanos| {
+        prices.price(&Call { tier, ..call("openai", "gpt-4o", million()) }, at).unwrap().0 / 1_000_000
+    };
+    let day = 86_400_000_000_000;
+    let before = UnixNanos(NOON.0 - day);
+    assert_eq!((cost(&prices, None, NOON), cost(&prices, Some(ServiceTier::Standard), NOON)), (10_500, 10_500));
+    assert_eq!((cost(&prices, Some(ServiceTier::Fast), NOON), cost(&prices, Some(ServiceTier::Fast), before)), (22_000, 10_500));
+    // The file goes before the table, which has another price for that.
+    assert_eq!(cost(&prices, Some(ServiceTier::Priority), NOON), 10_500);
+    assert_eq!((cost(&fast_only, None, NOON), cost(&fast_only, Some(ServiceTier::Fast), NOON)), (12_500, 22_000));
+}
+
+#[test]
+fn above_a_number_of_input_tokens_all_tokens_have_the_price_that_the_file_says() {
+    let text = format!(
+        "{GPT}cache_read_per_million_usd = 1\n[[price.above]]\ninput_tokens = 1000\ninput_per_million_usd = 4\noutput_per_million_usd = 10\n\
+         [[price.above]]\ninput_tokens = 2000\ninput_per_million_usd = 6\ncache_read_per_million_usd = 3\n"
+    );
+    let prices = prices(&text);
+    let cost = |input: u64| {
+        let usage = Usage { input_tokens: Some(input), cache_read_tokens: Some(100), output_tokens: Some(10), ..Usage::default() };
+        prices.price(&call("openai", "gpt-4o", usage), NOON).unwrap().0
+    };
+    assert_eq!(cost(1000), 900 * 2000 + 100 * 1000 + 10 * 8500);
+    assert_eq!(cost(1001), 901 * 4000 + 100 * 1000 + 10 * 10_000);
+    assert_eq!(cost(2001), 1901 * 6000 + 100 * 3000 + 10 * 10_000);
+}
+
+#[test]
 fn a_bad_file_is_refused_with_its_name_and_line() {
     for (text, line, word) in [
         (GPT.replace("= 2\n", "= -2\n"), 4, "-2"),
@@ -99,6 +149,14 @@ fn a_bad_file_is_refused_with_its_name_and_line() {
         (GPT.replace("gpt-4o", " "), 1, "model"),
         (format!("{GPT}\n{GPT}"), 7, "gpt-4o"),
         (format!("{GPT}{}", GPT.replace("openai", "OpenAI").replace("gpt", "GPT")), 6, "GPT-4o"),
+        (format!("{GPT}service_tier = \"batch\"\n"), 6, "batch"),
+        (format!("{GPT}service_tier = \"standard\"\n"), 6, "priority, flex, fast"),
+        (format!("{GPT}{ABOVE}"), 6, "input_tokens"),
+        (format!("{GPT}{ABOVE}input_tokens = -1\n"), 7, "-1"),
+        (format!("{GPT}{ABOVE}input_tokens = 5\ninput = 2\n"), 8, "input"),
+        (format!("{GPT}{ABOVE}input_tokens = 5\ncache_read_per_million_usd = 2\n"), 6, "cache_read_per_million_usd"),
+        (format!("{GPT}{ABOVE}input_tokens = 5\n{ABOVE}input_tokens = 5\n"), 8, "rise"),
+        (format!("{GPT}input_cost_per_token_above_200k_tokens = 1\n"), 6, "input_cost_per_token_above_200k_tokens"),
         ("[[prices]]\n".to_owned(), 1, "prices"),
     ] {
         let problem = refused(&text);
@@ -107,6 +165,18 @@ fn a_bad_file_is_refused_with_its_name_and_line() {
             "{text}\n{problem}"
         );
     }
+}
+
+#[test]
+fn the_example_in_the_document_is_a_file_of_prices() {
+    let document = include_str!("../../../docs/prices.md");
+    let (_, example) = document.split_once("# prices.toml\n").unwrap();
+    let prices = prices(example.split_once("```").unwrap().0);
+    assert_eq!(price_of(&prices, "ollama", "llama3.2:3b"), Some(0));
+    let december = UnixNanos(NOON.0 + 30 * 86_400_000_000_000);
+    let usage = Usage { input_tokens: Some(1000), ..Usage::default() };
+    let cost = |tier| prices.price(&Call { tier, ..call("openai", "gpt-4o", usage) }, december);
+    assert_eq!((cost(None), cost(Some(ServiceTier::Priority))), (Some(NanoUsd(2_250_000)), Some(NanoUsd(4_250_000))));
 }
 
 #[test]

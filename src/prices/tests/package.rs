@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::call;
 use crate::model::time::UnixNanos;
-use crate::model::usage::Usage;
+use crate::model::usage::{Call, ServiceTier, Usage};
 use crate::prices::Prices;
 use crate::prices::table::Table;
 
@@ -16,8 +16,10 @@ struct Case {
     provider: String,
     model: String,
     time: String,
-    /// Input, cached input read and written, output, reasoning.
-    tokens: [u64; 5],
+    /// How it was served, if not as usual.
+    tier: Option<String>,
+    /// Input, cached input read and written, output, reasoning, and the part of the written that is kept for an hour.
+    tokens: [u64; 6],
     nano_usd: Option<u64>,
 }
 
@@ -30,16 +32,19 @@ fn every_case_costs_what_the_package_says_to_the_nano_dollar() {
     let (mut n_cases, mut n_priced, mut wrong) = (0, 0, Vec::new());
     for line in text.lines() {
         let case: Case = serde_json::from_str(line).unwrap();
-        let [input, read, write, output, reasoning] = case.tokens;
+        let [input, read, write, output, reasoning, write_1h] = case.tokens;
         let usage = Usage {
             input_tokens: Some(input),
             output_tokens: Some(output),
             cache_read_tokens: Some(read),
             cache_write_tokens: Some(write),
+            cache_write_1h_tokens: write_1h,
             reasoning_tokens: Some(reasoning),
             ..Usage::default()
         };
-        let found = prices.price(&call(&case.provider, &case.model, usage), nanos(&case.time)).map(|cost| cost.0);
+        let tier = ServiceTier::ALL.into_iter().find(|tier| case.tier.as_deref() == Some(tier.as_str()));
+        let call = Call { tier, ..call(&case.provider, &case.model, usage) };
+        let found = prices.price(&call, nanos(&case.time)).map(|cost| cost.0);
         if found != case.nano_usd {
             wrong.push(format!("{found:?}, not {case:?}"));
         }
@@ -74,6 +79,8 @@ fn a_table_with_a_fault_is_refused_with_its_line() {
         r#"{"model":"m","match":"=m","prices":[{"in":[[5,"2"]]}]}"#,
         r#"{"model":"m","match":"=m","prices":[{"audio":"1"}]}"#,
         r#"{"model":"m","match":"=m","prices":[{"from":"2026-02-30"}]}"#,
+        r#"{"model":"m","match":"=m","prices":[{"tier":"standard","in":"1"}]}"#,
+        r#"{"model":"m","match":"=m","prices":[{"tier":"batch","in":"1"}]}"#,
         r#"{"model":"m","match":"=m","prices":[{"daily":["24:00","01:00"]}]}"#,
         "{}",
         "",

@@ -73,6 +73,12 @@ pub struct Call {
     /// a digest of the id of the provider's answer; 0: none
     #[prost(fixed64, tag = "10")]
     pub response: u64,
+    /// of cache_write_tokens
+    #[prost(uint64, tag = "11")]
+    pub cache_write_1h_tokens: u64,
+    /// how the provider served it: 1 standard, 2 priority, 3 flex, 4 fast; 0: not said
+    #[prost(uint32, tag = "12")]
+    pub tier: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Labels {
