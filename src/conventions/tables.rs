@@ -302,6 +302,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::GenAiOther, "gen_ai.usage.cache_write_1h.input_tokens", M::Usage(N::GenAi, P::CacheWrite1h)),
     row(C::GenAiOther, "anthropic.usage.cache_creation.ephemeral_1h_input_tokens", M::Usage(N::GenAi, P::CacheWrite1h)),
     row(C::GenAi, "gen_ai.usage.reasoning.output_tokens", M::Usage(N::GenAi, P::Reasoning)),
+    within("codex", row(C::Codex, "codex.usage.reasoning_output_tokens", M::Usage(N::GenAi, P::Reasoning))),
     row(C::GenAiOther, "gen_ai.usage.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),
     row(C::PydanticAi, "gen_ai.usage.details.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),
     row(C::PydanticAi, "gen_ai.usage.details.thoughts_tokens", M::Usage(N::GenAi, P::Reasoning)),

@@ -37,6 +37,8 @@ struct Tally {
     /// Spans of an agent that tells all in its logs.
     n_told_in_logs: u32,
     newest_event: Option<Newest>,
+    /// When the first of the log events began, prompts included.
+    oldest_event: Option<UnixNanos>,
     usage: UsageTotal,
     suppressed: UsageTotal,
 }
@@ -207,6 +209,9 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
         tally.n_of_reporting_scope += u32::from(traits.reports_runs);
         tally.n_told_in_logs += u32::from(traits.is_told_in_logs);
         tally.newest_event = tally.newest_event.max(Newest::of(fact));
+        if turns::is_event(fact) && start != UnixNanos::ZERO {
+            tally.oldest_event = Some(tally.oldest_event.map_or(start, |oldest| oldest.min(start)));
+        }
         let newest = if fact.is_future { &mut tally.newest_future } else { &mut tally.newest };
         *newest = start.max(fact.end).max(*newest);
         tally.n_future += u32::from(fact.is_future);
@@ -297,6 +302,8 @@ impl Times {
             return Self::over(started_at, completed_at, completion.status, is_future);
         }
         if let Some(event) = tally.newest_event.filter(|_| fact.is_some_and(|fact| turns::is_prompt(fact))) {
+            // A conversation that was started in another is told of when it goes on already.
+            let started_at = tally.oldest_event.unwrap_or(started_at);
             let last_activity = newest.max(started_at);
             let status = match event.status() {
                 None if started_at < forest.hung.last_prompt => RunStatus::Interrupted,

@@ -2,7 +2,7 @@
 //!
 //! - A turn is a prompt's span. What hangs from nothing here is of the turn that began last before it ended; before all turns, of the first.
 //!   What a turn cost is of the turn that began nearest to it.
-//! - Where a span says which session a conversation was started in, the turns hang from it.
+//! - A conversation that was started in another is one turn, of the session that its span says.
 //! - A record that was made inside a call's span is not below that call: it tells of the same one.
 //! - Where a subagent tells that it is done, it is. A turn goes on until its newest event; whether it is over says that event: after a call it is, after a tool or a prompt it is not,
 //!   unless another prompt came.
@@ -47,7 +47,7 @@ pub fn delivery(fact: &SpanFact) -> Delivery {
 
 /// It makes no run by itself, only with a call of a model.
 pub(super) fn needs_call(fact: &SpanFact) -> bool {
-    &*fact.name == COMMAND_SPAN && is_event(fact) || scope_traits(&fact.scope).needs_call
+    is_event(fact) && [COMMAND_SPAN, SPAWN_SPAN].contains(&&*fact.name) || scope_traits(&fact.scope).needs_call
 }
 
 pub(super) fn is_prompt(fact: &SpanFact) -> bool {
@@ -84,13 +84,17 @@ pub(super) fn hang(facts: &[&SpanFact], parent: &mut [u32]) -> Hung {
         (0..facts.len() as u32).filter(|&span| is_prompt(facts[span as usize])).map(|span| (facts[span as usize].start, span)).collect();
     prompts.sort_unstable_by_key(|&(start, span)| (start, facts[span as usize].span));
     if let Some(spawn) = facts.iter().position(|fact| &*fact.name == SPAWN_SPAN && fact.parent.is_none() && is_event(fact)) {
+        prompts.retain(|&(_, prompt)| prompt != spawn as u32);
         prompts.iter().for_each(|&(_, prompt)| parent[prompt as usize] = spawn as u32);
+        if prompts.is_empty() {
+            prompts.push((facts[spawn].start, spawn as u32));
+        }
     }
     let (Some(&first), Some(&newest)) = (prompts.first(), prompts.last()) else { return hung };
     hung.last_prompt = newest.0;
     for span in 0..facts.len() {
         let fact = facts[span];
-        if parent[span] != NONE || !is_event(fact) || is_prompt(fact) || &*fact.name == SPAWN_SPAN {
+        if parent[span] != NONE || !is_event(fact) || is_prompt(fact) {
             continue;
         }
         let until = fact.end.max(fact.start);

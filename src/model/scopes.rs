@@ -38,7 +38,7 @@ pub const BESIDE_SPANS: &str = ".beside";
 /// A prompt that is a run only if it leads to a call: a command of the program itself, or one that the agent's spans tell of.
 pub const COMMAND_SPAN: &str = "command";
 
-/// Says in the trace of a conversation which session it was started in.
+/// The turn that a conversation is which was started in another, whose session it says.
 pub const SPAWN_SPAN: &str = "spawned";
 
 /// What a whole turn cost.
@@ -70,9 +70,9 @@ pub const SCOPES: &[(&str, ScopeTraits)] = &[
     (LOGS_SCOPE, ScopeTraits { is_of_logs: true, ..NONE }),
     ("com.anthropic.claude_code", ScopeTraits { needs_call: true, ends_as_its_calls: true, ..NONE }),
     ("github.copilot", ScopeTraits { needs_call: true, ..NONE }),
-    ("codex_exec", ScopeTraits { is_told_in_logs: true, ..NONE }),
-    ("codex_cli_rs", ScopeTraits { is_told_in_logs: true, ..NONE }),
-    ("codex-app-server", ScopeTraits { is_told_in_logs: true, ..NONE }),
+    ("codex_exec", ScopeTraits { is_told_in_logs: true, needs_call: true, ..NONE }),
+    ("codex_cli_rs", ScopeTraits { is_told_in_logs: true, needs_call: true, ..NONE }),
+    ("codex-app-server", ScopeTraits { is_told_in_logs: true, needs_call: true, ..NONE }),
     ("gemini-cli", ScopeTraits { is_told_in_logs: true, needs_call: true, ..NONE }),
     ("waxell.observe", ScopeTraits { has_echo_spans: true, reports_runs: true, ..NONE }),
 ];

@@ -75,9 +75,11 @@ pub fn tell(request: &[u8], tenant: &str, keep_content: bool) -> Result<Told, Ma
                     None => told.n_noise += 1,
                     Some(made) => {
                         told.n_taken += 1;
-                        let request = if made.delivery == Delivery::Forwarded { &mut spans } else { &mut unforwarded };
-                        let ending = if made.delivery == Delivery::Never { BESIDE_SPANS } else { "" };
-                        made.spans.into_iter().for_each(|span| request.push((agent.name, ending), &service, span));
+                        for (span, delivery) in made {
+                            let request = if delivery == Delivery::Forwarded { &mut spans } else { &mut unforwarded };
+                            let ending = if delivery == Delivery::Never { BESIDE_SPANS } else { "" };
+                            request.push((agent.name, ending), &service, span);
+                        }
                     }
                 }
             }

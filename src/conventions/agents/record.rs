@@ -38,6 +38,10 @@ pub(super) struct Record<'a> {
     pub tool_call: Option<&'a str>,
     pub has_failed: bool,
     pub error: Option<&'a str>,
+    /// Of a message from one conversation to another: its kind, and the two.
+    pub message: Option<&'a str>,
+    pub sender: Option<&'a str>,
+    pub receiver: Option<&'a str>,
     pub status_code: Option<i64>,
     /// A command of the program itself, not a prompt.
     pub is_command: bool,
@@ -112,6 +116,9 @@ impl<'a> Record<'a> {
                 "success" => said.has_failed |= matches!(value, Value::Bool(false) | Value::Str("false")),
                 "status_code" | "http.response.status_code" => said.status_code = whole(value),
                 "error" | "error.message" => said.error = text(value),
+                "kind" => said.message = text(value),
+                "sender_thread_id" => said.sender = text(value),
+                "receiver_thread_id" => said.receiver = text(value),
                 "terminate_reason" => said.has_failed |= text(value).is_some_and(|reason| reason.starts_with("ERROR")),
                 "command_source" => said.is_command = text(value) == Some("builtin"),
                 "delivery.mode" => said.is_mid_turn = text(value) == Some("mid_turn"),

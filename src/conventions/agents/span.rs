@@ -24,10 +24,7 @@ pub(super) struct Maker<'a> {
 }
 
 /// The span, and now and then one beside it.
-pub(super) struct Made {
-    pub spans: Vec<Span>,
-    pub delivery: Delivery,
-}
+pub(super) type Made = Vec<(Span, Delivery)>;
 
 /// A turn's part of a UUID of version 7: milliseconds, in its first 48 bits.
 const UUID_V7_DIGITS: usize = 12;
@@ -42,6 +39,7 @@ impl Maker<'_> {
         let mut span = match what {
             What::Prompt if record.is_mid_turn => return None,
             What::Prompt => self.prompt(),
+            What::Call if self.record.input.is_none() && self.record.output.is_none() && self.record.error.is_some() => self.failed_call(),
             What::Call => self.call()?,
             What::FailedCall => self.failed_call(),
             What::Attempt if record.status_code.is_some_and(|code| code >= 400) || record.error.is_some() => self.failed_call(),
@@ -49,19 +47,19 @@ impl Maker<'_> {
             What::Tool => self.tool(),
             What::Subagent => self.subagent()?,
             What::TurnCost => self.turn_cost()?,
+            What::Spawn => return self.spawn(),
         };
         if is_beside_span && matches!(what, What::Tool | What::Subagent) {
             // The real span tells of it, and without that nothing is lost but a name.
             return None;
         }
         self.label(&mut span.attributes);
-        let spans = [Some(span), self.spawned(what)].into_iter().flatten().collect();
         let delivery = match what {
             _ if is_beside_span => Delivery::Never,
             What::Prompt => Delivery::WhenOver,
             _ => Delivery::Forwarded,
         };
-        Some(Made { spans, delivery })
+        Some([Some((span, delivery)), self.spawned(what)].into_iter().flatten().collect())
     }
 
     fn is_beside_span(&self) -> bool {
@@ -174,23 +172,37 @@ impl Maker<'_> {
         Some(span)
     }
 
-    /// Where a tool starts another conversation, a span in that one's trace that says whose it is.
-    fn spawned(&self, what: What) -> Option<Span> {
+    /// Where a tool starts another conversation and says which: until 0.171 over SSE.
+    fn spawned(&self, what: What) -> Option<(Span, Delivery)> {
         let record = &self.record;
         if what != What::Tool || !self.agent.is_session_weak || record.tool != Some("spawn_agent") {
             return None;
         }
-        let child: serde_json::Value = serde_json::from_str(record.result?).ok()?;
-        let child = child.get("agent_id")?.as_str()?;
+        let said: serde_json::Value = serde_json::from_str(record.result?).ok()?;
+        Some(self.link(record.session?, said.get("agent_id")?.as_str()?))
+    }
+
+    fn spawn(&self) -> Option<Made> {
+        let record = &self.record;
+        let (sender, receiver) = (record.sender?, record.receiver?);
+        (record.message == Some("spawn")).then(|| vec![self.link(sender, receiver)])
+    }
+
+    /// The turn that a conversation is which was started in another, whose session it says.
+    fn link(&self, session: &str, child: &str) -> (Span, Delivery) {
         let mut span = Span {
             name: SPAWN_SPAN.to_owned(),
             span_id: id_of::<8>(&["spawned", self.tenant, self.agent.prefix, child]).to_vec(),
             trace_id: id_of::<16>(&[self.tenant, self.agent.prefix, child]).to_vec(),
-            ..self.at(record.time, record.time)
+            ..self.at(self.record.time, self.record.time)
         };
-        span.attributes.push(attribute("sessionfold.synthetic", Any::BoolValue(true)));
-        span.attributes.extend(record.session.map(|session| text("session.id", session)));
-        Some(span)
+        span.attributes = vec![
+            text("gen_ai.operation.name", "invoke_agent"),
+            text("gen_ai.agent.name", self.name),
+            text("session.id", session),
+            attribute("sessionfold.synthetic", Any::BoolValue(true)),
+        ];
+        (span, Delivery::WhenOver)
     }
 
     // --- what all of them have

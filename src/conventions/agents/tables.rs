@@ -52,6 +52,8 @@ pub(super) enum What {
     Subagent,
     /// What a whole turn cost.
     TurnCost,
+    /// A conversation is started in another.
+    Spawn,
 }
 
 const AGENT: Agent = Agent {
@@ -108,6 +110,7 @@ pub(super) const AGENTS: &[Agent] = &[
             ("api_request", W::Attempt),
             ("tool_result", W::Tool),
             ("turn_cost", W::TurnCost),
+            ("agent_communication", W::Spawn),
         ],
         ..AGENT
     },
