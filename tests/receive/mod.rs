@@ -7,6 +7,7 @@ mod harness;
 mod http;
 mod limits;
 mod log;
+mod logs;
 mod mistakes;
 mod observe;
 mod paths;
