@@ -37,6 +37,8 @@ class Agent:
     tells_reasoning = True
     # Whether its logs tell where each turn begins, so that a prompt is one run of it.
     turns_are_runs = False
+    # Whether the end of a turn is told before the agent ends itself.
+    tells_end = True
     # The arguments of a part of it that stays, says its address once it is ready, and sends what it has to tell within SERVICE_FLUSH_S.
     service = ()
     # {word: [(tool, arguments)]}: what the model calls.

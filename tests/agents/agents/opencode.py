@@ -13,9 +13,11 @@ class OpenCode(Agent):
     package = "opencode-ai"
     program = "opencode"
     signals = ("traces",)
-    # A subagent is a session of its own; a session that is resumed through the server prints nothing.
+    # A session that is resumed through the server prints nothing, and a subagent cannot be waited for.
     kinds = ("tool",)
     tells_reasoning = False
+    # Its outermost span ends when its server does.
+    tells_end = False
     service = ("serve", "--port", "0")
     tools = {"tool": [("bash", {"command": "echo hello", "description": "Say hello"})]}
 
