@@ -18,7 +18,7 @@ use super::why::WhyNot;
 use crate::model::facts::{Delivery, SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::SpanId;
 use crate::model::run::RunStatus;
-use crate::model::scopes::{BESIDE_SPANS, COMMAND_SPAN, LOGS_SCOPE, SPAWN_SPAN, TURN_COST_SPAN, scope_traits};
+use crate::model::scopes::{BESIDE_SPANS, COMMAND_SPAN, LOGS_SCOPE, SPAWN_SPAN, TURN_COST_SPAN, TURNS, scope_traits};
 use crate::model::time::UnixNanos;
 use crate::model::usage::NanoUsd;
 
@@ -40,7 +40,7 @@ pub(super) fn is_event(fact: &SpanFact) -> bool {
 pub fn delivery(fact: &SpanFact) -> Delivery {
     match is_event(fact) {
         true if fact.scope.ends_with(BESIDE_SPANS) => Delivery::Never,
-        true if is_prompt(fact) => Delivery::WhenOver,
+        true if is_prompt(fact) && !fact.scope.ends_with(TURNS) => Delivery::WhenOver,
         _ => Delivery::Forwarded,
     }
 }

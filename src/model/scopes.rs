@@ -35,6 +35,9 @@ pub const LOGS_SCOPE: &str = "sessionfold.logs";
 /// How the scopes end of those of them that stand beside spans of the same, and are for the fold alone.
 pub const BESIDE_SPANS: &str = ".beside";
 
+/// And of the spans of turns that are over, as Tempo and those behind it get them.
+pub const TURNS: &str = ".turn";
+
 /// A prompt that is a run only if it leads to a call: a command of the program itself, or one that the agent's spans tell of.
 pub const COMMAND_SPAN: &str = "command";
 
