@@ -18,7 +18,9 @@ use super::why::WhyNot;
 use crate::model::facts::{Delivery, SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::SpanId;
 use crate::model::run::RunStatus;
-use crate::model::scopes::{BESIDE_SPANS, COMMAND_SPAN, LOGS_SCOPE, SPAWN_SPAN, TURN_COST_SPAN, TURNS, scope_traits};
+use crate::model::scopes::{
+    ANSWERED_SPAN, ASKED_SPAN, BESIDE_SPANS, COMMAND_SPAN, LOGS_SCOPE, SPAWN_SPAN, TURN_COST_SPAN, TURNS, scope_traits,
+};
 use crate::model::time::UnixNanos;
 use crate::model::usage::NanoUsd;
 
@@ -112,7 +114,7 @@ fn is_turn_cost(fact: &SpanFact) -> bool {
 
 /// Events that tell of calls whose spans are here: those stand.
 pub(super) fn retold(forest: &Forest<'_>) -> impl Iterator<Item = Duplicate> {
-    forest.hung.retold.iter().map(|&(dropped, kept)| Duplicate { dropped, kept, why: WhyNot::SameAnswer })
+    forest.hung.retold.iter().map(|&(dropped, kept)| Duplicate { dropped, kept, why: WhyNot::ToldBySpan })
 }
 
 /// Spreads what turns cost as a whole over their calls that state no cost, and leaves it out beside them. `split` gives a cost to calls.
@@ -152,7 +154,8 @@ impl Newest {
     pub(super) fn of(fact: &SpanFact) -> Option<Self> {
         let is_call = fact.kind.is_model();
         let tells = if is_event(fact) {
-            is_prompt(fact) || fact.kind != SpanKind::Agent
+            // What was said comes beside what tells of the call.
+            is_prompt(fact) || fact.kind != SpanKind::Agent && ![ASKED_SPAN, ANSWERED_SPAN].contains(&&*fact.name)
         } else {
             is_call && scope_traits(&fact.scope).ends_as_its_calls
         };

@@ -34,7 +34,11 @@ pub(super) fn find(forest: &Forest<'_>, is_open: impl Fn(u32) -> bool) -> Vec<Du
     for same in calls.chunk_by(|&a, &b| response(a) == response(b)).filter(|same| response(same[0]) != 0) {
         // Best first.
         let others = same.iter().filter(|&&span| forest.fact(span).scope != forest.fact(same[0]).scope);
-        twins.extend(others.map(|&dropped| Duplicate { dropped, kept: same[0], why: WhyNot::SameAnswer }));
+        let why = |dropped| match is_of_logs(forest, dropped) && !is_of_logs(forest, same[0]) {
+            true => WhyNot::ToldBySpan,
+            false => WhyNot::SameAnswer,
+        };
+        twins.extend(others.map(|&dropped| Duplicate { dropped, kept: same[0], why: why(dropped) }));
     }
     let mut dropped: Vec<u32> = twins.iter().map(|twin| twin.dropped).collect();
     dropped.sort_unstable();
@@ -102,6 +106,10 @@ impl Doubts {
 fn is_candidate(forest: &Forest<'_>, span: u32) -> bool {
     let fact = forest.fact(span);
     fact.kind.is_model() && fact.call.as_deref().is_some_and(|call| call.usage.tokens() > 0 || call.response != 0)
+}
+
+fn is_of_logs(forest: &Forest<'_>, span: u32) -> bool {
+    scope_traits(&forest.fact(span).scope).is_of_logs
 }
 
 fn call<'a>(forest: &Forest<'a>, span: u32) -> &'a Call {

@@ -98,6 +98,8 @@ pub enum WhyNot {
     Wrapper,
     SameAnswer,
     SameTokens,
+    /// A log event of a coding agent, beside the agent's own span.
+    ToldBySpan,
     /// The report of the run tells of fewer such calls.
     ReportTellsFewer,
     /// The report of another run of the trace tells of it.
@@ -306,6 +308,7 @@ impl WhyNot {
             Self::Wrapper => "wrapper",
             Self::SameAnswer => "same_answer",
             Self::SameTokens => "same_tokens",
+            Self::ToldBySpan => "told_by_span",
             Self::ReportTellsFewer => "report_tells_fewer",
             Self::OtherReport => "other_report",
             Self::ReportCounts => "report_counts",
@@ -328,6 +331,7 @@ impl WhyNot {
             Self::Wrapper => "it is a framework's span around a provider's span of the same call",
             Self::SameAnswer => "another instrumentation tells of the same call: both name the same answer of the provider",
             Self::SameTokens => "another instrumentation tells of the same call: equal tokens, and one lies within the other's time",
+            Self::ToldBySpan => "a log event of the agent tells of the call once more, and the agent's own span of it stands",
             Self::ReportTellsFewer => "the SDK's report of the run tells of fewer such calls, and the smaller number stands",
             Self::OtherReport => "the SDK's report of another run of the trace tells of it, and this run's does not",
             Self::ReportCounts => "it has no tokens: how many such calls there were says the SDK's report",

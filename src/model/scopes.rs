@@ -44,6 +44,10 @@ pub const COMMAND_SPAN: &str = "command";
 /// The turn that a conversation is which was started in another, whose session it says.
 pub const SPAWN_SPAN: &str = "spawned";
 
+/// What was said, where that is kept: what a turn was asked, and what a call answered. They say nothing else.
+pub const ASKED_SPAN: &str = "user_prompt";
+pub const ANSWERED_SPAN: &str = "assistant_response";
+
 /// What a whole turn cost.
 pub const TURN_COST_SPAN: &str = "turn_cost";
 

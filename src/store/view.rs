@@ -1,7 +1,7 @@
 //! One run and one trace as a whole, for whoever opens them.
 
 use crate::model::Str;
-use crate::model::facts::{SpanKind, SpanStatus};
+use crate::model::facts::{Delivery, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, SpanId, TraceId};
 use crate::model::report::{ReportedSpan, Step};
 use crate::model::run::{Run, RunStatus};
@@ -77,6 +77,10 @@ pub struct SpanView {
     pub start: UnixNanos,
     /// `None` while it is not ended.
     pub end: Option<UnixNanos>,
+    /// Made of a log event of a coding agent.
+    pub is_of_log: bool,
+    /// How Tempo comes to know of it.
+    pub delivery: Delivery,
     /// Whose it is; `None` is an orphan.
     pub run: Option<RunId>,
     pub call: Option<Call>,

@@ -66,6 +66,7 @@ fn line(page: &Page<'_>, span: &ExplainedSpan) -> Markup {
                 span.kind { (trace::kind(view.kind)) } " " (page.to_span(view.span, &words::name(&view.name)))
             }
             td {
+                @if view.is_of_log { p { "Told by a log event of the agent." } }
                 @if let Some(sources) = &span.sources { p { (words::capital(sources.kind_by.words())) "." } }
                 @match reason.role {
                     Ok(why) => p { strong { "The run" } ": it is " (why.words()) "." },

@@ -12,8 +12,10 @@ use serde_json::Value as Json;
 use super::words;
 
 /// Messages of one span that a page shows, and how much of each.
-const MESSAGES_MAX: usize = 200;
+pub(super) const MESSAGES_MAX: usize = 200;
 const TEXT_MAX_CHARS: usize = 20_000;
+/// What coding agents say in place of what they do not tell.
+const REDACTED: [&str; 2] = ["<REDACTED>", "[REDACTED]"];
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Message {
@@ -120,7 +122,10 @@ fn plain(attributes: &Attributes) -> (Vec<Message>, Vec<Message>) {
         let value = keys.iter().find_map(|key| attributes.get(*key));
         value.map(|value| messages(value, role)).unwrap_or_default()
     };
-    let input = first(&["input.value", "traceloop.entity.input", "lmnr.span.input", "langfuse.observation.input", "gen_ai.prompt"], "user");
+    let input = first(
+        &["input.value", "traceloop.entity.input", "lmnr.span.input", "langfuse.observation.input", "gen_ai.prompt", "user_prompt"],
+        "user",
+    );
     let output = first(
         &["output.value", "traceloop.entity.output", "lmnr.span.output", "langfuse.observation.output", "gen_ai.completion"],
         "assistant",
@@ -160,7 +165,7 @@ fn messages(value: &Json, role: &str) -> Vec<Message> {
         return match serde_json::from_str::<Json>(text) {
             Ok(parsed @ (Json::Array(_) | Json::Object(_))) => messages(&parsed, role),
             Ok(Json::String(text)) => vec![Message { role: role.to_owned(), text }],
-            _ if text.is_empty() => Vec::new(),
+            _ if text.is_empty() || REDACTED.contains(&&**text) => Vec::new(),
             _ => vec![Message { role: role.to_owned(), text: text.clone() }],
         };
     }

@@ -6,12 +6,15 @@ use bytes::Bytes;
 use serde_json::{Map, Number, Value as Json};
 
 use crate::model::ids::{SpanId, TraceId};
+use crate::model::scopes::{BESIDE_SPANS, LOGS_SCOPE};
 use crate::model::time::UnixNanos;
 use crate::wire::otlp::{self, Attribute, Span, Value, array_values, map_entries};
 
 /// Attributes of one span that a page shows, and events.
 const ATTRIBUTES_MAX: usize = 256;
 const EVENTS_MAX: usize = 64;
+
+const TOOL_KEYS: [&str; 3] = ["gen_ai.tool.name", "tool_name", "ai.toolCall.name"];
 
 /// Arrays and maps in one another that are shown. What we took is less deep (`limits.max_attribute_depth`), but others may have sent to Tempo
 /// what we did not look at, and each level takes stack.
@@ -38,30 +41,50 @@ pub(super) struct Outline {
     pub(super) span: SpanId,
     pub(super) parent: Option<SpanId>,
     pub(super) name: String,
+    pub(super) tool: Option<String>,
     pub(super) start: UnixNanos,
     pub(super) end: UnixNanos,
     pub(super) status_code: i32,
 }
 
+/// Whether it is the sender's own copy, and how much that says.
+type Rank = (bool, usize);
+
+/// Of two copies of a span the greater is shown: what a log event tells beside a span comes after that.
+fn rank(scope: &str, n_attributes: usize) -> Rank {
+    (!(scope.starts_with(LOGS_SCOPE) && scope.ends_with(BESIDE_SPANS)), n_attributes)
+}
+
 /// Every span of the trace, the last copy of each.
 pub(super) fn outlines(requests: &[Bytes], trace: TraceId) -> BTreeMap<SpanId, Outline> {
     let mut found = BTreeMap::new();
-    each(requests, trace, &mut |_, _, span| {
+    each(requests, trace, &mut |_, scope, span| {
         let Some(id) = SpanId::from_bytes(span.span_id) else { return };
         let outline = Outline {
             span: id,
             parent: SpanId::from_bytes(span.parent_span_id),
             name: span.name.to_owned(),
+            tool: tool(&span),
             start: UnixNanos::from_wire(span.start_time_unix_nano),
             end: UnixNanos::from_wire(span.end_time_unix_nano),
             status_code: span.status_code,
         };
-        found.insert(id, outline);
+        if rank(scope, 0).0 {
+            found.insert(id, outline);
+        } else {
+            found.entry(id).or_insert(outline);
+        }
     });
     found
 }
 
-/// One span whole; of several copies the one with the most attributes.
+/// The tool that a span names, by the conventions, or as Claude Code or the AI SDK of Vercel has it.
+fn tool(span: &Span<'_>) -> Option<String> {
+    let named = span.attributes().map_while(Result::ok).take(ATTRIBUTES_MAX).find(|attribute| TOOL_KEYS.contains(&attribute.key));
+    named.and_then(|attribute| if let Value::Str(tool) = attribute.value { Some(tool.to_owned()) } else { None })
+}
+
+/// One span whole; of several copies the sender's own, and of those the one with the most attributes.
 pub(super) fn whole(requests: &[Bytes], trace: TraceId, wanted: SpanId) -> Option<RawSpan> {
     let mut found: Option<RawSpan> = None;
     each(requests, trace, &mut |resource, scope, span| {
@@ -69,7 +92,8 @@ pub(super) fn whole(requests: &[Bytes], trace: TraceId, wanted: SpanId) -> Optio
             return;
         }
         let read = read(resource, scope, &span);
-        if found.as_ref().is_none_or(|held| held.attributes.len() <= read.attributes.len()) {
+        let rank_of = |span: &RawSpan| rank(&span.scope, span.attributes.len());
+        if found.as_ref().is_none_or(|held| rank_of(held) <= rank_of(&read)) {
             found = Some(read);
         }
     });
@@ -82,13 +106,16 @@ pub(super) fn attributes_of(
     trace: TraceId,
     wants: &dyn Fn(SpanId) -> bool,
 ) -> BTreeMap<SpanId, BTreeMap<String, Json>> {
-    let mut found = BTreeMap::new();
-    each(requests, trace, &mut |_, _, span| {
-        if let Some(id) = SpanId::from_bytes(span.span_id).filter(|id| wants(*id)) {
-            found.insert(id, collect(span.attributes().map_while(Result::ok)));
+    let mut found: BTreeMap<SpanId, (Rank, BTreeMap<String, Json>)> = BTreeMap::new();
+    each(requests, trace, &mut |_, scope, span| {
+        let Some(id) = SpanId::from_bytes(span.span_id).filter(|id| wants(*id)) else { return };
+        let attributes = collect(span.attributes().map_while(Result::ok));
+        let rank = rank(scope, attributes.len());
+        if found.get(&id).is_none_or(|(held, _)| *held <= rank) {
+            found.insert(id, (rank, attributes));
         }
     });
-    found
+    found.into_iter().map(|(id, (_, attributes))| (id, attributes)).collect()
 }
 
 type Each<'f> = dyn FnMut(&[Attribute<'_>], &str, Span<'_>) + 'f;

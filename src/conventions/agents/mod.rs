@@ -4,7 +4,7 @@
 //!   cannot matter. Which run it is of, the fold decides.
 //! - Where a record bears the context of a real span that tells of the same, its span joins that trace, and is for the fold alone: Tempo
 //!   gets the real one. So is a prompt: the span of its turn is made when that is over (`tempo::stamp`).
-//! - What was said is kept only where that is asked for.
+//! - What was said is kept only where that is asked for: prompts and answers as spans of their own, which nothing else tells of.
 //! - Of a resource only the name and the version of the service are kept: others hold command lines with prompts in them.
 //!
 //! Sources: the recordings named in [`tables`]; decision 061 says why it is done so.

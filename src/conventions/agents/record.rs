@@ -37,6 +37,7 @@ pub(super) struct Record<'a> {
     pub tool: Option<&'a str>,
     pub tool_call: Option<&'a str>,
     pub has_failed: bool,
+    pub has_succeeded: bool,
     pub error: Option<&'a str>,
     /// Of a message from one conversation to another: its kind, and the two.
     pub message: Option<&'a str>,
@@ -113,7 +114,11 @@ impl<'a> Record<'a> {
                 "duration_ms" => said.duration_ms = whole(value),
                 "tool_name" | "function_name" => said.tool = text(value),
                 "tool_use_id" | "call_id" => said.tool_call = text(value),
-                "success" => said.has_failed |= matches!(value, Value::Bool(false) | Value::Str("false")),
+                "success" => match value {
+                    Value::Bool(false) | Value::Str("false") => said.has_failed = true,
+                    Value::Bool(true) | Value::Str("true") => said.has_succeeded = true,
+                    _ => {}
+                },
                 "status_code" | "http.response.status_code" => said.status_code = whole(value),
                 "error" | "error.message" => said.error = text(value),
                 "kind" => said.message = text(value),

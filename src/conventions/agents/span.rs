@@ -10,7 +10,7 @@ use super::record::Record;
 use super::tables::{Agent, What};
 use super::{attribute, text};
 use crate::model::facts::Delivery;
-use crate::model::scopes::{COMMAND_SPAN, SPAWN_SPAN, TURN_COST_SPAN};
+use crate::model::scopes::{ANSWERED_SPAN, ASKED_SPAN, COMMAND_SPAN, SPAWN_SPAN, TURN_COST_SPAN};
 use crate::wire::otlp::Value;
 
 /// Makes the span of one record.
@@ -48,6 +48,7 @@ impl Maker<'_> {
             What::Subagent => self.subagent()?,
             What::TurnCost => self.turn_cost()?,
             What::Spawn => return self.spawn(),
+            What::Answer => return self.answer().map(|answer| vec![answer]),
         };
         if is_beside_span && matches!(what, What::Tool | What::Subagent) {
             // The real span tells of it, and without that nothing is lost but a name.
@@ -59,7 +60,8 @@ impl Maker<'_> {
             What::Prompt => Delivery::WhenOver,
             _ => Delivery::Forwarded,
         };
-        Some([Some((span, delivery)), self.spawned(what)].into_iter().flatten().collect())
+        let asked = if what == What::Prompt { self.asked(&span) } else { None };
+        Some([Some((span, delivery)), self.spawned(what), asked].into_iter().flatten().collect())
     }
 
     fn is_beside_span(&self) -> bool {
@@ -75,8 +77,30 @@ impl Maker<'_> {
         let id = if self.is_beside_span() { record.span_id.to_vec() } else { self.turn().unwrap_or_else(|| self.id("prompt")) };
         let mut span = Span { name, span_id: id, trace_id: self.trace(), ..self.at(record.time, record.time) };
         span.attributes = vec![text("gen_ai.operation.name", "invoke_agent"), text("gen_ai.agent.name", self.name)];
-        self.said(&mut span.attributes, "input.value", record.prompt);
         span
+    }
+
+    /// What a turn was asked: a span of its own, since the turn's is made when that is over, from what is kept of it then.
+    fn asked(&self, prompt: &Span) -> Option<(Span, Delivery)> {
+        let said = self.record.prompt.filter(|_| !self.record.is_command)?;
+        let span_id = id_of::<8>(&[ASKED_SPAN, &hex(&prompt.trace_id), &hex(&prompt.span_id)]).to_vec();
+        self.content(ASKED_SPAN, ("input.value", said), span_id, prompt.span_id.clone())
+    }
+
+    /// What a call answered, where another event tells of the call.
+    fn answer(&self) -> Option<(Span, Delivery)> {
+        let said = self.record.response?;
+        let span_id = self.record.call.map_or_else(|| self.id("answer"), |call| self.id_of(&["answer", call]));
+        self.content(ANSWERED_SPAN, ("output.value", said), span_id, self.parent())
+    }
+
+    /// Nothing else tells Tempo of it, whether or not real spans are beside it.
+    fn content(&self, name: &str, (key, said): (&str, &str), span_id: Vec<u8>, parent: Vec<u8>) -> Option<(Span, Delivery)> {
+        let at = self.at(self.record.time, self.record.time);
+        let mut span = Span { name: name.to_owned(), span_id, trace_id: self.trace(), parent_span_id: parent, ..at };
+        span.attributes = vec![text(key, said)];
+        self.label(&mut span.attributes);
+        self.keep_content.then_some((span, Delivery::Forwarded))
     }
 
     /// Only what counts tokens, or states a cost, is a call.
@@ -110,6 +134,11 @@ impl Maker<'_> {
             span.attributes.push(attribute("http.response.status_code", Any::IntValue(code)));
         }
         fail(&mut span);
+        let code = self.record.status_code.map(|code| format!("HTTP {code}"));
+        let error = self.record.error.filter(|_| self.keep_content).map(str::to_owned);
+        if let Some(status) = &mut span.status {
+            status.message = [code, error].into_iter().flatten().collect::<Vec<_>>().join(": ");
+        }
         span
     }
 
@@ -138,8 +167,10 @@ impl Maker<'_> {
         span.attributes = vec![text("gen_ai.operation.name", "execute_tool"), text("gen_ai.tool.name", tool)];
         self.said(&mut span.attributes, "gen_ai.tool.call.arguments", record.arguments);
         self.said(&mut span.attributes, "gen_ai.tool.call.result", record.result);
-        if record.has_failed {
-            fail(&mut span);
+        match record.has_failed {
+            true => fail(&mut span),
+            false if record.has_succeeded => span.status = Some(Status { code: StatusCode::Ok.into(), ..Status::default() }),
+            false => {}
         }
         span
     }
@@ -275,6 +306,10 @@ impl Maker<'_> {
         let all = format!("{event} {time} {sequence:?} {turn:?} {model:?} {input:?} {output:?} {cost:?} {tool:?} {duration_ms:?}");
         self.id_of(&[kind, &all])
     }
+}
+
+fn hex(id: &[u8]) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn fail(span: &mut Span) {

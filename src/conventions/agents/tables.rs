@@ -54,6 +54,8 @@ pub(super) enum What {
     TurnCost,
     /// A conversation is started in another.
     Spawn,
+    /// What a call answered, told beside it.
+    Answer,
 }
 
 const AGENT: Agent = Agent {
@@ -81,6 +83,7 @@ const CLAUDE_EVENTS: &[(&str, What)] = &[
     ("api_error", W::FailedCall),
     ("tool_result", W::Tool),
     ("subagent_completed", W::Subagent),
+    ("assistant_response", W::Answer),
 ];
 
 pub(super) const AGENTS: &[Agent] = &[

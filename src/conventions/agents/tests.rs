@@ -134,6 +134,48 @@ fn what_a_record_says_is_kept_only_where_that_is_asked_for_and_a_command_line_ne
 }
 
 #[test]
+fn what_was_said_is_spans_of_its_own_below_the_turn_and_no_second_call() {
+    let of_turn = |event: &str, more: Vec<KeyValue>| record(event, [vec![key("session.id", "s"), key("prompt.id", "p")], more].concat());
+    let records = || {
+        vec![
+            of_turn("user_prompt", vec![key("prompt", "Say hello")]),
+            of_turn("api_request", vec![key("input_tokens", 5), key("request_id", "r")]),
+            of_turn("assistant_response", vec![key("response", "Hello"), key("request_id", "r"), key("model", "claude-opus-4-8")]),
+            of_turn("assistant_response", vec![key("response", "<REDACTED>"), key("request_id", "r2")]),
+        ]
+    };
+    let request = logs("com.anthropic.claude_code.events", records());
+    let kept = tell(&request, "acme", true).unwrap();
+    assert_eq!((kept.n_taken, kept.n_noise), (3, 1));
+    let ([turn], [asked, call, answer]) = (&spans(&kept.unforwarded)[..], &spans(&kept.spans)[..]) else { panic!("four spans") };
+    for (span, key, text) in [(asked, "input.value", "Say hello"), (answer, "output.value", "Hello")] {
+        assert_eq!((&span.trace_id, &span.parent_span_id), (&turn.trace_id, &turn.span_id));
+        assert_eq!(said(span, key), Some(&Any::StringValue(text.into())));
+        assert_eq!(said(span, "gen_ai.operation.name"), None);
+    }
+    assert_ne!(call.span_id, answer.span_id);
+    let dropped = tell(&request, "acme", false).unwrap();
+    assert_eq!((dropped.n_taken, dropped.n_noise), (2, 2));
+    assert_eq!(spans(&dropped.spans).len(), 1);
+}
+
+#[test]
+fn a_tool_that_says_so_has_succeeded_and_a_call_that_failed_says_with_which_status() {
+    let told = told(
+        "com.anthropic.claude_code.events",
+        vec![
+            record("tool_result", vec![key("tool_name", "Bash"), key("success", "true")]),
+            record("tool_result", vec![key("tool_name", "Read")]),
+            record("api_error", vec![key("status_code", 529), key("error", "a secret prompt")]),
+        ],
+    );
+    let spans = spans(&told.spans);
+    let status = |span: &Span| span.status.as_ref().map(|status| (status.code, status.message.clone()));
+    assert_eq!([status(&spans[0]), status(&spans[1])], [Some((1, String::new())), None]);
+    assert_eq!(status(&spans[2]), Some((2, "HTTP 529".into())));
+}
+
+#[test]
 fn noise_of_an_agent_is_no_stranger_and_a_stranger_is() {
     let told = told(
         "com.anthropic.claude_code.events",

@@ -12,6 +12,7 @@ use crate::conventions::{self, Sources, Strings};
 use crate::fold::{Explained, SpanReason};
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::report::Report;
+use crate::model::scopes::BESIDE_SPANS;
 use crate::model::time::UnixNanos;
 use crate::store::StoreError;
 use crate::store::explain::{ExplainQuery, ExplainedCall, ExplainedSpan, Explanation, Orphans, OrphansQuery, Sums};
@@ -104,10 +105,10 @@ impl LocalStore {
         spans.collect()
     }
 
-    /// What each of these spans said as it was sent, of several copies the one that says most.
+    /// What each of these spans said as it was sent, of several copies the sender's own, and of those the one that says most.
     fn sources(&self, requests: &[Bytes], trace: TraceId, wanted: &FxHashSet<SpanId>) -> BTreeMap<SpanId, Sources> {
         let (conventions, mut strings) = (&self.shared.conventions, Strings::default());
-        let mut found: BTreeMap<SpanId, (usize, Sources)> = BTreeMap::new();
+        let mut found: BTreeMap<SpanId, ((bool, usize), Sources)> = BTreeMap::new();
         for request in requests {
             for of_resource in otlp::resource_spans(request).map_while(Result::ok) {
                 let resource = conventions.resource(of_resource.attributes().map_while(Result::ok));
@@ -115,9 +116,9 @@ impl LocalStore {
                     let scope = conventions.scope(of_scope.scope_name, &mut strings);
                     for span in of_scope.spans().map_while(Result::ok).filter(|span| span.trace_id == trace.as_bytes()) {
                         let Some(id) = SpanId::from_bytes(span.span_id).filter(|id| wanted.contains(id)) else { continue };
-                        let n_attributes = span.attributes().count();
-                        if found.get(&id).is_none_or(|(known, _)| *known <= n_attributes) {
-                            found.insert(id, (n_attributes, conventions::sources(&span, &scope, &resource)));
+                        let rank = (!of_scope.scope_name.ends_with(BESIDE_SPANS), span.attributes().count());
+                        if found.get(&id).is_none_or(|(known, _)| *known <= rank) {
+                            found.insert(id, (rank, conventions::sources(&span, &scope, &resource)));
                         }
                     }
                 }

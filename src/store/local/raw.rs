@@ -1,5 +1,6 @@
 //! The raw requests of some traces, as far as the journal still has them.
 //!
+//! - Turns of coding agents are among them, though they are for the fold alone: without a Tempo they are nowhere else.
 //! - The journal is read from its start: no index has to be kept for the few who look. A budget of time and of bytes bounds a look.
 //! - What is released while it is being read ends the look; it was about to be gone.
 
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::LocalStore;
 use crate::model::ids::{Tenant, TraceId};
+use crate::model::scopes::LOGS_SCOPE;
 use crate::store::raw::RawSpans;
 use crate::wire::entry::{Entry, Event};
 use crate::wire::otlp;
@@ -27,10 +29,14 @@ impl LocalStore {
                 found.is_cut = true;
                 break;
             }
-            let Ok(Entry { tenant: owner, event: Event::Spans(request), .. }) = Entry::decode(&item.record.head, item.record.body) else {
-                continue;
+            let Ok(Entry { tenant: owner, event, .. }) = Entry::decode(&item.record.head, item.record.body) else { continue };
+            let (request, is_wanted): (_, fn(&str) -> bool) = match event {
+                Event::Spans(request) => (request, |_| true),
+                // What Tempo gave back has lost most of what it said.
+                Event::UnforwardedSpans(request) => (request, is_of_logs),
+                _ => continue,
             };
-            if owner == *tenant && holds_any(&request, traces) {
+            if owner == *tenant && holds_any(&request, traces, is_wanted) {
                 n_bytes += request.len();
                 found.requests.push(request);
             }
@@ -39,8 +45,12 @@ impl LocalStore {
     }
 }
 
-fn holds_any(request: &[u8], traces: &[TraceId]) -> bool {
+fn is_of_logs(scope: &str) -> bool {
+    scope.starts_with(LOGS_SCOPE)
+}
+
+fn holds_any(request: &[u8], traces: &[TraceId], is_wanted: fn(&str) -> bool) -> bool {
     let scopes = otlp::resource_spans(request).filter_map(Result::ok).flat_map(|resource| resource.scope_spans().filter_map(Result::ok));
-    let mut spans = scopes.flat_map(|scope| scope.spans().filter_map(Result::ok));
+    let mut spans = scopes.filter(|scope| is_wanted(scope.scope_name)).flat_map(|scope| scope.spans().filter_map(Result::ok));
     spans.any(|span| traces.iter().any(|trace| trace.as_bytes() == span.trace_id))
 }

@@ -15,10 +15,11 @@ use super::{LocalStore, store_error};
 use crate::fold::{Explained, Folded, Rules, TraceFacts, Verdict, explain, fold};
 use crate::index::SessionNo;
 use crate::model::Str;
-use crate::model::facts::{SpanFact, SpanStatus};
+use crate::model::facts::{Delivery, SpanFact, SpanStatus};
 use crate::model::ids::{RunId, SessionId, SpanId, TraceId};
 use crate::model::report::Report;
-use crate::model::run::Run;
+use crate::model::run::{Run, RunStatus};
+use crate::model::scopes::LOGS_SCOPE;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::store::StoreError;
 use crate::store::view::{CallView, RunBrief, RunQuery, RunView, SpanView, TraceView};
@@ -269,16 +270,33 @@ fn spans(facts: &TraceFacts, folded: &Folded, is_wanted: impl Fn(Option<RunId>) 
 }
 
 pub(super) fn span_view(fact: &SpanFact, verdict: &Verdict, folded: &Folded) -> SpanView {
+    let ended = (fact.end != UnixNanos::ZERO).then_some(fact.end);
+    let run = verdict.run.and_then(|run| folded.runs.get(run));
+    // Told of when it began: how it went on, its run knows.
+    let turn = run.filter(|run| verdict.delivery == Delivery::WhenOver && run.key.span == fact.span);
+    let (status, end) = turn.map_or((fact.status, ended), |run| (outcome(run.status), run.completed_at));
+    // As the span is called that Tempo gets.
+    let name = turn.map_or_else(|| fact.name.clone(), |run| Str::from(&*format!("invoke_agent {}", run.agent)));
     SpanView {
         span: fact.span,
         parent: fact.parent,
-        name: fact.name.clone(),
+        name,
         kind: fact.kind,
-        status: fact.status,
+        status,
         start: fact.start,
-        end: (fact.end != UnixNanos::ZERO).then_some(fact.end),
-        run: verdict.run.and_then(|run| folded.runs.get(run)).map(|run| run.id),
+        end,
+        is_of_log: fact.scope.starts_with(LOGS_SCOPE),
+        delivery: verdict.delivery,
+        run: run.map(|run| run.id),
         call: fact.call.as_deref().cloned(),
         counted: verdict.counted.map(|(tokens, cost)| (tokens, cost.map(|cost| cost.amount))),
+    }
+}
+
+fn outcome(status: RunStatus) -> SpanStatus {
+    match status {
+        RunStatus::Error => SpanStatus::Error,
+        RunStatus::Success => SpanStatus::Ok,
+        _ => SpanStatus::Unset,
     }
 }

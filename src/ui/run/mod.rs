@@ -67,6 +67,7 @@ fn part(ui: &Ui, place: &Place, view: &RunView) -> Markup {
             (said(view))
             (tables::models(run))
             (tables::calls(place, view))
+            (tables::tools(place, view))
             (tables::steps(view))
             (tables::scores(run))
             (tables::reported_spans(view))

@@ -2,12 +2,15 @@
 
 use maud::{Markup, html};
 
+use crate::model::facts::{SpanKind, SpanStatus};
 use crate::model::run::{Run, ScoreValue};
-use crate::store::view::{CallView, RunView};
+use crate::store::view::{CallView, RunView, SpanView};
 use crate::ui::visitor::Place;
 use crate::ui::{icons, messages, words};
 
 const ROWS_MAX: usize = 500;
+/// How the spans of tools are called by the conventions; the tool's name follows.
+const TOOL_SPAN: &str = "execute_tool ";
 
 pub(super) fn models(run: &Run) -> Markup {
     html! {
@@ -87,6 +90,44 @@ fn call(place: &Place, view: &RunView, call: &CallView) -> Markup {
                     a href=(place.to(&format!("/traces/{trace}?run={}&span={span}#span", view.run.id.get()))) { "span" }
                 }
             }
+        }
+    }
+}
+
+pub(super) fn tools(place: &Place, view: &RunView) -> Markup {
+    let tools: Vec<&SpanView> = view.spans.iter().filter(|span| span.kind == SpanKind::Tool).collect();
+    html! {
+        @if !tools.is_empty() {
+            h2 { "Tools" }
+            (scroll("Tools", &html! {
+                table.plain {
+                    thead { tr {
+                        th scope="col" { "At" } th scope="col" { "Tool" } th.number scope="col" { "Duration" } th scope="col" { "Outcome" } th scope="col" { "Span" }
+                    } }
+                    tbody {
+                        @for tool in tools.iter().take(ROWS_MAX) {
+                            tr {
+                                th scope="row" { (words::moment(tool.start)) }
+                                td { @match tool.name.strip_prefix(TOOL_SPAN) { Some(name) => (words::name(name)), None => (words::name(&tool.name)) } }
+                                td.number { (words::duration(tool.end.map(|end| end.since(tool.start)))) }
+                                td {
+                                    @match (tool.status, tool.end) {
+                                        (SpanStatus::Error, _) => (icons::badge("error", icons::ERROR, "error")),
+                                        (_, None) => (icons::badge("running", icons::RUNNING, "open")),
+                                        _ => (icons::badge("success", icons::SUCCESS, "ok")),
+                                    }
+                                }
+                                td {
+                                    @if let Some(trace) = view.run.trace_id() {
+                                        a href=(place.to(&format!("/traces/{trace}?run={}&span={}#span", view.run.id.get(), tool.span))) { "span" }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }))
+            (more(tools.len()))
         }
     }
 }

@@ -17,9 +17,11 @@ use super::digest::Digest;
 use super::timeline;
 use crate::model::facts::SpanKind;
 use crate::model::ids::{RunId, Tenant, TraceId};
+use crate::model::run::RunStatus;
+use crate::model::scopes::{ANSWERED_SPAN, ASKED_SPAN};
 use crate::store::RunPage;
 use crate::store::raw::Origin;
-use crate::store::view::RunView;
+use crate::store::view::{RunView, SpanView};
 use crate::ui::messages::{self, Message};
 use crate::ui::refusal::Refusal;
 use crate::ui::source;
@@ -114,16 +116,17 @@ fn of_report(view: &RunView) -> (Option<Message>, Option<Message>) {
 
 /// The run's own span, else what its first call was last asked and what its last one answered.
 fn of_spans(view: &RunView, trace: TraceId, requests: &[Bytes]) -> (Option<Message>, Option<Message>) {
-    let is_model = |kind: SpanKind| kind == SpanKind::Llm;
-    let of_run: Vec<_> = view.spans.iter().filter(|span| span.run == Some(view.run.id)).collect();
+    // What coding agents say beside their calls is in spans of its own.
+    let tells = |span: &&SpanView| span.kind == SpanKind::Llm || span.is_of_log && [ASKED_SPAN, ANSWERED_SPAN].contains(&&*span.name);
+    let of_run: Vec<_> = view.spans.iter().filter(|span| span.run == Some(view.run.id)).filter(tells).collect();
     let own = view.run.key.span;
-    let wants = |span| span == own || of_run.iter().any(|held| held.span == span && is_model(held.kind));
+    let wants = |span| span == own || of_run.iter().any(|held| held.span == span);
     let attributes = spans::attributes_of(requests, trace, &wants);
     let said = |span| attributes.get(&span).map(messages::both).unwrap_or_default();
     let (input, output) = said(own);
     let mut asked = input.into_iter().rfind(|message| message.role != "system");
     let mut answered = output.into_iter().next_back();
-    for span in of_run.iter().filter(|span| is_model(span.kind)) {
+    for span in of_run {
         let (input, output) = said(span.span);
         if asked.is_none() {
             asked = input.into_iter().rfind(|message| matches!(message.role.as_str(), "user" | "human"));
@@ -144,7 +147,8 @@ fn talk(place: &Place, digest: &Digest, page: RunPage, turns: &[Turn]) -> Markup
             @if is_silent && !turns.is_empty() {
                 p.source {
                     "No text is at hand for these runs. It is shown where an agent captures it (" code { "gen_ai.input.messages" } ", " code { "input.value" }
-                    ", inputs and results of the Waxell SDK), and for as long as Tempo or this server's journal keeps the spans."
+                    ", inputs and results of the Waxell SDK), and for as long as Tempo or this server's journal keeps the spans. "
+                    "What coding agents say in their logs is kept where they are told to send it and " code { "agents.keep_content" } " is set."
                 }
             }
             ol.talk {
@@ -172,6 +176,7 @@ fn unanswered(turn: &Turn) -> Markup {
     html! {
         @if let Some(error) = &turn.view.error { (words::visible_lines(error)) }
         @else if turn.view.run.completed_at.is_none() { "No answer yet." }
+        @else if turn.view.run.status == RunStatus::Error { "It ended with an error, and no answer was captured." }
         @else { "What was answered was not captured." }
     }
 }

@@ -7,19 +7,19 @@ use serde_json::Value as Json;
 
 use super::tree::Row;
 use super::waterfall::{kind, status};
+use crate::ui::messages::Message;
 use crate::ui::spans::{RawEvent, RawSpan};
 use crate::ui::{messages, words};
 
 /// How much of a value is shown.
 const VALUE_MAX_CHARS: usize = 20_000;
 
-pub(super) fn detail(row: &Row, raw: Option<&RawSpan>) -> Markup {
+pub(super) fn detail(row: &Row, raw: Option<&RawSpan>, said: &[Message]) -> Markup {
     html! {
         section #span aria-labelledby="span-title" {
             h2 #span-title { span.kind { (kind(row.kind)) } " " (words::name(&row.name)) " " (status(row)) }
+            @if !said.is_empty() { h3 { "Messages" } (messages::list(said)) }
             @if let Some(raw) = raw {
-                @let said = messages::of(&raw.attributes);
-                @if !said.is_empty() { h3 { "Messages" } (messages::list(&said)) }
                 @if !raw.status_message.is_empty() { p.problem { (words::visible_lines(&raw.status_message)) } }
                 @for event in &raw.events { (self::event(event)) }
                 (table("Attributes", &raw.attributes))
@@ -37,6 +37,7 @@ fn facts(row: &Row, raw: Option<&RawSpan>) -> Markup {
             tbody {
                 tr { th scope="row" { "Span id" } td.mono { (row.span.to_string()) } }
                 @if let Some(parent) = row.parent { tr { th scope="row" { "Parent" } td.mono { (parent.to_string()) } } }
+                @if row.is_of_log { tr { th scope="row" { "Told by" } td { "a log event of the agent" } } }
                 tr { th scope="row" { "Started" } td { (words::moment(row.start)) } }
                 @if let Some(end) = row.end { tr { th scope="row" { "Ended" } td { (words::moment(end)) } } }
                 @if let Some(raw) = raw { tr { th scope="row" { "Scope" } td { (words::name(&raw.scope)) } } }

@@ -9,18 +9,23 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::Uri;
 use maud::{Markup, html};
 
-use self::tree::Tree;
+use self::tree::{Row, Tree};
 pub(super) use self::waterfall::kind;
 use super::frame::Frame;
+use super::messages::{self, Message};
 use super::refusal::Refusal;
+use super::spans::RawSpan;
 use super::visitor::{Place, Visitor};
 use super::{Effort, Ui, icons, list, source, spans, words};
 use crate::bounds::memory::Use;
+use crate::model::facts::SpanKind;
 use crate::model::ids::{RunId, SpanId, TraceId};
 use crate::model::run::Run;
+use crate::model::scopes::{ANSWERED_SPAN, ASKED_SPAN};
 use crate::params::pairs::Pairs;
 use crate::params::{self, BadParam};
 use crate::store::raw::Found;
@@ -71,18 +76,37 @@ fn page(place: &Place, asked: &Asked, tree: &Tree, found: &Found) -> Markup {
     let run = asked.run.and_then(|id| tree.runs.iter().find(|run| run.id == id)).or_else(|| tree.runs.first());
     let chosen = tree.chosen(asked.span, run);
     let raw = chosen.and_then(|row| spans::whole(&found.requests, asked.trace, row.span));
+    let said = chosen.map(|row| said(tree, row, raw.as_ref(), asked.trace, &found.requests)).unwrap_or_default();
     html! {
         (way(place, run))
         h1 { span.kind { "Trace" } " " span.mono { (asked.trace.to_string()) } }
         (runs(place, asked, tree, run))
         (source::line(&found.origin, tree.n_missing))
+        @if tree.n_retold > 0 {
+            p.quiet {
+                (words::counted(tree.n_retold as u64, "log event that tells of a call once more is", "log events that tell of these calls once more are"))
+                " not shown: the agent's own spans stand."
+            }
+        }
         @let n_orphans = tree.rows.iter().filter(|row| row.run.is_none()).count() as u64;
         @if n_orphans > 0 {
             p { (words::counted(n_orphans, "span is", "spans are")) " of no run: " a href=(place.to(&format!("/traces/{}/explain", asked.trace))) { "why?" } }
         }
         (waterfall::waterfall(place, asked, tree, run, chosen))
-        @if let Some(row) = chosen { (detail::detail(row, raw.as_ref())) }
+        @if let Some(row) = chosen { (detail::detail(row, raw.as_ref(), &said)) }
     }
+}
+
+/// What was said in a span, or right below it where a coding agent's log events tell of it.
+fn said(tree: &Tree, row: &Row, raw: Option<&RawSpan>, trace: TraceId, requests: &[Bytes]) -> Vec<Message> {
+    let said = raw.map(|raw| messages::of(&raw.attributes)).unwrap_or_default();
+    if !said.is_empty() || row.kind != SpanKind::Agent {
+        return said;
+    }
+    let tells = |below: &&Row| below.parent == Some(row.span) && below.is_of_log && [ASKED_SPAN, ANSWERED_SPAN].contains(&&*below.name);
+    let below: Vec<SpanId> = tree.rows.iter().filter(tells).map(|below| below.span).collect();
+    let attributes = spans::attributes_of(requests, trace, &|span| below.contains(&span));
+    below.iter().filter_map(|span| attributes.get(span)).flat_map(messages::of).take(messages::MESSAGES_MAX).collect()
 }
 
 fn way(place: &Place, run: Option<&Run>) -> Markup {

@@ -1,12 +1,13 @@
 //! The spans of a trace as lines: each below its parent, siblings by their start.
 //!
 //! What the index keeps says which spans there are, what they are and what counts: a span that it does not have may be of a deleted run.
+//! A log event that tells of a call once more, beside the agent's own span of it, has no line.
 //! Only where it says that it kept a part of the trace do raw spans add lines.
 //! A span whose parent is missing stands at the top. Cycles, which only broken senders make, end at the top, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::facts::{SpanKind, SpanStatus};
+use crate::model::facts::{Delivery, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, RunKey, SpanId};
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
@@ -19,6 +20,10 @@ pub(super) struct Tree {
     pub(super) rows: Vec<Row>,
     /// Spans that only the index has.
     pub(super) n_missing: usize,
+    /// Log events that are left out.
+    pub(super) n_retold: usize,
+    /// Not all of it is told by log events.
+    pub(super) has_spans: bool,
     pub(super) start: UnixNanos,
     pub(super) end: UnixNanos,
 }
@@ -27,10 +32,13 @@ pub(super) struct Row {
     pub(super) span: SpanId,
     pub(super) parent: Option<SpanId>,
     pub(super) name: String,
+    /// The tool, where its span has another name.
+    pub(super) tool: Option<String>,
     pub(super) kind: SpanKind,
     pub(super) status: SpanStatus,
     pub(super) start: UnixNanos,
     pub(super) end: Option<UnixNanos>,
+    pub(super) is_of_log: bool,
     pub(super) run: Option<RunId>,
     pub(super) call: Option<Call>,
     pub(super) counted: Option<(u64, Option<NanoUsd>)>,
@@ -41,16 +49,23 @@ pub(super) struct Row {
 
 impl Tree {
     pub(super) fn new(view: TraceView, raw: &BTreeMap<SpanId, Outline>) -> Self {
-        let TraceView { runs, spans: kept, .. } = view;
-        let n_missing = kept.iter().filter(|span| !raw.contains_key(&span.span)).count();
+        let TraceView { runs, spans: mut kept, .. } = view;
+        let n_kept = kept.len();
+        kept.retain(|span| !is_retold(span));
+        let n_retold = n_kept - kept.len();
+        let n_missing = kept.iter().filter(|span| span.delivery != Delivery::Never && !raw.contains_key(&span.span)).count();
         let known: BTreeSet<SpanId> = kept.iter().map(|span| span.span).collect();
         let mut rows: BTreeMap<SpanId, Row> = kept.into_iter().map(|span| (span.span, Row::kept(span))).collect();
+        for row in rows.values_mut().filter(|row| row.kind == SpanKind::Tool) {
+            row.tool = raw.get(&row.span).and_then(|raw| raw.tool.clone()).filter(|tool| !row.name.contains(&**tool));
+        }
         if runs.iter().any(|run| run.is_truncated) {
             rows.extend(raw.values().filter(|outline| !known.contains(&outline.span)).map(|outline| (outline.span, Row::raw(outline))));
         }
         let start = rows.values().map(|row| row.start).filter(|start| *start > UnixNanos::ZERO).min().unwrap_or_default();
         let end = rows.values().map(|row| row.end.unwrap_or(row.start)).max().unwrap_or_default();
-        Self { runs, rows: ordered(rows), n_missing, start, end }
+        let has_spans = rows.values().any(|row| !row.is_of_log);
+        Self { runs, rows: ordered(rows), n_missing, n_retold, has_spans, start, end }
     }
 
     /// The span that is asked for; else the run's own, else its first, else the first of all.
@@ -61,6 +76,10 @@ impl Tree {
         let first = || run.and_then(|run| self.rows.iter().find(|row| row.run == Some(run.id)));
         asked.or_else(own).or_else(first).or_else(|| self.rows.first())
     }
+}
+
+fn is_retold(span: &SpanView) -> bool {
+    span.delivery == Delivery::Never && span.run.is_some() && span.call.is_some() && span.counted.is_none()
 }
 
 fn ordered(mut rows: BTreeMap<SpanId, Row>) -> Vec<Row> {
@@ -98,10 +117,12 @@ impl Row {
             span: span.span,
             parent: span.parent,
             name: span.name.to_string(),
+            tool: None,
             kind: span.kind,
             status: span.status,
             start: span.start,
             end: span.end,
+            is_of_log: span.is_of_log,
             run: span.run,
             call: span.call,
             counted: span.counted,
@@ -114,10 +135,12 @@ impl Row {
             span: outline.span,
             parent: outline.parent,
             name: outline.name.clone(),
+            tool: None,
             kind: SpanKind::Other,
             status: SpanStatus::from_code(outline.status_code.into()),
             start: outline.start,
             end: (outline.end > UnixNanos::ZERO).then_some(outline.end),
+            is_of_log: false,
             run: None,
             call: None,
             counted: None,
@@ -130,6 +153,7 @@ impl Row {
 mod tests {
     use super::*;
     use crate::model::ids::TraceId;
+    use crate::model::usage::Usage;
 
     fn id(number: u64) -> SpanId {
         SpanId::from_u64(number).unwrap()
@@ -144,6 +168,8 @@ mod tests {
             status: SpanStatus::Unset,
             start: UnixNanos(*start),
             end: Some(UnixNanos(*start + 1)),
+            is_of_log: false,
+            delivery: Delivery::Forwarded,
             run: None,
             call: None,
             counted: None,
@@ -166,12 +192,34 @@ mod tests {
             span: id(number),
             parent: None,
             name: String::new(),
+            tool: None,
             start: UnixNanos(1),
             end: UnixNanos(2),
             status_code: 0,
         };
         let tree = Tree::new(view(&[(1, 0, 1)]), &BTreeMap::from([(id(1), raw(1)), (id(2), raw(2))]));
         assert_eq!((tree.rows.len(), tree.n_missing), (1, 0));
+    }
+
+    #[test]
+    fn a_log_event_beside_the_span_of_its_call_has_no_line_and_is_never_missing_in_tempo() {
+        let beside = |call: Option<Call>, counted| SpanView {
+            is_of_log: true,
+            delivery: Delivery::Never,
+            run: RunId::new(7),
+            call,
+            counted,
+            ..span(&(2, 1, 2))
+        };
+        let call = || Call { usage: Usage::default(), model: "m".into(), provider: "".into(), response: 0, tier: None };
+        let tree = |log: SpanView| {
+            let view = TraceView { spans: vec![span(&(1, 0, 1)), log], ..view(&[]) };
+            let tree = Tree::new(view, &BTreeMap::new());
+            (tree.rows.len(), tree.n_retold, tree.n_missing)
+        };
+        assert_eq!(tree(beside(Some(call()), None)), (1, 1, 1));
+        assert_eq!(tree(beside(Some(call()), Some((5, None)))), (2, 0, 1), "it counts: no span tells of it");
+        assert_eq!(tree(beside(None, None)), (2, 0, 1));
     }
 
     #[test]

@@ -36,6 +36,44 @@ export async function send(server, spans, service = "shop") {
   if (!answer.ok) throw new Error(`spans were refused: ${answer.status} ${await answer.text()}`);
 }
 
+export async function tell(server, scope, records) {
+  const body = { resourceLogs: [{ resource: { attributes: [{ key: "service.name", value: value("claude-code") }] }, scopeLogs: [{ scope: { name: scope }, logRecords: records }] }] };
+  const answer = await fetch(`http://${server.otlp_http}/v1/logs`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`logs were refused: ${answer.status} ${await answer.text()}`);
+}
+
+export const CLAUDE = "com.anthropic.claude_code.events";
+
+// One event of a coding agent, so many seconds after ten.
+const event = (name, seconds, attributes) => ({
+  timeUnixNano: String(TEN + BigInt(Math.round(seconds * 1000)) * (SECOND / 1000n)),
+  attributes: Object.entries({ "event.name": name, ...attributes }).map(([key, of]) => ({ key, value: value(of) })),
+});
+
+// Two turns of Claude Code as its logs tell them when they send content: a subagent, a tool that failed, a call that did.
+export const coding = () => {
+  const of = (turn) => ({ "session.id": "code-7", "prompt.id": turn, "user.email": "ana@example.com" });
+  const used = (n, cost) => ({ "model": "claude-opus-5-5", "input_tokens": 100 * n, "output_tokens": 20 * n, "cache_read_tokens": 1000, "cost_usd": cost, "duration_ms": 500, "request_id": `req_${n}` });
+  const said = (n, response) => ({ "model": "claude-opus-5-5", "request_id": `req_${n}`, response });
+  const tool = (id, name, success, ms, input) => ({ "tool_name": name, "tool_use_id": `toolu_${id}`, success, "duration_ms": ms, "tool_input": input });
+  const [first, second, sub] = [of("turn-1"), of("turn-2"), { "agent_id": "a1" }];
+  return [
+    event("user_prompt", 0, { ...first, prompt: "Why does the build fail?" }),
+    event("api_request", 2, { ...first, ...used(1, 0.01) }),
+    event("assistant_response", 2, { ...first, ...said(1, "I will have someone look.") }),
+    event("api_request", 3, { ...first, ...sub, ...used(2, 0.02), "agent.name": "Explore" }),
+    event("tool_result", 4, { ...first, ...sub, ...tool(1, "Bash", "false", 800, '{"command":"make"}') }),
+    event("api_request", 5, { ...first, ...sub, ...used(3, 0.03), "agent.name": "Explore" }),
+    event("assistant_response", 5, { ...first, ...sub, ...said(3, "make: *** No rule to make target") }),
+    event("subagent_completed", 5.5, { ...first, ...sub, "agent_type": "Explore", "duration_ms": 3000 }),
+    event("tool_result", 5.6, { ...first, ...tool(2, "Task", "true", 3200, '{"prompt":"Build it"}') }),
+    event("api_request", 7, { ...first, ...used(4, 0.04) }),
+    event("assistant_response", 7, { ...first, ...said(4, "A rule is **missing** in the Makefile.") }),
+    event("user_prompt", 60, { ...second, prompt: "Then add it." }),
+    event("api_error", 61, { ...second, "model": "claude-opus-5-5", "status_code": 529, "error": "Overloaded", "duration_ms": 300 }),
+  ];
+};
+
 export const HOSTILE = "<script>alert(1)</script>/a b\"'?#% \u202eעברית 💬";
 
 const ERROR = { status: { code: 2, message: "the carrier does not answer" } };

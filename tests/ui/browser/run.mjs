@@ -1,6 +1,6 @@
 // The pages in a real Chromium: node tests/ui/browser/run.mjs, after .ci/browser.sh has installed what it needs.
 
-import { agent, chat, crowd, hostile, HOSTILE, huge, lonely, nobodys, send, story } from "./data.mjs";
+import { agent, chat, CLAUDE, coding, crowd, hostile, HOSTILE, huge, lonely, nobodys, send, story, tell } from "./data.mjs";
 import { accessible, browser, count, fits, golden, open, quiet, report, same, server, test, truth, until } from "./harness.mjs";
 
 const READER = "wax_sk_reader_0123456789";
@@ -10,6 +10,7 @@ const fresh = await server();
 const idless = await server();
 const guarded = await server({ config: `[auth]\nkeys = [{ key = "${READER}" }]\n` });
 guarded.key = READER;
+const coded = await server({ SESSIONFOLD_AGENTS_KEEP_CONTENT: "true" });
 
 await send(main, story());
 await send(main, crowd());
@@ -18,8 +19,13 @@ await send(main, lonely());
 await send(main, nobodys());
 await send(idless, lonely(), "billing");
 await send(guarded, story());
+await tell(coded, CLAUDE, coding());
 await until("the sessions are there", async () => (await count(main)) === 62);
 await until("the spans are counted", async () => (await (await fetch(idless.url)).text()).includes("2 spans came, with 2 runs"));
+
+const detail = async (at, id) => (await (await fetch(`${at.url}/api/v1/observability/sessions/${id}/`)).json());
+await until("both turns of the coding agent are there", async () => (await detail(coded, "code-7")).runs?.length === 3);
+const turns = (await detail(coded, "code-7")).runs;
 
 const session = `${main.url}/sessions/conv-42`;
 const runs = (await (await fetch(`${main.url}/api/v1/observability/sessions/conv-42/`)).json()).runs;
@@ -36,6 +42,12 @@ const PAGES = {
   "trace-span": `${trace}&span=0000000000000002`,
   "trace-of-nobody": `${main.url}/traces/${"1f4".padStart(32, "0")}`,
   "trace-explain": `${main.url}/traces/${"1f4".padStart(32, "0")}/explain`,
+  coding: `${coded.url}/sessions/code-7`,
+  "coding-conversation": `${coded.url}/sessions/code-7?view=conversation`,
+  "coding-run": `${coded.url}/runs/${turns[0].id}`,
+  "coding-subagent": `${coded.url}/runs/${turns[1].id}`,
+  "coding-explain": `${coded.url}/runs/${turns[0].id}/explain`,
+  "coding-trace": `${coded.url}/traces/${turns[0].trace_id}?run=${turns[0].id}`,
   run: `${main.url}/runs/${runs[1].id}`,
   explain: `${main.url}/runs/${runs[1].id}/explain`,
   hostile: `${main.url}/sessions/${encodeURIComponent(HOSTILE)}`,
@@ -301,7 +313,7 @@ await test("with keys: nothing without a login, a wrong key is refused, a right 
 });
 
 await chromium.close();
-for (const [name, one] of Object.entries({ main, fresh, idless, guarded })) {
+for (const [name, one] of Object.entries({ main, fresh, idless, guarded, coded })) {
   await test(`${name}: the server stops as asked`, async () => same(await one.stop(), 0));
 }
 report();
