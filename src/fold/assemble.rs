@@ -19,7 +19,7 @@ use crate::model::facts::{Delivery, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, RunKey, TraceId};
 use crate::model::report::{Completion, Report};
 use crate::model::run::{Run, RunStatus};
-use crate::model::scopes::scope_traits;
+use crate::model::scopes::{SPAWN_SPAN, scope_traits};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::{Call, Cost, ModelUsage, Usage, UsageTotal};
 
@@ -303,7 +303,8 @@ impl Times {
         }
         if let Some(event) = tally.newest_event.filter(|_| fact.is_some_and(|fact| turns::is_prompt(fact))) {
             // A conversation that was started in another is told of when it goes on already.
-            let started_at = tally.oldest_event.unwrap_or(started_at);
+            let is_spawned = fact.is_some_and(|fact| &*fact.name == SPAWN_SPAN);
+            let started_at = tally.oldest_event.filter(|_| is_spawned).unwrap_or(started_at);
             let last_activity = newest.max(started_at);
             let status = match event.status() {
                 None if started_at < forest.hung.last_prompt => RunStatus::Interrupted,
