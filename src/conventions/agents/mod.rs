@@ -7,7 +7,7 @@
 //! - What was said is kept only where that is asked for: prompts and answers as spans of their own, which nothing else tells of.
 //! - Of a resource only the name and the version of the service are kept: others hold command lines with prompts in them.
 //!
-//! Sources: the recordings named in [`tables`]; decision 061 says why it is done so.
+//! Sources: the recordings that `tables` names; decision 061 says why it is done so.
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
