@@ -18,6 +18,13 @@ pub enum Transport {
     Http,
 }
 
+/// What a request holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    Traces,
+    Logs,
+}
+
 #[derive(Clone)]
 pub struct Target {
     pub transport: Transport,
@@ -70,11 +77,11 @@ impl Connection {
         }
     }
 
-    pub async fn send(&mut self, target: &Target, bytes: Bytes) -> Result<Outcome, Broken> {
+    pub async fn send(&mut self, target: &Target, signal: Signal, bytes: Bytes) -> Result<Outcome, Broken> {
         match self {
             Self::Grpc(sender) => {
                 sender.ready().await.map_err(broken)?;
-                let response = sender.send_request(request(target, bytes)).await.map_err(broken)?;
+                let response = sender.send_request(request(target, signal, bytes)).await.map_err(broken)?;
                 let (head, body) = response.into_parts();
                 let body = body.collect().await.map_err(broken)?;
                 let trailers = body.trailers().cloned().unwrap_or_default();
@@ -82,7 +89,7 @@ impl Connection {
             }
             Self::Http(sender) => {
                 sender.ready().await.map_err(broken)?;
-                let response = sender.send_request(request(target, bytes)).await.map_err(broken)?;
+                let response = sender.send_request(request(target, signal, bytes)).await.map_err(broken)?;
                 let (head, body) = response.into_parts();
                 let body = body.collect().await.map_err(broken)?.to_bytes();
                 Ok(read_http(head.status, &head.headers, body))
@@ -91,10 +98,14 @@ impl Connection {
     }
 }
 
-fn request(target: &Target, bytes: Bytes) -> Request<Full<Bytes>> {
+fn request(target: &Target, signal: Signal, bytes: Bytes) -> Request<Full<Bytes>> {
+    let (service, path) = match signal {
+        Signal::Traces => ("trace.v1.TraceService", "/v1/traces"),
+        Signal::Logs => ("logs.v1.LogsService", "/v1/logs"),
+    };
     let mut request = Request::post(match target.transport {
-        Transport::Grpc => format!("http://{}/opentelemetry.proto.collector.trace.v1.TraceService/Export", target.addr),
-        Transport::Http => "/v1/traces".to_owned(),
+        Transport::Grpc => format!("http://{}/opentelemetry.proto.collector.{service}/Export", target.addr),
+        Transport::Http => path.to_owned(),
     });
     request = match target.transport {
         Transport::Grpc => request.header(header::CONTENT_TYPE, "application/grpc").header(header::TE, "trailers"),
@@ -132,6 +143,7 @@ fn read_http(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Outcome {
     }
 }
 
+/// Of either signal: the answers to both have the same form.
 fn rejected(body: Bytes) -> u64 {
     let response = ExportTraceServiceResponse::decode(body).unwrap_or_default();
     response.partial_success.map_or(0, |partial| u64::try_from(partial.rejected_spans).unwrap_or(0))

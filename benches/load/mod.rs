@@ -5,6 +5,7 @@
 #![allow(dead_code)] // Each of those uses its own part.
 
 pub mod connection;
+pub mod logs;
 pub mod plan;
 pub mod post;
 pub mod random;

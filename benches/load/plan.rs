@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::connection::Signal;
+use super::post::Requests;
 use super::random::{Random, mix};
 use super::run::World;
 use super::shape::{ROOT, SPANS_PER_RUN};
@@ -106,8 +108,10 @@ pub struct Source {
     spans: Vec<SpanRef>,
 }
 
-/// An encoded `ExportTraceServiceRequest`, framed if its transport wants that.
+/// An encoded request, framed if its transport wants that.
 pub struct Request {
+    pub signal: Signal,
+    /// Or records of logs.
     pub n_spans: u64,
     pub bytes: bytes::Bytes,
 }
@@ -117,6 +121,12 @@ pub struct Request {
 impl Source {
     pub fn new(plan: Plan, shape: Arc<super::shape::Shape>, batch: usize, is_framed: bool) -> Self {
         Self { plan, shape, batch, is_framed, spans: Vec::with_capacity(batch) }
+    }
+}
+
+impl Requests for Source {
+    fn stop(&mut self) {
+        self.plan.stop();
     }
 }
 
@@ -154,7 +164,7 @@ impl Iterator for Source {
             }
             shape.templates[usize::from(span.which)].write(&run, usize::from(span.which), &mut bytes);
         }
-        Some(Request { n_spans: self.spans.len() as u64, bytes: bytes.into() })
+        Some(Request { signal: Signal::Traces, n_spans: self.spans.len() as u64, bytes: bytes.into() })
     }
 }
 

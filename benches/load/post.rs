@@ -13,12 +13,18 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::connection::{Broken, Connection, Outcome, Target};
-use super::plan::{Request, Source};
+use super::plan::Request;
 
 /// How long what was begun may take to be finished after the deadline.
 const GRACE: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// What is sent, one request after the other.
+pub trait Requests: Iterator<Item = Request> {
+    /// Begins nothing further.
+    fn stop(&mut self);
+}
 
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -47,8 +53,8 @@ pub struct Report {
     latencies: Vec<u32>,
 }
 
-struct Shared {
-    source: Source,
+struct Shared<S> {
+    source: S,
     report: Report,
     start: Instant,
     pace: Pace,
@@ -57,7 +63,7 @@ struct Shared {
 }
 
 /// Must run on a `LocalSet`.
-pub async fn post(target: &Target, source: Source, pace: Pace) -> (Report, Source) {
+pub async fn post<S: Requests + 'static>(target: &Target, source: S, pace: Pace) -> (Report, S) {
     let start = Instant::now();
     let shared = Rc::new(RefCell::new(Shared { source, report: Report::default(), start, pace, handed_out: 0 }));
     let mut workers = Vec::new();
@@ -75,7 +81,7 @@ pub async fn post(target: &Target, source: Source, pace: Pace) -> (Report, Sourc
     let Shared { mut source, mut report, .. } = shared.into_inner();
     report.elapsed = start.elapsed();
     // What was begun and could not be finished in time.
-    source.plan.stop();
+    source.stop();
     report.lost += source.by_ref().map(|request| request.n_spans).sum::<u64>();
     report.latencies.sort_unstable();
     (report, source)
@@ -83,7 +89,7 @@ pub async fn post(target: &Target, source: Source, pace: Pace) -> (Report, Sourc
 
 type Slot = Rc<Mutex<Option<Connection>>>;
 
-async fn work(shared: Rc<RefCell<Shared>>, target: Target, slot: Slot) {
+async fn work<S: Requests>(shared: Rc<RefCell<Shared<S>>>, target: Target, slot: Slot) {
     loop {
         let next = shared.borrow_mut().next();
         let Some((request, due)) = next else { return };
@@ -113,7 +119,7 @@ async fn work(shared: Rc<RefCell<Shared>>, target: Target, slot: Slot) {
 }
 
 /// Until it is acknowledged; `None` if it never was.
-async fn deliver(shared: &RefCell<Shared>, target: &Target, slot: &Slot, request: &Request) -> Option<u64> {
+async fn deliver<S: Requests>(shared: &RefCell<Shared<S>>, target: &Target, slot: &Slot, request: &Request) -> Option<u64> {
     let give_up = { shared.borrow().deadline() } + GRACE;
     while Instant::now() < give_up {
         let (reason, after) = match exchange(target, slot, request).await {
@@ -143,9 +149,9 @@ async fn exchange(target: &Target, slot: &Slot, request: &Request) -> Result<Out
         Some(Connection::Grpc(sender)) => {
             let mut connection = Connection::Grpc(sender.clone());
             drop(held);
-            timeout(ANSWER_TIMEOUT, async { connection.send(target, request.bytes.clone()).await }).await
+            timeout(ANSWER_TIMEOUT, async { connection.send(target, request.signal, request.bytes.clone()).await }).await
         }
-        Some(connection) => timeout(ANSWER_TIMEOUT, connection.send(target, request.bytes.clone())).await,
+        Some(connection) => timeout(ANSWER_TIMEOUT, connection.send(target, request.signal, request.bytes.clone())).await,
         None => return Err(Broken("connection: gone".into())),
     };
     answer.unwrap_or_else(|_| Err(Broken("no answer within 30 s".into())))
@@ -153,7 +159,7 @@ async fn exchange(target: &Target, slot: &Slot, request: &Request) -> Result<Out
 
 // === impl Shared ===
 
-impl Shared {
+impl<S: Requests> Shared<S> {
     fn deadline(&self) -> Instant {
         self.start + self.pace.duration
     }
@@ -161,7 +167,7 @@ impl Shared {
     fn next(&mut self) -> Option<(Request, Option<Instant>)> {
         let now = Instant::now();
         if now >= self.deadline() {
-            self.source.plan.stop();
+            self.source.stop();
         }
         if now >= self.deadline() + GRACE {
             return None;

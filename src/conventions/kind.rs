@@ -145,8 +145,9 @@ pub(super) const WORDS: &[(&str, &[(&str, SpanKind)])] = &[
 pub(super) fn classify(key: &str, word: &str) -> Option<SpanKind> {
     let (_, words) = WORDS.iter().find(|(known, _)| *known == key)?;
     // MLflow writes its attributes as JSON, so its words come in quotes.
-    let word = word.trim_ascii().trim_matches('"');
-    words.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, kind)| *kind)
+    let trimmed = || word.trim_ascii().trim_matches('"');
+    let find = |word: &str| words.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, kind)| *kind);
+    find(word).or_else(|| find(trimmed()))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod agents;
 pub mod fuzz;
 mod json;
 mod kind;
+mod known;
 mod lookup;
 mod number;
 pub mod posts;
@@ -37,6 +38,7 @@ use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::Call;
 use crate::wire::otlp::{Attribute, Span};
 
+use known::Known;
 use reading::{Said, cut, session_of};
 
 /// How far ahead of its arrival a span may start or end before it counts as of the far future: a day, which covers every mistaken zone.
@@ -114,9 +116,8 @@ pub fn extract(
     received_at: UnixNanos,
     strings: &mut Strings,
 ) -> Option<Extracted> {
-    // Bytes that were inspected have no malformed attribute; if one comes all the same, what stands before it is kept.
-    let attributes = span.attributes().map_while(Result::ok);
-    extract_with(Scalars::of(span), attributes, scope, resource, received_at, strings)
+    let known = || Known::of(span, scope);
+    extract_known(&Scalars::of(span), known, scope, resource, received_at, strings)
 }
 
 /// What answered each question that [`extract`] asks of a span.
@@ -126,9 +127,21 @@ pub fn sources(span: &Span<'_>, scope: &Scope<'_>, resource: &Resource) -> Sourc
 }
 
 /// As [`extract`], from fields and attributes that are read already.
+#[cfg(test)]
 fn extract_with<'a>(
     span: Scalars<'a>,
     attributes: impl Iterator<Item = Attribute<'a>>,
+    scope: &Scope<'_>,
+    resource: &Resource,
+    received_at: UnixNanos,
+    strings: &mut Strings,
+) -> Option<Extracted> {
+    extract_known(&span, || Known::collect(attributes, scope), scope, resource, received_at, strings)
+}
+
+fn extract_known<'a>(
+    span: &Scalars<'a>,
+    known: impl FnOnce() -> Known<'a>,
     scope: &Scope<'_>,
     resource: &Resource,
     received_at: UnixNanos,
@@ -145,7 +158,7 @@ fn extract_with<'a>(
 
     let mut oddities = Oddities::default();
     let is_future = note_times(start, end, received_at, &mut oddities);
-    let said = Said::read(attributes, span.name, scope, &mut oddities);
+    let said = Said::read(&known(), span.name, scope, &mut oddities);
     let fact = SpanFact {
         end,
         call: call(&said, strings).map(Box::new),

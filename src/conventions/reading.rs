@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use super::json;
 use super::kind::classify;
+use super::known::Known;
 use super::scopes::Reading;
-use super::settings::{ENTRIES_MAX, Place};
+use super::settings::Place;
 use super::sources::{KindBy, Mended, Notes, Question as Q};
-use super::tables::{Convention, Meaning, ROWS_MAX, Row};
+use super::tables::{Convention, Meaning, Row};
 use super::tier;
 use super::usage::Claims;
 use super::{Conventions, Oddities, Oddity, Scope};
@@ -39,43 +40,28 @@ pub(super) struct Said<'a> {
     pub is_framework: bool,
 }
 
-/// The attributes of a span that have a row in the table, in the order of the rows, each once.
-#[derive(Default)]
-struct Known<'a> {
-    seen: [u64; (ROWS_MAX + 3 * ENTRIES_MAX).div_ceil(64)],
-    values: Vec<(u16, Value<'a>)>,
-    /// What the scope's own key for it says.
-    agent: Option<&'a str>,
-}
-
 // === impl Said ===
 
 impl<'a> Said<'a> {
-    pub(super) fn read(
-        attributes: impl Iterator<Item = Attribute<'a>>,
-        span_name: &'a str,
-        scope: &Scope<'_>,
-        oddities: &mut Oddities,
-    ) -> Self {
-        Self::read_noting(attributes, span_name, scope, oddities, &mut ())
+    pub(super) fn read(known: &Known<'a>, span_name: &'a str, scope: &Scope<'_>, oddities: &mut Oddities) -> Self {
+        Self::read_noting(known, span_name, scope, oddities, &mut ())
     }
 
     /// The same, and takes note of what answered each question.
     pub(super) fn read_noting(
-        attributes: impl Iterator<Item = Attribute<'a>>,
+        known: &Known<'a>,
         span_name: &'a str,
         scope: &Scope<'_>,
         oddities: &mut Oddities,
         notes: &mut impl Notes,
     ) -> Self {
         let (reading, conventions) = (scope.reading, scope.conventions);
-        let known = Known::collect(attributes, scope);
         let mut said = Self::default();
         let (mut own_agent, mut own_user) = (None, None);
         let (mut entity, mut weak_model, mut kind, mut claims) = (None, None, None, None);
         let (mut graph_agent, mut function, mut is_use) = (None, None, false);
         let (mut is_agent_entity, mut is_repetition, mut metadata_user) = (false, false, None);
-        for (number, value) in known.values {
+        for (number, value) in known.values() {
             let row = conventions.row(number);
             let value = plain(row, value);
             let Some(row) = row else {
@@ -165,7 +151,7 @@ impl<'a> Said<'a> {
                 kind = reading.kind_by_name(span_name);
                 notes.kind(KindBy::SpanName);
             }
-            if matches!(kind, Some(SpanKind::Agent | SpanKind::Workflow)) && answer(&mut said.agent, known.agent) {
+            if matches!(kind, Some(SpanKind::Agent | SpanKind::Workflow)) && answer(&mut said.agent, known.agent.and_then(name)) {
                 notes.agent_by_scope(reading.agent_key);
             }
         }
@@ -325,7 +311,7 @@ pub(super) fn session_of<'a>(
     oddities: &mut Oddities,
 ) -> Option<(SessionId, u16)> {
     let ids = resource.filter_map(|attribute| {
-        let number = conventions.number(attribute.key)?;
+        let number = conventions.number(attribute.key.as_bytes())?;
         let (place, row) = (conventions.place(number)?, conventions.row(number));
         let value = plain(row, attribute.value);
         let is_everywhere = row.is_none_or(|row| row.only_in.is_empty());
@@ -343,8 +329,11 @@ pub(super) fn session_of<'a>(
 fn plain<'a>(row: Option<&Row>, value: Value<'a>) -> Value<'a> {
     match value {
         Value::Str(_) if row.is_some_and(|row| row.convention == Convention::Waxell) => value,
-        Value::Str(text) if text.starts_with(SCRUBBED) => Value::Empty,
-        Value::Str(text) => Value::Str(unquoted(text)),
+        Value::Str(text) => match text.as_bytes().first() {
+            Some(b'"') => Value::Str(unquoted(text)),
+            Some(b'[') if text.starts_with(SCRUBBED) => Value::Empty,
+            _ => value,
+        },
         other => other,
     }
 }
@@ -370,44 +359,6 @@ fn session_id<'a>(row: Option<&Row>, value: Value<'a>, oddities: &mut Oddities) 
 /// `text` up to what is kept of it, cut between characters.
 pub(super) fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(SHOWN_MAX_BYTES)]
-}
-
-// === impl Known ===
-
-impl<'a> Known<'a> {
-    fn collect(attributes: impl Iterator<Item = Attribute<'a>>, scope: &Scope<'_>) -> Self {
-        let mut known = Self::default();
-        let agent_key = scope.reading.and_then(|reading| reading.agent_key);
-        for Attribute { key, value } in attributes {
-            if let Some(number) = scope.conventions.number(key) {
-                let only_in = scope.conventions.row(number).map_or("", |row| row.only_in);
-                if only_in.is_empty() || scope.name.starts_with(only_in) {
-                    known.push(number, value);
-                }
-            }
-            if agent_key == Some(key) {
-                known.agent = name(value);
-            }
-        }
-        known.values.sort_unstable_by_key(|(number, _)| *number);
-        known
-    }
-
-    /// A key that comes twice is against the protocol; what it said first stands.
-    fn push(&mut self, number: u16, value: Value<'a>) {
-        if matches!(value, Value::Empty | Value::Str("")) {
-            return;
-        }
-        let (word, bit) = (usize::from(number / 64), 1u64 << (number % 64));
-        if self.seen[word] & bit != 0 {
-            return;
-        }
-        self.seen[word] |= bit;
-        if self.values.is_empty() {
-            self.values.reserve(16);
-        }
-        self.values.push((number, value));
-    }
 }
 
 /// Whether it is what answers now.

@@ -88,10 +88,10 @@ impl Conventions {
                 if key.is_empty() || key.len() > KEY_MAX_BYTES {
                     return refuse(key, "is no attribute key of 1 to 256 bytes");
                 }
-                if row_number(key).is_some() {
+                if row_number(key.as_bytes()).is_some() {
                     return refuse(key, "is read already: docs/conventions.md says as what");
                 }
-                if conventions.number(key).is_some() {
+                if conventions.number(key.as_bytes()).is_some() {
                     return refuse(key, "is given twice");
                 }
                 let number = (ROWS.len() + conventions.meanings.len()) as u16;
@@ -118,14 +118,14 @@ impl Conventions {
         let orders =
             [("strong_session_keys", settings.strong_session_keys, false), ("weak_session_keys", settings.weak_session_keys, true)];
         for (nth, key) in unordered.iter().enumerate() {
-            let number = self.number(key).expect("a configured key has a number");
+            let number = self.number(key.as_bytes()).expect("a configured key has a number");
             self.places[usize::from(number)] = Some(Place { is_weak: false, nth: nth as u16 });
         }
         for (setting, keys, is_weak) in orders {
             for (nth, key) in keys.iter().enumerate() {
                 let refuse = |problem| Err(SettingsError { setting, entry: key.clone(), problem });
                 let Some(number) =
-                    self.number(key).filter(|&number| matches!(self.meaning(number), Meaning::Session | Meaning::WeakSession))
+                    self.number(key.as_bytes()).filter(|&number| matches!(self.meaning(number), Meaning::Session | Meaning::WeakSession))
                 else {
                     return refuse("is no session key: add it to conventions.session_keys, or see docs/conventions.md for those there are");
                 };
@@ -169,8 +169,13 @@ impl Conventions {
         rows.map(|(_, row)| row.key).chain(more.map(|(key, _)| &**key))
     }
 
-    pub(super) fn number(&self, key: &str) -> Option<u16> {
-        row_number(key).map(u16::from).or_else(|| if self.more.is_empty() { None } else { self.more.get(key).copied() })
+    #[inline]
+    pub(super) fn number(&self, key: &[u8]) -> Option<u16> {
+        match row_number(key) {
+            Some(number) => Some(number.into()),
+            None if self.more.is_empty() => None,
+            None => self.more.get(std::str::from_utf8(key).ok()?).copied(),
+        }
     }
 
     /// The row of a number; `None` for a key of the operator's.

@@ -3,6 +3,7 @@
 //! - It is the same reading ([`Said::read_noting`]) that makes facts, with a notebook; ordinary reading has none, and pays nothing.
 //! - Values are shown as they were sent, cut.
 
+use super::known::Known;
 use super::reading::Said;
 use super::tables::{Namespace, Part};
 use super::{Conventions, Oddities, Oddity, Resource, Scope};
@@ -186,7 +187,8 @@ impl Notebook {
 impl Sources {
     pub(super) fn of(name: &str, attributes: &[Attribute<'_>], scope: &Scope<'_>, resource: &Resource) -> Self {
         let (mut notes, mut oddities) = (Notebook::default(), Oddities::default());
-        let said = Said::read_noting(attributes.iter().copied(), name, scope, &mut oddities, &mut notes);
+        let known = Known::collect(attributes.iter().copied(), scope);
+        let said = Said::read_noting(&known, name, scope, &mut oddities, &mut notes);
         let conventions = scope.conventions;
         let value_of = |key: &str| attributes.iter().find(|attribute| attribute.key == key).map_or_else(String::new, |it| shown(it.value));
         let mut answers = Vec::new();

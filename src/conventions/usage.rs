@@ -14,6 +14,8 @@ use crate::wire::otlp::Value;
 /// What each namespace claims of one span.
 pub(super) struct Claims {
     claims: [Claim; Namespace::COUNT],
+    /// A bit for each namespace that claims anything: mostly one or two of them.
+    told: u16,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -27,12 +29,14 @@ struct Claim {
 
 impl Claims {
     pub(super) fn new() -> Self {
-        Self { claims: [Claim::default(); Namespace::COUNT] }
+        const { assert!(Namespace::COUNT <= u16::BITS as usize, "there are too few bits") };
+        Self { claims: [Claim::default(); Namespace::COUNT], told: 0 }
     }
 
     /// Takes note of one attribute, and says whether it is what stands for its number so far. Attributes must come in the order of their
     /// rows.
     pub(super) fn add(&mut self, namespace: Namespace, part: Part, value: Value<'_>, oddities: &mut Oddities) -> bool {
+        self.told |= 1 << namespace as u8;
         let claim = &mut self.claims[namespace as usize];
         let usage = &mut claim.usage;
         match part {
@@ -54,18 +58,20 @@ impl Claims {
     /// The usage of the span, and which namespace told each part of it.
     pub(super) fn settle(&self, oddities: &mut Oddities) -> (Usage, Settled) {
         let mut usages = [Usage::default(); Namespace::COUNT];
-        for (usage, claim) in usages.iter_mut().zip(&self.claims) {
-            *usage = claim.settle(oddities);
+        let told = || (0..Namespace::COUNT).filter(|namespace| self.told & 1 << namespace != 0);
+        for namespace in told() {
+            usages[namespace] = self.claims[namespace].settle(oddities);
         }
         // The bare keys of Claude Code leave cached tokens out of the input.
         let claude_code = &mut usages[Namespace::ClaudeCode as usize];
         let cached = claude_code.cache_read_tokens.unwrap_or(0) + claude_code.cache_write_tokens.unwrap_or(0);
         claude_code.input_tokens = claude_code.input_tokens.map(|input| (input + cached).min(SPAN_TOKENS_MAX));
-        let states_tokens = |usage: &&Usage| usage.input_tokens.or(usage.output_tokens).or(usage.total_tokens).is_some();
-        let speaker = usages.iter().position(|usage| usage.tokens() > 0).or_else(|| usages.iter().position(|usage| states_tokens(&usage)));
+        let states_tokens = |usage: &Usage| usage.input_tokens.or(usage.output_tokens).or(usage.total_tokens).is_some();
+        let speaker = told().find(|&namespace| usages[namespace].tokens() > 0);
+        let speaker = speaker.or_else(|| told().find(|&namespace| states_tokens(&usages[namespace])));
         let spoken = speaker.map(|speaker| usages[speaker]).unwrap_or_default();
         // The namespace that told the tokens is asked first for everything else too.
-        let order = || speaker.into_iter().chain(0..Namespace::COUNT);
+        let order = || speaker.into_iter().chain(told());
         let told_by = |part: fn(&Usage) -> Option<u64>| first_real(order().map(|namespace| (namespace, part(&usages[namespace]))));
         let (cache_read, cache_write) = (told_by(|usage| usage.cache_read_tokens), told_by(|usage| usage.cache_write_tokens));
         let write_1h = told_by(|usage| Some(usage.cache_write_1h_tokens).filter(|&tokens| tokens > 0));
@@ -119,9 +125,16 @@ impl Claim {
 }
 
 /// The first that is not zero, else the first.
-fn first_real(numbers: impl Iterator<Item = (usize, Option<u64>)> + Clone) -> Option<(usize, u64)> {
-    let mut stated = numbers.filter_map(|(namespace, number)| Some((namespace, number?)));
-    stated.clone().find(|&(_, number)| number > 0).or_else(|| stated.next())
+fn first_real(numbers: impl Iterator<Item = (usize, Option<u64>)>) -> Option<(usize, u64)> {
+    let mut first = None;
+    for (namespace, number) in numbers {
+        match number {
+            Some(0) if first.is_none() => first = Some((namespace, 0)),
+            Some(0) | None => {}
+            Some(number) => return Some((namespace, number)),
+        }
+    }
+    first
 }
 
 fn take_tokens(slot: &mut Option<u64>, value: Value<'_>, oddities: &mut Oddities) -> bool {

@@ -85,8 +85,12 @@ pub const SCOPES: &[(&str, ScopeTraits)] = &[
 ];
 
 /// The traits of a scope by its name; the default for a scope that nothing special is known of.
+///
+/// It is asked several times of every span, so a name is compared only where its first letter and its length allow it.
 pub fn scope_traits(scope: &str) -> ScopeTraits {
-    SCOPES.iter().find(|(name, _)| is_within(scope, name)).map_or_else(ScopeTraits::default, |(_, traits)| *traits)
+    let first = scope.as_bytes().first();
+    let fits = |name: &str| name.len() <= scope.len() && name.as_bytes().first() == first;
+    SCOPES.iter().find(|(name, _)| fits(name) && is_within(scope, name)).map_or(NONE, |(_, traits)| *traits)
 }
 
 fn is_within(scope: &str, name: &str) -> bool {

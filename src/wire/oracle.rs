@@ -170,6 +170,14 @@ fn assert_span(ours: &otlp::Span<'_>, theirs: &proto::Span) {
     let status = theirs.status.clone().unwrap_or_default();
     assert_eq!((ours.status_code, ours.status_message), (status.code, &*status.message));
     assert_attributes(&all(ours.attributes()), &theirs.attributes);
+    let mut asked = Vec::new();
+    let visited = ours.visit_attributes(|attribute| {
+        let key = std::str::from_utf8(attribute.key()).expect("prost has read it");
+        asked.push(Attribute { key, value: attribute.value()? });
+        Ok(())
+    });
+    assert_eq!(visited, Ok(()));
+    assert_attributes(&asked, &theirs.attributes);
     let events = all(ours.events());
     assert_eq!(events.len(), theirs.events.len());
     for (ours, theirs) in events.iter().zip(&theirs.events) {
@@ -219,6 +227,7 @@ fn exhaust(bytes: &[u8]) {
             exhaust_attributes(scope.scope_attributes());
             for span in ended(scope.spans()) {
                 exhaust_attributes(span.attributes());
+                let _ = span.visit_attributes(|attribute| attribute.value().map(drop));
                 for event in ended(span.events()) {
                     exhaust_attributes(event.attributes());
                 }

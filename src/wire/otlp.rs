@@ -8,9 +8,9 @@
 //!   attributes of a faulted span.)
 //! - Offsets in errors count from the start of the message that was being walked.
 
-use super::reader::Reader;
+use super::reader::{DELIMITED, FIXED64, Reader, VARINT, malformed_at};
 use super::value::attribute;
-pub use super::value::{Array, Attribute, Map, Value, array_values, map_entries};
+pub use super::value::{Array, Attribute, KeyValue, Map, Value, array_values, map_entries};
 use super::walk::{messages, next_of_any, until_error};
 
 /// Where and why bytes are not a protobuf message of the expected type.
@@ -69,6 +69,17 @@ pub fn resource_spans(request: &[u8]) -> impl Iterator<Item = Result<ResourceSpa
     messages(request, 1, |message| Ok(ResourceSpans { bytes: message.rest() }))
 }
 
+// The keys of fields of a `Span`.
+const TRACE_ID: u32 = 1 << 3 | DELIMITED;
+const SPAN_ID: u32 = 2 << 3 | DELIMITED;
+const PARENT_SPAN_ID: u32 = 4 << 3 | DELIMITED;
+const KIND: u32 = 6 << 3 | VARINT;
+const START: u32 = 7 << 3 | FIXED64;
+const END: u32 = 8 << 3 | FIXED64;
+const ATTRIBUTE: u32 = 9 << 3 | DELIMITED;
+const EVENT: u32 = 11 << 3 | DELIMITED;
+const LINK: u32 = 13 << 3 | DELIMITED;
+
 // === impl ResourceSpans ===
 
 impl<'a> ResourceSpans<'a> {
@@ -121,28 +132,66 @@ impl<'a> Span<'a> {
         messages(self.bytes, 9, attribute)
     }
 
+    /// The same, without reading the values: `visit` asks for those that it wants. Ends at the first error, also of `visit`.
+    #[inline]
+    pub fn visit_attributes(&self, mut visit: impl FnMut(KeyValue<'a>) -> Result<(), Malformed>) -> Result<(), Malformed> {
+        let mut reader = Reader::new(self.bytes);
+        while !reader.is_empty() {
+            let bookmark = reader;
+            if reader.key()? == ATTRIBUTE {
+                visit(KeyValue::read(reader.message()?)?)?;
+                continue;
+            }
+            reader = bookmark;
+            if reader.field()?.is_some_and(|field| field.number == 9) {
+                return Err(malformed_at(bookmark.offset(), "wrong wire type"));
+            }
+        }
+        Ok(())
+    }
+
     pub fn events(&self) -> impl Iterator<Item = Result<SpanEvent<'a>, Malformed>> + use<'a> {
         messages(self.bytes, 11, SpanEvent::read)
     }
 
     pub(super) fn read(mut message: Reader<'a>) -> Result<Self, Malformed> {
         let mut span = Self { bytes: message.rest(), ..Self::default() };
-        while let Some(field) = message.field()? {
-            match field.number {
-                1 => span.trace_id = field.bytes()?,
-                2 => span.span_id = field.bytes()?,
-                3 => span.trace_state = field.text_or_empty()?,
-                4 => span.parent_span_id = field.bytes()?,
-                5 => span.name = field.text_or_empty()?,
-                6 => span.kind = field.varint()? as i32,
-                7 => span.start_time_unix_nano = field.fixed64()?,
-                8 => span.end_time_unix_nano = field.fixed64()?,
-                15 => span.read_status(field.message()?)?,
-                16 => span.flags = field.fixed32()?,
-                _ => {}
+        while !message.is_empty() {
+            let bookmark = message;
+            // Every field of every span passes through here, so those that there are many of are not unpacked.
+            match message.key()? {
+                ATTRIBUTE | EVENT | LINK => drop(message.delimited()?),
+                TRACE_ID => span.trace_id = message.delimited()?.rest(),
+                SPAN_ID => span.span_id = message.delimited()?.rest(),
+                PARENT_SPAN_ID => span.parent_span_id = message.delimited()?.rest(),
+                KIND => span.kind = message.varint()? as i32,
+                START => span.start_time_unix_nano = u64::from_le_bytes(message.fixed()?),
+                END => span.end_time_unix_nano = u64::from_le_bytes(message.fixed()?),
+                _ => {
+                    message = bookmark;
+                    span.read_field(&mut message)?;
+                }
             }
         }
         Ok(span)
+    }
+
+    fn read_field(&mut self, message: &mut Reader<'a>) -> Result<(), Malformed> {
+        let Some(field) = message.field()? else { return Ok(()) };
+        match field.number {
+            1 => self.trace_id = field.bytes()?,
+            2 => self.span_id = field.bytes()?,
+            3 => self.trace_state = field.text_or_empty()?,
+            4 => self.parent_span_id = field.bytes()?,
+            5 => self.name = field.text_or_empty()?,
+            6 => self.kind = field.varint()? as i32,
+            7 => self.start_time_unix_nano = field.fixed64()?,
+            8 => self.end_time_unix_nano = field.fixed64()?,
+            15 => self.read_status(field.message()?)?,
+            16 => self.flags = field.fixed32()?,
+            _ => {}
+        }
+        Ok(())
     }
 
     fn read_status(&mut self, mut status: Reader<'a>) -> Result<(), Malformed> {

@@ -14,6 +14,15 @@ pub struct Attribute<'a> {
     pub value: Value<'a>,
 }
 
+/// A `KeyValue` whose value is not read yet.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyValue<'a> {
+    key: &'a [u8],
+    /// The encoded `AnyValue`, where there is one and nothing else but the key.
+    value: Option<&'a [u8]>,
+    bytes: Reader<'a>,
+}
+
 /// An `AnyValue`; arrays and maps stay encoded until asked for.
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {
@@ -48,7 +57,19 @@ pub fn map_entries(map: Map<'_>) -> impl Iterator<Item = Result<Attribute<'_>, M
 
 /// Reads a `KeyValue`.
 #[inline]
-pub(super) fn attribute(mut key_value: Reader<'_>) -> Result<Attribute<'_>, Malformed> {
+pub(super) fn attribute(key_value: Reader<'_>) -> Result<Attribute<'_>, Malformed> {
+    if key_value.may_skip()
+        && let Some((key, value)) = usual(key_value.rest())
+        && let Ok(key) = simdutf8::basic::from_utf8(key)
+        && let Some(value) = usual_value(value)
+    {
+        return Ok(Attribute { key, value });
+    }
+    any_attribute(key_value)
+}
+
+/// The same of any form that it can have.
+fn any_attribute(mut key_value: Reader<'_>) -> Result<Attribute<'_>, Malformed> {
     let mut attribute = Attribute { key: "", value: Value::Empty };
     while let Some(field) = key_value.field()? {
         match field.number {
@@ -116,6 +137,95 @@ struct Elements<'a> {
     values: Reader<'a>,
     /// Fields of a `KeyValue`.
     key_value: Reader<'a>,
+}
+
+// === impl KeyValue ===
+
+impl<'a> KeyValue<'a> {
+    #[inline]
+    pub(super) fn read(bytes: Reader<'a>) -> Result<Self, Malformed> {
+        match usual(bytes.rest()) {
+            Some((key, value)) => Ok(Self { key, value: Some(value), bytes }),
+            None => Self::read_any(bytes),
+        }
+    }
+
+    fn read_any(bytes: Reader<'a>) -> Result<Self, Malformed> {
+        let (mut rest, mut key) = (bytes, &[][..]);
+        while let Some(field) = rest.field()? {
+            if field.number == 1 {
+                key = field.bytes()?;
+            }
+        }
+        Ok(Self { key, value: None, bytes })
+    }
+
+    /// As it was sent: text, where its bytes were inspected.
+    pub fn key(&self) -> &'a [u8] {
+        self.key
+    }
+
+    #[inline]
+    pub fn value(&self) -> Result<Value<'a>, Malformed> {
+        match self.value.and_then(usual_value) {
+            Some(value) => Ok(value),
+            None => Ok(any_attribute(self.bytes)?.value),
+        }
+    }
+}
+
+// === the form that encoders give ===
+
+/// Key and value of a `KeyValue` that is just these two, one after the other: what every encoder writes. It need not be well formed.
+#[inline]
+fn usual(key_value: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (key, rest) = delimited(key_value, 1 << 3 | 2)?;
+    let (value, rest) = delimited(rest, 2 << 3 | 2)?;
+    rest.is_empty().then_some((key, value))
+}
+
+/// An `AnyValue` that is one text or number and nothing else; `None` for anything else, and for what is not well formed.
+#[inline]
+fn usual_value(any_value: &[u8]) -> Option<Value<'_>> {
+    match any_value {
+        [0x0a, ..] => {
+            let (text, rest) = delimited(any_value, 0x0a)?;
+            let text = simdutf8::basic::from_utf8(text).ok()?;
+            rest.is_empty().then_some(Value::Str(text))
+        }
+        [0x18, varint @ ..] => {
+            let (number, rest) = varint_of(varint)?;
+            rest.is_empty().then_some(Value::Int(number as i64))
+        }
+        [0x21, double @ ..] => Some(Value::Double(f64::from_le_bytes(double.try_into().ok()?))),
+        [0x10, is @ (0 | 1)] => Some(Value::Bool(*is == 1)),
+        _ => None,
+    }
+}
+
+/// The content of the length-delimited field that comes first and has this key, and what follows it.
+#[inline(always)]
+fn delimited(bytes: &[u8], key: u8) -> Option<(&[u8], &[u8])> {
+    let (&first, rest) = bytes.split_first()?;
+    if first != key {
+        return None;
+    }
+    let (len, rest) = match rest {
+        [len @ ..0x80, rest @ ..] => (usize::from(*len), rest),
+        _ => {
+            let (len, rest) = varint_of(rest)?;
+            (usize::try_from(len).ok()?, rest)
+        }
+    };
+    rest.split_at_checked(len)
+}
+
+/// A varint of at most four bytes, as lengths and most numbers are.
+#[inline]
+fn varint_of(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let last = bytes.iter().take(4).position(|byte| *byte < 0x80)?;
+    let (varint, rest) = bytes.split_at(last + 1);
+    Some((varint.iter().rev().fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f)), rest))
 }
 
 // === impl Elements ===
