@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::account::{Accounts, Amounts, Owner, is_over};
+use super::account::{Accounts, Amounts, Owner, is_over, own_span};
 use super::memory::Turns;
-use crate::fold::Decided;
+use crate::fold::{Decided, Verdict};
 use crate::model::ids::{SessionId, SpanId, TraceId};
 use crate::tempo::ask::{Holdings, Sums};
 
@@ -188,13 +188,6 @@ impl Spans {
         }
     }
 
-    fn is_waiting(&self, id: SpanId) -> bool {
-        match self {
-            Self::Few(spans) => spans.iter().any(|span| span.id == id && !span.is_sent),
-            Self::Many(spans) => spans.get(&id).is_some_and(|span| !span.is_sent),
-        }
-    }
-
     fn iter(&self) -> impl Iterator<Item = &SpanTold> {
         let (few, many) = match self {
             Self::Few(spans) => (Some(spans.iter()), None),
@@ -233,7 +226,7 @@ impl TraceTold {
     pub(super) fn begin(&mut self, before: Option<&Decided>) {
         self.is_begun = true;
         let Some(before) = before else { return };
-        add_all(&mut self.accounts, before, |_| true);
+        before.verdicts.iter().for_each(|verdict| add(&mut self.accounts, before, verdict));
         for run in before.runs.iter().flatten().filter(|run| is_over(run) && before.verdict(run.key.span).is_none()) {
             self.accounts.add(&Owner::of(run), Amounts::in_all(&run.usage).minus(self.accounts.of(&Owner::of(run))));
             self.synthetic.push(run.key.span);
@@ -258,11 +251,11 @@ impl TraceTold {
         held.spans().for_each(|id| self.spans.note_sent(id));
     }
 
-    /// What will be told of the spans that still wait, as things stand.
+    /// What will be told of the spans that still wait, as things stand: mostly few of a trace.
     pub(super) fn expected(&self, now: &Decided) -> Accounts {
         let mut expected = Accounts::default();
-        if self.spans.iter().any(|span| !span.is_sent) {
-            add_all(&mut expected, now, |id| self.spans.is_waiting(id));
+        for verdict in self.spans.iter().filter(|span| !span.is_sent).filter_map(|span| now.verdict(span.id)) {
+            add(&mut expected, now, verdict);
         }
         expected
     }
@@ -272,17 +265,14 @@ impl TraceTold {
     }
 }
 
-/// The stamps of all spans that `wanted` names, by this decision.
-fn add_all(accounts: &mut Accounts, decided: &Decided, wanted: impl Fn(SpanId) -> bool) {
-    for verdict in decided.verdicts.iter().filter(|verdict| wanted(verdict.span)) {
-        let Some(run) = verdict.run.and_then(|run| decided.run(run)) else { continue };
-        let owner = Owner::of(run);
-        if let Some((tokens, cost)) = verdict.counted {
-            accounts.add(&owner, Amounts::of_call(tokens, cost));
-        }
-        if owner.run == Some(verdict.span) {
-            accounts.add(&owner, Amounts::of_run(&run.usage));
-        }
+/// The stamps of one span, by this decision.
+fn add(accounts: &mut Accounts, decided: &Decided, verdict: &Verdict) {
+    let Some(run) = verdict.run.and_then(|run| decided.run(run)) else { return };
+    if let Some((tokens, cost)) = verdict.counted {
+        accounts.add_of(run, Amounts::of_call(tokens, cost));
+    }
+    if own_span(run) == Some(verdict.span) {
+        accounts.add_of(run, Amounts::of_run(&run.usage));
     }
 }
 
