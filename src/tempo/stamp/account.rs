@@ -1,12 +1,14 @@
 //! What was told of a trace, in sums: who, and how much.
 
+use std::collections::BTreeMap;
+
 use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, SpanId};
 use crate::model::run::{Run, RunStatus};
 use crate::model::usage::{Cost, UsageTotal};
 
 /// Whose sums they are. A run is known by its own span, since the id that it is shown by can change when the SDK's report joins it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Owner {
     /// `None`: the run's own span was not known when it was told.
     pub(super) run: Option<SpanId>,
@@ -25,17 +27,11 @@ pub(super) struct Amounts {
     pub(super) run_calls: i64,
 }
 
-/// Accounts of one trace; mostly one, and few, so they are looked through.
+/// Accounts of one trace: mostly one, and of a conversation that is one trace as many as it has turns.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Accounts {
-    first: Option<Account>,
-    more: Vec<Account>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Account {
-    pub(super) owner: Owner,
-    pub(super) amounts: Amounts,
+    first: Option<(Owner, Amounts)>,
+    more: BTreeMap<Owner, Amounts>,
 }
 
 // === impl Owner ===
@@ -102,45 +98,37 @@ impl Amounts {
 
 impl Accounts {
     pub(super) fn add(&mut self, owner: &Owner, amounts: Amounts) {
-        let known = self.iter_mut().find(|account| account.owner == *owner);
-        match known {
-            Some(account) => account.amounts = account.amounts.plus(amounts),
-            None => self.open(Account { owner: owner.clone(), amounts }),
+        match &mut self.first {
+            None => self.first = Some((owner.clone(), amounts)),
+            Some((first, so_far)) if first == owner => *so_far = so_far.plus(amounts),
+            Some(_) => match self.more.get_mut(owner) {
+                Some(so_far) => *so_far = so_far.plus(amounts),
+                None => _ = self.more.insert(owner.clone(), amounts),
+            },
         }
     }
 
-    /// The same for a run, which mostly has an account already.
+    /// The same for a run, which mostly has the first account.
     pub(super) fn add_of(&mut self, run: &Run, amounts: Amounts) {
-        let is_of_run = |owner: &Owner| owner.run == own_span(run) && owner.session == run.session;
-        let known = self.iter_mut().find(|account| is_of_run(&account.owner));
-        match known {
-            Some(account) => account.amounts = account.amounts.plus(amounts),
-            None => self.open(Account { owner: Owner::of(run), amounts }),
+        match &mut self.first {
+            Some((first, so_far)) if first.run == own_span(run) && first.session == run.session => *so_far = so_far.plus(amounts),
+            _ => self.add(&Owner::of(run), amounts),
         }
     }
 
     pub(super) fn of(&self, owner: &Owner) -> Amounts {
-        self.iter().find(|account| account.owner == *owner).map(|account| account.amounts).unwrap_or_default()
+        let first = self.first.as_ref().filter(|(first, _)| first == owner).map(|(_, amounts)| amounts);
+        first.or_else(|| self.more.get(owner)).copied().unwrap_or_default()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Account> {
-        self.first.iter().chain(&self.more)
-    }
-
-    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Account> {
-        self.first.iter_mut().chain(&mut self.more)
-    }
-
-    fn open(&mut self, account: Account) {
-        if self.first.is_none() {
-            self.first = Some(account);
-        } else {
-            self.more.push(account);
-        }
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Owner, Amounts)> {
+        let first = self.first.iter().map(|(owner, amounts)| (owner, *amounts));
+        first.chain(self.more.iter().map(|(owner, amounts)| (owner, *amounts)))
     }
 
     pub(super) fn weight(&self) -> usize {
-        self.more.capacity() * size_of::<Account>()
+        // A tree of them is about two thirds full.
+        self.more.len() * size_of::<(Owner, Amounts)>() * 3 / 2
     }
 }
 

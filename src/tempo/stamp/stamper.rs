@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::account::{Amounts, Owner, Subject, is_over, own_span};
 use super::correction::{self, Correction, Synthetic};
@@ -15,7 +15,7 @@ use super::unsure::Unsure;
 use super::{COST, LOGGED_COST, StampOptions, TOKENS, Verdicts, dollars};
 use crate::fold::{Decided, Verdict};
 use crate::model::Str;
-use crate::model::ids::{SpanId, Tenant, TraceId};
+use crate::model::ids::{SessionId, SpanId, Tenant, TraceId};
 use crate::model::time::UnixNanos;
 use crate::tempo::ask::Holdings;
 use crate::tempo::batch::Doubted;
@@ -249,18 +249,19 @@ impl Stamper {
             }
         }
         let is_any_running = decided.runs.iter().flatten().any(|run| !is_over(run));
-        for account in told.accounts.iter().filter(|account| !account.amounts.is_zero()) {
-            let is_known = decided.runs.iter().flatten().any(|run| Owner::of(run) == account.owner);
-            let is_pool = account.owner.run.is_none();
-            if is_known || is_pool && is_any_running {
+        let known: FxHashSet<(Option<SpanId>, Option<&SessionId>)> =
+            decided.runs.iter().flatten().map(|run| (own_span(run), run.session.as_ref())).collect();
+        for (owner, so_far) in told.accounts.iter().filter(|(_, so_far)| !so_far.is_zero()) {
+            let is_pool = owner.run.is_none();
+            if known.contains(&(owner.run, owner.session.as_ref())) || is_pool && is_any_running {
                 continue;
             }
             // Nobody's any more: the run turned out to be part of another, or of another session.
             let subject = Subject { id: None, agent: Str::from("") };
-            let difference = Amounts::default().minus(account.amounts).minus(expected.of(&account.owner));
+            let difference = Amounts::default().minus(so_far).minus(expected.of(owner));
             if !difference.is_zero() {
                 let at = decided.runs.iter().flatten().map(|run| run.started_at).min().unwrap_or(UnixNanos::ZERO);
-                due.corrections.push(Correction { trace, owner: account.owner.clone(), subject, at, difference, told: account.amounts });
+                due.corrections.push(Correction { trace, owner: owner.clone(), subject, at, difference, told: so_far });
             }
         }
         for correction in &due.corrections[first..] {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::account::{Accounts, Amounts, Owner, is_over};
+use super::account::{Accounts, Amounts, Owner, is_over, own_span};
 use super::memory::Turns;
-use crate::fold::Decided;
+use crate::fold::{Decided, Verdict};
 use crate::model::facts::Delivery;
 use crate::model::ids::{SessionId, SpanId, TraceId};
 use crate::model::run::Run;
@@ -190,13 +190,6 @@ impl Spans {
         }
     }
 
-    fn is_waiting(&self, id: SpanId) -> bool {
-        match self {
-            Self::Few(spans) => spans.iter().any(|span| span.id == id && !span.is_sent),
-            Self::Many(spans) => spans.get(&id).is_some_and(|span| !span.is_sent),
-        }
-    }
-
     fn iter(&self) -> impl Iterator<Item = &SpanTold> {
         let (few, many) = match self {
             Self::Few(spans) => (Some(spans.iter()), None),
@@ -236,8 +229,10 @@ impl TraceTold {
         self.is_begun = true;
         let Some(before) = before else { return };
         let mut by_spans = Accounts::default();
-        add_all(&mut by_spans, before, |_| true);
-        add_all(&mut self.accounts, before, |_| true);
+        for verdict in &before.verdicts {
+            add(&mut by_spans, before, verdict);
+            add(&mut self.accounts, before, verdict);
+        }
         for (at, run) in before.runs.iter().enumerate().filter_map(|(at, run)| Some((at, run.as_ref()?))) {
             // A turn of which nothing but its prompt is from before was not told of.
             let is_turn = before.verdict(run.key.span).is_some();
@@ -273,11 +268,11 @@ impl TraceTold {
         self.spans.iter().any(|span| !span.is_sent)
     }
 
-    /// What will be told of the spans that still wait, as things stand.
+    /// What will be told of the spans that still wait, as things stand: mostly few of a trace.
     pub(super) fn expected(&self, now: &Decided) -> Accounts {
         let mut expected = Accounts::default();
-        if self.spans.iter().any(|span| !span.is_sent) {
-            add_all(&mut expected, now, |id| self.spans.is_waiting(id));
+        for verdict in self.spans.iter().filter(|span| !span.is_sent).filter_map(|span| now.verdict(span.id)) {
+            add(&mut expected, now, verdict);
         }
         expected
     }
@@ -292,17 +287,17 @@ pub(super) fn is_told_by_us(decided: &Decided, run: &Run) -> bool {
     decided.verdict(run.key.span).is_none_or(|verdict| verdict.delivery == Delivery::WhenOver)
 }
 
-/// The stamps of all spans that `wanted` names, by this decision.
-fn add_all(accounts: &mut Accounts, decided: &Decided, wanted: impl Fn(SpanId) -> bool) {
-    for verdict in decided.verdicts.iter().filter(|verdict| verdict.delivery == Delivery::Forwarded && wanted(verdict.span)) {
-        let Some(run) = verdict.run.and_then(|run| decided.run(run)) else { continue };
-        let owner = Owner::of(run);
-        if let Some((tokens, cost)) = verdict.counted {
-            accounts.add(&owner, Amounts::of_call(tokens, cost));
-        }
-        if owner.run == Some(verdict.span) {
-            accounts.add(&owner, Amounts::of_run(&run.usage));
-        }
+/// The stamps of one span, by this decision.
+fn add(accounts: &mut Accounts, decided: &Decided, verdict: &Verdict) {
+    let Some(run) = verdict.run.and_then(|run| decided.run(run)) else { return };
+    if verdict.delivery != Delivery::Forwarded {
+        return;
+    }
+    if let Some((tokens, cost)) = verdict.counted {
+        accounts.add_of(run, Amounts::of_call(tokens, cost));
+    }
+    if own_span(run) == Some(verdict.span) {
+        accounts.add_of(run, Amounts::of_run(&run.usage));
     }
 }
 
