@@ -91,7 +91,8 @@ impl Budget {
             },
             max_changes: usize::try_from(part(10) / CHANGE_BYTES).unwrap_or(usize::MAX).min(200_000),
             max_connections,
-            streams: usize::try_from(streams / STREAM_BYTES).unwrap_or(usize::MAX).clamp(4, 32),
+            // Each holds a reader as long as its client takes to read; the rest is for those who ask for a page.
+            streams: usize::try_from((streams / STREAM_BYTES).min(n_readers * 2 / 3)).unwrap_or(usize::MAX).max(4),
             requests: Shares { requests: part(32), answers: part(16), streams, pages: part(32), sums: part(8) },
         }
     }
@@ -193,6 +194,7 @@ mod tests {
             let budget = Budget::split(&Config::default(), available);
             assert!(budget.sum() <= budget.total, "{available}: {} of {}", budget.sum(), budget.total);
             assert!(budget.total <= (available / 2).max(MIN));
+            assert!(budget.streams * 3 <= budget.sqlite.max_readers * 2, "{available}: all readers may be with slow clients");
         }
         for bytes in [256 << 20, GIB, 8 * GIB] {
             let budget = Budget::split(&with_memory(bytes), 64 * GIB);

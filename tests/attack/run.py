@@ -31,9 +31,9 @@ KEPT_MIB = 64
 GIVEN_BACK_WITHIN = 45
 
 
-def attack(kind, options):
+def attack(kind, options, bound_mib):
     attack = kind(1 if options.long else options.scale, 40 if options.long else 8)
-    environment = dict(variable.split("=", 1) for variable in options.env)
+    environment = {"SESSIONFOLD_LIMITS_MAX_MEMORY": f"{bound_mib}MiB", **dict(variable.split("=", 1) for variable in options.env)}
     server = Server(options.binary, environment)
     try:
         attack.prepare(server)
@@ -52,7 +52,8 @@ def attack(kind, options):
         running.join()
         took = time.monotonic() - started
         seen = json.loads(probe.communicate()[0])
-        after = given_back(server, before, seen["peak"])
+        # What the server goes on with when nobody attacks any more is within the bound too.
+        after, seen["peak"] = given_back(server, before, seen["peak"])
         return {
             "name": attack.name, "took": took, "before": before, "after": after, "outcome": outcome,
             "index": server.index_bytes(), **seen,
@@ -72,9 +73,11 @@ def kept_at_most(before, peak):
 
 def given_back(server, before, peak):
     deadline = time.monotonic() + GIVEN_BACK_WITHIN
+    highest = peak
     while (now := server.rss()) > kept_at_most(before, peak) and time.monotonic() < deadline:
+        highest = max(highest, now)
         time.sleep(1)
-    return now
+    return now, max(highest, now)
 
 
 def failures(measured, bound_mib, patience):
@@ -109,7 +112,7 @@ def main():
     parser.add_argument("--only", action="append", default=[], choices=[kind.name for kind in ATTACKS])
     parser.add_argument("--long", action="store_true", help="the sizes that were first measured; about half an hour")
     parser.add_argument("--scale", type=float, default=0.1, help="the part of those sizes that the bounded set has")
-    parser.add_argument("--bound-mib", type=int, help="what the server may take beside its index (2048 with --long, else 512)")
+    parser.add_argument("--bound-mib", type=int, help="the server's limits.max_memory, which it is held to (2048 with --long, else 512)")
     parser.add_argument("--slow-build", action="store_true", help="a debug build: four times the time for every answer")
     parser.add_argument("--note-kept", action="store_true", help="memory that is not given back is shown and is no failure")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server")
@@ -122,7 +125,7 @@ def main():
         if options.only and kind.name not in options.only:
             continue
         try:
-            measured = attack(kind, options)
+            measured = attack(kind, options, bound_mib)
             found = failures(measured, bound_mib, 4 if options.slow_build else 1)
             print(row(measured, found), flush=True)
             if options.note_kept and "memory kept" in found:
