@@ -190,14 +190,16 @@ fn as_toml(value: &Value) -> Option<::toml::Value> {
     }
 }
 
-/// What names another alternative is replaced.
+/// Other alternatives than the one that is wished for go.
 fn leave_out_alternatives(value: &mut Value, wishes: &[Wish]) {
     let Some(otel) = value.get_mut("otel").and_then(Value::as_object_mut) else { return };
     for name in ["exporter", "trace_exporter"] {
-        let is_wished = wishes.iter().any(|wish| wish.path[1] == name);
-        let only_ours = otel.get(name).and_then(Value::as_object).is_some_and(|table| table.keys().all(|key| key == "otlp-http"));
-        if is_wished && !only_ours {
-            otel.remove(name);
+        if !wishes.iter().any(|wish| wish.path[1] == name) {
+            continue;
+        }
+        match otel.get_mut(name).and_then(Value::as_object_mut) {
+            Some(table) => table.retain(|key, _| key == "otlp-http"),
+            None => _ = otel.remove(name),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Changes settings that are TOML.
 //!
 //! - What is there stays: other keys, comments, their order, and how they are written. Only the values that are wished for change.
-//! - A table that names an alternative by its only key (`exporter = { otlp-grpc = ... }`) is replaced where it names another.
+//! - A table that names an alternative by its only key (`exporter = { otlp-grpc = ... }`) loses the others it names.
 //! - The result is compared with what was there before it is given back.
 
 use similar::{ChangeTag, TextDiff};
@@ -59,11 +59,10 @@ fn grant(document: &mut DocumentMut, wish: &Wish, alternatives: &Alternatives) -
         let is_alternative = alternatives.contains(&path);
         let next = wish.path[depth + 1];
         let item = table.entry(name).or_insert(Item::None);
-        let names_another = is_alternative && item.as_table_like().is_none_or(|table| table.iter().any(|(key, _)| key != next));
         if item.is_none() {
             *item = if depth == 0 { Item::Table(Table::new()) } else { Item::Value(Value::InlineTable(InlineTable::new())) };
-        } else if names_another {
-            replace(item, Value::InlineTable(InlineTable::new()));
+        } else if is_alternative {
+            leave_only(next, item);
         }
         table = item.as_table_like_mut().ok_or_else(|| EditError::Shape(dotted(path), "a table"))?;
     }
@@ -77,6 +76,16 @@ fn grant(document: &mut DocumentMut, wish: &Wish, alternatives: &Alternatives) -
         Settled::Flag(flag) => replace(item, Value::from(flag)),
     }
     Ok(())
+}
+
+/// Takes the other alternatives out.
+fn leave_only(name: &str, item: &mut Item) {
+    let Some(table) = item.as_table_like_mut() else { return replace(item, Value::InlineTable(InlineTable::new())) };
+    let others: Vec<String> = table.iter().map(|(key, _)| key.to_owned()).filter(|key| key != name).collect();
+    others.iter().for_each(|other| _ = table.remove(other));
+    if table.is_empty() && !others.is_empty() {
+        replace(item, Value::InlineTable(InlineTable::new()));
+    }
 }
 
 /// Puts a value in the place of another, between the same blanks and before the same comment.
@@ -229,6 +238,11 @@ mod tests {
         let text = "[otel.exporter.otlp-grpc]\nendpoint = \"http://b:2\"";
         assert!(!change(text).unwrap().contains("grpc"));
         assert_eq!(change(&format!("{text} # the old one\n")), Err(EditError::Lossy));
+        let both = "[otel]\nexporter = { otlp-grpc = { endpoint = \"http://b:2\" }, otlp-http = { headers = { x-other = \"1\" } } }\n";
+        let edited = change(both).unwrap();
+        assert!(!edited.contains("grpc") && edited.contains("x-other = \"1\""), "{edited}");
+        let neither = change("[otel.exporter]\notlp-grpc = false\notlp-http = false\n").unwrap_err();
+        assert_eq!(neither.to_string(), change("[otel.exporter]\notlp-http = false\n").unwrap_err().to_string());
     }
 
     #[test]
