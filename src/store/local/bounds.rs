@@ -38,7 +38,7 @@ impl Folder {
         mut state: RwLockWriteGuard<'_, TenantState>,
         sessions: FxHashSet<SessionNo>,
     ) -> Result<(), FoldError> {
-        let mut uncounted = Vec::new();
+        let (mut uncounted, mut unread) = (Vec::new(), Vec::new());
         for no in sessions {
             let Some(row) = state.index.row(no) else { continue };
             if row.summary.run_count > LONG_SESSION_RUNS {
@@ -51,12 +51,13 @@ impl Folder {
                 Ok(times) if state.index.set_times(no, &times) => {}
                 Ok(_) => uncounted.push(no),
                 // Waited for without the lock.
-                Err(error) if Fault::of(&error).may_read_again() => _ = self.wide_bounds.sessions.insert((cell.no, no)),
+                Err(error) if Fault::of(&error).may_read_again() => unread.push(no),
                 Err(error) => return Err(error.into()),
             }
         }
         drop(state);
         uncounted.into_iter().try_for_each(|no| self.count_anew(cell, no))?;
+        unread.into_iter().try_for_each(|no| self.settle_bounds_of(cell, no))?;
         self.settle_wide_bounds(false)
     }
 
@@ -69,13 +70,19 @@ impl Folder {
         for (tenant, no) in std::mem::take(&mut self.wide_bounds.sessions) {
             let Some(cell) = self.tenants.get(&tenant).cloned() else { continue };
             self.shared.metrics.session_recomputed();
-            let times = self.shared.patiently(|| self.read_times(&cell, no))?;
-            if !cell.write().index.set_times(no, &times) {
-                self.count_anew(&cell, no)?;
-            }
+            self.settle_bounds_of(&cell, no)?;
         }
         let done = Instant::now();
         self.wide_bounds.next = Some(done + (done - began) * LONG_SESSION_SHARE);
+        Ok(())
+    }
+
+    /// Reads the times outside the lock.
+    fn settle_bounds_of(&self, cell: &TenantCell, no: SessionNo) -> Result<(), FoldError> {
+        let times = self.shared.patiently(|| self.read_times(cell, no))?;
+        if !cell.write().index.set_times(no, &times) {
+            self.count_anew(cell, no)?;
+        }
         Ok(())
     }
 
