@@ -65,7 +65,7 @@ async fn connect(door: &Door) -> Channel {
     Endpoint::from_shared(format!("http://{}", door.address)).unwrap().connect().await.unwrap()
 }
 
-async fn unary<T, U>(door: &Door, path: &'static str, coding: Option<CompressionEncoding>, request: T) -> Result<Response<U>, Status>
+pub async fn unary<T, U>(door: &Door, path: &'static str, coding: Option<CompressionEncoding>, request: T) -> Result<Response<U>, Status>
 where
     T: Message + 'static,
     U: Message + Default + 'static,
@@ -135,8 +135,7 @@ async fn logs_and_metrics_are_all_rejected_with_an_ok() {
     let door = open().await;
     let scope = ScopeLogs { log_records: vec![LogRecord::default(); 2], ..Default::default() };
     let logs = ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { scope_logs: vec![scope], ..Default::default() }] };
-    let path = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
-    let answer: ExportLogsServiceResponse = unary(&door, path, None, logs).await.unwrap().into_inner();
+    let answer: ExportLogsServiceResponse = unary(&door, LOGS, None, logs).await.unwrap().into_inner();
     assert_eq!(answer.partial_success.unwrap().rejected_log_records, 2);
     let path = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
     let answer: ExportMetricsServiceResponse = unary(&door, path, None, ExportMetricsServiceRequest::default()).await.unwrap().into_inner();

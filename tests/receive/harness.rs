@@ -327,6 +327,7 @@ impl Answer {
 
 pub const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 pub const JSON: (&str, &str) = ("content-type", "application/json");
+pub const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 pub const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
 pub fn span(trace_id: &[u8], span_id: &[u8], name: &str) -> Span {

@@ -8,8 +8,10 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, Key
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
+use tonic::codec::CompressionEncoding;
 
-use super::harness::{Door, JSON, PROTOBUF, gzip, open};
+use super::grpc::unary;
+use super::harness::{Door, JSON, LOGS, PROTOBUF, gzip, open};
 
 fn attribute(key: &str, value: Any) -> KeyValue {
     KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..Default::default() }
@@ -69,6 +71,23 @@ async fn logs_of_an_agent_are_taken_in_every_coding_and_answered_without_a_word(
     let spans = spans(&door);
     assert!(spans.len() == 3 && spans.iter().all(|span| *span == spans[0]), "the same call, thrice: {spans:?}");
     assert_eq!(door.metric("sessionfold_receive_agent_records_total{outcome=\"told\"}"), 3);
+}
+
+#[tokio::test]
+async fn a_grpc_client_exports_logs_of_an_agent_in_every_coding() {
+    let codings = [None, Some(CompressionEncoding::Gzip), Some(CompressionEncoding::Deflate), Some(CompressionEncoding::Zstd)];
+    let door = open().await;
+    let of_stranger = LogRecord { attributes: vec![text("session.id", "s")], ..LogRecord::default() };
+    let stranger = ScopeLogs { log_records: vec![of_stranger], ..ScopeLogs::default() };
+    let mut sent = request(vec![call("r1", &[])]);
+    sent.resource_logs.push(ResourceLogs { scope_logs: vec![stranger], ..ResourceLogs::default() });
+    for coding in codings {
+        let answer: ExportLogsServiceResponse = unary(&door, LOGS, coding, sent.clone()).await.unwrap().into_inner();
+        assert_eq!(answer.partial_success.map(|rest| rest.rejected_log_records), Some(1), "{coding:?}");
+    }
+    let spans = spans(&door);
+    assert!(spans.len() == 4 && spans.iter().all(|span| *span == spans[0]), "the same call, four times: {spans:?}");
+    assert_eq!(door.metric("sessionfold_receive_inflight_bytes"), 0);
 }
 
 #[tokio::test]
