@@ -17,9 +17,10 @@ use super::{Folded, Rules, StandingRecord, Verdict};
 use crate::model::Str;
 use crate::model::facts::{Delivery, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, RunKey, TraceId};
+use crate::model::logs::SPAWN_SPAN;
 use crate::model::report::{Completion, Report};
 use crate::model::run::{Run, RunStatus};
-use crate::model::scopes::{SPAWN_SPAN, scope_traits};
+use crate::model::scopes::scope_traits;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::{Call, Cost, ModelUsage, Usage, UsageTotal};
 
@@ -307,7 +308,7 @@ impl Times {
             let started_at = tally.oldest_event.filter(|_| is_spawned).unwrap_or(started_at);
             let last_activity = newest.max(started_at);
             let status = match event.status() {
-                None if started_at < forest.hung.last_prompt => RunStatus::Interrupted,
+                None if started_at < forest.hung.last_turn => RunStatus::Interrupted,
                 None if last_activity < rules.silent_since => RunStatus::Timeout,
                 None => return Self { started_at, completed_at: None, last_activity, status: RunStatus::Running, is_future },
                 Some(status) => status,

@@ -4,8 +4,8 @@
 //!   What a turn cost is of the turn that began nearest to it.
 //! - A conversation that was started in another is one turn, of the session that its span says.
 //! - A record that was made inside a call's span is not below that call: it tells of the same one.
-//! - Where a subagent tells that it is done, it is. A turn goes on until its newest event; whether it is over says that event: after a call it is, after a tool or a prompt it is not,
-//!   unless another prompt came.
+//! - Where a subagent tells that it is done, it is. A turn goes on until its newest event; whether it is over says that event: after a call it
+//!   is, after a tool or a prompt it is not, unless another turn began.
 //!
 //! Source: the recordings of coding agents; decision 061.
 
@@ -17,10 +17,9 @@ use super::tree::{Forest, NONE};
 use super::why::WhyNot;
 use crate::model::facts::{Delivery, SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::SpanId;
+use crate::model::logs::{self, ANSWERED_SPAN, ASKED_SPAN, COMMAND_SPAN, SPAWN_SPAN, TURN_COST_SPAN};
 use crate::model::run::RunStatus;
-use crate::model::scopes::{
-    ANSWERED_SPAN, ASKED_SPAN, BESIDE_SPANS, COMMAND_SPAN, LOGS_SCOPE, SPAWN_SPAN, TURN_COST_SPAN, TURNS, scope_traits,
-};
+use crate::model::scopes::scope_traits;
 use crate::model::time::UnixNanos;
 use crate::model::usage::NanoUsd;
 
@@ -35,15 +34,17 @@ pub(super) struct Newest {
 
 /// Made of a log event.
 pub(super) fn is_event(fact: &SpanFact) -> bool {
-    fact.scope.starts_with(LOGS_SCOPE)
+    logs::is_of_logs(&fact.scope)
 }
 
 /// How Tempo comes to know of a span.
 pub fn delivery(fact: &SpanFact) -> Delivery {
-    match is_event(fact) {
-        true if fact.scope.ends_with(BESIDE_SPANS) => Delivery::Never,
-        true if is_prompt(fact) && !fact.scope.ends_with(TURNS) => Delivery::WhenOver,
-        _ => Delivery::Forwarded,
+    if logs::is_beside_spans(&fact.scope) {
+        Delivery::Never
+    } else if is_prompt(fact) && !logs::is_turn(&fact.scope) {
+        Delivery::WhenOver
+    } else {
+        Delivery::Forwarded
     }
 }
 
@@ -60,7 +61,7 @@ pub(super) fn is_prompt(fact: &SpanFact) -> bool {
 #[derive(Default)]
 pub(super) struct Hung {
     /// When the last turn began.
-    pub last_prompt: UnixNanos,
+    pub last_turn: UnixNanos,
     /// Events that tell of a call, and the span of that call.
     pub retold: Vec<(u32, u32)>,
     /// Spans whose costs events stated; few traces have any.
@@ -85,7 +86,8 @@ pub(super) fn hang(facts: &[&SpanFact], parent: &mut [u32]) -> Hung {
     let mut prompts: Vec<(UnixNanos, u32)> =
         (0..facts.len() as u32).filter(|&span| is_prompt(facts[span as usize])).map(|span| (facts[span as usize].start, span)).collect();
     prompts.sort_unstable_by_key(|&(start, span)| (start, facts[span as usize].span));
-    if let Some(spawn) = facts.iter().position(|fact| &*fact.name == SPAWN_SPAN && fact.parent.is_none() && is_event(fact)) {
+    let spawn = facts.iter().position(|fact| &*fact.name == SPAWN_SPAN && fact.parent.is_none() && is_event(fact));
+    if let Some(spawn) = spawn {
         prompts.retain(|&(_, prompt)| prompt != spawn as u32);
         prompts.iter().for_each(|&(_, prompt)| parent[prompt as usize] = spawn as u32);
         if prompts.is_empty() {
@@ -93,7 +95,7 @@ pub(super) fn hang(facts: &[&SpanFact], parent: &mut [u32]) -> Hung {
         }
     }
     let (Some(&first), Some(&newest)) = (prompts.first(), prompts.last()) else { return hung };
-    hung.last_prompt = newest.0;
+    hung.last_turn = newest.0;
     for span in 0..facts.len() {
         let fact = facts[span];
         if parent[span] != NONE || !is_event(fact) || is_prompt(fact) {

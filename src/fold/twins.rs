@@ -3,7 +3,8 @@
 //!
 //! - Two model spans of different scopes are twins if they name the same answer of a provider; or if nothing contradicts it (two answers,
 //!   two sessions, one span above the other with an agent or a tool between), their tokens are equal, and one lies within the other's time.
-//! - Of several the one stands that is likeliest right: a span before a log event, the Waxell SDK's, then the provider's own SDK's, then the one that tells most.
+//! - Of several the one stands that is likeliest right: a span before a log event, the Waxell SDK's, then the provider's own SDK's, then the
+//!   one that tells most.
 //! - Within one scope nothing is a twin: what it tells twice it means twice, but for what `duplicates` knows.
 
 use std::cmp::Reverse;
@@ -12,6 +13,7 @@ use super::duplicates::{Duplicate, Stretch, match_inside};
 use super::tree::{Forest, Lineage, NONE};
 use super::why::WhyNot;
 use crate::model::ids::{SessionId, SpanId};
+use crate::model::logs;
 use crate::model::scopes::scope_traits;
 use crate::model::time::UnixNanos;
 use crate::model::usage::{Call, Usage};
@@ -109,7 +111,7 @@ fn is_candidate(forest: &Forest<'_>, span: u32) -> bool {
 }
 
 fn is_of_logs(forest: &Forest<'_>, span: u32) -> bool {
-    scope_traits(&forest.fact(span).scope).is_of_logs
+    logs::is_of_logs(&forest.fact(span).scope)
 }
 
 fn call<'a>(forest: &Forest<'a>, span: u32) -> &'a Call {
@@ -127,5 +129,5 @@ fn rank(forest: &Forest<'_>, span: u32) -> (bool, bool, bool, Reverse<usize>, Un
     let Usage { cache_read_tokens, cache_write_tokens, reasoning_tokens, cost, .. } = call(forest, span).usage;
     let parts = [cache_read_tokens, cache_write_tokens, reasoning_tokens, cost.map(|cost| cost.0)];
     let told = parts.iter().flatten().filter(|&&part| part > 0).count();
-    (traits.is_of_logs, !traits.reports_runs, !traits.is_providers_own, Reverse(told), forest.start[span as usize], fact.span)
+    (is_of_logs(forest, span), !traits.reports_runs, !traits.is_providers_own, Reverse(told), forest.start[span as usize], fact.span)
 }

@@ -7,6 +7,7 @@
 pub mod build;
 pub mod facts;
 pub mod ids;
+pub mod logs;
 pub mod query;
 pub mod report;
 pub mod run;

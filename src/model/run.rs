@@ -54,9 +54,11 @@ pub struct Run {
     pub is_truncated: bool,
     /// The SDK's HTTP path tells of it.
     pub is_reported: bool,
-    /// It is complete and its report named no trace, so its spans, if there are any, are traces without an agent (`docs/sdk.md`).
+    /// It is complete and its report named no trace, so its spans, if there are any, are traces without an agent (`docs/sdk.md`). Or it is a
+    /// turn of an agent whose logs tell all that its spans do, in other traces (decision 061).
     pub is_untraced: bool,
-    /// It stands on spans of the SDK's scope among which there is no agent: a report may tell of the same run.
+    /// It stands on spans of the SDK's scope among which there is no agent, or on those of an agent that tells all in its logs: a report or
+    /// logs may tell of the same run.
     pub is_agentless: bool,
     /// What was judged of it, in the order it came.
     pub scores: Vec<Score>,

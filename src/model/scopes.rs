@@ -16,9 +16,7 @@ pub struct ScopeTraits {
     pub is_providers_own: bool,
     /// What makes these spans can tell of its runs over the SDK's HTTP path too.
     pub reports_runs: bool,
-    /// Made of log events of a coding agent: the agent's spans of the same calls stand before them, with the cost that these tell.
-    pub is_of_logs: bool,
-    /// The same, of an agent whose logs tell all that its own spans do, in traces of their own: of a session that has such runs, those
+    /// Made of log events of an agent whose logs tell all that its own spans do, in traces of their own: of a session that has such runs, those
     /// that only spans tell of are left out.
     pub tells_all_in_logs: bool,
     /// The spans of such an agent.
@@ -29,34 +27,11 @@ pub struct ScopeTraits {
     pub ends_as_its_calls: bool,
 }
 
-/// How the scopes begin of spans that are made of log events of coding agents (`conventions::agents`); the agent's name follows.
-pub const LOGS_SCOPE: &str = "sessionfold.logs";
-
-/// How the scopes end of those of them that stand beside spans of the same, and are for the fold alone.
-pub const BESIDE_SPANS: &str = ".beside";
-
-/// And of the spans of turns that are over, as Tempo and those behind it get them.
-pub const TURNS: &str = ".turn";
-
-/// A prompt that is a run only if it leads to a call: a command of the program itself, or one that the agent's spans tell of.
-pub const COMMAND_SPAN: &str = "command";
-
-/// The turn that a conversation is which was started in another, whose session it says.
-pub const SPAWN_SPAN: &str = "spawned";
-
-/// What was said, where that is kept: what a turn was asked, and what a call answered. They say nothing else.
-pub const ASKED_SPAN: &str = "user_prompt";
-pub const ANSWERED_SPAN: &str = "assistant_response";
-
-/// What a whole turn cost.
-pub const TURN_COST_SPAN: &str = "turn_cost";
-
 const NONE: ScopeTraits = ScopeTraits {
     container_usage_is_own: false,
     has_echo_spans: false,
     is_providers_own: false,
     reports_runs: false,
-    is_of_logs: false,
     tells_all_in_logs: false,
     is_told_in_logs: false,
     needs_call: false,
@@ -66,15 +41,14 @@ const NONE: ScopeTraits = ScopeTraits {
 /// Scope names and what they are known for. A name stands for itself and for everything below it (`name.part`, `name/part`).
 ///
 /// Sources: `python/instrumentation/openinference-instrumentation-claude-agent-sdk` and `js/packages/` of Arize-ai/openinference (both
-/// instrumentations name their scope after the module); the Anthropic SDK from 2.14
-/// on, and `waxell-observe` 0.1.10, as recorded.
+/// instrumentations name their scope after the module); the Anthropic SDK from 2.14 on, `waxell-observe` 0.1.10, and the coding agents of
+/// `conventions::agents`, as recorded.
 pub const SCOPES: &[(&str, ScopeTraits)] = &[
     ("openinference.instrumentation.claude_agent_sdk", ScopeTraits { container_usage_is_own: true, ..NONE }),
     ("@arizeai/openinference-instrumentation-claude-agent-sdk", ScopeTraits { container_usage_is_own: true, ..NONE }),
     ("com.anthropic.sdk", ScopeTraits { is_providers_own: true, ..NONE }),
-    ("sessionfold.logs.codex", ScopeTraits { is_of_logs: true, tells_all_in_logs: true, ..NONE }),
-    ("sessionfold.logs.gemini-cli", ScopeTraits { is_of_logs: true, tells_all_in_logs: true, ..NONE }),
-    (LOGS_SCOPE, ScopeTraits { is_of_logs: true, ..NONE }),
+    ("sessionfold.logs.codex", ScopeTraits { tells_all_in_logs: true, ..NONE }),
+    ("sessionfold.logs.gemini-cli", ScopeTraits { tells_all_in_logs: true, ..NONE }),
     ("com.anthropic.claude_code", ScopeTraits { needs_call: true, ends_as_its_calls: true, ..NONE }),
     ("github.copilot", ScopeTraits { needs_call: true, ..NONE }),
     ("codex_exec", ScopeTraits { is_told_in_logs: true, needs_call: true, ..NONE }),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Map, Number, Value as Json};
 
 use crate::model::ids::{SpanId, TraceId};
-use crate::model::scopes::{BESIDE_SPANS, LOGS_SCOPE};
+use crate::model::logs::is_beside_spans;
 use crate::model::time::UnixNanos;
 use crate::wire::otlp::{self, Attribute, Span, Value, array_values, map_entries};
 
@@ -52,7 +52,7 @@ type Rank = (bool, usize);
 
 /// Of two copies of a span the greater is shown: what a log event tells beside a span comes after that.
 fn rank(scope: &str, n_attributes: usize) -> Rank {
-    (!(scope.starts_with(LOGS_SCOPE) && scope.ends_with(BESIDE_SPANS)), n_attributes)
+    (!is_beside_spans(scope), n_attributes)
 }
 
 /// Every span of the trace, the last copy of each.

@@ -80,11 +80,11 @@ impl fmt::Display for Misplaced {
             Self::TempoTrace => f.write_str(
                 "nothing was stored: `batches` is what Tempo answers when it is asked for a trace. As OTLP the same list is called `resourceSpans`, and ids are hexadecimal there, not base64",
             ),
-            Self::Logs => f.write_str("nothing was stored: these are logs (`resourceLogs`), which belong to /v1/logs, and sessionfold stores traces only"),
+            Self::Logs => f.write_str("nothing was stored: these are logs (`resourceLogs`), which belong to /v1/logs, where those of coding agents are taken"),
             Self::Metrics => {
-                f.write_str("nothing was stored: these are metrics (`resourceMetrics`), which belong to /v1/metrics, and sessionfold stores traces only")
+                f.write_str("nothing was stored: these are metrics (`resourceMetrics`), which belong to /v1/metrics, and sessionfold stores none")
             }
-            Self::Profiles => f.write_str("nothing was stored: these are profiles (`resourceProfiles`), and sessionfold stores traces only"),
+            Self::Profiles => f.write_str("nothing was stored: these are profiles (`resourceProfiles`), and sessionfold stores none"),
             Self::Unknown(names) => {
                 write!(f, "nothing was stored: OTLP/JSON holds its traces in `resourceSpans`, and this object has {names:?} instead")
             }

@@ -29,7 +29,7 @@ use prost::Message;
 use self::record::Record;
 use self::tables::{Agent, RENAMED};
 use crate::model::facts::Delivery;
-use crate::model::scopes::{BESIDE_SPANS, LOGS_SCOPE};
+use crate::model::logs::{BESIDE_SPANS, SCOPE};
 use crate::wire::logs;
 use crate::wire::otlp::{Malformed, Value};
 
@@ -89,7 +89,7 @@ pub fn tell(request: &[u8], tenant: &str, keep_content: bool) -> Result<Told, Ma
     Ok(told)
 }
 
-/// How many data points of metrics are of known agents: everything in them is told by their events too.
+/// Whether a scope is a known agent's. Everything in the metrics of such a scope is told by its events too.
 pub fn is_known_scope(scope: &str) -> bool {
     Agent::of("\0", scope).is_some()
 }
@@ -138,8 +138,7 @@ impl Request {
     }
 
     fn encode(self) -> Vec<u8> {
-        let scope =
-            |(agent, ending)| InstrumentationScope { name: format!("{LOGS_SCOPE}.{agent}{ending}"), ..InstrumentationScope::default() };
+        let scope = |(agent, ending)| InstrumentationScope { name: format!("{SCOPE}.{agent}{ending}"), ..InstrumentationScope::default() };
         let resource_spans = self.0.into_iter().map(|((of, service), spans)| ResourceSpans {
             resource: Some(Resource {
                 attributes: vec![text("service.name", &service.name), text("service.version", &service.version)],

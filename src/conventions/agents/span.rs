@@ -10,7 +10,7 @@ use super::record::Record;
 use super::tables::{Agent, What};
 use super::{attribute, text};
 use crate::model::facts::Delivery;
-use crate::model::scopes::{ANSWERED_SPAN, ASKED_SPAN, COMMAND_SPAN, SPAWN_SPAN, TURN_COST_SPAN};
+use crate::model::logs::{ANSWERED_SPAN, ASKED_SPAN, COMMAND_SPAN, SPAWN_SPAN, TURN_COST_SPAN};
 use crate::wire::otlp::Value;
 
 /// Makes the span of one record.

@@ -105,9 +105,8 @@ fn render_kinds(out: &mut String) {
         if traits.is_providers_own {
             differences.push("a provider's own SDK: its spans stand before those of instrumentations that tell of the same call");
         }
-        if traits.is_of_logs {
-            differences
-                .push("made of log events: the agent's own spans of the same calls stand before them, with the cost that these tell");
+        if traits.tells_all_in_logs {
+            differences.push("its turns stand before those that the agent's spans tell of");
         }
         if traits.is_told_in_logs {
             differences.push("left out of sessions whose turns its logs tell of");
@@ -123,6 +122,8 @@ fn render_kinds(out: &mut String) {
         }
         writeln!(out, "| `{scope}` | {} |", differences.join("; ")).unwrap();
     }
+    let made = "made of log events: the agent's own spans of the same calls stand before them, with the cost that these tell";
+    writeln!(out, "| `{}` | {made} |", crate::model::logs::SCOPE).unwrap();
     for reading in scopes::SCOPES {
         let mut differences: Vec<String> = Vec::new();
         if reading.input_excludes_cache {

@@ -11,8 +11,8 @@ use super::{LocalStore, store_error};
 use crate::conventions::{self, Sources, Strings};
 use crate::fold::{Explained, SpanReason};
 use crate::model::ids::{SpanId, TraceId};
+use crate::model::logs::is_beside_spans;
 use crate::model::report::Report;
-use crate::model::scopes::BESIDE_SPANS;
 use crate::model::time::UnixNanos;
 use crate::store::StoreError;
 use crate::store::explain::{ExplainQuery, ExplainedCall, ExplainedSpan, Explanation, Orphans, OrphansQuery, Sums};
@@ -116,7 +116,7 @@ impl LocalStore {
                     let scope = conventions.scope(of_scope.scope_name, &mut strings);
                     for span in of_scope.spans().map_while(Result::ok).filter(|span| span.trace_id == trace.as_bytes()) {
                         let Some(id) = SpanId::from_bytes(span.span_id).filter(|id| wanted.contains(id)) else { continue };
-                        let rank = (!of_scope.scope_name.ends_with(BESIDE_SPANS), span.attributes().count());
+                        let rank = (!is_beside_spans(of_scope.scope_name), span.attributes().count());
                         if found.get(&id).is_none_or(|(known, _)| *known <= rank) {
                             found.insert(id, (rank, conventions::sources(&span, &scope, &resource)));
                         }

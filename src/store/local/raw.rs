@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::LocalStore;
 use crate::model::ids::{Tenant, TraceId};
-use crate::model::scopes::LOGS_SCOPE;
+use crate::model::logs::is_of_logs;
 use crate::store::raw::RawSpans;
 use crate::wire::entry::{Entry, Event};
 use crate::wire::otlp;
@@ -43,10 +43,6 @@ impl LocalStore {
         }
         found
     }
-}
-
-fn is_of_logs(scope: &str) -> bool {
-    scope.starts_with(LOGS_SCOPE)
 }
 
 fn holds_any(request: &[u8], traces: &[TraceId], is_wanted: fn(&str) -> bool) -> bool {

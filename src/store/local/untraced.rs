@@ -2,6 +2,8 @@
 //!
 //! LangChain's callback handler makes both: a report whose `complete/` names no trace, and spans without an agent. While a session has such
 //! a report, its runs of spans without an agent are left out; as soon as no report is without a trace any more, they count again.
+//!
+//! Codex and Gemini CLI do the same with logs: turns that those tell of, and spans in traces that have nothing to do with them (decision 061).
 
 use std::sync::Arc;
 

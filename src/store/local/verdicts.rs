@@ -46,8 +46,9 @@ impl LocalStore {
         self.decide(&cell, &self.shared.own_reader()?, trace, |span| !spans.contains(&span))
     }
 
-    /// Whether nothing more is to be expected of a trace: it holds no turn that log events tell of, no span's parent is missing, every run has ended and has its span, and all that
-    /// came is folded. One that is not in memory has been idle for long, or is unknown: there is nothing to wait for.
+    /// Whether nothing more is to be expected of a trace: it holds no turn that log events tell of, no span's parent is missing, every run has
+    /// ended and has its span, and all that came is folded. One that is not in memory has been idle for long, or is unknown: there is nothing
+    /// to wait for.
     pub fn is_settled(&self, tenant: &Tenant, trace: TraceId) -> bool {
         let Some(cell) = self.shared.tenants.get(tenant) else { return true };
         let Some(open) = self.shared.traces.map.get(&(cell.no, trace)) else { return true };

@@ -17,9 +17,9 @@ use crate::index::SessionNo;
 use crate::model::Str;
 use crate::model::facts::{Delivery, SpanFact, SpanStatus};
 use crate::model::ids::{RunId, SessionId, SpanId, TraceId};
+use crate::model::logs;
 use crate::model::report::Report;
 use crate::model::run::{Run, RunStatus};
-use crate::model::scopes::LOGS_SCOPE;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::store::StoreError;
 use crate::store::view::{CallView, RunBrief, RunQuery, RunView, SpanView, TraceView};
@@ -285,7 +285,7 @@ pub(super) fn span_view(fact: &SpanFact, verdict: &Verdict, folded: &Folded) -> 
         status,
         start: fact.start,
         end,
-        is_of_log: fact.scope.starts_with(LOGS_SCOPE),
+        is_of_log: logs::is_of_logs(&fact.scope),
         delivery: verdict.delivery,
         run: run.map(|run| run.id),
         call: fact.call.as_deref().cloned(),

@@ -15,8 +15,8 @@ use super::account::{Amounts, Owner, Subject};
 use super::labels::{put_labels, put_run, put_totals};
 use super::{COST, RUN_COST, RUN_LLM_CALLS, RUN_TOKENS, STATUS, TOKENS, USER_GROUP, USER_ID, WORKFLOW_NAME, dollars};
 use crate::model::ids::{SpanId, TraceId};
+use crate::model::logs;
 use crate::model::run::{Run, RunStatus};
-use crate::model::scopes::{LOGS_SCOPE, TURNS};
 use crate::model::time::UnixNanos;
 use crate::wire::stamp::{Stamps, encoded};
 
@@ -155,7 +155,8 @@ impl Synthetic {
             }
         });
         span.merge(&attributes[..]).expect("our own encoding is well formed");
-        let scope = InstrumentationScope { name: format!("{LOGS_SCOPE}.{}{TURNS}", run.agent), ..InstrumentationScope::default() };
+        let scope =
+            InstrumentationScope { name: format!("{}.{}{}", logs::SCOPE, run.agent, logs::TURN), ..InstrumentationScope::default() };
         ScopeSpans { scope: Some(scope), spans: vec![span], schema_url: String::new() }
     }
 

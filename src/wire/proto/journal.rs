@@ -29,7 +29,7 @@ pub mod entry_head {
         /// A process opened the journal; there is no body. What lies before was perhaps accepted and not answered.
         #[prost(message, tag = "6")]
         Opened(super::Opened),
-        /// The body is a request as of `spans`, made of what Tempo gave back: Tempo has it.
+        /// The body is a request as of `spans`, for the fold alone: made of what Tempo gave back, or of log events whose spans Tempo gets otherwise.
         #[prost(message, tag = "7")]
         RestoredSpans(super::RestoredSpans),
     }
