@@ -95,7 +95,8 @@ pub(super) fn hang(facts: &[&SpanFact], parent: &mut [u32]) -> Hung {
         }
     }
     let (Some(&first), Some(&newest)) = (prompts.first(), prompts.last()) else { return hung };
-    hung.last_turn = newest.0;
+    // What is asked in a conversation that another started begins no further turn.
+    hung.last_turn = if spawn.is_some() { UnixNanos::ZERO } else { newest.0 };
     for span in 0..facts.len() {
         let fact = facts[span];
         if parent[span] != NONE || !is_event(fact) || is_prompt(fact) {

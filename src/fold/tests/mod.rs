@@ -13,5 +13,6 @@ mod sessions;
 mod set;
 mod shapes;
 mod strays;
+mod turns;
 mod twins;
 mod unknown;
