@@ -22,6 +22,7 @@ use super::parts::Parts;
 use super::query::{QueryClient, QueryError};
 use super::stamped::{Role, Stamped};
 use crate::model::ids::{SpanId, Tenant, TraceId};
+use crate::model::logs;
 use crate::wire::otlp;
 
 /// How much is asked.
@@ -166,20 +167,24 @@ impl Holdings {
         let mut holdings = Self::default();
         for resource in otlp::resource_spans(trace) {
             for scope in resource.map_err(malformed)?.scope_spans() {
-                for span in scope.map_err(malformed)?.spans() {
-                    holdings.add(&span.map_err(malformed)?);
+                let scope = scope.map_err(malformed)?;
+                for span in scope.spans() {
+                    holdings.add(&span.map_err(malformed)?, logs::is_turn(scope.scope_name));
                 }
             }
         }
         Ok(holdings)
     }
 
-    /// A span that is there twice is one that Tempo has not merged yet.
-    fn add(&mut self, span: &otlp::Span<'_>) {
+    /// A span that is there twice is one that Tempo has not merged yet. A turn's span is one of ours and yet the own span of its run.
+    fn add(&mut self, span: &otlp::Span<'_>, is_turn: bool) {
         let Some(id) = SpanId::from_bytes(span.span_id).filter(|id| self.spans.insert(*id)) else { return };
         let Some(stamped) = Stamped::of_span(span) else { return };
         match (stamped.role, &stamped.run_id) {
-            (Role::OfSender, Some(run)) if stamped.is_run => _ = self.own_spans.insert(run.clone(), id),
+            (Role::OfSender, Some(run)) if stamped.is_run => {
+                self.own_spans.insert(run.clone(), id);
+                self.synthetic.extend(is_turn.then(|| run.clone()));
+            }
             (Role::Synthetic, Some(run)) => self.synthetic.push(run.clone()),
             _ => {}
         }
@@ -194,5 +199,41 @@ impl Holdings {
         sums.run_cost += run_cost;
         sums.run_tokens += run_tokens;
         sums.run_calls += run_calls;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value::{DoubleValue, StringValue};
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use prost::Message;
+
+    use super::*;
+    use crate::tempo::stamp::{RUN_COST, RUN_ID};
+
+    /// What Tempo answers that has one run, whose span has this scope.
+    fn held(scope: &str) -> Holdings {
+        let attribute =
+            |key: &str, value| KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() };
+        let attributes = vec![attribute(RUN_ID, StringValue("7".into())), attribute(RUN_COST, DoubleValue(0.5))];
+        let span = Span { trace_id: vec![1; 16], span_id: vec![2; 8], name: "invoke_agent".into(), attributes, ..Span::default() };
+        let scope = Some(InstrumentationScope { name: scope.to_owned(), ..InstrumentationScope::default() });
+        let scope_spans = vec![ScopeSpans { scope, spans: vec![span], ..ScopeSpans::default() }];
+        let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+        Holdings::of(&ExportTraceServiceRequest { resource_spans }.encode_to_vec().into()).unwrap()
+    }
+
+    #[test]
+    fn a_turn_is_known_as_told_of_by_us_and_a_senders_run_is_not() {
+        let own_span = HashMap::from([("7".to_owned(), SpanId::from_bytes(&[2; 8]).unwrap())]);
+        let turn = held("sessionfold.logs.codex.turn");
+        assert_eq!((&turn.own_spans, &turn.synthetic[..]), (&own_span, &["7".to_owned()][..]));
+        assert_eq!(turn.sums[0].run_cost, 500_000_000);
+        for scope in ["app", "my.turn", "sessionfold.logs.codex"] {
+            let of_sender = held(scope);
+            assert_eq!((&of_sender.own_spans, of_sender.synthetic.len()), (&own_span, 0), "{scope}");
+        }
     }
 }
