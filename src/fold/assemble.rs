@@ -107,15 +107,10 @@ pub(super) fn assemble<'a>(
         place[before] = now;
     }
     let is_real = |span: &usize| forest.report(*span as u32).is_none_or(|placed| !placed.is_spanless());
-    let has_failed = |span: usize| {
-        let run = territory.owner[span] as usize;
-        let is_own = territory.seeds.get(run).is_some_and(|seed| seed.span == span as u32) && forest.report(span as u32).is_none();
-        is_own && forest.facts[span].status == SpanStatus::Unset && runs[place[run]].1.status == RunStatus::Error
-    };
-    let verdict = |span| Verdict { has_failed: has_failed(span), ..verdict(forest, territory, shares, &place, span) };
-    let verdicts = (0..forest.len()).filter(is_real).map(verdict).collect();
+    let runs: Vec<Run> = runs.into_iter().map(|(_, run)| run).collect();
+    let verdicts = (0..forest.len()).filter(is_real).map(|span| verdict(forest, territory, shares, &runs, &place, span)).collect();
     let records = records(forest, shares, merged, &place);
-    (Folded { runs: runs.into_iter().map(|(_, run)| run).collect(), verdicts, records }, place)
+    (Folded { runs, verdicts, records }, place)
 }
 
 /// The number a run is shown by: what was given to the SDK, else what its key gives.
@@ -177,9 +172,11 @@ fn key(trace: TraceId, forest: &Forest<'_>, territory: &Territory<'_>, seed: u32
     RunKey { trace, span: if span == NONE { RunKey::PROVISIONAL } else { forest.fact(span).span } }
 }
 
-fn verdict(forest: &Forest<'_>, territory: &Territory<'_>, shares: &[Share], place: &[usize], span: usize) -> Verdict {
+fn verdict(forest: &Forest<'_>, territory: &Territory<'_>, shares: &[Share], runs: &[Run], place: &[usize], span: usize) -> Verdict {
     let fact = forest.facts[span];
-    let run = place.get(territory.owner[span] as usize).copied();
+    let owner = territory.owner[span] as usize;
+    let run = place.get(owner).copied();
+    let is_own = territory.seeds.get(owner).is_some_and(|seed| seed.span == span as u32) && forest.report(span as u32).is_none();
     let counted = match (run, shares[span], forest.usage(span as u32)) {
         (Some(_), Share::Counts(cost), Some(usage)) => Some((usage.tokens(), cost)),
         _ => None,
@@ -190,7 +187,7 @@ fn verdict(forest: &Forest<'_>, territory: &Territory<'_>, shares: &[Share], pla
         counted,
         is_cost_logged: forest.hung.costs.contains(&(span as u32)),
         delivery: turns::delivery(fact),
-        has_failed: false,
+        has_failed: is_own && fact.status == SpanStatus::Unset && run.is_some_and(|run| runs[run].status == RunStatus::Error),
     }
 }
 
