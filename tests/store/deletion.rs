@@ -74,6 +74,19 @@ fn a_run_that_was_going_on_stays_gone_while_its_children_and_its_end_come_late()
     }
 }
 
+/// The run that goes on is on disk, and one below it that has ended is in memory: they are dealt with one after the other.
+#[test]
+fn a_trace_of_which_one_run_goes_on_is_not_taken_for_one_that_has_ended() {
+    let mut house = House::new(Tuning::default());
+    house.fold("acme", request([agent(1, 1, 0, "planner").session("s").between(TEN - 2 * MINUTE, 0)]));
+    house.reopen();
+    house.fold("acme", request([agent(1, 2, 1, "writer").session("s").between(TEN - MINUTE, TEN - SECOND)]));
+    assert_eq!(house.delete("acme", "s"), Some(2));
+    house.advance(MINUTE);
+    house.fold("acme", request([chat(1, 3, 1, (10, 5), 100).session("s").between(TEN + MINUTE, TEN + MINUTE)]));
+    assert_eq!(house.sessions("acme"), []);
+}
+
 /// A conversation in one trace: what comes after the deletion is new although its trace is old.
 #[test]
 fn a_later_run_of_an_old_trace_begins_the_session_anew() {

@@ -50,11 +50,14 @@ impl Truth {
         let sessions = self.sessions();
         let runs = sessions.get(session)?;
         let newest = runs.iter().filter(|run| !run.is_future).map(|run| run.started_at).max();
-        let of_all: Vec<Run> = self.runs();
+        let (shown, of_all) = (self.runs(), self.all_runs());
         self.tombstones.insert(session.clone(), newest.map_or(at, |newest| newest.max(at)));
         for trace in runs.iter().map(|run| run.key.trace).collect::<BTreeSet<_>>() {
-            let mut of_trace = of_all.iter().filter(|run| run.key.trace == trace);
-            if of_trace.all(|run| run.session.as_ref() == Some(session) && run.completed_at.is_some() && !run.is_provisional) {
+            let is_of_it = |run: &&Run| run.key.trace == trace;
+            let has_ended = |run: &Run| run.completed_at.is_some() && !run.is_provisional;
+            if shown.iter().filter(is_of_it).all(|run| run.session.as_ref() == Some(session))
+                && of_all.iter().filter(is_of_it).all(has_ended)
+            {
                 self.traces.remove(&trace);
             }
         }
@@ -76,13 +79,17 @@ impl Truth {
 
     /// Every run that is not deleted, with and without a session.
     fn runs(&self) -> Vec<Run> {
-        let rules = Rules { price: &|_, _| None, silent_since: self.silent_since, idle_since: self.idle_since };
-        let mut runs: Vec<Run> = self.traces.iter().flat_map(|(trace, facts)| fold(*trace, facts, &[], &rules).runs).collect();
+        let mut runs = self.all_runs();
         runs.retain(|run| {
             let tombstone = run.session.as_ref().and_then(|session| self.tombstones.get(session));
             tombstone.is_none_or(|at| run.started_at > *at && !run.is_future)
         });
         runs
+    }
+
+    fn all_runs(&self) -> Vec<Run> {
+        let rules = Rules { price: &|_, _| None, silent_since: self.silent_since, idle_since: self.idle_since };
+        self.traces.iter().flat_map(|(trace, facts)| fold(*trace, facts, &[], &rules).runs).collect()
     }
 }
 

@@ -15,14 +15,14 @@ use super::strays::calls_of;
 use super::tenant::{TenantCell, TenantState};
 use super::traces::{AppliedRun, TraceKey};
 use super::untraced::UntracedChanges;
-use crate::fold::{Decided, Rules, fold};
+use crate::fold::{Decided, Folded, Rules, TraceFacts, fold};
 use crate::index::SessionNo;
-use crate::model::ids::SpanId;
+use crate::model::ids::{SpanId, TraceId};
 use crate::model::report::Report;
 use crate::model::run::{Run, RunStatus};
 
 /// A trace of more spans than this is not folded again at once each time it grows.
-const LARGE_TRACE_SPANS: usize = 2_000;
+pub(super) const LARGE_TRACE_SPANS: usize = 2_000;
 /// The share of time that folding one large trace may take: one part in this many.
 const LARGE_TRACE_SHARE: u32 = 20;
 
@@ -79,11 +79,9 @@ impl Folder {
         }
         let reports = self.reports_of(key)?;
         let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(Some(change)) };
-        let (silent_since, idle_since) = (self.now.minus(self.options.run_timeout), self.now.minus(self.options.idle_after));
-        let told: Vec<&Report> = reports.iter().map(|report| &**report).collect();
-        let folded = fold(key.1, &open.facts, &told, &Rules { price: &*self.options.price, silent_since, idle_since });
+        let folded = self.folded(key.1, &open.facts, &reports);
         open.is_dirty = false;
-        let n_calls: usize = told.iter().map(|report| report.calls.len()).sum();
+        let n_calls: usize = reports.iter().map(|report| report.calls.len()).sum();
         if open.facts.len() + n_calls > LARGE_TRACE_SPANS {
             let done = Instant::now();
             open.fold_after = Some(done + (done - began) * LARGE_TRACE_SHARE);
@@ -117,6 +115,20 @@ impl Folder {
         change.decided = self.options.keep_verdicts.then(|| Arc::new(decided));
         change.gone = before.into_values().collect();
         Ok(Some(change))
+    }
+
+    fn folded(&self, trace: TraceId, facts: &TraceFacts, reports: &[Arc<Report>]) -> Folded {
+        let (silent_since, idle_since) = (self.now.minus(self.options.run_timeout), self.now.minus(self.options.idle_after));
+        let told: Vec<&Report> = reports.iter().map(|report| &**report).collect();
+        fold(trace, facts, &told, &Rules { price: &*self.options.price, silent_since, idle_since })
+    }
+
+    /// Whether every run of an open trace has ended, those that are not shown included.
+    pub(super) fn is_over(&mut self, key: TraceKey) -> Result<bool, FoldError> {
+        let reports = self.reports_of(key)?;
+        let Some(open) = self.shared.traces.map.get(&key) else { return Ok(true) };
+        let runs = self.folded(key.1, &open.facts, &reports).runs;
+        Ok(runs.iter().all(|run| run.completed_at.is_some() && !run.is_provisional))
     }
 
     /// Whether a report without a trace tells of the run that these spans without an agent are of: LangChain's callback handler makes both.

@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 
+use super::apply::LARGE_TRACE_SPANS;
 use super::disk::rows::TenantNo;
 use super::folder::{FoldError, Folder};
 use super::recent::{Overlay, RunOrder};
@@ -145,30 +146,30 @@ impl Folder {
     }
 
     pub(super) fn forget_in_traces(&mut self, cell: &TenantCell, session: SessionNo, runs: &[Run]) -> Result<(), FoldError> {
-        let mut traces: FxHashMap<TraceId, bool> = FxHashMap::default();
-        for run in runs {
-            *traces.entry(run.key.trace).or_default() |= run.completed_at.is_none() || run.is_provisional;
-        }
-        for (trace, is_going_on) in traces {
-            self.forget_in_trace(cell, trace, session, is_going_on)?;
-        }
-        Ok(())
+        let traces: FxHashSet<TraceId> = runs.iter().map(|run| run.key.trace).collect();
+        traces.into_iter().try_for_each(|trace| self.forget_in_trace(cell, trace, session))
     }
 
     /// Takes a session that is gone out of one trace. Facts of a trace that was all of that session go too, once it has ended: before, they
-    /// are what tells its late spans from a new run.
-    fn forget_in_trace(&mut self, cell: &TenantCell, trace: TraceId, session: SessionNo, is_going_on: bool) -> Result<(), FoldError> {
+    /// are what tells its late spans from a new run. Whether it has says all of the trace: the runs that are dealt with now may be some of it.
+    fn forget_in_trace(&mut self, cell: &TenantCell, trace: TraceId, session: SessionNo) -> Result<(), FoldError> {
         let key = (cell.no, trace);
-        if !self.shared.traces.map.contains_key(&key) {
+        let was_open = self.shared.traces.map.contains_key(&key);
+        if !was_open {
             self.open(cell, trace)?;
         }
         let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(()) };
+        let n_applied = open.applied.len();
         open.applied.retain(|applied| applied.session_no != session);
+        // A session may have thousands of runs in one trace, which is not folded again for each slice of them.
+        if was_open && open.applied.len() == n_applied && open.facts.len() > LARGE_TRACE_SPANS {
+            return Ok(());
+        }
         open.changed = self.pending.generation;
         // What is left of a report keeps late events from making a new run of it.
-        let is_over = open.applied.is_empty() && !is_going_on && open.report.is_none();
+        let may_be_over = open.applied.is_empty() && open.report.is_none();
         drop(open);
-        if is_over {
+        if may_be_over && self.is_over(key)? {
             self.forget_trace(key);
         } else {
             self.pending.trace_changed(key);
