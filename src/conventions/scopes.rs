@@ -89,6 +89,13 @@ pub(super) const SCOPES: &[Reading] = &[
         agent: Some("gemini-cli"),
         ..PLAIN
     },
+    Reading { scope: "qwen-code", agent: Some("qwen-code"), ..PLAIN },
+    // What is made of log events, where the one that names its agent is not there.
+    Reading { scope: "sessionfold.logs.claude-code", agent: Some("claude-code"), ..PLAIN },
+    Reading { scope: "sessionfold.logs.codex", agent: Some("codex"), ..PLAIN },
+    Reading { scope: "sessionfold.logs.gemini-cli", agent: Some("gemini-cli"), ..PLAIN },
+    Reading { scope: "sessionfold.logs.qwen-code", agent: Some("qwen-code"), ..PLAIN },
+    Reading { scope: "sessionfold.logs.opencode", agent: Some("opencode"), ..PLAIN },
     Reading { scope: "github.copilot", agent: Some("copilot-cli"), ..PLAIN },
     Reading { scope: "opencode", agent: Some("opencode"), is_session_weak: true, ..PLAIN },
     Reading { scope: "logfire.openai_agents", named: &[("Agent run:", SpanKind::Agent)], agent_key: Some("name"), ..PLAIN },

@@ -45,6 +45,7 @@ pub(super) enum Convention {
     Sentry,
     OpenCode,
     ClaudeCode,
+    QwenCode,
     /// In use without being anybody's.
     Plain,
 }
@@ -164,9 +165,10 @@ pub(super) const ROWS: &[Row] = &[
     row(C::SpringAi, "spring.ai.chat.client.conversation.id", M::Session),
     row(C::Mastra, "mastra.metadata.threadId", M::Session),
     // --- one that a framework may have made up: it names a session only where no other is in effect
+    // Codex 0.147 put the turn into `gen_ai.conversation.id`.
+    within("codex", row(C::Codex, "conversation.id", M::WeakSession)),
     row(C::GenAi, "gen_ai.conversation.id", M::WeakSession),
     row(C::GoogleAdk, "gcp.vertex.agent.session_id", M::WeakSession),
-    within("codex", row(C::Codex, "conversation.id", M::WeakSession)),
     // --- the run
     row(C::Waxell, "waxell.run_id", M::RunId),
     // --- the agent; `service.name` is not one
@@ -193,6 +195,7 @@ pub(super) const ROWS: &[Row] = &[
     // --- the user
     row(C::Waxell, "waxell.user_id", M::User),
     within(CLAUDE_CODE, row(C::ClaudeCode, "user.email", M::User)),
+    within(CLAUDE_CODE, row(C::ClaudeCode, "user.account_uuid", M::User)),
     row(C::OpenTelemetry, "user.id", M::User),
     row(C::Langfuse, "langfuse.user.id", M::User),
     row(C::OpenLlmetry, "traceloop.association.properties.user_id", M::User),
@@ -303,6 +306,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::GenAiOther, "anthropic.usage.cache_creation.ephemeral_1h_input_tokens", M::Usage(N::GenAi, P::CacheWrite1h)),
     row(C::GenAi, "gen_ai.usage.reasoning.output_tokens", M::Usage(N::GenAi, P::Reasoning)),
     within("codex", row(C::Codex, "codex.usage.reasoning_output_tokens", M::Usage(N::GenAi, P::Reasoning))),
+    within("qwen-code", row(C::QwenCode, "thoughts_token_count", M::Usage(N::GenAi, P::Reasoning))),
     row(C::GenAiOther, "gen_ai.usage.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),
     row(C::PydanticAi, "gen_ai.usage.details.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),
     row(C::PydanticAi, "gen_ai.usage.details.thoughts_tokens", M::Usage(N::GenAi, P::Reasoning)),

@@ -29,11 +29,10 @@ struct Doors {
     intake: Router,
 }
 
-/// Takes OTLP over HTTP at every path: the signal is the path's last part, and traces where it names none.
+/// Takes OTLP over HTTP at every path: the signal is the path's last part, and what the body holds where it names none.
 pub fn intake(receiver: Receiver) -> Router {
     async fn serve(State(receiver): State<Receiver>, request: Request) -> Response {
-        let signal = Signal::of_path(request.uri().path()).unwrap_or(Signal::Traces);
-        over_http::export(receiver, signal, request).await
+        over_http::export(receiver, Signal::of_path(request.uri().path()), request).await
     }
     Router::new().fallback(serve).with_state(receiver)
 }
@@ -74,7 +73,7 @@ async fn serve(State(doors): State<Arc<Doors>>, request: Request, next: Next) ->
 
 /// The answer to a path that is nobody's, on a port that serves nothing but OTLP.
 pub(super) async fn unknown(request: Request) -> Response {
-    let words = "this port takes OTLP, over HTTP as POST /v1/traces (below any path) and over gRPC";
+    let words = "this port takes OTLP, over HTTP as POST /v1/traces or /v1/logs (below any path) and over gRPC";
     lost(&request, words)
 }
 

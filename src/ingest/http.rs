@@ -31,12 +31,13 @@ const MEDIA: [Media; 3] = [
     Media { name: "application/json", format: Format::Json },
 ];
 
-/// `/v1/{signal}`, any method.
-pub(super) async fn export(receiver: Receiver, signal: Signal, request: Request) -> Response {
+/// `/v1/{signal}`, any method. Without a signal the body tells which it is.
+pub(super) async fn export(receiver: Receiver, mut signal: Option<Signal>, request: Request) -> Response {
     let arrived = Instant::now();
     let (parts, mut body) = request.into_parts();
     let media = Media::of(&parts.headers);
-    let answer = answer(&receiver, signal, &parts, &mut body).await;
+    let answer = answer(&receiver, &mut signal, &parts, &mut body).await;
+    let signal = signal.unwrap_or(Signal::Traces);
     if answer.as_ref().is_err_and(|refusal| is_still_sending(refusal, &parts)) {
         body::linger(&mut body).await;
     }
@@ -50,7 +51,7 @@ pub(super) async fn export(receiver: Receiver, signal: Signal, request: Request)
     }
 }
 
-async fn answer(receiver: &Receiver, signal: Signal, parts: &Parts, body: &mut axum::body::Body) -> Result<Taken, Refusal> {
+async fn answer(receiver: &Receiver, signal: &mut Option<Signal>, parts: &Parts, body: &mut axum::body::Body) -> Result<Taken, Refusal> {
     if parts.method != Method::POST {
         return Err(Refusal::Method);
     }
@@ -64,7 +65,13 @@ async fn answer(receiver: &Receiver, signal: Signal, parts: &Parts, body: &mut a
     };
     let coding = Coding::from_headers(parts.headers.get_all(CONTENT_ENCODING))?;
     let held = receiver.read(body, 0).await?;
-    receiver.take(signal, (&tenant, via), held, coding, media.format).await
+    if let Some(signal) = *signal {
+        return receiver.take(signal, (&tenant, via), held, coding, media.format).await;
+    }
+    let held = receiver.decode(held, coding).await?;
+    let told = *signal.insert(Signal::of_body(&held.bytes, media.format));
+    let taken = receiver.take(told, (&tenant, via), held, Coding::Identity, media.format).await?;
+    Ok(Taken { coding, ..taken })
 }
 
 /// Whether a refused sender may be writing its body and not listening yet.

@@ -43,6 +43,10 @@ pub use notices::Notices;
 pub use peer::{Answering, Peer, Whole};
 pub use receiver::{InstanceMark, Options, Receiver};
 
+use self::screen::Format;
+use crate::wire::misplaced::{Misplaced, misplaced};
+use crate::wire::signal::{Records, records};
+
 /// What kind of telemetry a request carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Signal {
@@ -56,7 +60,7 @@ enum Signal {
 pub fn router(receiver: Receiver) -> Router {
     let mut router = Router::new();
     for signal in Signal::ALL {
-        let over_http = move |State(receiver): State<Receiver>, request: Request| http::export(receiver, signal, request);
+        let over_http = move |State(receiver): State<Receiver>, request: Request| http::export(receiver, Some(signal), request);
         let over_grpc = move |State(receiver): State<Receiver>, request: Request| grpc::export(receiver, signal, request);
         let path = signal.http_path();
         router = router.route(path, any(over_http)).route(&format!("{path}/"), any(over_http)).route(signal.grpc_path(), any(over_grpc));
@@ -79,6 +83,22 @@ impl Signal {
     fn of_path(path: &str) -> Option<Self> {
         let path = path.strip_suffix('/').unwrap_or(path);
         Self::ALL.into_iter().find(|signal| path.ends_with(signal.http_path()))
+    }
+
+    /// What a decoded body holds; spans, where it does not say.
+    fn of_body(body: &[u8], format: Format) -> Self {
+        match format {
+            Format::Protobuf => match records(body) {
+                Ok(Some(Records::Logs)) => Self::Logs,
+                Ok(Some(Records::Metrics)) => Self::Metrics,
+                Ok(Some(Records::Spans) | None) | Err(_) => Self::Traces,
+            },
+            Format::Json => match misplaced(body) {
+                Some(Misplaced::Logs) => Self::Logs,
+                Some(Misplaced::Metrics) => Self::Metrics,
+                _ => Self::Traces,
+            },
+        }
     }
 
     /// The label in metrics.

@@ -38,7 +38,8 @@ const NONE: ScopeTraits = ScopeTraits {
     ends_as_its_calls: false,
 };
 
-/// Scope names and what they are known for. A name stands for itself and for everything below it (`name.part`, `name/part`).
+/// Scope names and what they are known for. A name stands for itself and for everything below it (`name.part`, `name/part`), with a star
+/// for everything that begins so.
 ///
 /// Sources: `python/instrumentation/openinference-instrumentation-claude-agent-sdk` and `js/packages/` of Arize-ai/openinference (both
 /// instrumentations name their scope after the module); the Anthropic SDK from 2.14 on, `waxell-observe` 0.1.10, and the coding agents of
@@ -51,9 +52,8 @@ pub const SCOPES: &[(&str, ScopeTraits)] = &[
     ("sessionfold.logs.gemini-cli", ScopeTraits { tells_all_in_logs: true, ..NONE }),
     ("com.anthropic.claude_code", ScopeTraits { needs_call: true, ends_as_its_calls: true, ..NONE }),
     ("github.copilot", ScopeTraits { needs_call: true, ..NONE }),
-    ("codex_exec", ScopeTraits { is_told_in_logs: true, needs_call: true, ..NONE }),
-    ("codex_cli_rs", ScopeTraits { is_told_in_logs: true, needs_call: true, ..NONE }),
-    ("codex-app-server", ScopeTraits { is_told_in_logs: true, needs_call: true, ..NONE }),
+    // Named after the program that Codex runs in: `codex_exec`, `codex_cli_rs`, `codex-app-server` were seen.
+    ("codex*", ScopeTraits { is_told_in_logs: true, needs_call: true, ..NONE }),
     ("gemini-cli", ScopeTraits { is_told_in_logs: true, needs_call: true, ..NONE }),
     ("waxell.observe", ScopeTraits { has_echo_spans: true, reports_runs: true, ..NONE }),
 ];
@@ -63,11 +63,14 @@ pub const SCOPES: &[(&str, ScopeTraits)] = &[
 /// It is asked several times of every span, so a name is compared only where its first letter and its length allow it.
 pub fn scope_traits(scope: &str) -> ScopeTraits {
     let first = scope.as_bytes().first();
-    let fits = |name: &str| name.len() <= scope.len() && name.as_bytes().first() == first;
+    let fits = |name: &str| name.len() <= scope.len() + 1 && name.as_bytes().first() == first;
     SCOPES.iter().find(|(name, _)| fits(name) && is_within(scope, name)).map_or(NONE, |(_, traits)| *traits)
 }
 
 fn is_within(scope: &str, name: &str) -> bool {
+    if let Some(beginning) = name.strip_suffix('*') {
+        return scope.starts_with(beginning);
+    }
     scope.strip_prefix(name).is_some_and(|rest| matches!(rest.as_bytes().first(), None | Some(b'.' | b'/')))
 }
 
@@ -80,7 +83,10 @@ mod tests {
         assert!(scope_traits("waxell.observe").has_echo_spans);
         assert!(scope_traits("waxell.observe.instrumentors").has_echo_spans);
         assert!(scope_traits("openinference.instrumentation.claude_agent_sdk").container_usage_is_own);
-        for stranger in ["", "waxell", "waxell.observer", "Waxell.Observe", "my.waxell.observe", "openinference.instrumentation.openai"] {
+        assert!(scope_traits("codex_exec").is_told_in_logs && scope_traits("codex").is_told_in_logs);
+        for stranger in
+            ["", "code", "waxell", "waxell.observer", "Waxell.Observe", "my.waxell.observe", "openinference.instrumentation.openai"]
+        {
             assert_eq!(scope_traits(stranger), ScopeTraits::default(), "{stranger}");
         }
     }

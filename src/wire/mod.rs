@@ -22,6 +22,7 @@ pub mod rewrite;
 #[cfg(test)]
 mod samples;
 mod schema;
+pub mod signal;
 pub mod stamp;
 pub mod stored;
 pub mod time_unit;

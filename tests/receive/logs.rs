@@ -68,9 +68,14 @@ async fn logs_of_an_agent_are_taken_in_every_coding_and_answered_without_a_word(
     let json = serde_json::to_vec(&request(vec![call("r1", &[])])).unwrap();
     let answer = door.post("/v1/logs", &[JSON], json).await;
     assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"{}"[..]));
+    // Codex' setting wants the whole path; without it everything is posted to `/`.
+    let astray = door.post("/", &[PROTOBUF, ("content-encoding", "gzip")], gzip(&encoded)).await;
+    assert!(astray.status == 200 && is_plain(&astray.body));
+    let json = serde_json::to_vec(&request(vec![call("r1", &[])])).unwrap();
+    assert_eq!(door.post("/", &[JSON], json).await.text(), "{}");
     let spans = spans(&door);
-    assert!(spans.len() == 3 && spans.iter().all(|span| *span == spans[0]), "the same call, thrice: {spans:?}");
-    assert_eq!(door.metric("sessionfold_receive_agent_records_total{outcome=\"told\"}"), 3);
+    assert!(spans.len() == 5 && spans.iter().all(|span| *span == spans[0]), "the same call, five times: {spans:?}");
+    assert_eq!(door.metric("sessionfold_receive_agent_records_total{outcome=\"told\"}"), 5);
 }
 
 #[tokio::test]

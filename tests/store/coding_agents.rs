@@ -71,12 +71,7 @@ fn differences(recording: &Recording, what: What, runs: &[Run]) -> Vec<String> {
             ("tokens", Some(truth.tokens), sum(|run| run.usage.tokens)),
             ("cached", truth.cache_read, sum(|run| run.usage.cache_read_tokens)),
             ("written", truth.cache_write, sum(|run| run.usage.cache_write_tokens)),
-            // Qwen's spans do not tell.
-            (
-                "thought",
-                truth.reasoning.filter(|_| what != What::Spans || !recording.name.starts_with("qwen")),
-                sum(|run| run.usage.reasoning_tokens),
-            ),
+            ("thought", truth.reasoning, sum(|run| run.usage.reasoning_tokens)),
             ("nano-dollars", truth.cost.filter(|_| states_cost).map(|cost| (cost * 1e9).round() as u64), sum(|run| run.usage.cost.0)),
         ];
         let differs = compared.into_iter().filter_map(|(name, want, got)| Some((name, want.filter(|want| *want != got)?, got)));

@@ -5,7 +5,8 @@
 //! - Where a record bears the context of a real span that tells of the same, its span joins that trace, and is for the fold alone: Tempo
 //!   gets the real one. So is a prompt: the span of its turn is made when that is over (`tempo::stamp`).
 //! - What was said is kept only where that is asked for: prompts and answers as spans of their own, which nothing else tells of.
-//! - Of a resource only the name and the version of the service are kept: others hold command lines with prompts in them.
+//! - Of a resource only the name and the version of the service are kept, and its session where a record names none: others hold command
+//!   lines with prompts in them.
 //!
 //! Sources: the recordings that `tables` names; decision 061 says why it is done so.
 
@@ -26,7 +27,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 
-use self::record::Record;
+use self::record::{RESOURCE_SESSION_KEY, Record};
 use self::tables::{Agent, RENAMED};
 use crate::model::facts::Delivery;
 use crate::model::logs::{BESIDE_SPANS, SCOPE};
@@ -54,20 +55,20 @@ pub fn tell(request: &[u8], tenant: &str, keep_content: bool) -> Result<Told, Ma
     let (mut spans, mut unforwarded) = (Request::default(), Request::default());
     for resource in logs::resource_logs(request) {
         let resource = resource?;
-        let service = Service::read(&resource)?;
+        let (service, session) = Service::read(&resource)?;
         for scope in resource.scope_logs() {
             let scope = scope?;
             for log in scope.log_records() {
                 let log = log?;
-                let event = record::event_name(&log)?;
-                let Some(agent) = Agent::of(event, scope.scope_name) else {
+                let events = record::event_names(&log)?;
+                let Some(agent) = Agent::of(&events, scope.scope_name) else {
                     told.n_strange += 1;
                     continue;
                 };
-                let made = match agent.event(event) {
+                let made = match agent.event(events[0]) {
                     None => None,
                     Some(what) => {
-                        let record = Record::read(agent, event, &log)?;
+                        let record = Record::read(agent, events[0], &log, session)?;
                         span::Maker { agent, name: service.name_of(agent), tenant, keep_content, record }.make(what)
                     }
                 };
@@ -91,7 +92,7 @@ pub fn tell(request: &[u8], tenant: &str, keep_content: bool) -> Result<Told, Ma
 
 /// Whether a scope is a known agent's. Everything in the metrics of such a scope is told by its events too.
 pub fn is_known_scope(scope: &str) -> bool {
-    Agent::of("\0", scope).is_some()
+    Agent::of(&[], scope).is_some()
 }
 
 /// What is kept of a resource.
@@ -111,17 +112,19 @@ type Scope = (&'static str, &'static str);
 // === impl Service ===
 
 impl Service {
-    fn read(resource: &logs::ResourceLogs<'_>) -> Result<Self, Malformed> {
-        let mut service = Self::default();
+    /// With the session that the resource names.
+    fn read<'a>(resource: &logs::ResourceLogs<'a>) -> Result<(Self, Option<&'a str>), Malformed> {
+        let (mut service, mut session) = (Self::default(), None);
         for attribute in resource.attributes() {
             let attribute = attribute?;
             match (attribute.key, attribute.value) {
                 ("service.name", Value::Str(name)) => name.clone_into(&mut service.name),
                 ("service.version", Value::Str(version)) => version.clone_into(&mut service.version),
+                (RESOURCE_SESSION_KEY, Value::Str(id)) => session = Some(id).filter(|id| !id.is_empty()),
                 _ => {}
             }
         }
-        Ok(service)
+        Ok((service, session))
     }
 
     /// What the agent is called: users rename services, so only some names say who it is.

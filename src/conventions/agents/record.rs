@@ -55,30 +55,36 @@ pub(super) struct Record<'a> {
     pub result: Option<&'a str>,
 }
 
+/// The key by which a resource names a session.
+pub(super) const RESOURCE_SESSION_KEY: &str = "session.id";
+
 /// What an agent puts in place of what it does not tell.
 const REDACTED: [&str; 2] = ["<REDACTED>", "[REDACTED]"];
 
-/// The name of a record's event, wherever it stands.
-pub(super) fn event_name<'a>(record: &LogRecord<'a>) -> Result<&'a str, Malformed> {
-    for attribute in record.attributes() {
-        let attribute = attribute?;
-        if let ("event.name", Value::Str(name)) = (attribute.key, attribute.value) {
-            return Ok(name);
-        }
-    }
+/// The names of a record's event, wherever they stand: that of its attribute first, which Claude Code writes without its prefix.
+pub(super) fn event_names<'a>(record: &LogRecord<'a>) -> Result<[&'a str; 2], Malformed> {
     // Codex names a place in its own source there, other agents the event.
-    Ok(match record.body {
+    let name = match record.body {
         Value::Str(body) if record.event_name.is_empty() => body,
         _ => record.event_name,
-    })
+    };
+    for attribute in record.attributes() {
+        let attribute = attribute?;
+        if let ("event.name", Value::Str(first)) = (attribute.key, attribute.value) {
+            return Ok([first, name]);
+        }
+    }
+    Ok([name, ""])
 }
 
 // === impl Record ===
 
 impl<'a> Record<'a> {
-    pub(super) fn read(agent: &Agent, event: &'a str, record: &LogRecord<'a>) -> Result<Self, Malformed> {
+    /// `session` is the one of the resource, for what names none.
+    pub(super) fn read(agent: &Agent, event: &'a str, record: &LogRecord<'a>, session: Option<&'a str>) -> Result<Self, Malformed> {
         let mut said = Self {
             event,
+            session: session.filter(|_| agent.session_key == RESOURCE_SESSION_KEY),
             time: if record.time_unix_nano == 0 { record.observed_time_unix_nano } else { record.time_unix_nano },
             trace_id: record.trace_id,
             span_id: record.span_id,
@@ -90,7 +96,7 @@ impl<'a> Record<'a> {
             let attribute = attribute?;
             let value = attribute.value;
             match attribute.key {
-                key if key == agent.session_key => said.session = text(value),
+                key if key == agent.session_key => said.session = text(value).or(said.session),
                 "event.sequence" => said.sequence = whole(value),
                 "prompt.id" => said.turn = text(value),
                 "prompt_id" => prompt_id = text(value),

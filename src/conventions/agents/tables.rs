@@ -160,11 +160,11 @@ pub(super) const RENAMED: &[(&str, &str)] = &[("cowork", "claude-cowork")];
 // === impl Agent ===
 
 impl Agent {
-    /// Who sent a record, by the name of its event, else by its scope.
-    pub fn of(event: &str, scope: &str) -> Option<&'static Self> {
+    /// Who sent a record, by the names of its event, else by its scope.
+    pub fn of(events: &[&str], scope: &str) -> Option<&'static Self> {
         AGENTS
             .iter()
-            .find(|agent| event.starts_with(agent.prefix))
+            .find(|agent| events.iter().any(|event| event.starts_with(agent.prefix)))
             .or_else(|| AGENTS.iter().find(|agent| agent.scopes.iter().any(|known| scope.starts_with(known))))
     }
 

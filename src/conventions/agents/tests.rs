@@ -259,3 +259,35 @@ fn ids_keep_tenants_sessions_and_turns_apart() {
     assert_eq!(distinct.len(), all.len());
     assert_eq!(trace("a", "s", "p"), all[0]);
 }
+
+#[test]
+fn an_agent_is_known_by_the_attribute_the_name_or_the_body_of_an_event_before_its_scope() {
+    let call = |event: &str| record(event, vec![key("session.id", "s"), key("input_tokens", 1)]);
+    let body = LogRecord { body: any("claude_code.api_request"), ..call("api_request") };
+    let name = LogRecord { event_name: "claude_code.api_request".into(), ..call("api_request") };
+    for record in [body, name, call("claude_code.api_request")] {
+        let told = told("", vec![record]);
+        assert_eq!((told.n_taken, told.n_strange), (1, 0));
+    }
+    // Prose, and a name that anybody may use.
+    let stranger = LogRecord { body: any("the api_request of claude_code"), ..call("api_request") };
+    assert_eq!(told("", vec![stranger]).n_strange, 1);
+}
+
+#[test]
+fn the_session_of_the_resource_is_that_of_records_which_name_none() {
+    let of_resource = |scope: &str, records: Vec<LogRecord>| {
+        let mut request = ExportLogsServiceRequest::decode(&logs(scope, records)[..]).unwrap();
+        request.resource_logs[0].resource.as_mut().unwrap().attributes.push(key("session.id", "of the resource"));
+        spans(&tell(&request.encode_to_vec(), "acme", false).unwrap().spans)
+    };
+    let session = |span: &Span| said(span, "session.id").cloned();
+    let call = || vec![key("input_token_count", 1)];
+    let named = [call(), vec![key("session.id", "own")]].concat();
+    let spans = of_resource("gemini-cli", vec![record("gemini_cli.api_response", call()), record("gemini_cli.api_response", named)]);
+    let expect = ["of the resource", "own"].map(|session| Some(Any::StringValue(session.into())));
+    assert_eq!(spans.iter().map(session).collect::<Vec<_>>(), expect);
+    // Codex' conversations have another key: what names none is of none.
+    let of_codex = of_resource("codex_otel", vec![record("codex.sse_event", call())]);
+    assert_eq!(of_codex.iter().map(session).collect::<Vec<_>>(), [None]);
+}

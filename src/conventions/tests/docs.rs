@@ -213,6 +213,7 @@ fn spoken_by(row: &Row) -> &'static str {
         Convention::Sentry => "Sentry",
         Convention::OpenCode => "opencode",
         Convention::ClaudeCode => "Claude Code",
+        Convention::QwenCode => "Qwen Code",
         Convention::Plain => "nobody's",
     }
 }

@@ -169,3 +169,33 @@ fn litellm() {
         Expect { kind: SpanKind::Llm, model: "gpt-4o", tokens: (Some(5), Some(6)), cost: Some(30_000_000), ..NOTHING },
     );
 }
+
+/// A span of a coding agent, by the scope that it makes it in.
+fn of_scope(scope_name: &str, name: &str, attributes: &[(&str, Value<'_>)]) -> SpanFact {
+    let span = Scalars { name, ..plain_span() };
+    let attributes = attributes.iter().copied().map(attribute);
+    extract_with(span, attributes, &scope(scope_name), &PLAIN.resource(std::iter::empty()), NOW, &mut Strings::default()).unwrap().fact
+}
+
+#[test]
+fn coding_agents_by_their_scopes() {
+    // Its conversation, and not the turn that 0.147 called one.
+    let both = [("gen_ai.conversation.id", Text("turn")), ("conversation.id", Text("thread"))];
+    assert_eq!(of_scope("codex_exec", "codex.turn_input", &both).session().unwrap().as_str(), "thread");
+    assert_eq!(of_scope("app", "x", &both).session().unwrap().as_str(), "turn");
+
+    let tokens = [("input_tokens", Int(9)), ("gen_ai.usage.input_tokens", Int(9)), ("gen_ai.usage.output_tokens", Int(7))];
+    let thought = [&tokens[..], &[("gen_ai.operation.name", Text("chat")), ("thoughts_token_count", Int(4))]].concat();
+    let call = of_scope("qwen-code", "qwen-code.llm_request", &thought);
+    assert_eq!((call.call.as_ref().unwrap().usage.reasoning_tokens, call.agent().map(|name| &**name)), (Some(4), Some("qwen-code")));
+
+    let users = [("user.id", Text("device")), ("user.account_uuid", Text("account")), ("user.email", Text("a@b.c"))];
+    for (known, expect) in [(&users[..], "a@b.c"), (&users[..2], "account"), (&users[..1], "device")] {
+        let turn = of_scope("com.anthropic.claude_code.tracing", "claude_code.interaction", known);
+        assert_eq!(turn.labels.unwrap().user.as_deref(), Some(expect));
+    }
+    for agent in ["claude-code", "codex", "gemini-cli", "qwen-code", "opencode"] {
+        let call = of_scope(&format!("sessionfold.logs.{agent}"), "chat m", &[("gen_ai.operation.name", Text("chat"))]);
+        assert_eq!(call.agent().map(|name| &**name), Some(agent), "with no event that names it");
+    }
+}
