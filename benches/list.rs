@@ -220,6 +220,7 @@ fn a_run(agent: &Str, start: u64, random: &mut Random) -> Run {
         is_reported: false,
         is_untraced: false,
         is_agentless: false,
+        is_turn: false,
         scores: Vec::new(),
     }
 }

@@ -93,7 +93,12 @@ fn runs<'a>(trace: TraceId, facts: impl Iterator<Item = &'a SpanFact>) -> Folded
         trace,
         &set,
         &[],
-        &Rules { price: &price, silent_since: UnixNanos(1_600_000_000_000_000_000), idle_since: UnixNanos(1_650_000_000_000_000_000) },
+        &Rules {
+            price: &price,
+            silent_since: UnixNanos(1_600_000_000_000_000_000),
+            idle_since: UnixNanos(1_650_000_000_000_000_000),
+            next_turn: UnixNanos::ZERO,
+        },
     )
 }
 

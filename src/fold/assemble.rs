@@ -97,6 +97,7 @@ pub(super) fn assemble<'a>(
             is_reported: report.is_some(),
             is_untraced: report.is_some_and(is_untraced) || is_told_in_logs_alone(forest, seed.span),
             is_agentless: report.is_none() && tally.is_agentless(),
+            is_turn: forest.facts.get(seed.span as usize).is_some_and(|fact| turns::begins_turn(fact)),
             scores: report.map_or_else(Vec::new, |report| report.scores.clone()),
         };
         runs.push((at, run));
@@ -305,7 +306,7 @@ impl Times {
             let started_at = tally.oldest_event.filter(|_| is_spawned).unwrap_or(started_at);
             let last_activity = newest.max(started_at);
             let status = match event.status() {
-                None if started_at < forest.hung.last_turn => RunStatus::Interrupted,
+                None if started_at < forest.hung.last_turn || last_activity < rules.next_turn => RunStatus::Interrupted,
                 None if last_activity < rules.silent_since => RunStatus::Timeout,
                 None => return Self { started_at, completed_at: None, last_activity, status: RunStatus::Running, is_future },
                 Some(status) => status,

@@ -89,6 +89,9 @@ pub struct Rules<'a> {
     pub silent_since: UnixNanos,
     /// Of a run whose root never came, and whose last activity lies before this, no more is expected: it ended with its last span.
     pub idle_since: UnixNanos,
+    /// When the turn began that followed, in another trace of the session, the one of this trace that log events tell of: it was
+    /// interrupted if it was last active before this and had not ended. 0 where none followed.
+    pub next_turn: UnixNanos,
 }
 
 /// What the fold decided about one span: whose it is and what of it counts. Stamps are made from this.

@@ -57,6 +57,11 @@ pub(super) fn is_prompt(fact: &SpanFact) -> bool {
     fact.kind == SpanKind::Agent && fact.parent.is_none() && is_event(fact)
 }
 
+/// Somebody asked; what another conversation started is part of a turn there.
+pub(super) fn begins_turn(fact: &SpanFact) -> bool {
+    is_prompt(fact) && &*fact.name != SPAWN_SPAN
+}
+
 /// What was found of turns while events were hung from them.
 #[derive(Default)]
 pub(super) struct Hung {

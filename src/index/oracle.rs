@@ -166,6 +166,7 @@ pub(super) fn run(agent: &str, start: u64, end: u64) -> Run {
         is_reported: false,
         is_untraced: false,
         is_agentless: false,
+        is_turn: false,
         scores: Vec::new(),
     }
 }

@@ -60,6 +60,8 @@ pub struct Run {
     /// It stands on spans of the SDK's scope among which there is no agent, or on those of an agent that tells all in its logs: a report or
     /// logs may tell of the same run.
     pub is_agentless: bool,
+    /// It is a turn that log events tell of: its end is when the next one of the session begins, where they tell of none.
+    pub is_turn: bool,
     /// What was judged of it, in the order it came.
     pub scores: Vec<Score>,
 }

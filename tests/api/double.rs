@@ -90,6 +90,7 @@ pub fn run(session: &str, agent: &str, at: u64) -> Run {
         is_reported: false,
         is_untraced: false,
         is_agentless: false,
+        is_turn: false,
         scores: Vec::new(),
     }
 }

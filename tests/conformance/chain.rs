@@ -67,13 +67,13 @@ impl Received {
     }
 
     fn folded_at(&self, price: &Price<'_>) -> Vec<Folded> {
-        let rules = Rules { price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO };
+        let rules = Rules { price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO, next_turn: UnixNanos::ZERO };
         self.traces.iter().map(|(trace, facts)| fold(*trace, facts, &[], &rules)).collect()
     }
 
     /// What is explained of every trace is what was folded, and adds up to it.
     fn check_explained(&self, name: &str) {
-        let rules = Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO };
+        let rules = Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO, next_turn: UnixNanos::ZERO };
         for (trace, facts) in &self.traces {
             let explained = explain(*trace, facts, &[], &rules);
             assert_eq!(explained.folded, fold(*trace, facts, &[], &rules), "{name}");

@@ -20,5 +20,6 @@ mod reports_kept;
 mod retention;
 mod tenants;
 pub mod truth;
+mod turns;
 mod untraced;
 mod verdicts;

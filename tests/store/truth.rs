@@ -88,7 +88,7 @@ impl Truth {
     }
 
     fn all_runs(&self) -> Vec<Run> {
-        let rules = Rules { price: &|_, _| None, silent_since: self.silent_since, idle_since: self.idle_since };
+        let rules = Rules { price: &|_, _| None, silent_since: self.silent_since, idle_since: self.idle_since, next_turn: UnixNanos::ZERO };
         self.traces.iter().flat_map(|(trace, facts)| fold(*trace, facts, &[], &rules).runs).collect()
     }
 }

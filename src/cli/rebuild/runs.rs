@@ -145,7 +145,7 @@ fn folded(id: TraceId, facts: &TraceFacts, restored: &[(RunId, Restored)], price
             report
         })
         .collect();
-    let rules = Rules { price: &**price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO };
+    let rules = Rules { price: &**price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO, next_turn: UnixNanos::ZERO };
     fold::fold(id, facts, &reports.iter().collect::<Vec<_>>(), &rules)
 }
 

@@ -201,7 +201,12 @@ pub(super) fn folded(spans: impl IntoIterator<Item = SpanFact>) -> Folded {
 }
 
 pub(super) fn fold_facts(facts: &TraceFacts) -> Folded {
-    fold(trace(), facts, &[], &Rules { price: &|_, _| None, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO })
+    fold(
+        trace(),
+        facts,
+        &[],
+        &Rules { price: &|_, _| None, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO, next_turn: UnixNanos::ZERO },
+    )
 }
 
 pub(super) fn session(run: &Run) -> &str {

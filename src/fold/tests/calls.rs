@@ -254,7 +254,12 @@ fn a_stated_cost_goes_before_the_price_and_a_stated_zero_is_none() {
             rates: RatesUsed::default(),
         })
     };
-    let folded = fold(trace(), &facts, &[], &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO });
+    let folded = fold(
+        trace(),
+        &facts,
+        &[],
+        &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO, next_turn: UnixNanos::ZERO },
+    );
     assert_eq!((2..=7).map(|span| cost(&folded, span)).collect::<Vec<_>>(), [Some(600), None, Some(70), None, Some(0), None]);
     let usage = folded.runs[0].usage;
     assert_eq!((usage.cost, usage.unpriced_calls, usage.calls, usage.tokens), (NanoUsd(670), 2, 6, 8));
@@ -333,7 +338,12 @@ fn cache_writes_for_an_hour_are_handed_on_as_other_parts_are() {
         Some(Cost { amount: NanoUsd(call.usage.cache_write_1h_tokens), source: CostSource::Table, rates: RatesUsed::default() })
     };
     let facts = facts_of([session_agent(), outer, inner]);
-    let folded = fold(trace(), &facts, &[], &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO });
+    let folded = fold(
+        trace(),
+        &facts,
+        &[],
+        &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO, next_turn: UnixNanos::ZERO },
+    );
     assert_eq!(cost(&folded, 3), Some(20));
 }
 
@@ -348,7 +358,12 @@ fn how_a_call_was_served_is_handed_on_where_the_one_that_counts_does_not_say() {
             Some(Cost { amount, source: CostSource::Table, rates: RatesUsed::default() })
         };
         let facts = facts_of([session_agent(), outer, inner]);
-        let folded = fold(trace(), &facts, &[], &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO });
+        let folded = fold(
+            trace(),
+            &facts,
+            &[],
+            &Rules { price: &price, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO, next_turn: UnixNanos::ZERO },
+        );
         cost(&folded, 3).and_then(|number| ServiceTier::from_u8(number as u8))
     };
     let (flex, standard) = (Some(ServiceTier::Flex), Some(ServiceTier::Standard));

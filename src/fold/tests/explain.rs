@@ -20,7 +20,7 @@ fn rules<'a>() -> Rules<'a> {
             rates: RatesUsed::default(),
         })
     };
-    Rules { price, silent_since: ms(30), idle_since: ms(35) }
+    Rules { price, silent_since: ms(30), idle_since: ms(35), next_turn: ms(0) }
 }
 
 fn explained(spans: impl IntoIterator<Item = SpanFact>) -> Explained {

@@ -30,6 +30,7 @@ fn priced(facts: &TraceFacts) -> Folded {
         price: &|call, _| (&*call.model == "gpt").then_some(Cost::emitted(NanoUsd(call.usage.tokens() * 3))),
         silent_since: ms(30),
         idle_since: ms(35),
+        next_turn: ms(0),
     };
     fold(trace(), facts, &[], &rules)
 }

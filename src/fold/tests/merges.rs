@@ -64,7 +64,7 @@ pub(super) fn spans(agent_span: u64, told: &Told) -> Vec<SpanFact> {
 }
 
 fn folded(spans: Vec<SpanFact>, reports: &[&Report]) -> Folded {
-    fold(trace(), &facts_of(spans), reports, &Rules { price: &|_, _| None, silent_since: ms(0), idle_since: ms(0) })
+    fold(trace(), &facts_of(spans), reports, &Rules { price: &|_, _| None, silent_since: ms(0), idle_since: ms(0), next_turn: ms(0) })
 }
 
 /// What stands of each call with tokens, and how many tellings are of none that stands.

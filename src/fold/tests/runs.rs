@@ -299,8 +299,11 @@ fn a_run_that_has_not_ended_runs_until_it_was_silent_for_too_long() {
         fact
     };
     let facts = facts_of([open(agent(1, "a").failed()), chat(2, 1, 300, (1, 1)), span(3).under(1).at(400, 9_000_000).future()]);
-    let at =
-        |silent_since| fold(trace(), &facts, &[], &Rules { price: &|_, _| None, silent_since, idle_since: UnixNanos::ZERO }).runs.remove(0);
+    let at = |silent_since| {
+        fold(trace(), &facts, &[], &Rules { price: &|_, _| None, silent_since, idle_since: UnixNanos::ZERO, next_turn: UnixNanos::ZERO })
+            .runs
+            .remove(0)
+    };
     let running = at(ms(310));
     // A span dated in the far future does not keep it at the top.
     assert_eq!((running.status, running.completed_at, running.last_activity), (RunStatus::Running, None, ms(310)));
@@ -324,7 +327,7 @@ fn a_failed_span_is_a_failed_run_and_a_future_one_says_so() {
 fn a_run_whose_root_never_came_ends_with_its_last_span_once_it_is_idle() {
     let spans = || [chat(2, 98, 100, (1, 1)).session("s").failed(), chat(3, 2, 150, (1, 1)), span(4).under(98).at(90, 300)];
     let at = |spans: Vec<crate::model::facts::SpanFact>, idle_since| {
-        let rules = Rules { price: &|_, _| None, silent_since: UnixNanos::ZERO, idle_since };
+        let rules = Rules { price: &|_, _| None, silent_since: UnixNanos::ZERO, idle_since, next_turn: UnixNanos::ZERO };
         fold(trace(), &facts_of(spans), &[], &rules).runs.remove(0)
     };
     let running = at(spans().into(), ms(300));

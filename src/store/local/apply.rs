@@ -14,12 +14,14 @@ use super::pending::is_listed;
 use super::strays::calls_of;
 use super::tenant::{TenantCell, TenantState};
 use super::traces::{AppliedRun, TraceKey};
+use super::turns::{next_turn, open_turn};
 use super::untraced::UntracedChanges;
-use crate::fold::{Decided, Folded, Rules, TraceFacts, fold};
+use crate::fold::{Decided, Folded, Rules, fold};
 use crate::index::SessionNo;
-use crate::model::ids::{SpanId, TraceId};
+use crate::model::ids::SpanId;
 use crate::model::report::Report;
 use crate::model::run::{Run, RunStatus};
+use crate::model::time::UnixNanos;
 
 /// A trace of more spans than this is not folded again at once each time it grows.
 pub(super) const LARGE_TRACE_SPANS: usize = 2_000;
@@ -78,8 +80,8 @@ impl Folder {
             return Ok(None);
         }
         let reports = self.reports_of(key)?;
+        let Some(folded) = self.folded(key, &reports)? else { return Ok(Some(change)) };
         let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(Some(change)) };
-        let folded = self.folded(key.1, &open.facts, &reports);
         open.is_dirty = false;
         let n_calls: usize = reports.iter().map(|report| report.calls.len()).sum();
         if open.facts.len() + n_calls > LARGE_TRACE_SPANS {
@@ -117,17 +119,26 @@ impl Folder {
         Ok(Some(change))
     }
 
-    fn folded(&self, trace: TraceId, facts: &TraceFacts, reports: &[Arc<Report>]) -> Folded {
+    /// An open trace as it is now; `None` if it is not open.
+    fn folded(&self, key: TraceKey, reports: &[Arc<Report>]) -> Result<Option<Folded>, FoldError> {
         let (silent_since, idle_since) = (self.now.minus(self.options.run_timeout), self.now.minus(self.options.idle_after));
         let told: Vec<&Report> = reports.iter().map(|report| &**report).collect();
-        fold(trace, facts, &told, &Rules { price: &*self.options.price, silent_since, idle_since })
+        let folded = |next_turn: UnixNanos| {
+            let rules = Rules { price: &*self.options.price, silent_since, idle_since, next_turn };
+            self.shared.traces.map.get(&key).map(|open| fold(key.1, &open.facts, &told, &rules))
+        };
+        let Some(as_it_tells) = folded(UnixNanos::ZERO) else { return Ok(None) };
+        let (Some(turn), Some(cell)) = (open_turn(&as_it_tells.runs), self.tenants.get(&key.0)) else { return Ok(Some(as_it_tells)) };
+        match self.shared.patiently(|| next_turn(&self.disk, cell, turn))? {
+            Some(next) => Ok(folded(next)),
+            None => Ok(Some(as_it_tells)),
+        }
     }
 
     /// Whether every run of an open trace has ended, those that are not shown included.
     pub(super) fn is_over(&mut self, key: TraceKey) -> Result<bool, FoldError> {
         let reports = self.reports_of(key)?;
-        let Some(open) = self.shared.traces.map.get(&key) else { return Ok(true) };
-        let runs = self.folded(key.1, &open.facts, &reports).runs;
+        let runs = self.folded(key, &reports)?.map_or_else(Vec::new, |folded| folded.runs);
         Ok(runs.iter().all(|run| run.completed_at.is_some() && !run.is_provisional))
     }
 
@@ -154,6 +165,7 @@ impl Folder {
     fn apply(&mut self, cell: &Arc<TenantCell>, changes: Vec<TraceChange>) -> Result<(), FoldError> {
         let mut recompute: FxHashSet<SessionNo> = FxHashSet::default();
         let mut untraced = UntracedChanges::default();
+        let mut interrupted = Vec::new();
         let mut state = cell.write();
         for change in changes {
             let TraceChange { key, gone, mut come, same, decided } = change;
@@ -183,12 +195,18 @@ impl Folder {
                 Some(until) => self.unfinished.insert(key, until),
                 None => self.unfinished.remove(&key),
             };
+            interrupted.extend(self.open_turns.applied(key, &applied));
             if let Some(mut open) = self.shared.traces.map.get_mut(&key) {
                 open.applied = applied;
                 open.decided = decided;
             }
         }
         self.settle_bounds(cell, state, recompute)?;
+        for key in interrupted {
+            if self.open_known(cell, key.1)? {
+                self.touch(key);
+            }
+        }
         self.untraced_changed(cell, untraced)
     }
 

@@ -25,6 +25,7 @@ use super::reports::{RecentStart, claimed_run};
 use super::strays::RecentCalls;
 use super::tenant::TenantCell;
 use super::traces::{OpenTrace, TraceKey, load};
+use super::turns::OpenTurns;
 use super::untraced::UntracedSessions;
 use super::{Options, Shared, lock, seen};
 use crate::conventions::posts::Post;
@@ -75,6 +76,8 @@ pub(super) struct Folder {
     pub(super) starts: FxHashMap<(TenantNo, u64), RecentStart>,
     /// Traces with a run that has no end yet, and until when that is so if nothing comes.
     pub(super) unfinished: FxHashMap<TraceKey, UnixNanos>,
+    /// Turns of sessions that go on, as log events tell.
+    pub(super) open_turns: OpenTurns,
     /// Traces that are gone although the disk still has them, until the checkpoint of this generation is done.
     pub(super) forgotten: FxHashMap<TraceKey, Generation>,
     /// What the facts of open traces take, in bytes.

@@ -37,6 +37,7 @@ mod sessionless;
 mod strays;
 mod tenant;
 mod traces;
+mod turns;
 mod untraced;
 mod verdicts;
 mod view;

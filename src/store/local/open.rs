@@ -30,9 +30,11 @@ use super::reports::{RecentStart, STARTS_MAX};
 use super::strays::RecentCalls;
 use super::tenant::{TenantCell, Tenants};
 use super::traces::{OpenTraces, TraceKey};
+use super::turns::OpenTurns;
 use super::untraced::UntracedSessions;
 use super::{LocalStore, Metrics, Options, Shared, lock};
 use crate::conventions::Strings;
+use crate::index::SessionNo;
 use crate::journal::{Journal, Position};
 use crate::model::ids::SessionId;
 use crate::model::time::UnixNanos;
@@ -74,7 +76,7 @@ struct Loaded {
     tenants: FxHashMap<TenantNo, Arc<TenantCell>>,
     tombstones: FxHashMap<(TenantNo, SessionId), UnixNanos>,
     /// Whether the run that has not ended is one without a root, and its last sign of life.
-    unfinished: Vec<(TraceKey, bool, UnixNanos)>,
+    unfinished: Vec<(TraceKey, bool, UnixNanos, SessionNo)>,
     starts: FxHashMap<(TenantNo, u64), RecentStart>,
     known: KnownTraces,
     n_sessions: usize,
@@ -152,7 +154,8 @@ impl LocalStore {
             deletions: loaded.deletions,
             tenants: loaded.tenants,
             tombstones: loaded.tombstones,
-            unfinished: loaded.unfinished.into_iter().map(|(key, rootless, last)| (key, options.runs_until(rootless, last))).collect(),
+            open_turns: OpenTurns::loaded(loaded.unfinished.iter().map(|&(key, _, last, session)| (key, session, last))),
+            unfinished: loaded.unfinished.into_iter().map(|(key, rootless, last, _)| (key, options.runs_until(rootless, last))).collect(),
             untraced: UntracedSessions::loaded(loaded.untraced),
             recent_calls: RecentCalls::default(),
             starts: loaded.starts,

@@ -91,7 +91,7 @@ impl LocalStore {
             let kept = unit.facts.iter().filter(|fact| keep(fact.span)).cloned().collect();
             unit.facts = TraceFacts::restore(kept, unit.facts.n_refused());
         }
-        let mut decided = Decided::from(self.fold_unit(trace, &unit));
+        let mut decided = Decided::from(self.fold_unit(cell, reader, trace, &unit).map_err(failed)?);
         if is_whole {
             for place in &mut decided.runs {
                 let Some(run) = place.as_ref().filter(|run| !is_shown(cell, &unit.places, run)) else { continue };

@@ -11,6 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::disk::read::Reader;
 use super::recent::RunOrder;
 use super::tenant::TenantCell;
+use super::turns::{next_turn, open_turn};
 use super::{LocalStore, store_error};
 use crate::fold::{Explained, Folded, Rules, TraceFacts, Verdict, explain, fold};
 use crate::index::SessionNo;
@@ -56,7 +57,7 @@ impl LocalStore {
         let failed = |error| store_error("read a run", error);
         let Some(row) = reader.run_by_id(cell, &cell.read(), id).map_err(failed)? else { return Ok(None) };
         let unit = self.unit(cell, &reader, row.key.trace).map_err(failed)?;
-        let folded = unit.as_ref().map(|unit| self.fold_unit(row.key.trace, unit));
+        let folded = unit.as_ref().map(|unit| self.fold_unit(cell, &reader, row.key.trace, unit)).transpose().map_err(failed)?;
         let mut view = match (&unit, &folded) {
             (Some(unit), Some(folded)) => view_of(&row, unit, folded),
             _ => RunView::bare(row),
@@ -79,7 +80,7 @@ impl LocalStore {
         let reader = self.shared.reader()?;
         let failed = |error| store_error("read a trace", error);
         let Some(unit) = self.unit(cell, &reader, trace).map_err(failed)? else { return Ok(None) };
-        let folded = self.fold_unit(trace, &unit);
+        let folded = self.fold_unit(cell, &reader, trace, &unit).map_err(failed)?;
         let mut runs = Vec::new();
         let mut hidden = FxHashSet::default();
         for run in &folded.runs {
@@ -154,19 +155,23 @@ impl LocalStore {
         Ok(stored.chain(newer.runs().filter(is_beside).map(|run| Run::clone(run))).collect())
     }
 
-    pub(super) fn fold_unit(&self, trace: TraceId, unit: &Unit) -> Folded {
-        fold(trace, &unit.facts, &unit.reports().collect::<Vec<_>>(), &self.rules())
+    pub(super) fn fold_unit(&self, cell: &TenantCell, reader: &Reader, trace: TraceId, unit: &Unit) -> rusqlite::Result<Folded> {
+        let reports: Vec<&Report> = unit.reports().collect();
+        let folded = |next_turn: UnixNanos| fold(trace, &unit.facts, &reports, &self.rules(next_turn));
+        let as_it_tells = folded(UnixNanos::ZERO);
+        let Some(turn) = open_turn(&as_it_tells.runs) else { return Ok(as_it_tells) };
+        Ok(next_turn(reader, cell, turn)?.map_or(as_it_tells, folded))
     }
 
-    /// The same, with why.
+    /// With why.
     pub(super) fn explain_unit(&self, trace: TraceId, unit: &Unit) -> Explained {
-        explain(trace, &unit.facts, &unit.reports().collect::<Vec<_>>(), &self.rules())
+        explain(trace, &unit.facts, &unit.reports().collect::<Vec<_>>(), &self.rules(UnixNanos::ZERO))
     }
 
-    fn rules(&self) -> Rules<'_> {
+    fn rules(&self, next_turn: UnixNanos) -> Rules<'_> {
         let now = self.shared.clock.now();
         let (silent_since, idle_since) = (now.minus(self.shared.run_timeout), now.minus(self.shared.idle_after));
-        Rules { price: &*self.shared.price, silent_since, idle_since }
+        Rules { price: &*self.shared.price, silent_since, idle_since, next_turn }
     }
 
     pub(super) fn unit(&self, cell: &TenantCell, reader: &Reader, trace: TraceId) -> rusqlite::Result<Option<Unit>> {

@@ -68,12 +68,13 @@ pub fn deletions(db: &Connection) -> rusqlite::Result<Vec<((TenantNo, SessionId)
     rows(db, &statements::DELETIONS, |row| with_session_id(row, |row| Ok(SessionNo(row.get(2)?))))
 }
 
-/// Traces with runs that have not ended: of those with a root, and of the one without, the last sign of life of what is silent longest.
-pub fn unfinished(db: &Connection) -> rusqlite::Result<Vec<(TraceKey, bool, UnixNanos)>> {
+/// Traces with runs that have not ended: of those with a root, and of the one without, the last sign of life of what is silent longest, and
+/// a session that one of them is in.
+pub fn unfinished(db: &Connection) -> rusqlite::Result<Vec<(TraceKey, bool, UnixNanos, SessionNo)>> {
     rows(db, &statements::UNFINISHED, |row| {
         let trace: [u8; 16] = row.get(1)?;
         let Some(trace) = TraceId::from_bytes(&trace) else { return Ok(None) };
-        Ok(Some(((TenantNo(row.get(0)?), trace), row.get(2)?, UnixNanos(unsigned(row.get(3)?)))))
+        Ok(Some(((TenantNo(row.get(0)?), trace), row.get(2)?, UnixNanos(unsigned(row.get(3)?)), SessionNo(row.get(4)?))))
     })
 }
 

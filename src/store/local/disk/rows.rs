@@ -78,6 +78,7 @@ pub fn read_run(row: &Row<'_>, session: Option<&SessionId>) -> rusqlite::Result<
         is_reported: detail.is_reported,
         is_untraced: detail.is_untraced,
         is_agentless: detail.is_agentless,
+        is_turn: detail.is_turn,
         scores: detail.scores,
     })
 }

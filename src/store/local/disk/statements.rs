@@ -88,7 +88,7 @@ statements! {
          WHERE runs.is_untraced GROUP BY runs.tenant_no, runs.session_no";
     UNFINISHED: AT_START, ["SCAN runs USING INDEX runs_running"],
         // A run without a root has a place of its own among the spans, and is the only one of its trace.
-        "SELECT tenant_no, trace_id, max(span_id = -1), min(last_activity_ns) FROM runs INDEXED BY runs_running WHERE status = 0 \
+        "SELECT tenant_no, trace_id, max(span_id = -1), min(last_activity_ns), max(session_no) FROM runs INDEXED BY runs_running WHERE status = 0 \
          GROUP BY tenant_no, trace_id";
     /// The newest runs that were only started. Left to itself SQLite reads every report there is instead of the few that go on.
     STARTS: AT_START, ["SCAN runs USING COVERING INDEX runs_running", "SEARCH traces USING INDEX traces_by_id (trace_id=? AND tenant_no=?)",
