@@ -141,11 +141,15 @@ fn ending(counts: &[(String, u64)], end: &str) -> u64 {
 /// Input and output, with the categories added where they do not overlap.
 fn split(counts: &[(String, u64)], total: Option<u64>) -> (Option<u64>, Option<u64>) {
     let (input, output) = (first(counts, INPUT), first(counts, OUTPUT));
-    let is_whole = total.is_some_and(|total| total == input.unwrap_or(0) + output.unwrap_or(0));
+    let (all_input, all_output) = (with_categories(counts, "input", INPUT, input), with_categories(counts, "output", OUTPUT, output));
+    let sum = |input: Option<u64>, output: Option<u64>| input.unwrap_or(0).saturating_add(output.unwrap_or(0));
+    // What was thought may be in the total alone.
+    let is_whole =
+        total.is_some_and(|total| total == sum(input, output) || total > sum(input, output) && total < sum(all_input, all_output));
     if is_whole || first(counts, OF_OPENAI).is_some() || counts.iter().any(|(name, _)| name.contains("_details.")) {
         return (input, output);
     }
-    (with_categories(counts, "input", INPUT, input), with_categories(counts, "output", OUTPUT, output))
+    (all_input, all_output)
 }
 
 fn with_categories(counts: &[(String, u64)], word: &str, plain_names: &[&str], plain: Option<u64>) -> Option<u64> {
@@ -182,6 +186,17 @@ mod tests {
         let (usage, _) = tokens(r#"{"input_tokens":100,"output_tokens":5,"input_tokens_details":{"cached_tokens":90}}"#);
         assert_eq!((usage.tokens(), usage.cache_read_tokens), (105, Some(90)));
         assert_eq!(split_of(r#"{"total_tokens":40}"#), (None, None, 40));
+    }
+
+    #[test]
+    fn a_total_that_is_less_than_all_the_categories_says_that_they_overlap() {
+        // MLflow, of Gemini: 8 tokens of thoughts are in the total alone.
+        let gemini = r#"{"input_tokens":1220,"output_tokens":34,"total_tokens":1262,"cache_read_input_tokens":512}"#;
+        let (usage, _) = tokens(gemini);
+        assert_eq!(
+            (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.total_tokens),
+            (Some(1220), Some(34), Some(512), Some(1262))
+        );
     }
 
     #[test]

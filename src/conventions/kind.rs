@@ -22,6 +22,8 @@ pub(super) const WORDS: &[(&str, &[(&str, SpanKind)])] = &[
             ("governance", Step),
         ],
     ),
+    // The runner of the OpenAI Agents SDK, which MLflow calls an agent as well.
+    ("mlflow.openai.agent_run_root", &[("true", Workflow)]),
     ("traceloop.span.kind", &[("workflow", Workflow), ("agent", Agent), ("task", Step), ("tool", Tool)]),
     (
         "gen_ai.operation.name",

@@ -61,6 +61,7 @@ impl<'a> Said<'a> {
         let (mut entity, mut weak_model, mut kind, mut claims) = (None, None, None, None);
         let (mut graph_agent, mut function, mut is_use) = (None, None, false);
         let (mut is_agent_entity, mut is_repetition, mut metadata_user) = (false, false, None);
+        let mut makes_agent = false;
         for (number, value) in known.values() {
             let row = conventions.row(number);
             let value = plain(row, value);
@@ -110,11 +111,12 @@ impl<'a> Said<'a> {
                     weak_model = name(value);
                     (Q::WeakModel, true)
                 }
-                Meaning::Provider => (Q::Provider, answer(&mut said.provider, name(value).filter(|name| !FRAMEWORKS.contains(name)))),
+                Meaning::Provider => (Q::Provider, answer(&mut said.provider, name(value).filter(|name| !is_framework(name)))),
                 Meaning::Kind => {
                     let by_scope = name(value).and_then(|word| reading?.kind(row.key, word));
                     let told = by_scope.or_else(|| name(value).and_then(|word| classify(row.key, word)));
                     is_use |= row.key == "ai.operationId" && name(value).is_some_and(|word| USES.contains(&word));
+                    makes_agent |= row.key == "gen_ai.operation.name" && name(value) == Some("create_agent");
                     is_agent_entity |= row.key == "traceloop.span.kind" && told == Some(SpanKind::Agent);
                     let is_new = answer(&mut kind, told);
                     if is_new {
@@ -151,7 +153,9 @@ impl<'a> Said<'a> {
                 kind = reading.kind_by_name(span_name);
                 notes.kind(KindBy::SpanName);
             }
-            if matches!(kind, Some(SpanKind::Agent | SpanKind::Workflow)) && answer(&mut said.agent, known.agent.and_then(name)) {
+            if matches!(kind, Some(SpanKind::Agent | SpanKind::Workflow))
+                && answer(&mut said.agent, known.agent.and_then(name).map(unquoted))
+            {
                 notes.agent_by_scope(reading.agent_key);
             }
         }
@@ -172,12 +176,17 @@ impl<'a> Said<'a> {
             notes.kind(KindBy::Repetition);
             return said;
         }
+        if makes_agent {
+            // It is made before anybody asks it anything: that is part of no session, whatever was put on every span.
+            said.session = None;
+        }
         if let Some(claims) = claims {
             let (usage, settled) = claims.settle(oddities);
             said.usage = usage;
             notes.settled(settled);
         }
-        notes.mended(said.mend_usage(scope.input_excludes_cache, oddities));
+        let output_excludes_reasoning = reading.is_some_and(|reading| reading.output_excludes_reasoning);
+        notes.mended(said.mend_usage(scope.input_excludes_cache, output_excludes_reasoning, oddities));
         if answer(&mut said.provider, said.model.and_then(bedrock)) {
             notes.provider_by_model();
         }
@@ -229,7 +238,7 @@ impl<'a> Said<'a> {
     }
 
     /// Makes the input hold what was cached, and the output what was thought.
-    fn mend_usage(&mut self, input_excludes_cache: bool, oddities: &mut Oddities) -> Mended {
+    fn mend_usage(&mut self, input_excludes_cache: bool, output_excludes_reasoning: bool, oddities: &mut Oddities) -> Mended {
         let mut mended = Mended::default();
         let usage = &mut self.usage;
         let cached = usage.cache_read_tokens.unwrap_or(0) + usage.cache_write_tokens.unwrap_or(0);
@@ -248,6 +257,12 @@ impl<'a> Said<'a> {
         {
             usage.output_tokens = Some(total - input);
             mended.thought_added = Some(total - input - output);
+        } else if output_excludes_reasoning
+            && usage.total_tokens.is_none()
+            && let (Some(output), Some(thought)) = (usage.output_tokens, usage.reasoning_tokens.filter(|&thought| thought > 0))
+        {
+            usage.output_tokens = believable(output + thought, oddities);
+            mended.thought_added = Some(thought);
         }
         mended
     }
@@ -276,7 +291,34 @@ const USES: &[&str] = &["ai.generateText", "ai.streamText", "ai.generateObject",
 const REPETITION: &str = "usage";
 
 /// What frameworks write where a provider is to be named: then nobody is.
-const FRAMEWORKS: &[&str] = &["strands-agents", "langchain", "langgraph", "crewai", "autogen", "llamaindex", "haystack", "pydantic_ai"];
+const FRAMEWORKS: &[&str] = &[
+    "ag2",
+    "agent_framework",
+    "agno",
+    "autogen",
+    "claude_agent_sdk",
+    "crewai",
+    "dspy",
+    "google_adk",
+    "haystack",
+    "langchain",
+    "langgraph",
+    "llama_index",
+    "llamaindex",
+    "mastra",
+    "microsoft.agent_framework",
+    "openai_agents",
+    "pydantic_ai",
+    "semantic_kernel",
+    "smolagents",
+    "strands_agents",
+];
+
+/// In any case, and whatever parts the words.
+fn is_framework(name: &str) -> bool {
+    let plain = |letter: u8| if matches!(letter, b'-' | b' ') { b'_' } else { letter.to_ascii_lowercase() };
+    FRAMEWORKS.iter().any(|known| known.len() == name.len() && name.bytes().map(plain).eq(known.bytes()))
+}
 
 /// What the names of Google's providers hold: their total counts what was thought, their output does not.
 const GOOGLE: &[&str] = &["gemini", "vertex", "google", "gcp."];

@@ -12,6 +12,8 @@ pub(super) struct Reading {
     pub scope: &'static str,
     /// Its input tokens leave out those that were read from a cache or written to one.
     pub input_excludes_cache: bool,
+    /// Its output tokens leave out those of its thoughts, and it tells no total that would show it.
+    pub output_excludes_reasoning: bool,
     /// What a span is, by (key, word), before the words of `kind` are asked.
     pub kinds: &'static [(&'static str, &'static str, SpanKind)],
     /// What a span is, by how its name begins, where no attribute tells.
@@ -29,6 +31,7 @@ pub(super) struct Reading {
 const PLAIN: Reading = Reading {
     scope: "",
     input_excludes_cache: false,
+    output_excludes_reasoning: false,
     kinds: &[],
     named: &[],
     ending: &[],
@@ -42,12 +45,21 @@ const fn without_cache(scope: &'static str) -> Reading {
 }
 
 /// Each was found in recordings of the package (opentelemetry-instrumentation-botocore 0.66b2, -genai-bedrock 1.3b0, OpenLLMetry 0.62,
-/// OpenLIT 1.45, Logfire 5.4, Claude Code 2.1.197 and 2.1.332, Codex 0.171, Gemini CLI 0.61, Copilot CLI 1.0.102, opencode 1.18.33).
+/// OpenLIT 1.45, MLflow 3.17, Logfire 5.4, Claude Code 2.1.197 and 2.1.332, Codex 0.171, Gemini CLI 0.61, Copilot CLI 1.0.102, opencode 1.18.33).
 pub(super) const SCOPES: &[Reading] = &[
     without_cache("opentelemetry.instrumentation.botocore.bedrock-runtime"),
     without_cache("opentelemetry.instrumentation.genai.bedrock"),
     without_cache("opentelemetry.instrumentation.bedrock"),
     without_cache("openlit.instrumentation.anthropic"),
+    without_cache("openlit.instrumentation.bedrock"),
+    Reading { scope: "openlit.instrumentation.google_ai_studio", output_excludes_reasoning: true, ..PLAIN },
+    Reading {
+        // The runner is called an agent by the name of the application; ADK's own spans lie below and tell of the agents.
+        scope: "openlit.instrumentation.google_adk",
+        kinds: &[("gen_ai.operation.name", "invoke_agent", SpanKind::Workflow)],
+        ..PLAIN
+    },
+    Reading { scope: "mlflow", agent_key: Some("name"), ..PLAIN },
     Reading {
         // The nodes of a graph are called agents, and the agent a workflow.
         scope: "openlit.instrumentation.langgraph",

@@ -203,6 +203,8 @@ pub(super) const ROWS: &[Row] = &[
     row(C::VercelAi, "ai.telemetry.metadata.userId", M::User),
     row(C::VercelAi, "ai.telemetry.metadata.user_id", M::User),
     row(C::OpenLlmetry, "gen_ai.user", M::User),
+    row(C::GenAiOther, "gen_ai.request.user", M::User),
+    row(C::GenAiOther, "gen_ai.user.id", M::User),
     row(C::OpenLlmetry, "llm.user", M::User),
     row(C::Mlflow, "mlflow.trace.user", M::User),
     row(C::VercelAi, "ai.settings.context.userId", M::User),
@@ -257,6 +259,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::GenAiOther, "gen_ai.request.service_tier", M::Tier),
     // --- what the span is; OpenLLMetry calls tasks and workflows `invoke_agent` too
     row(C::Waxell, "waxell.span_type", M::Kind),
+    within("mlflow", row(C::Mlflow, "mlflow.openai.agent_run_root", M::Kind)),
     row(C::OpenLlmetry, "traceloop.span.kind", M::Kind),
     row(C::GenAi, "gen_ai.operation.name", M::Kind),
     row(C::OpenInference, "openinference.span.kind", M::Kind),

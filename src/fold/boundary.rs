@@ -97,7 +97,9 @@ fn agent_roles(forest: &Forest<'_>, introducer: &[u32], kind: &[SpanKind]) -> Ve
         let Some(parent) = forest.parent(span) else { continue };
         let above = near[parent as usize];
         near[span as usize] = match kind[parent as usize] {
-            SpanKind::Agent => Near { agent: parent, ..above },
+            SpanKind::Agent => {
+                Near { agent: parent, has_named_agent: above.has_named_agent || forest.fact(parent).agent().is_some(), ..above }
+            }
             SpanKind::Workflow => Near { has_workflow_above: true, ..above },
             _ => above,
         };
@@ -122,7 +124,7 @@ fn agent_roles(forest: &Forest<'_>, introducer: &[u32], kind: &[SpanKind]) -> Ve
                     Role::Topmost(WhyRun::Outermost)
                 }
             }
-            SpanKind::Agent => nested_role(forest, introducer, span, near.agent),
+            SpanKind::Agent => nested_role(forest, introducer, span, near),
             SpanKind::Workflow if near.agent != NONE || has_agent_below[span as usize] => {
                 let is_unnamed = forest.fact(span).kind == SpanKind::Agent;
                 Role::Inner(if is_unnamed { WhyNoRun::AboveNamed } else { WhyNoRun::BesideAgents })
@@ -140,12 +142,14 @@ fn agent_roles(forest: &Forest<'_>, introducer: &[u32], kind: &[SpanKind]) -> Ve
 struct Near {
     /// The nearest agent span.
     agent: u32,
+    /// An agent above has its name from an attribute.
+    has_named_agent: bool,
     has_workflow_above: bool,
 }
 
 impl Default for Near {
     fn default() -> Self {
-        Self { agent: NONE, has_workflow_above: false }
+        Self { agent: NONE, has_named_agent: false, has_workflow_above: false }
     }
 }
 
@@ -154,7 +158,8 @@ fn names_run(forest: &Forest<'_>, span: u32) -> bool {
 }
 
 /// An agent span below another agent's.
-fn nested_role(forest: &Forest<'_>, introducer: &[u32], span: u32, above: u32) -> Role {
+fn nested_role(forest: &Forest<'_>, introducer: &[u32], span: u32, near: Near) -> Role {
+    let above = near.agent;
     let (fact, outer) = (forest.fact(span), forest.fact(above));
     if is_of_sdk(fact) || is_of_sdk(outer) {
         return if names_run(forest, span) { Role::Run(WhyRun::NamesItself) } else { Role::Inner(WhyNoRun::InSdkRun) };
@@ -165,7 +170,9 @@ fn nested_role(forest: &Forest<'_>, introducer: &[u32], span: u32, above: u32) -
         // One execution that two layers tell of.
         return Role::Inner(WhyNoRun::SameExecution);
     }
-    if names_run(forest, span) {
+    // Who names its agents, writes the session on every span, and calls every step of an agent one too, means no run by that.
+    let is_step = near.has_named_agent && fact.agent().is_none() && fact.run_id().is_none() && !changes_session(forest, introducer, span);
+    if !is_step && names_run(forest, span) {
         return Role::Run(WhyRun::NamesItself);
     }
     if is_other_agent(fact, outer) { Role::Run(WhyRun::OtherAgent) } else { Role::Inner(WhyNoRun::NamesNothing) }

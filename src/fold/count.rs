@@ -1,7 +1,8 @@
 //! What counts of the usage that spans claim, and at which cost.
 //!
 //! - A *call* (model span) counts unless a model span below it says what it used, or it is an echo, a wrapper or a twin (`duplicates`,
-//!   `twins`). A model span that states no usage is a call of unknown cost if no other model span is above or below it that tells of it.
+//!   `twins`). A model span that states no usage is a call of unknown cost if no other model span is above or below it that tells of it, nor
+//!   one beside it that tells what its stream used.
 //! - "Below" ends, for calls, at tool, agent and workflow spans: what a tool asks of a model is a call of its own.
 //! - The claim of a *container* (any other span) counts only if nothing below it claims anything; where the scope is known for containers
 //!   whose usage is their own, it always counts. A container that claims nothing is not a call.
@@ -46,6 +47,11 @@ const MODEL_BELOW: u8 = 2;
 const ANY_BELOW: u8 = 4;
 /// A model span with usage is above, no tool, agent or workflow between.
 const USAGE_ABOVE: u8 = 8;
+/// The span beside it tells what its stream used.
+const USAGE_BESIDE: u8 = 16;
+
+/// How Logfire calls the spans that tell what a stream used.
+const STREAM_SPAN: &str = "streaming response from";
 
 /// Decides on the claim of every span.
 pub(super) fn share(forest: &mut Forest<'_>, rules: &Rules<'_>) -> Vec<Share> {
@@ -118,11 +124,37 @@ fn standing(fact: &SpanFact, near: &Near, span: u32) -> Result<(), WhyNot> {
     let near = near.0[span as usize];
     let (counts, why) = match (fact.kind.is_model(), is_positive(fact)) {
         (true, true) => (near & USAGE_BELOW == 0, WhyNot::CallsBelow),
-        (true, false) => (near & (MODEL_BELOW | USAGE_ABOVE) == 0, WhyNot::ToldNear),
+        (true, false) => (near & (MODEL_BELOW | USAGE_ABOVE | USAGE_BESIDE) == 0, WhyNot::ToldNear),
         (false, true) => (near & ANY_BELOW == 0 || scope_traits(&fact.scope).container_usage_is_own, WhyNot::SumOfBelow),
         (false, false) => (false, WhyNot::NothingUsed),
     };
     if counts { Ok(()) } else { Err(why) }
+}
+
+/// The spans that asked for a stream, of which another beside them tells what it used: of each such one the last that began before it.
+fn streams_told_beside(forest: &Forest<'_>) -> Vec<u32> {
+    let is_told_so = |fact: &SpanFact| fact.kind.is_model() && fact.call.is_some() && scope_traits(&fact.scope).tells_streams_beside;
+    let mut of_scope: Vec<u32> =
+        (0..forest.len() as u32).filter(|&span| is_told_so(forest.fact(span)) && forest.own_parent(span).is_some()).collect();
+    if !of_scope.iter().any(|&span| forest.fact(span).name.starts_with(STREAM_SPAN)) {
+        return Vec::new();
+    }
+    of_scope.sort_unstable_by_key(|&span| (forest.own_parent(span), forest.start[span as usize], forest.fact(span).span));
+    let mut told = Vec::new();
+    let mut open: Vec<u32> = Vec::new();
+    for span in of_scope {
+        let fact = forest.fact(span);
+        open.retain(|&asked| forest.own_parent(asked) == forest.own_parent(span));
+        match (is_positive(fact), fact.name.starts_with(STREAM_SPAN)) {
+            (false, false) => open.push(span),
+            (true, true) => {
+                let last = open.iter().rposition(|&asked| forest.fact(asked).scope == fact.scope);
+                told.extend(last.map(|at| open.remove(at)));
+            }
+            _ => {}
+        }
+    }
+    told
 }
 
 /// Gives the span that stands for a call the parts of its tokens that only the other one tells.
@@ -311,6 +343,9 @@ impl Near {
             if near[parent as usize] & USAGE_ABOVE != 0 && !ends(parent) || above.kind.is_model() && is_positive(above) {
                 near[span as usize] |= USAGE_ABOVE;
             }
+        }
+        for asked in streams_told_beside(forest) {
+            near[asked as usize] |= USAGE_BESIDE;
         }
         Self(near)
     }

@@ -21,8 +21,10 @@ pub struct ScopeTraits {
     pub tells_all_in_logs: bool,
     /// The spans of such an agent.
     pub is_told_in_logs: bool,
-    /// What leads to no call of a model is no run: a command of the program itself, a notice.
+    /// What leads to no call of a model is no run: a command of the program itself, a notice, a guardrail, a handoff.
     pub needs_call: bool,
+    /// What a stream used is told by a span beside the one that asked.
+    pub tells_streams_beside: bool,
     /// Its runs do not say that they failed: they have if their last call has.
     pub ends_as_its_calls: bool,
 }
@@ -35,6 +37,7 @@ const NONE: ScopeTraits = ScopeTraits {
     tells_all_in_logs: false,
     is_told_in_logs: false,
     needs_call: false,
+    tells_streams_beside: false,
     ends_as_its_calls: false,
 };
 
@@ -55,6 +58,8 @@ pub const SCOPES: &[(&str, ScopeTraits)] = &[
     // Named after the program that Codex runs in: `codex_exec`, `codex_cli_rs`, `codex-app-server` were seen.
     ("codex*", ScopeTraits { is_told_in_logs: true, needs_call: true, ..NONE }),
     ("gemini-cli", ScopeTraits { is_told_in_logs: true, needs_call: true, ..NONE }),
+    ("openlit.instrumentation.openai_agents", ScopeTraits { needs_call: true, ..NONE }),
+    ("logfire", ScopeTraits { tells_streams_beside: true, ..NONE }),
     ("waxell.observe", ScopeTraits { has_echo_spans: true, reports_runs: true, ..NONE }),
 ];
 

@@ -199,3 +199,48 @@ fn coding_agents_by_their_scopes() {
         assert_eq!(call.agent().map(|name| &**name), Some(agent), "with no event that names it");
     }
 }
+
+#[test]
+fn what_openlit_and_mlflow_mean_by_their_scopes() {
+    let google = [
+        ("gen_ai.operation.name", Text("chat")),
+        ("gen_ai.request.model", Text("gemini-2.5-flash")),
+        ("gen_ai.usage.input_tokens", Int(1210)),
+        ("gen_ai.usage.output_tokens", Int(33)),
+        ("gen_ai.usage.reasoning_tokens", Int(8)),
+    ];
+    let tokens = |fact: SpanFact| fact.call.unwrap().usage.tokens();
+    assert_eq!(tokens(of_scope("openlit.instrumentation.google_ai_studio", "chat", &google)), 1251);
+    assert_eq!(tokens(of_scope("app", "chat", &google)), 1243);
+    let bedrock = [
+        ("gen_ai.operation.name", Text("chat")),
+        ("gen_ai.usage.input_tokens", Int(700)),
+        ("gen_ai.usage.output_tokens", Int(40)),
+        ("gen_ai.usage.cache_read.input_tokens", Int(512)),
+    ];
+    assert_eq!(tokens(of_scope("openlit.instrumentation.bedrock", "chat", &bedrock)), 1252);
+
+    let runner = of_scope("openlit.instrumentation.google_adk", "invoke_agent app", &[("gen_ai.operation.name", Text("invoke_agent"))]);
+    assert_eq!(runner.kind, SpanKind::Workflow);
+    let agent = ("mlflow.spanType", Text("\"AGENT\""));
+    let root = of_scope("mlflow.tracing.provider", "AgentRunner.run", &[agent, ("mlflow.openai.agent_run_root", Text("true"))]);
+    assert_eq!(root.kind, SpanKind::Workflow);
+    let named = of_scope("mlflow.tracing.provider", "Agent.run_sync", &[agent, ("name", Text("\"weather\""))]);
+    assert_eq!((named.kind, named.agent().map(|name| &**name)), (SpanKind::Agent, Some("weather")));
+
+    let made = fact(&[("gen_ai.operation.name", Text("create_agent")), ("gen_ai.agent.name", Text("weather")), ("session.id", Text("s"))]);
+    assert_eq!((made.kind, made.session()), (SpanKind::Step, None), "made, and not asked yet");
+
+    for framework in ["agno", "strands-agents", "Strands Agents", "pydantic-ai", "crewAI", "openai_agents"] {
+        let call = fact(&[
+            ("gen_ai.operation.name", Text("chat")),
+            ("gen_ai.request.model", Text("m")),
+            ("gen_ai.provider.name", Text(framework)),
+            ("gen_ai.usage.input_tokens", Int(1)),
+        ]);
+        assert_eq!(&*call.call.unwrap().provider, "", "{framework}");
+    }
+    for key in ["gen_ai.request.user", "gen_ai.user.id"] {
+        assert_eq!(fact(&[(key, Text("ann"))]).labels.unwrap().user.as_deref(), Some("ann"));
+    }
+}

@@ -376,3 +376,17 @@ fn how_a_call_was_served_is_handed_on_where_the_one_that_counts_does_not_say() {
 fn folded_cost(folded: &Folded) -> (u64, u64) {
     folded.runs.iter().fold((0, 0), |sum, run| (sum.0 + run.usage.cost.0, sum.1 + run.suppressed.cost.0))
 }
+
+/// Logfire: the span that asks for a stream ends at once, and a log beside it tells what it used.
+#[test]
+fn a_stream_that_is_told_beside_the_span_that_asked_is_one_call() {
+    let asks = |number: u64, at: u64| chat(number, 1, at, (0, 0)).scope("logfire.openai").without_usage();
+    let tells =
+        |number: u64, at: u64| chat(number, 1, at, (100, 10)).scope("logfire.openai").named("streaming response from 'gpt' took 1s");
+    let folded = folded([agent(1, "a").session("s"), asks(2, 10), tells(3, 30), asks(4, 50), asks(5, 60), tells(6, 70)]);
+    let usage = &folded.runs[0].usage;
+    assert_eq!((usage.calls, usage.tokens, usage.unpriced_calls), (3, 220, 3), "nobody tells of the fourth, and none has a price here");
+    let elsewhere = |fact: SpanFact| fact.scope("app");
+    let others = fold_facts(&facts_of([agent(1, "a").session("s"), elsewhere(asks(2, 10)), elsewhere(tells(3, 30))]));
+    assert_eq!(others.runs[0].usage.calls, 2);
+}

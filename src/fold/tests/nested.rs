@@ -70,3 +70,29 @@ fn an_agent_that_nobody_names_is_called_by_its_span() {
     // The SDK names its agents.
     assert_eq!(&*folded([agent(1, "").session("s").named("x").scope(WAXELL)]).runs[0].agent, "");
 }
+
+/// OpenLIT writes the session on every span, and calls what it has no other name for an agent.
+#[test]
+fn an_agent_span_that_names_nobody_and_repeats_the_session_is_no_run_of_its_own() {
+    let step = |number: u64, name: &str| agent(number, "").named(&format!("invoke_agent {name}")).session("s").under(1);
+    let folded = folded([agent(1, "weather").session("s"), step(2, "generate_plan"), chat(3, 2, 10, (5, 5)), step(4, "finalize")]);
+    assert_eq!(shown(&folded), [(1, "s", 10)]);
+    // Another session, or an id of its own, makes it one.
+    for other in [step(2, "x").session("t"), step(2, "x").run_id("7")] {
+        assert_eq!(fold_facts(&facts_of([agent(1, "weather").session("s"), other])).runs.len(), 2);
+    }
+}
+
+/// OpenLIT, of the OpenAI Agents SDK: guardrails and handoffs are called agents too.
+#[test]
+fn what_openlit_calls_an_agent_is_one_only_if_it_asks_a_model() {
+    let of_openlit = |number: u64, name: &str| agent(number, name).session("s").scope("openlit.instrumentation.openai_agents");
+    let spans = [
+        of_openlit(1, "boss"),
+        chat(2, 1, 10, (5, 5)),
+        of_openlit(3, "guard").under(1),
+        of_openlit(4, "joker").under(1),
+        chat(5, 4, 30, (1, 1)),
+    ];
+    assert_eq!(shown(&folded(spans)), [(1, "s", 10), (4, "s", 2)]);
+}

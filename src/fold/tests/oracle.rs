@@ -221,7 +221,10 @@ impl<'a> Oracle<'a> {
         if self.parent(span) == Some(outer) && has_same_name && !has_other_run_id && !self.changes_session(span) {
             return false;
         }
-        names_itself || (fact.agent().is_some() && !has_same_name)
+        let is_named_agent = |above: &SpanId| *above != span && self.kind(*above) == SpanKind::Agent && self.spans[above].agent().is_some();
+        let is_below_named = self.tree_path(span).iter().any(is_named_agent);
+        let is_step = is_below_named && fact.agent().is_none() && fact.run_id().is_none() && !self.changes_session(span);
+        !is_step && names_itself || (fact.agent().is_some() && !has_same_name)
     }
 
     fn changes_session(&self, span: SpanId) -> bool {
