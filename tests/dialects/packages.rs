@@ -93,6 +93,7 @@ pub const PACKAGES: &[Package] = &[
         ..package("llama-index-0.14.25-otel", "LlamaIndex's own", "0.14.25", ABOVE)
     },
     package("lmnr-0.8.2", "Laminar", "0.8.2", &["Laminar.set_trace_session_id(session)", "Laminar.set_trace_user_id(user)"]),
+    package("logfire-5.4.0", "Logfire", "5.4.0", ABOVE),
     Package {
         untold: "`update_current_trace(session_id=...)` is not in what is exported",
         help: "Set the attribute, as beside.",
