@@ -179,6 +179,7 @@ impl<'a> Said<'a> {
         if makes_agent {
             // It is made before anybody asks it anything: that is part of no session, whatever was put on every span.
             said.session = None;
+            notes.unanswered(Q::Session);
         }
         if let Some(claims) = claims {
             let (usage, settled) = claims.settle(oddities);

@@ -105,6 +105,8 @@ pub(super) trait Notes {
     fn answered(&mut self, _: Question, _number: u16, _is_new: bool) {}
     /// The answer to one question answers another.
     fn answered_by(&mut self, _: Question, _by: Question, _is_new: bool) {}
+    /// The answer does not hold.
+    fn unanswered(&mut self, _: Question) {}
     fn kind(&mut self, _: KindBy) {}
     fn agent_by_scope(&mut self, _key: Option<&'static str>) {}
     fn provider_by_model(&mut self) {}
@@ -130,9 +132,13 @@ struct Notebook {
 impl Notes for Notebook {
     fn answered(&mut self, question: Question, number: u16, is_new: bool) {
         if is_new {
-            self.answers.retain(|(known, _)| *known != question);
+            self.unanswered(question);
             self.answers.push((question, number));
         }
+    }
+
+    fn unanswered(&mut self, question: Question) {
+        self.answers.retain(|(known, _)| *known != question);
     }
 
     fn answered_by(&mut self, question: Question, by: Question, is_new: bool) {

@@ -47,7 +47,17 @@ pub struct Explanation {
     pub n_orphans: usize,
     /// The other runs of its trace.
     pub others: Vec<RunBrief>,
+    /// A run in another trace of the session that seems to tell of a call of this one too.
+    pub told_elsewhere: Option<ToldElsewhere>,
     pub sums: Sums,
+}
+
+/// Another instrumentation's telling of a call, in a trace of its own: both count.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ToldElsewhere {
+    pub run: RunBrief,
+    /// What made the span of its call.
+    pub scope: Str,
 }
 
 /// The spans of a trace that are of no run, with the reasons.
@@ -103,6 +113,7 @@ impl Explanation {
             orphans: Vec::new(),
             n_orphans: 0,
             others: Vec::new(),
+            told_elsewhere: None,
             sums: Sums::default(),
         }
     }
@@ -114,6 +125,19 @@ impl Explanation {
         (counted.calls, counted.tokens, counted.cost) == (usage.calls, usage.tokens, usage.cost)
             && (left_out.calls, left_out.tokens, left_out.cost)
                 == (self.run.suppressed.calls, self.run.suppressed.tokens, self.run.suppressed.cost)
+    }
+}
+
+// === impl ToldElsewhere ===
+
+impl ToldElsewhere {
+    /// What it means, and where it is said what can be done.
+    pub fn words(&self) -> String {
+        let scope = &self.scope;
+        format!(
+            "a run in another trace of this session tells of a call with the same tokens at the same time, by {scope}: if two \
+             instrumentations tell of one call it counts twice (docs/dialects.md, \"Two instrumentations of one call\")"
+        )
     }
 }
 

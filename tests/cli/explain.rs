@@ -102,3 +102,31 @@ async fn what_is_not_there_is_told_with_what_to_try() {
     let help = String::from_utf8(run(&["explain", "--help"], &[]).stdout).unwrap();
     check_says(&help, &["$ sessionfold explain demo-support-0dd7", "left out"]);
 }
+
+/// OpenInference's LangChain and OpenAI: the spans of the first are never the current ones, so the second's begin traces of their own.
+#[tokio::test]
+async fn a_call_that_two_traces_of_a_session_seem_to_tell_of_is_pointed_out_in_both() {
+    let place = place();
+    let server = place.start().await;
+    let graph = agent(1, 1, 0, "graph").session("twice").between(TEN, TEN + 90 * MILLI);
+    let outer = chat(1, 2, 1, (8, 1), 10).between(TEN + 10 * MILLI, TEN + 50 * MILLI);
+    server.send(request_of("langchain", [graph, outer])).await.unwrap();
+    let inner = chat(2, 1, 0, (8, 1), 10).session("twice").between(TEN + 11 * MILLI, TEN + 49 * MILLI);
+    server.send(request_of("openai", [inner])).await.unwrap();
+    // Neither the same tokens a moment later, nor others at the same time.
+    let later = chat(3, 1, 0, (8, 1), 10).session("twice").between(TEN + 60 * MILLI, TEN + 95 * MILLI);
+    let others = chat(4, 1, 0, (7, 2), 10).session("twice").between(TEN + 12 * MILLI, TEN + 40 * MILLI);
+    server.send(request_of("openai", [later, others])).await.unwrap();
+    until("all are there", async || server.json(&format!("{SESSIONS}twice/")).await["runs"].as_array().is_some_and(|runs| runs.len() == 4))
+        .await;
+    let all: Value = serde_json::from_str(&explain(&server, &["twice", "--json"]).await).unwrap();
+    let said = |run: &Value| {
+        (run["trace_id"].as_str().unwrap().chars().last(), run["explain"]["told_elsewhere"]["scope"].as_str().map(str::to_owned))
+    };
+    let mut said: Vec<_> = all["runs"].as_array().unwrap().iter().map(said).collect();
+    said.sort();
+    let expect = [('1', Some("openai")), ('2', Some("langchain")), ('3', None), ('4', None)];
+    assert_eq!(said, expect.map(|(trace, scope)| (Some(trace), scope.map(str::to_owned))));
+    let text = explain(&server, &["twice"]).await;
+    assert_eq!(text.matches("perhaps twice: a run in another trace of this session").count(), 2, "{text}");
+}

@@ -34,6 +34,16 @@ pub(in crate::api) struct Explain<'a> {
     orphans: Vec<SpanWhy<'a>>,
     /// Ids of the other runs of the trace.
     other_runs: Vec<u64>,
+    /// `null`: nothing says so.
+    told_elsewhere: Option<Elsewhere<'a>>,
+}
+
+/// A run in another trace that seems to tell of a call of this one too.
+#[derive(Serialize)]
+struct Elsewhere<'a> {
+    run_id: u64,
+    scope: &'a str,
+    words: String,
 }
 
 #[derive(Serialize)]
@@ -160,6 +170,11 @@ impl<'a> Explain<'a> {
             orphan_count: explanation.n_orphans,
             orphans: explanation.orphans.iter().map(SpanWhy::new).collect(),
             other_runs: explanation.others.iter().map(|run| run.id.get()).collect(),
+            told_elsewhere: explanation.told_elsewhere.as_ref().map(|told| Elsewhere {
+                run_id: told.run.id.get(),
+                scope: &told.scope,
+                words: told.words(),
+            }),
         }
     }
 }

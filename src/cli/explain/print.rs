@@ -52,6 +52,9 @@ fn lines(run: &Value) -> Vec<String> {
     if !why.is_empty() {
         lines.extend(sums(run));
     }
+    if let Some(words) = explain["told_elsewhere"]["words"].as_str() {
+        lines.push(format!("  perhaps twice: {} (run {})", visible(words), explain["told_elsewhere"]["run_id"]));
+    }
     lines
 }
 

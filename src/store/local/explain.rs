@@ -32,7 +32,8 @@ impl LocalStore {
         for run in explained.folded.runs.iter().filter(|run| run.id != row.id) {
             others.extend(reader.run_by_id(cell, &cell.read(), run.id).map_err(failed)?.as_ref().map(RunBrief::of));
         }
-        Ok(Some(Explanation { others, run: row, ..self.explanation(&unit, &explained, at, query) }))
+        let told_elsewhere = self.told_elsewhere(cell, &reader, &row, (&unit, &explained.folded))?;
+        Ok(Some(Explanation { others, told_elsewhere, run: row, ..self.explanation(&unit, &explained, at, query) }))
     }
 
     fn explanation(&self, unit: &Unit, explained: &Explained, at: usize, query: &ExplainQuery<'_>) -> Explanation {
@@ -59,6 +60,7 @@ impl LocalStore {
             n_orphans: orphans.len(),
             calls,
             others: Vec::new(),
+            told_elsewhere: None,
             sums,
             run: run.clone(),
         }

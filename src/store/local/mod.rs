@@ -15,6 +15,7 @@ mod bounds;
 mod checkpoint;
 mod clock;
 mod disk;
+mod elsewhere;
 mod explain;
 mod facts;
 mod find;

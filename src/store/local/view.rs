@@ -133,7 +133,7 @@ impl LocalStore {
     }
 
     /// The runs of a session that started while this one went on, as far as clocks can tell: what it started is among them.
-    fn runs_beside(
+    pub(super) fn runs_beside(
         &self,
         cell: &TenantCell,
         reader: &Reader,

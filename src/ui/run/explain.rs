@@ -74,6 +74,9 @@ fn page(place: &Place, explanation: &Explanation, origin: &Origin, offset: u64) 
         }
         p.source { (origin.words()) }
         (sums(explanation))
+        @if let Some(told) = &explanation.told_elsewhere {
+            p { "Perhaps twice: " (words::visible(&told.words())) ": " a href=(place.to(&format!("/runs/{}/explain", told.run.id.get()))) { (words::agent(&told.run.agent)) } "." }
+        }
         @if explanation.n_spans > 0 {
             h2 { "Spans" }
             (pager::of_spans(Window { offset, limit: LIMIT as u64, count: explanation.n_spans as u64 }, |offset| {
