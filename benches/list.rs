@@ -221,6 +221,7 @@ fn a_run(agent: &Str, start: u64, random: &mut Random) -> Run {
         is_untraced: false,
         is_agentless: false,
         is_turn: false,
+        is_retelling: false,
         scores: Vec::new(),
     }
 }

@@ -36,6 +36,8 @@ struct Tally {
     n_agents: u32,
     n_of_reporting_scope: u32,
     /// Spans of an agent that tells all in its logs.
+    /// A call counts of an instrumentation whose spans are never the current ones.
+    is_retelling: bool,
     n_told_in_logs: u32,
     newest_event: Option<Newest>,
     /// When the first of the log events began, prompts included.
@@ -97,6 +99,7 @@ pub(super) fn assemble<'a>(
             is_reported: report.is_some(),
             is_untraced: report.is_some_and(is_untraced) || is_told_in_logs_alone(forest, seed.span),
             is_agentless: report.is_none() && tally.is_agentless(),
+            is_retelling: tally.is_retelling,
             is_turn: forest.facts.get(seed.span as usize).is_some_and(|fact| turns::begins_turn(fact)),
             scores: report.map_or_else(Vec::new, |report| report.scores.clone()),
         };
@@ -217,6 +220,7 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
         let (Some(call), Some(usage)) = (forest.named_call(span as u32), forest.usage(span as u32)) else { continue };
         match shares[span] {
             Share::Counts(cost) => {
+                tally.is_retelling |= traits.is_never_current;
                 let counted_call = Counted { owner, call, usage: *usage, cost, has_failed: fact.status == SpanStatus::Error };
                 counted_call.add_to(&mut tally.usage);
                 counted.push(counted_call);

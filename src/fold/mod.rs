@@ -26,6 +26,7 @@ mod lost;
 mod merge;
 mod names;
 mod placed;
+mod retold;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ mod why;
 
 pub use self::decided::Decided;
 pub use self::explain::{Counting, Explained, RecordReason, RunReason, SpanReason, explain};
+pub use self::retold::{Telling, may_be_retold};
 pub use self::turns::delivery;
 pub use self::why::{WhyCost, WhyNoRun, WhyNot, WhyOverruled, WhyOwner, WhyRun, WhySession};
 use crate::model::facts::{Delivery, SpanFact};

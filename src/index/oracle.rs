@@ -167,6 +167,7 @@ pub(super) fn run(agent: &str, start: u64, end: u64) -> Run {
         is_untraced: false,
         is_agentless: false,
         is_turn: false,
+        is_retelling: false,
         scores: Vec::new(),
     }
 }

@@ -62,6 +62,9 @@ pub struct Run {
     pub is_agentless: bool,
     /// It is a turn that log events tell of: its end is when the next one of the session begins, where they tell of none.
     pub is_turn: bool,
+    /// It has calls of an instrumentation whose spans are never the current ones: what is made inside them may tell of the same in traces
+    /// of its own.
+    pub is_retelling: bool,
     /// What was judged of it, in the order it came.
     pub scores: Vec<Score>,
 }

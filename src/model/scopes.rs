@@ -25,6 +25,8 @@ pub struct ScopeTraits {
     pub needs_call: bool,
     /// What a stream used is told by a span beside the one that asked.
     pub tells_streams_beside: bool,
+    /// Its spans are never the current ones: what is instrumented below its calls begins traces of its own.
+    pub is_never_current: bool,
     /// Its runs do not say that they failed: they have if their last call has.
     pub ends_as_its_calls: bool,
 }
@@ -38,6 +40,7 @@ const NONE: ScopeTraits = ScopeTraits {
     is_told_in_logs: false,
     needs_call: false,
     tells_streams_beside: false,
+    is_never_current: false,
     ends_as_its_calls: false,
 };
 
@@ -50,6 +53,7 @@ const NONE: ScopeTraits = ScopeTraits {
 pub const SCOPES: &[(&str, ScopeTraits)] = &[
     ("openinference.instrumentation.claude_agent_sdk", ScopeTraits { container_usage_is_own: true, ..NONE }),
     ("@arizeai/openinference-instrumentation-claude-agent-sdk", ScopeTraits { container_usage_is_own: true, ..NONE }),
+    ("openinference.instrumentation.langchain", ScopeTraits { is_never_current: true, ..NONE }),
     ("com.anthropic.sdk", ScopeTraits { is_providers_own: true, ..NONE }),
     ("sessionfold.logs.codex", ScopeTraits { tells_all_in_logs: true, ..NONE }),
     ("sessionfold.logs.gemini-cli", ScopeTraits { tells_all_in_logs: true, ..NONE }),

@@ -65,6 +65,7 @@ pub struct RunDetail {
     pub is_untraced: bool,
     pub is_agentless: bool,
     pub is_turn: bool,
+    pub is_retelling: bool,
     pub scores: Vec<Score>,
 }
 
@@ -85,6 +86,7 @@ const IS_REPORTED: u32 = 1;
 const IS_UNTRACED: u32 = 2;
 const IS_AGENTLESS: u32 = 4;
 const IS_TURN: u32 = 8;
+const IS_RETELLING: u32 = 16;
 
 /// Encodes the facts of one trace and what was reported; `runs` are those the index was told of.
 pub fn encode_trace<'a>(
@@ -131,7 +133,8 @@ pub fn encode_run_detail(run: &Run) -> Vec<u8> {
         marks: mark(run.is_reported, IS_REPORTED)
             | mark(run.is_untraced, IS_UNTRACED)
             | mark(run.is_agentless, IS_AGENTLESS)
-            | mark(run.is_turn, IS_TURN),
+            | mark(run.is_turn, IS_TURN)
+            | mark(run.is_retelling, IS_RETELLING),
         n_spans: run.n_spans,
         is_provisional: run.is_provisional,
         is_future: run.is_future,
@@ -154,6 +157,7 @@ pub fn decode_run_detail(blob: &[u8]) -> Result<RunDetail, UnreadableBlob> {
         is_untraced: detail.marks & IS_UNTRACED != 0,
         is_agentless: detail.marks & IS_AGENTLESS != 0,
         is_turn: detail.marks & IS_TURN != 0,
+        is_retelling: detail.marks & IS_RETELLING != 0,
         user_group: detail.user_group.map(Str::from),
         n_spans: detail.n_spans,
         is_provisional: detail.is_provisional,

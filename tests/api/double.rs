@@ -91,6 +91,7 @@ pub fn run(session: &str, agent: &str, at: u64) -> Run {
         is_untraced: false,
         is_agentless: false,
         is_turn: false,
+        is_retelling: false,
         scores: Vec::new(),
     }
 }

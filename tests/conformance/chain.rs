@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use sessionfold::conventions::{Conventions, Sources, Strings, extract, sources};
-use sessionfold::fold::{Counting, Folded, Rules, TraceFacts, TraceLimit, explain, fold};
+use sessionfold::fold::{Counting, Folded, Rules, Telling, TraceFacts, TraceLimit, explain, fold, may_be_retold};
 use sessionfold::model::facts::SpanFact;
 use sessionfold::model::ids::TraceId;
 use sessionfold::model::run::Run;
@@ -99,7 +99,23 @@ impl Received {
     }
 
     pub fn runs_at(&self, price: &Price<'_>) -> Vec<Run> {
-        let mut runs: Vec<Run> = self.folded_at(price).into_iter().flat_map(|folded| folded.runs).collect();
+        let folded = self.folded_at(price);
+        let mut runs: Vec<Run> = folded.iter().flat_map(|folded| folded.runs.clone()).collect();
+        let tellings = |run: &Run| {
+            let of_trace = folded.iter().zip(self.traces.values()).find(|(folded, _)| folded.runs.iter().any(|known| known.id == run.id));
+            of_trace.map_or_else(Vec::new, |(folded, facts)| Telling::all_of(run, facts, folded))
+        };
+        let retelling: Vec<(&Run, Vec<Telling>)> =
+            folded.iter().flat_map(|folded| &folded.runs).filter(|run| run.is_retelling).map(|run| (run, tellings(run))).collect();
+        // Other traces of a session can tell of all the calls of a run.
+        runs.retain(|run| {
+            let mut calls = if may_be_retold(run) { tellings(run) } else { Vec::new() };
+            let n_calls = calls.len();
+            for (_, outer) in retelling.iter().filter(|(other, _)| other.session == run.session && other.key.trace != run.key.trace) {
+                calls.retain(|call| !outer.iter().any(|outer| call.is_retold_by(outer)));
+            }
+            n_calls == 0 || !calls.is_empty()
+        });
         runs.sort_by_key(|run| (run.started_at, run.key));
         runs
     }

@@ -178,12 +178,7 @@ pub const PACKAGES: &[Package] = &[
     package("openinference-instrumentation-autogen-agentchat-0.1.22", "AutoGen by OpenInference", "0.1.22", OPENINFERENCE),
     package("openinference-instrumentation-crewai-1.1.21", "CrewAI and OpenAI by OpenInference", "1.1.21", OPENINFERENCE),
     package("openinference-instrumentation-dspy-0.1.48", "DSPy by OpenInference", "0.1.48", OPENINFERENCE),
-    Package {
-        untold: "",
-        help: "Where OpenAI is instrumented too, name the session as beside and not by `using_attributes`, or put a span above both \
-               ([why](#two-instrumentations-of-one-call)).",
-        ..package("openinference-instrumentation-langchain-0.1.80", "LangChain, LangGraph by OpenInference", "0.1.80", METADATA)
-    },
+    package("openinference-instrumentation-langchain-0.1.80", "LangChain, LangGraph by OpenInference", "0.1.80", METADATA),
     package("openinference-instrumentation-litellm-0.1.51", "LiteLLM by OpenInference", "0.1.51", OPENINFERENCE),
     Package {
         untold: "",

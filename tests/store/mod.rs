@@ -18,6 +18,7 @@ mod readers;
 mod reports;
 mod reports_kept;
 mod retention;
+mod retold;
 mod tenants;
 pub mod truth;
 mod turns;

@@ -16,7 +16,7 @@ use super::tenant::{TenantCell, TenantState};
 use super::traces::{AppliedRun, TraceKey};
 use super::turns::{next_turn, open_turn};
 use super::untraced::UntracedChanges;
-use crate::fold::{Decided, Folded, Rules, fold};
+use crate::fold::{Decided, Folded, Rules, Telling, fold, may_be_retold};
 use crate::index::SessionNo;
 use crate::model::ids::SpanId;
 use crate::model::report::Report;
@@ -90,6 +90,10 @@ impl Folder {
         }
         let before = std::mem::take(&mut open.applied);
         let calls = calls_of(key.1, &open.facts, &reports, &folded);
+        let alone = match &folded.runs[..] {
+            [run] if self.retelling_tenants.contains(&key.0) && may_be_retold(run) => Telling::all_of(run, &open.facts, &folded),
+            _ => Vec::new(),
+        };
         drop(open);
         self.note_calls(key.0, calls)?;
 
@@ -97,7 +101,7 @@ impl Folder {
         let mut decided = Decided { runs: Vec::with_capacity(folded.runs.len()), verdicts: folded.verdicts, has_deleted: false };
         for run in folded.runs {
             let is_deleted = self.is_deleted(key.0, &run);
-            if is_deleted || self.leave_out_if_told_elsewhere(key, &run) {
+            if is_deleted || self.leave_out_if_told_elsewhere(key, &run) || self.is_retold(key, &run, &alone)? {
                 decided.runs.push(None);
                 decided.has_deleted |= is_deleted;
                 continue;
@@ -120,7 +124,7 @@ impl Folder {
     }
 
     /// An open trace as it is now; `None` if it is not open.
-    fn folded(&self, key: TraceKey, reports: &[Arc<Report>]) -> Result<Option<Folded>, FoldError> {
+    pub(super) fn folded(&self, key: TraceKey, reports: &[Arc<Report>]) -> Result<Option<Folded>, FoldError> {
         let (silent_since, idle_since) = (self.now.minus(self.options.run_timeout), self.now.minus(self.options.idle_after));
         let told: Vec<&Report> = reports.iter().map(|report| &**report).collect();
         let folded = |next_turn: UnixNanos| {
@@ -165,7 +169,7 @@ impl Folder {
     fn apply(&mut self, cell: &Arc<TenantCell>, changes: Vec<TraceChange>) -> Result<(), FoldError> {
         let mut recompute: FxHashSet<SessionNo> = FxHashSet::default();
         let mut untraced = UntracedChanges::default();
-        let mut interrupted = Vec::new();
+        let (mut interrupted, mut telling) = (Vec::new(), Vec::new());
         let mut state = cell.write();
         for change in changes {
             let TraceChange { key, gone, mut come, same, decided } = change;
@@ -181,6 +185,7 @@ impl Folder {
                     continue;
                 }
                 untraced.came(cell.no, &run);
+                telling.extend(run.is_retelling.then(|| run.clone()));
                 applied.push(self.pending.come(cell.no, &mut state, before, run, &mut recompute));
             }
             // After what came: a provisional run mostly lies within the run that takes its place, so that no boundary shrinks.
@@ -207,6 +212,7 @@ impl Folder {
                 self.touch(key);
             }
         }
+        telling.iter().try_for_each(|run| self.fold_retold_again(cell, run))?;
         self.untraced_changed(cell, untraced)
     }
 

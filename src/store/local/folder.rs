@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::watch;
 
 use super::bounds::WideBounds;
@@ -76,6 +76,8 @@ pub(super) struct Folder {
     pub(super) starts: FxHashMap<(TenantNo, u64), RecentStart>,
     /// Traces with a run that has no end yet, and until when that is so if nothing comes.
     pub(super) unfinished: FxHashMap<TraceKey, UnixNanos>,
+    /// Tenants with runs that may tell of others, in traces of their own, since the start.
+    pub(super) retelling_tenants: FxHashSet<TenantNo>,
     /// Turns of sessions that go on, as log events tell.
     pub(super) open_turns: OpenTurns,
     /// Traces that are gone although the disk still has them, until the checkpoint of this generation is done.

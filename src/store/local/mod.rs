@@ -33,6 +33,7 @@ mod recent;
 mod reports;
 mod restore;
 mod retention;
+mod retold;
 mod seen;
 mod sessionless;
 mod strays;

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use rusqlite::Connection;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::watch;
 
 use super::bounds::WideBounds;
@@ -154,6 +154,7 @@ impl LocalStore {
             deletions: loaded.deletions,
             tenants: loaded.tenants,
             tombstones: loaded.tombstones,
+            retelling_tenants: FxHashSet::default(),
             open_turns: OpenTurns::loaded(loaded.unfinished.iter().map(|&(key, _, last, session)| (key, session, last))),
             unfinished: loaded.unfinished.into_iter().map(|(key, rootless, last, _)| (key, options.runs_until(rootless, last))).collect(),
             untraced: UntracedSessions::loaded(loaded.untraced),

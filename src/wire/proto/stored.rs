@@ -140,7 +140,7 @@ pub struct RunDetail {
     pub parent_run: u64,
     #[prost(message, repeated, tag = "11")]
     pub scores: ::prost::alloc::vec::Vec<Score>,
-    /// bit 0 is_reported, 1 is_untraced, 2 is_agentless, 3 is_turn
+    /// bit 0 is_reported, 1 is_untraced, 2 is_agentless, 3 is_turn, 4 is_retelling
     #[prost(uint32, tag = "12")]
     pub marks: u32,
 }

@@ -79,6 +79,7 @@ pub fn read_run(row: &Row<'_>, session: Option<&SessionId>) -> rusqlite::Result<
         is_untraced: detail.is_untraced,
         is_agentless: detail.is_agentless,
         is_turn: detail.is_turn,
+        is_retelling: detail.is_retelling,
         scores: detail.scores,
     })
 }
