@@ -54,6 +54,7 @@ pub const SCOPES: &[(&str, ScopeTraits)] = &[
     ("openinference.instrumentation.claude_agent_sdk", ScopeTraits { container_usage_is_own: true, ..NONE }),
     ("@arizeai/openinference-instrumentation-claude-agent-sdk", ScopeTraits { container_usage_is_own: true, ..NONE }),
     ("openinference.instrumentation.langchain", ScopeTraits { is_never_current: true, ..NONE }),
+    ("@arizeai/openinference-instrumentation-langchain", ScopeTraits { is_never_current: true, ..NONE }),
     ("com.anthropic.sdk", ScopeTraits { is_providers_own: true, ..NONE }),
     ("sessionfold.logs.codex", ScopeTraits { tells_all_in_logs: true, ..NONE }),
     ("sessionfold.logs.gemini-cli", ScopeTraits { tells_all_in_logs: true, ..NONE }),
