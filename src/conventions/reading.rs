@@ -392,6 +392,10 @@ fn unquoted(text: &str) -> &str {
 
 /// A value that can be no id counts as odd.
 fn session_id<'a>(row: Option<&Row>, value: Value<'a>, oddities: &mut Oddities) -> Option<Cow<'a, str>> {
+    if row.is_some_and(|row| row.key == "thread.id") {
+        // The number of a thread of the system, almost everywhere: only what cannot be one is a conversation.
+        return id(value).filter(|id| !id.bytes().all(|digit| digit.is_ascii_digit()));
+    }
     if !matches!(value, Value::Empty | Value::Str(_) | Value::Int(_)) {
         oddities.insert(Oddity::SessionIdWrongType);
     }

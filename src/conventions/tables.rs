@@ -165,8 +165,9 @@ pub(super) const ROWS: &[Row] = &[
     row(C::SpringAi, "spring.ai.chat.client.conversation.id", M::Session),
     row(C::Mastra, "mastra.metadata.threadId", M::Session),
     // --- one that a framework may have made up: it names a session only where no other is in effect
-    // Codex 0.147 put the turn into `gen_ai.conversation.id`.
+    // Codex 0.147 put the turn into `gen_ai.conversation.id`, and the conversation beside the number of a thread into `thread.id`.
     within("codex", row(C::Codex, "conversation.id", M::WeakSession)),
+    within("codex", row(C::Codex, "thread.id", M::WeakSession)),
     row(C::GenAi, "gen_ai.conversation.id", M::WeakSession),
     row(C::GoogleAdk, "gcp.vertex.agent.session_id", M::WeakSession),
     // --- the run

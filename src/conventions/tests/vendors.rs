@@ -183,6 +183,11 @@ fn coding_agents_by_their_scopes() {
     let both = [("gen_ai.conversation.id", Text("turn")), ("conversation.id", Text("thread"))];
     assert_eq!(of_scope("codex_exec", "codex.turn_input", &both).session().unwrap().as_str(), "thread");
     assert_eq!(of_scope("app", "x", &both).session().unwrap().as_str(), "turn");
+    let of_thread = |thread| of_scope("codex_cli_rs", "session_task.turn", &[both[0], ("thread.id", thread)]);
+    for (thread, expect) in [(Text("019fc7a9-fc86-7f02"), "019fc7a9-fc86-7f02"), (Int(10), "turn"), (Text("10"), "turn")] {
+        assert_eq!(of_thread(thread).session().unwrap().as_str(), expect);
+    }
+    assert_eq!(of_scope("app", "x", &[("thread.id", Text("a-b"))]).session(), None);
 
     let tokens = [("input_tokens", Int(9)), ("gen_ai.usage.input_tokens", Int(9)), ("gen_ai.usage.output_tokens", Int(7))];
     let thought = [&tokens[..], &[("gen_ai.operation.name", Text("chat")), ("thoughts_token_count", Int(4))]].concat();
