@@ -43,9 +43,9 @@ pub(super) fn find(forest: &Forest<'_>) -> Vec<Duplicate> {
     if calls.len() < 2 {
         return Vec::new();
     }
-    calls.sort_unstable_by(|&a, &b| key(forest.fact(a)).cmp(&key(forest.fact(b))).then(a.cmp(&b)));
+    calls.sort_unstable_by(|&a, &b| key(forest, a).cmp(&key(forest, b)).then(a.cmp(&b)));
     let mut duplicates = Vec::new();
-    for same in calls.chunk_by(|&a, &b| key(forest.fact(a)) == key(forest.fact(b))) {
+    for same in calls.chunk_by(|&a, &b| key(forest, a) == key(forest, b)) {
         if same.len() > 1 {
             let first = duplicates.len();
             find_echoes(forest, same, &mut duplicates);
@@ -62,13 +62,16 @@ fn is_candidate(fact: &SpanFact) -> bool {
     fact.kind == SpanKind::Llm && fact.call.is_some() && fact.parent.is_some() && scope_traits(&fact.scope).has_echo_spans
 }
 
-fn key(fact: &SpanFact) -> (Option<u64>, u64, u64, &str) {
+fn key<'a>(forest: &Forest<'a>, span: u32) -> (Option<u64>, bool, u64, u64, &'a str) {
+    let fact = forest.fact(span);
     let parent = fact.parent.map(|parent| parent.to_u64());
+    // Where parents go round in a circle, one of them lies above those that name the same parent.
+    let is_below_it = forest.own_parent(span).is_some();
     let (input, output, model) = fact
         .call
         .as_deref()
         .map_or((0, 0, ""), |Call { usage, model, .. }| (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0), model));
-    (parent, input, output, model)
+    (parent, is_below_it, input, output, model)
 }
 
 fn find_echoes(forest: &Forest<'_>, same: &[u32], duplicates: &mut Vec<Duplicate>) {

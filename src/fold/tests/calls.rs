@@ -390,3 +390,12 @@ fn a_stream_that_is_told_beside_the_span_that_asked_is_one_call() {
     let others = fold_facts(&facts_of([agent(1, "a").session("s"), elsewhere(asks(2, 10)), elsewhere(tells(3, 30))]));
     assert_eq!(others.runs[0].usage.calls, 2);
 }
+
+/// The wrapper is below the call, and not beside it, although both name the same parent: each would be left out for the other.
+#[test]
+fn a_span_that_is_its_own_parent_has_no_siblings_below_it() {
+    let call = || chat(1, 1, 0, (5, 5)).scope(WAXELL);
+    let wrapper = chat(2, 1, 0, (5, 5)).scope(WAXELL).framework();
+    let folded = folded([call().session("s"), wrapper]);
+    assert_eq!((folded.runs[0].usage.calls, folded.runs[0].usage.tokens), (1, 10));
+}

@@ -52,13 +52,14 @@ proptest! {
         }
     }
 
-    /// Whatever stands beside what, lost or not.
+    /// Whatever stands beside what, lost or not. A weak name with no other above it in its own tree is one, too, wherever the tree is put.
     #[test]
     fn in_a_trace_that_names_one_session_everything_is_of_it(spans in wild(), is_one in any::<bool>()) {
         let renamed = |span: SpanFact| if is_one { only_session(span) } else { span };
         let facts = facts_of(spans.into_iter().map(renamed));
         let (folded, oracle) = (fold_facts(&facts), Oracle::of(facts.iter()));
-        let named = oracle.named_sessions();
+        let mut named = oracle.named_sessions();
+        named.extend(facts.iter().filter(|fact| !is_named_above(&facts, fact)).filter_map(SpanFact::session).map(SessionId::as_str));
         let mut names = named.iter();
         let (Some(only), None) = (names.next(), names.next()) else { return Ok(()) };
         for (fact, verdict) in facts.iter().zip(&folded.verdicts).filter(|(fact, _)| claim(fact).is_some()) {
@@ -68,6 +69,13 @@ proptest! {
             prop_assert_eq!(session(run), *only);
         }
     }
+}
+
+fn is_named_above(facts: &TraceFacts, fact: &SpanFact) -> bool {
+    let above = |fact: &SpanFact| fact.parent.and_then(|parent| facts.get(parent));
+    // Parents can go round in circles here.
+    let path = std::iter::successors(above(fact), |at| above(at)).take(facts.len());
+    path.into_iter().any(|above| above.session().or(above.resource_session()).is_some())
 }
 
 fn verdict_of(folded: &Folded, span: SpanId) -> &Verdict {
