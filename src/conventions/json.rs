@@ -24,6 +24,7 @@ const CACHE_READ: &[&str] = &[
     "prompt_tokens_details.cached_tokens",
     "input_tokens_details.cached_tokens",
     "input_token_details.cache_read",
+    "cache_read",
     "cached_input_tokens",
 ];
 const CACHE_WRITE: &[&str] =

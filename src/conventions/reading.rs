@@ -104,8 +104,10 @@ impl<'a> Said<'a> {
                 Meaning::UserGroup => (Q::UserGroup, answer(&mut said.user_group, id(value).map(cut_id))),
                 Meaning::Model => (Q::Model, answer(&mut said.model, name(value))),
                 Meaning::ResponseModel => {
-                    said.has_response_model = name(value).is_some();
-                    (Q::Model, answer(&mut said.model, name(value)))
+                    // What Spring AI and LangChain4j write where the answer names none.
+                    let model = name(value).filter(|model| !["none", "unknown"].contains(model));
+                    said.has_response_model = model.is_some();
+                    (Q::Model, answer(&mut said.model, model))
                 }
                 Meaning::WeakModel => {
                     weak_model = name(value);
@@ -165,7 +167,7 @@ impl<'a> Said<'a> {
             notes.answered_by(Q::Agent, Q::GraphAgent, answer(&mut said.agent, graph_agent));
         }
         let scope_agent = reading.and_then(|reading| reading.agent);
-        if is_use && function.is_some() && kind == Some(SpanKind::Step) && scope_agent.is_none() {
+        if is_use && function.is_some() && matches!(kind, Some(SpanKind::Step | SpanKind::Agent)) && scope_agent.is_none() {
             kind = Some(SpanKind::Agent);
             notes.kind(KindBy::Use);
             notes.answered_by(Q::Agent, Q::Function, answer(&mut said.agent, function));
@@ -245,7 +247,9 @@ impl<'a> Said<'a> {
         let cached = usage.cache_read_tokens.unwrap_or(0) + usage.cache_write_tokens.unwrap_or(0);
         if let Some(input) = usage.input_tokens
             && cached > 0
-            && (input_excludes_cache || usage.cache_read_tokens.unwrap_or(0) > input)
+            && (input_excludes_cache
+                || usage.cache_read_tokens.unwrap_or(0) > input
+                || usage.total_tokens.is_some_and(|total| total == input + usage.output_tokens.unwrap_or(0) + cached))
         {
             usage.input_tokens = believable(input + cached, oddities);
             mended.cached_added = Some(cached);
@@ -300,6 +304,7 @@ const FRAMEWORKS: &[&str] = &[
     "claude_agent_sdk",
     "crewai",
     "dspy",
+    "eino",
     "google_adk",
     "haystack",
     "langchain",

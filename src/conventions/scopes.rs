@@ -52,6 +52,7 @@ pub(super) const SCOPES: &[Reading] = &[
     without_cache("opentelemetry.instrumentation.bedrock"),
     without_cache("openlit.instrumentation.anthropic"),
     without_cache("openlit.instrumentation.bedrock"),
+    without_cache("@arizeai/openinference-instrumentation-bedrock"),
     Reading { scope: "openlit.instrumentation.google_ai_studio", output_excludes_reasoning: true, ..PLAIN },
     Reading {
         // The runner is called an agent by the name of the application; ADK's own spans lie below and tell of the agents.
@@ -110,6 +111,15 @@ pub(super) const SCOPES: &[Reading] = &[
     Reading { scope: "sessionfold.logs.opencode", agent: Some("opencode"), ..PLAIN },
     Reading { scope: "github.copilot", agent: Some("copilot-cli"), ..PLAIN },
     Reading { scope: "opencode", agent: Some("opencode"), is_session_weak: true, ..PLAIN },
+    Reading {
+        // Until 1.76 no attribute told the kind.
+        scope: "pydantic-ai",
+        named: &[("agent run", SpanKind::Agent), ("invoke_agent", SpanKind::Agent)],
+        agent_key: Some("agent_name"),
+        ..PLAIN
+    },
+    // Each workflow has a session of its own, unless it is given one.
+    Reading { scope: "Microsoft.Agents.AI.Workflows", is_session_weak: true, ..PLAIN },
     Reading { scope: "logfire.openai_agents", named: &[("Agent run:", SpanKind::Agent)], agent_key: Some("name"), ..PLAIN },
 ];
 

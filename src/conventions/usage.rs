@@ -165,6 +165,10 @@ fn take_dollars(slot: &mut Option<NanoUsd>, value: Value<'_>, oddities: &mut Odd
 
 fn take_tokens_json(usage: &mut Usage, value: Value<'_>, oddities: &mut Oddities) -> bool {
     let Value::Str(text) = value else { return false };
+    // Python's LangSmith writes parts of it once more as Python does, not as JSON.
+    if text.starts_with("{'") || (Usage { cost: None, ..*usage }) != Usage::default() {
+        return false;
+    }
     let (stated, is_sound) = json::tokens(text);
     if !is_sound {
         oddities.insert(Oddity::TokensInvalid);

@@ -34,13 +34,17 @@ use Means::Provider as P;
 pub(super) const ALIASES: &[(&str, Means)] = &[
     // --- OpenTelemetry, gen_ai.provider.name and gen_ai.system
     ("aws.bedrock", P("aws")),
+    ("az.ai.agents", P("azure")),
     ("az.ai.inference", P("azure")),
     ("az.ai.openai", P("azure")),
+    ("azure.ai.foundry", P("azure")),
     ("azure.ai.inference", P("azure")),
     ("azure.ai.openai", P("azure")),
     ("gcp.gemini", P("google")),
     ("gcp.gen_ai", P("google")),
+    ("gcp.vertex.agent", P("google")),
     ("gcp.vertex_ai", P("google")),
+    ("microsoft.foundry", P("azure")),
     ("mistral_ai", P("mistral")),
     // --- OpenLLMetry, OpenInference, LangChain (ls_provider), Pydantic AI, LiteLLM
     ("amazon", P("aws")),
@@ -52,10 +56,12 @@ pub(super) const ALIASES: &[(&str, Means)] = &[
     ("bedrock_converse", P("aws")),
     ("fireworks_ai", P("fireworks")),
     ("gemini", P("google")),
+    ("google_ai_gemini", P("google")),
     ("google_anthropic_vertex", P("google")),
     ("google_genai", P("google")),
     ("google_gla", P("google")),
     ("google_vertex", P("google")),
+    ("google_vertex_ai_gemini", P("google")),
     ("google_vertexai", P("google")),
     ("grok", P("x-ai")),
     ("moonshot", P("moonshotai")),
@@ -65,6 +71,7 @@ pub(super) const ALIASES: &[(&str, Means)] = &[
     ("vertexai_anthropic", P("google")),
     ("voyage", P("voyageai")),
     // --- Vercel AI SDK, after its kinds of API are cut off
+    ("bedrock.anthropic", P("aws")),
     ("google.generative-ai", P("google")),
     ("vertex", P("google")),
     ("vertex.anthropic", P("google")),

@@ -249,3 +249,53 @@ fn what_openlit_and_mlflow_mean_by_their_scopes() {
         assert_eq!(fact(&[(key, Text("ann"))]).labels.unwrap().user.as_deref(), Some("ann"));
     }
 }
+
+#[test]
+fn parts_that_others_tell_in_their_own_ways() {
+    let call =
+        [("gen_ai.operation.name", Text("chat")), ("gen_ai.usage.input_tokens", Int(1000)), ("gen_ai.usage.output_tokens", Int(100))];
+    let usage = |more: &[(&str, Value<'_>)]| fact(&[&call[..], more].concat()).call.unwrap().usage;
+    for more in [
+        ("gen_ai.usage.cached_input_tokens", Int(800)),
+        (
+            "langsmith.usage_metadata",
+            Text(r#"{"input_tokens":1000,"output_tokens":100,"total_tokens":1100,"input_token_details":{"cache_read":800}}"#),
+        ),
+        ("gen_ai.usage.input_token_details", Text(r#"{"cache_read":800}"#)),
+    ] {
+        let usage = usage(&[more]);
+        assert_eq!((usage.cache_read_tokens, usage.tokens()), (Some(800), 1100), "{more:?}");
+    }
+    assert_eq!(usage(&[("gen_ai.usage.reasoning_output_tokens", Int(40))]).reasoning_tokens, Some(40));
+    // Strands passes on what Bedrock tells: the total shows that the input leaves out what was cached.
+    let cached = [("gen_ai.usage.cache_read_input_tokens", Int(500)), ("gen_ai.usage.cache_write_input_tokens", Int(200))];
+    let with_total = |total| usage(&[cached[0], cached[1], ("gen_ai.usage.total_tokens", Int(total))]).tokens();
+    assert_eq!((with_total(1800), with_total(1100)), (1800, 1100));
+    let written = [("gen_ai.usage.cache_creation.input_tokens", Int(300)), ("gen_ai.usage.cache_creation.1h_input_tokens", Int(300))];
+    assert_eq!(usage(&written).cache_write_1h_tokens, 300);
+}
+
+#[test]
+fn agents_models_and_sessions_that_others_name_in_their_own_ways() {
+    for (name, key) in [("agent run", "agent_name"), ("invoke_agent orders", "gen_ai.agent.name")] {
+        let agent = of_scope("pydantic-ai", name, &[(key, Text("orders")), ("gen_ai.usage.input_tokens", Int(5))]);
+        assert_eq!((agent.kind, agent.agent().map(|name| &**name)), (SpanKind::Agent, Some("orders")));
+    }
+    let outer = [
+        ("openinference.span.kind", Text("AGENT")),
+        ("ai.operationId", Text("ai.generateText")),
+        ("ai.telemetry.functionId", Text("support")),
+    ];
+    assert_eq!(fact(&outer).agent().map(|name| &**name), Some("support"));
+    for none in ["none", "unknown"] {
+        let call = fact(&[
+            ("gen_ai.operation.name", Text("chat")),
+            ("gen_ai.response.model", Text(none)),
+            ("gen_ai.request.model", Text("m")),
+            ("gen_ai.usage.input_tokens", Int(1)),
+        ]);
+        assert_eq!(&*call.call.unwrap().model, "m");
+    }
+    let workflow = of_scope("Microsoft.Agents.AI.Workflows", "workflow_invoke", &[("session.id", Text("minted"))]);
+    assert!(workflow.labels.unwrap().is_session_weak);
+}
