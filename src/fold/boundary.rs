@@ -170,7 +170,7 @@ fn nested_role(forest: &Forest<'_>, introducer: &[u32], span: u32, near: Near) -
         // One execution that two layers tell of.
         return Role::Inner(WhyNoRun::SameExecution);
     }
-    // Who names its agents, writes the session on every span, and calls every step of an agent one too, means no run by that.
+    // Some instrumentations name their agents, mark every step of one as an agent too, and write the session on every span.
     let is_step = near.has_named_agent && fact.agent().is_none() && fact.run_id().is_none() && !changes_session(forest, introducer, span);
     if !is_step && names_run(forest, span) {
         return Role::Run(WhyRun::NamesItself);

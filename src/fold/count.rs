@@ -131,7 +131,7 @@ fn standing(fact: &SpanFact, near: &Near, span: u32) -> Result<(), WhyNot> {
     if counts { Ok(()) } else { Err(why) }
 }
 
-/// The spans that asked for a stream, of which another beside them tells what it used: of each such one the last that began before it.
+/// Spans that asked for a stream whose usage a span beside them tells. Each of those stands for the last one that began before it.
 fn streams_told_beside(forest: &Forest<'_>) -> Vec<u32> {
     let is_told_so = |fact: &SpanFact| fact.kind.is_model() && fact.call.is_some() && scope_traits(&fact.scope).tells_streams_beside;
     let mut of_scope: Vec<u32> =

@@ -151,7 +151,7 @@ impl Folder {
     }
 
     /// Takes a session that is gone out of one trace. Facts of a trace that was all of that session go too, once it has ended: before, they
-    /// are what tells its late spans from a new run. Whether it has says all of the trace: the runs that are dealt with now may be some of it.
+    /// are what tells its late spans from a new run. The whole trace is asked: the runs at hand may be only a part of it.
     fn forget_in_trace(&mut self, cell: &TenantCell, trace: TraceId, session: SessionNo) -> Result<(), FoldError> {
         let key = (cell.no, trace);
         let was_open = self.shared.traces.map.contains_key(&key);
