@@ -115,3 +115,19 @@ fn a_recording_of_both_comes_to_what_the_program_did() {
         }
     }
 }
+
+#[test]
+fn what_was_left_out_of_a_session_leaves_the_disk_with_it() {
+    for is_restarted in [false, true] {
+        let mut house = House::new(Tuning::restless());
+        turn().into_iter().for_each(|request| house.fold("acme", request));
+        house.settle();
+        assert_eq!(house.count_rows("SELECT count(*) FROM traces"), 3);
+        if is_restarted {
+            house.reopen();
+        }
+        assert_eq!(house.delete("acme", "s"), Some(1));
+        house.settle();
+        assert_eq!(house.count_rows("SELECT count(*) FROM traces"), 0, "{is_restarted}");
+    }
+}

@@ -69,7 +69,9 @@ impl Folder {
         let mut state = cell.write();
         self.pending.hide_session(cell.no, &mut state, no, id.clone());
         drop(state);
+        let left_out = self.traces_left_out(cell.no, id)?;
         self.untraced.forget(cell.no, id);
+        left_out.into_iter().try_for_each(|trace| self.forget_in_trace(cell, trace, no))?;
         self.deletions.push_back(Deletion {
             tenant: cell.no,
             session_no: no,

@@ -35,6 +35,9 @@ impl Folder {
             let outer = self.tellings_of(&cell, other)?;
             left.retain(|call| !outer.iter().any(|outer| call.is_retold_by(outer)));
         }
+        if left.is_empty() {
+            self.untraced.leave_out(key.0, &session, key.1, self.pending.generation);
+        }
         Ok(left.is_empty())
     }
 

@@ -114,15 +114,20 @@ impl Folder {
             self.fold_agentless_again(cell, &session)?;
         }
         for (tenant, session) in ended {
-            let mut traces = self.shared.patiently(|| self.disk.traces_left_out(tenant, &session))?;
-            traces.extend(self.untraced.left_out.get(&(tenant, session)).into_iter().flat_map(|traces| traces.keys().copied()));
-            for trace in traces {
+            for trace in self.traces_left_out(tenant, &session)? {
                 if self.open_known(cell, trace)? {
                     self.touch((cell.no, trace));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Traces of which a run was left out of the session, since others tell of it.
+    pub(super) fn traces_left_out(&self, tenant: TenantNo, session: &SessionId) -> Result<Vec<TraceId>, FoldError> {
+        let mut traces = self.shared.patiently(|| self.disk.traces_left_out(tenant, session))?;
+        traces.extend(self.untraced.left_out.get(&(tenant, session.clone())).into_iter().flat_map(|traces| traces.keys().copied()));
+        Ok(traces)
     }
 
     /// A report without a trace came into this session: its runs of spans without an agent are perhaps the same.
