@@ -97,16 +97,33 @@ function still(tree, name) {
   return [...lines.slice(0, rows[0]), ...blocks, ...lines.slice(end)].join("\n");
 }
 
+/** The status page as a machine with room to spare would show it: it warns of a disk that others have filled, as it should, and this test may run there. */
+async function onAnEmptyMachine(page) {
+  await page.evaluate(() => {
+    const machine = ["disk", "memory", "file_descriptors"];
+    for (const about of machine) {
+      document.querySelector(`ul.warnings li[data-about=${about}]`)?.remove();
+      for (const text of document.querySelector(`tr[data-key=${about}] td.share`)?.childNodes ?? []) text.textContent = text.textContent.replace(", near it", "");
+    }
+    const list = document.querySelector("ul.warnings");
+    if (list === null || list.children.length > 0) return;
+    list.replaceWith(Object.assign(document.createElement("p"), { textContent: "Nothing." }));
+    document.querySelector("p.verdict .badge").textContent = "all is well";
+  });
+}
+
 /** The page's accessibility tree is the one that is kept. UPDATE_GOLDEN=1 keeps the new one. */
 export async function golden(page, name) {
   const path = join(here, "../golden", `${name}.yml`);
+  if (name === "status") await onAnEmptyMachine(page);
   const tree = `${still((await page.locator("body").ariaSnapshot()).replaceAll(/127\.0\.0\.1:\d+/g, "127.0.0.1:PORT"), name)}\n`;
   if (process.env.UPDATE_GOLDEN) { writeFileSync(path, tree); return; }
   const kept = readFileSync(path, "utf8");
   if (kept === tree) return;
   const [is, was] = [tree.split("\n"), kept.split("\n")];
-  const at = is.findIndex((line, n) => line !== was[n]);
-  throw new Error(`${name}.yml differs from line ${at + 1} on:\n  is   ${is[at]}\n  kept ${was[at]}\nUPDATE_GOLDEN=1 keeps the new tree`);
+  const others = [...is.keys(), is.length].filter((n) => is[n] !== was[n]).slice(0, 5);
+  const lines = others.map((n) => `  line ${n + 1}\n    is   ${is[n]}\n    kept ${was[n]}`);
+  throw new Error(`${name}.yml differs:\n${lines.join("\n")}\nUPDATE_GOLDEN=1 keeps the new tree`);
 }
 
 /** axe-core finds nothing to object to: WCAG 2.0 to 2.2, A and AA, and its best practices. */
