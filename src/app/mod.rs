@@ -209,6 +209,7 @@ impl App {
         no_more_keeping.cancel();
         keeper.await?;
         tracing::info!(millis = started.elapsed().as_millis() as u64, "stopped");
+        self.store.leave_memory_to_the_system();
         Ok(())
     }
 }

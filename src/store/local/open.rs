@@ -115,7 +115,7 @@ impl LocalStore {
         let (folded, folded_seen) = watch::channel(loaded.position);
         let shared = Arc::new(Shared {
             tenants,
-            traces: OpenTraces::new(),
+            traces: Arc::new(OpenTraces::new()),
             readers,
             metrics: Metrics::default(),
             clock: TrustedClock::new(options.clock.clone(), options.steady.clone(), loaded.clock),
