@@ -70,12 +70,29 @@ pub const SCOPES: &[(&str, ScopeTraits)] = &[
 
 /// The traits of a scope by its name; the default for a scope that nothing special is known of.
 ///
-/// It is asked several times of every span, so a name is compared only where its first letter and its length allow it.
+/// It is asked several times of every span, so only those names are compared that begin with the same letter.
 pub fn scope_traits(scope: &str) -> ScopeTraits {
-    let first = scope.as_bytes().first();
-    let fits = |name: &str| name.len() <= scope.len() + 1 && name.as_bytes().first() == first;
-    SCOPES.iter().find(|(name, _)| fits(name) && is_within(scope, name)).map_or(NONE, |(_, traits)| *traits)
+    let mut rows = scope.as_bytes().first().map_or(0, |first| ROWS_BY_LETTER[usize::from(*first)]);
+    while rows != 0 {
+        let (name, traits) = &SCOPES[rows.trailing_zeros() as usize];
+        if is_within(scope, name) {
+            return *traits;
+        }
+        rows &= rows - 1;
+    }
+    NONE
 }
+
+/// A bit for each row of [`SCOPES`] whose name begins with a letter.
+static ROWS_BY_LETTER: [u64; 256] = {
+    assert!(SCOPES.len() <= 64, "a bit for each row");
+    let (mut rows, mut row) = ([0; 256], 0);
+    while row < SCOPES.len() {
+        rows[SCOPES[row].0.as_bytes()[0] as usize] |= 1 << row;
+        row += 1;
+    }
+    rows
+};
 
 fn is_within(scope: &str, name: &str) -> bool {
     if let Some(beginning) = name.strip_suffix('*') {

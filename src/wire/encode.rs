@@ -28,7 +28,11 @@ pub(super) struct Message {
     body: usize,
 }
 
+#[inline]
 pub(super) fn put_varint(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 {
+        return out.push(value as u8);
+    }
     let (bytes, width) = varint(value);
     out.extend_from_slice(&bytes[..width]);
 }
@@ -71,6 +75,7 @@ pub(super) fn mend_length_with(out: &mut Vec<u8>, length_at: usize, body: usize,
     width as isize - (body - length_at) as isize
 }
 
+#[inline]
 fn put_key(out: &mut Vec<u8>, number: u32, wire_type: u32) {
     put_varint(out, u64::from(number << 3 | wire_type));
 }

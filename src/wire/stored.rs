@@ -3,11 +3,12 @@
 //! - Encoding and decoding are exact inverses: the fold must find what it left.
 //! - Texts that repeat inside a trace are written once.
 
+mod write;
+
 use prost::Message;
-use rustc_hash::FxHashMap;
 
 use super::proto::stored;
-use super::reported::{decode_report, decode_score, encode_report, encode_score, run_id};
+use super::reported::{decode_report, decode_score, run_id};
 use crate::model::Str;
 use crate::model::facts::{Labels, SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, SessionId, SpanId};
@@ -96,19 +97,7 @@ pub fn encode_trace<'a>(
     report: Option<&Report>,
     joined: &[RunId],
 ) -> Vec<u8> {
-    let mut strings = StringTable::default();
-    let facts = facts.map(|fact| encode_fact(fact, &mut strings)).collect();
-    let runs = runs
-        .iter()
-        .map(|run| stored::RunRef {
-            session_no: run.session_no,
-            started_at: run.started_at.0,
-            run_id: run.id.get(),
-            span: run.span.to_u64(),
-        })
-        .collect();
-    let (report, joined) = (report.map(encode_report), joined.iter().map(|run| run.get()).collect());
-    stored::Trace { strings: strings.texts, facts, refused: n_refused, runs, report, joined }.encode_to_vec()
+    write::trace(facts, n_refused, runs, report, joined)
 }
 
 pub fn decode_trace(blob: &[u8]) -> Result<StoredTrace, UnreadableBlob> {
@@ -123,25 +112,7 @@ pub fn decode_trace(blob: &[u8]) -> Result<StoredTrace, UnreadableBlob> {
 
 /// Encodes what a run's row has no column for.
 pub fn encode_run_detail(run: &Run) -> Vec<u8> {
-    stored::RunDetail {
-        usage: Some(encode_total(&run.usage)),
-        suppressed: Some(encode_total(&run.suppressed)),
-        models: run.models.iter().map(encode_model).collect(),
-        parent_span: 0,
-        parent_run: run.parent.map_or(0, RunId::get),
-        scores: run.scores.iter().map(encode_score).collect(),
-        marks: mark(run.is_reported, IS_REPORTED)
-            | mark(run.is_untraced, IS_UNTRACED)
-            | mark(run.is_agentless, IS_AGENTLESS)
-            | mark(run.is_turn, IS_TURN)
-            | mark(run.is_retelling, IS_RETELLING),
-        n_spans: run.n_spans,
-        is_provisional: run.is_provisional,
-        is_future: run.is_future,
-        is_truncated: run.is_truncated,
-        user_group: run.user_group.as_deref().map(str::to_owned),
-    }
-    .encode_to_vec()
+    write::run_detail(run)
 }
 
 pub fn decode_run_detail(blob: &[u8]) -> Result<RunDetail, UnreadableBlob> {
@@ -189,43 +160,20 @@ pub fn decode_agents(blob: &[u8]) -> Result<Vec<StoredAgent>, UnreadableBlob> {
     Ok(shares.into_iter().map(agent).collect())
 }
 
+/// What is marked of a run, one bit each.
+fn run_marks(run: &Run) -> u32 {
+    mark(run.is_reported, IS_REPORTED)
+        | mark(run.is_untraced, IS_UNTRACED)
+        | mark(run.is_agentless, IS_AGENTLESS)
+        | mark(run.is_turn, IS_TURN)
+        | mark(run.is_retelling, IS_RETELLING)
+}
+
 fn mark(set: bool, bit: u32) -> u32 {
     if set { bit } else { 0 }
 }
 
 // === facts ===
-
-/// Collects the texts of a trace, each once.
-#[derive(Default)]
-struct StringTable {
-    texts: Vec<String>,
-    numbers: FxHashMap<Str, u32>,
-}
-
-impl StringTable {
-    fn number(&mut self, text: &Str) -> u32 {
-        *self.numbers.entry(text.clone()).or_insert_with(|| {
-            self.texts.push(text.as_ref().to_owned());
-            self.texts.len() as u32 - 1
-        })
-    }
-}
-
-fn encode_fact(fact: &SpanFact, strings: &mut StringTable) -> stored::Fact {
-    stored::Fact {
-        span: fact.span.to_u64(),
-        parent: fact.parent.map_or(0, SpanId::to_u64),
-        start: fact.start.0,
-        end: fact.end.0,
-        kind: fact.kind as u32,
-        status: fact.status as u32,
-        marks: mark(fact.has_response_model, HAS_RESPONSE_MODEL) | mark(fact.is_framework, IS_FRAMEWORK) | mark(fact.is_future, IS_FUTURE),
-        name: strings.number(&fact.name),
-        scope: strings.number(&fact.scope),
-        call: fact.call.as_ref().map(|call| encode_call(call, strings)),
-        labels: fact.labels.as_ref().map(|labels| encode_labels(labels)),
-    }
-}
 
 fn decode_fact(fact: stored::Fact, strings: &[Str]) -> Result<SpanFact, UnreadableBlob> {
     let text = |number: u32| strings.get(number as usize).cloned().ok_or(UnreadableBlob::Impossible("text number"));
@@ -254,24 +202,6 @@ fn decode_fact(fact: stored::Fact, strings: &[Str]) -> Result<SpanFact, Unreadab
     })
 }
 
-fn encode_call(call: &Call, strings: &mut StringTable) -> stored::Call {
-    let usage = &call.usage;
-    stored::Call {
-        model: strings.number(&call.model),
-        provider: strings.number(&call.provider),
-        input_tokens: usage.input_tokens,
-        output_tokens: usage.output_tokens,
-        total_tokens: usage.total_tokens,
-        cache_read_tokens: usage.cache_read_tokens,
-        cache_write_tokens: usage.cache_write_tokens,
-        reasoning_tokens: usage.reasoning_tokens,
-        cost_nano_usd: usage.cost.map(|cost| cost.0),
-        response: call.response,
-        cache_write_1h_tokens: usage.cache_write_1h_tokens,
-        tier: call.tier.map_or(0, |tier| tier as u32),
-    }
-}
-
 fn decode_tier(number: u32) -> Result<Option<ServiceTier>, UnreadableBlob> {
     if number == 0 {
         return Ok(None);
@@ -289,20 +219,6 @@ fn decode_usage(call: &stored::Call) -> Usage {
         cache_write_1h_tokens: call.cache_write_1h_tokens,
         reasoning_tokens: call.reasoning_tokens,
         cost: call.cost_nano_usd.map(NanoUsd),
-    }
-}
-
-fn encode_labels(labels: &Labels) -> stored::Labels {
-    let text = |text: &Option<Str>| text.as_deref().map(str::to_owned);
-    stored::Labels {
-        session: labels.session.as_ref().map(|id| id.as_str().to_owned()),
-        is_session_weak: labels.is_session_weak,
-        resource_session: labels.resource_session.as_ref().map(|id| id.as_str().to_owned()),
-        run_id: text(&labels.run_id),
-        agent: text(&labels.agent),
-        workflow: text(&labels.workflow),
-        user: text(&labels.user),
-        user_group: text(&labels.user_group),
     }
 }
 
@@ -331,23 +247,6 @@ fn decode_run_ref(run: &stored::RunRef) -> Result<RunRef, UnreadableBlob> {
     })
 }
 
-fn encode_total(total: &UsageTotal) -> stored::UsageTotal {
-    stored::UsageTotal {
-        calls: total.calls,
-        tokens: total.tokens,
-        input_tokens: total.input_tokens,
-        output_tokens: total.output_tokens,
-        cache_read_tokens: total.cache_read_tokens,
-        cache_write_tokens: total.cache_write_tokens,
-        reasoning_tokens: total.reasoning_tokens,
-        cost_nano_usd: total.cost.0,
-        unpriced_calls: total.unpriced_calls,
-        override_calls: total.override_calls,
-        table_calls: total.table_calls,
-        emitted_calls: total.emitted_calls,
-    }
-}
-
 fn decode_total(total: Option<stored::UsageTotal>) -> UsageTotal {
     let total = total.unwrap_or_default();
     UsageTotal {
@@ -366,14 +265,6 @@ fn decode_total(total: Option<stored::UsageTotal>) -> UsageTotal {
     }
 }
 
-fn encode_model(model: &ModelUsage) -> stored::ModelUsage {
-    stored::ModelUsage {
-        model: model.model.as_ref().to_owned(),
-        provider: model.provider.as_ref().to_owned(),
-        total: Some(encode_total(&model.total)),
-    }
-}
-
 fn decode_model(model: stored::ModelUsage) -> ModelUsage {
     ModelUsage { model: model.model.into(), provider: model.provider.into(), total: decode_total(model.total) }
 }
@@ -383,6 +274,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::ids::{RunKey, TraceId};
+    use crate::model::run::RunStatus;
 
     fn texts() -> impl Strategy<Value = Str> {
         prop_oneof![Just(Str::from("")), Just(Str::from("chat gpt-4o")), "[a-zé\u{1f600}]{1,8}".prop_map(Str::from)]
@@ -403,7 +296,7 @@ mod tests {
         })
     }
 
-    fn facts() -> impl Strategy<Value = SpanFact> {
+    pub(super) fn facts() -> impl Strategy<Value = SpanFact> {
         let tier = prop::option::of(prop::sample::select(&ServiceTier::ALL[..]));
         let call = (usages(), texts(), texts(), tier)
             .prop_map(|(usage, model, provider, tier)| Box::new(Call { usage, model, provider, response: 7, tier }));
@@ -434,7 +327,84 @@ mod tests {
         )
     }
 
+    fn totals() -> impl Strategy<Value = UsageTotal> {
+        let number = || prop_oneof![Just(0), any::<u64>()];
+        (number(), number(), number(), number(), number(), number()).prop_map(|(a, b, c, d, e, f)| UsageTotal {
+            calls: a,
+            tokens: b,
+            input_tokens: c,
+            output_tokens: d,
+            cache_read_tokens: e,
+            cache_write_tokens: f,
+            reasoning_tokens: a,
+            cost: NanoUsd(b),
+            unpriced_calls: c,
+            override_calls: d,
+            table_calls: e,
+            emitted_calls: f,
+        })
+    }
+
+    /// Runs whose details differ; what stands in columns does not.
+    pub(super) fn runs() -> impl Strategy<Value = Run> {
+        let models = prop::collection::vec((texts(), texts(), totals()), 0..3);
+        let parent = prop::option::of((1..RunId::LIMIT).prop_map(|id| RunId::new(id).unwrap()));
+        let (marks, group) = (any::<[bool; 8]>(), prop::option::of(texts()));
+        (totals(), totals(), models, parent, group, any::<u32>(), marks).prop_map(
+            |(usage, suppressed, models, parent, user_group, n_spans, marks)| Run {
+                key: RunKey { trace: TraceId::from_bytes(&[1; 16]).unwrap(), span: SpanId::from_u64(1).unwrap() },
+                id: RunId::new(1).unwrap(),
+                session: None,
+                agent: "".into(),
+                workflow: "".into(),
+                user: None,
+                user_group,
+                parent,
+                started_at: UnixNanos(1),
+                completed_at: None,
+                last_activity: UnixNanos(1),
+                status: RunStatus::Running,
+                usage,
+                suppressed,
+                models: models.into_iter().map(|(model, provider, total)| ModelUsage { model, provider, total }).collect(),
+                n_spans,
+                is_provisional: marks[0],
+                is_future: marks[1],
+                is_truncated: marks[2],
+                is_reported: marks[3],
+                is_untraced: marks[4],
+                is_agentless: marks[5],
+                is_turn: marks[6],
+                is_retelling: marks[7],
+                scores: Vec::new(),
+            },
+        )
+    }
+
     proptest! {
+        #[test]
+        fn the_detail_of_a_run_comes_back_as_it_was_stored(run in runs()) {
+            let detail = RunDetail {
+                usage: run.usage.clone(),
+                suppressed: run.suppressed.clone(),
+                models: run.models.clone(),
+                parent: run.parent,
+                parent_span: None,
+                user_group: run.user_group.clone(),
+                n_spans: run.n_spans,
+                is_provisional: run.is_provisional,
+                is_future: run.is_future,
+                is_truncated: run.is_truncated,
+                is_reported: run.is_reported,
+                is_untraced: run.is_untraced,
+                is_agentless: run.is_agentless,
+                is_turn: run.is_turn,
+                is_retelling: run.is_retelling,
+                scores: Vec::new(),
+            };
+            prop_assert_eq!(decode_run_detail(&encode_run_detail(&run)), Ok(detail));
+        }
+
         #[test]
         fn a_trace_comes_back_as_it_was_stored(facts in prop::collection::vec(facts(), 0..20), n_refused: u64) {
             let runs = vec![RunRef { session_no: 7, started_at: UnixNanos(9), id: RunId::new(1).unwrap(), span: SpanId::from_u64(3).unwrap() }];
