@@ -74,6 +74,10 @@ pub enum Joined {
     Refused,
 }
 
+impl Joined {
+    pub const ALL: [Self; 4] = [Self::New, Self::Replaced, Self::Unchanged, Self::Refused];
+}
+
 /// How much of a trace is kept.
 ///
 /// Over `max_spans` a new span is kept only if it bears something (a call, a label, or being an agent or workflow span), and over

@@ -21,24 +21,22 @@ use super::known::{KnownTraces, Renewal};
 use super::notices::Notices;
 use super::pending::Pending;
 use super::recent::Generation;
-use super::reports::{RecentStart, claimed_run};
+use super::reports::RecentStart;
 use super::strays::RecentCalls;
 use super::tenant::TenantCell;
 use super::traces::{OpenTrace, TraceKey, load};
 use super::turns::OpenTurns;
 use super::untraced::UntracedSessions;
-use super::{Options, Shared, lock, seen};
+use super::{Options, Shared};
+use crate::conventions::Strings;
 use crate::conventions::posts::Post;
-use crate::conventions::{self, Strings};
-use crate::fold::{Joined, TraceFacts};
+use crate::fold::TraceFacts;
 use crate::journal::{self, Item, Position};
-use crate::model::facts::SpanFact;
 use crate::model::ids::{SessionId, TraceId};
-use crate::model::report::{EventKind, Place};
+use crate::model::report::EventKind;
 use crate::model::time::UnixNanos;
 use crate::store::StoreError;
 use crate::wire::entry::{Entry, Event};
-use crate::wire::otlp;
 
 /// A round ends after this many bytes of entries even when more are there, so that what came becomes visible.
 const ROUND_BYTES: usize = 4 << 20;
@@ -98,6 +96,8 @@ pub(super) struct Folder {
     pub(super) last_sweep: Instant,
     /// The time that decides what is old, as of the last round.
     pub(super) now: UnixNanos,
+    /// When that round began: near enough for when a trace was touched.
+    pub(super) round_began: Instant,
     /// Sessions idle since before this are gone: by their age, as of the last sweep or of what came since, or because of the cap.
     pub(super) floor: UnixNanos,
     /// The part of `floor` that the cap on disk use has raised.
@@ -122,13 +122,15 @@ impl Folder {
     /// Folds until the journal is closed and read, then writes a last checkpoint.
     pub(super) fn run(&mut self) -> Result<(), FoldError> {
         while !self.shared.is_stopping() {
-            let patience = if self.deletions.is_empty() { TICK } else { Duration::ZERO };
+            let is_idle = self.deletions.is_empty() && self.renewal.is_none();
+            let patience = if is_idle { TICK } else { Duration::ZERO };
             let first = self.shared.patiently(|| self.journal.next_timeout(patience))?;
             self.round(first)?;
             self.delete_further()?;
             self.settle_wide_bounds(false)?;
             self.checkpoint_if_due()?;
             self.sweep_if_due()?;
+            self.renew_further()?;
         }
         while let Some(item) = self.shared.patiently(|| self.journal.try_next())? {
             self.round(Some(item))?;
@@ -165,7 +167,7 @@ impl Folder {
     fn round(&mut self, first: Option<Item>) -> Result<(), FoldError> {
         let has_come = first.is_some();
         let began = Instant::now();
-        self.now = self.shared.clock.now();
+        (self.round_began, self.now) = (began, self.shared.clock.now());
         let mut next = first;
         let mut bytes = 0;
         while let Some(item) = next {
@@ -214,92 +216,10 @@ impl Folder {
         }
     }
 
-    fn take_spans(&mut self, cell: &TenantCell, request: &[u8], received_at: UnixNanos) -> Result<(), FoldError> {
-        // A clock that is far ahead must not make everything old that its agents send.
-        let oldest = self.options.max_age.map_or(UnixNanos::ZERO, |age| received_at.min(self.now).minus(age));
-        let known = self.options.conventions.clone();
-        let mut old: FxHashMap<TraceId, u64> = FxHashMap::default();
-        for resource_spans in otlp::resource_spans(request) {
-            let Ok(resource_spans) = resource_spans else { return self.skip_rest(received_at) };
-            let attributes: Vec<_> = resource_spans.attributes().filter_map(Result::ok).collect();
-            let resource = known.resource(attributes.iter().copied());
-            let mut n_spans = 0;
-            for scope_spans in resource_spans.scope_spans() {
-                let Ok(scope_spans) = scope_spans else { return self.skip_rest(received_at) };
-                let scope = known.scope(scope_spans.scope_name, &mut self.strings);
-                for span in scope_spans.spans() {
-                    let Ok(span) = span else { return self.skip_rest(received_at) };
-                    n_spans += 1;
-                    let extracted = conventions::extract(&span, &scope, &resource, received_at, &mut self.strings);
-                    let Some(extracted) = extracted else { continue };
-                    if extracted.trace.is_reserved() {
-                        self.warn_of(
-                            "trace_id_reserved",
-                            "spans bear a trace id that is kept for runs without one: they are in no session",
-                        );
-                        continue;
-                    }
-                    for oddity in &extracted.oddities {
-                        self.shared.metrics.oddity(*oddity);
-                        self.warn_of(oddity.as_str(), "spans held something that was not believed; the rest of each span counts");
-                    }
-                    let newest = extracted.fact.start.max(extracted.fact.end);
-                    if newest > UnixNanos::ZERO && newest < oldest {
-                        *old.entry(extracted.trace).or_default() += 1;
-                    }
-                    self.join(cell, extracted.trace, extracted.fact)?;
-                }
-            }
-            lock(&cell.seen).add(seen::service(&attributes), n_spans);
-        }
-        self.note_old(cell, old, oldest);
-        Ok(())
-    }
-
     /// Says it once a minute for each reason; metrics have every one.
     pub(super) fn warn_of(&mut self, reason: &'static str, what: &str) {
         if let Some(n_spans) = self.notices.meet(reason, Instant::now()) {
             tracing::warn!(reason, n_spans, "{what}");
-        }
-    }
-
-    /// Requests are inspected before they are journaled, so this is a defect or damage that the checksum did not see.
-    fn skip_rest(&self, received_at: UnixNanos) -> Result<(), FoldError> {
-        self.shared.metrics.entry_unreadable();
-        tracing::error!(received_at = received_at.0, "part of a journaled request is not readable: its spans are not in the index");
-        Ok(())
-    }
-
-    fn join(&mut self, cell: &TenantCell, trace: TraceId, fact: SpanFact) -> Result<(), FoldError> {
-        let key = (cell.no, trace);
-        let shared = self.shared.clone();
-        let mut open = match shared.traces.map.get_mut(&key) {
-            Some(open) => open,
-            None => {
-                self.open(cell, trace)?;
-                let Some(open) = shared.traces.map.get_mut(&key) else { return Ok(()) };
-                open
-            }
-        };
-        let claimed = claimed_run(&fact);
-        let weight = open.facts.weight();
-        let joined = open.facts.join(fact, self.options.trace_limit);
-        self.open_bytes = (self.open_bytes + open.facts.weight()).saturating_sub(weight);
-        self.shared.metrics.joined(joined);
-        open.touched = Instant::now();
-        if joined == Joined::Unchanged {
-            return Ok(());
-        }
-        if std::mem::replace(&mut open.changed, self.pending.generation) != self.pending.generation {
-            self.pending.trace_changed(key);
-        }
-        if !std::mem::replace(&mut open.is_dirty, true) {
-            self.dirty.push(key);
-        }
-        drop(open);
-        match claimed {
-            Some((span, run)) => self.claim(cell, Place { trace, span }, run),
-            None => Ok(()),
         }
     }
 

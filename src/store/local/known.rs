@@ -4,6 +4,9 @@
 //! - It grows by a filter of twice the size whenever the last one is full, each filter wrong half as often as the one before, so that the
 //!   sum stays bounded (Almeida et al., "Scalable Bloom Filters", 2007).
 //! - What expired leaves only when it is made anew, from what is on disk; that goes on in steps beside the work ([`Renewal`]).
+//! - At start nothing of what is on disk was read: until the first renewal is done every trace may be known, and a new one costs a look.
+
+use std::time::{Duration, Instant};
 
 use fastbloom::BloomFilter;
 
@@ -23,13 +26,16 @@ pub(super) struct KnownTraces {
     room: usize,
     n_in_last: usize,
     n_total: u64,
+    /// `false` before what is on disk was read.
+    is_complete: bool,
 }
 
 /// A filter that is being made from what is on disk, while the old one still answers.
 pub(super) struct Renewal {
     new: KnownTraces,
-    /// The number of the last trace that was read.
-    pub(super) after: i64,
+    began: Instant,
+    /// The last trace that was read.
+    pub(super) after: Option<TraceKey>,
 }
 
 // === impl KnownTraces ===
@@ -38,13 +44,18 @@ impl KnownTraces {
     /// Sized for what is known and as much again, at least a million: 1.2 bytes a trace.
     pub(super) fn with_room_for(n_traces: u64) -> Self {
         let room = usize::try_from(n_traces).unwrap_or(usize::MAX / 4).saturating_mul(2).max(ITEMS_MIN);
-        Self { filters: vec![filter(room, 0)], room, n_in_last: 0, n_total: 0 }
+        Self { filters: vec![filter(room, 0)], room, n_in_last: 0, n_total: 0, is_complete: true }
+    }
+
+    /// Nothing was read of what is on disk. What comes must be added to a [`Renewal`] as well, which takes its place.
+    pub(super) fn unread() -> Self {
+        Self { filters: Vec::new(), room: 0, n_in_last: 0, n_total: 0, is_complete: false }
     }
 
     /// `false` if it was certainly never seen.
     pub(super) fn contains(&self, tenant: TenantNo, trace: TraceId) -> bool {
         // The last filters are the largest and hold what is asked for most.
-        self.filters.iter().rev().any(|filter| filter.contains(&(tenant, trace)))
+        !self.is_complete || self.filters.iter().rev().any(|filter| filter.contains(&(tenant, trace)))
     }
 
     /// Remembers the trace; `false` if it was certainly never seen.
@@ -72,7 +83,7 @@ impl KnownTraces {
 
     /// Whether it holds so much that is gone that making it anew is worth reading every key: more than half, and at least a million.
     pub(super) fn is_stale(&self, n_traces: u64) -> bool {
-        self.n_total > n_traces.saturating_mul(2).saturating_add(ITEMS_MIN as u64)
+        self.is_complete && self.n_total > n_traces.saturating_mul(2).saturating_add(ITEMS_MIN as u64)
     }
 }
 
@@ -80,7 +91,7 @@ impl KnownTraces {
 
 impl Renewal {
     pub(super) fn new(n_traces: u64) -> Self {
-        Self { new: KnownTraces::with_room_for(n_traces), after: 0 }
+        Self { new: KnownTraces::with_room_for(n_traces), began: Instant::now(), after: None }
     }
 
     pub(super) fn add(&mut self, keys: impl IntoIterator<Item = TraceKey>) {
@@ -89,8 +100,9 @@ impl Renewal {
         }
     }
 
-    pub(super) fn finish(self) -> KnownTraces {
-        self.new
+    /// The filter, and how long it took.
+    pub(super) fn finish(self) -> (KnownTraces, Duration) {
+        (self.new, self.began.elapsed())
     }
 }
 
@@ -129,6 +141,16 @@ mod tests {
     }
 
     #[test]
+    fn every_trace_may_be_known_until_what_is_on_disk_was_read() {
+        let mut known = KnownTraces::unread();
+        assert!(known.contains(TenantNo(1), trace(1)) && known.insert(TenantNo(1), trace(2)) && !known.is_stale(0));
+        let mut renewal = Renewal::new(0);
+        renewal.add([(TenantNo(1), trace(2))]);
+        let (known, _) = renewal.finish();
+        assert!(known.is_complete && known.contains(TenantNo(1), trace(2)) && !known.contains(TenantNo(1), trace(1)));
+    }
+
+    #[test]
     fn what_expired_leaves_with_a_renewal() {
         let mut known = KnownTraces::with_room_for(0);
         for n in 0..1_100_000 {
@@ -137,7 +159,7 @@ mod tests {
         assert!(!known.is_stale(1_000_000) && known.is_stale(10));
         let mut renewal = Renewal::new(10);
         renewal.add((0..10).map(|n| (TenantNo(1), trace(n))));
-        let known = renewal.finish();
+        let (known, _) = renewal.finish();
         assert_eq!(known.len(), 10);
         assert!((0..10).all(|n| known.contains(TenantNo(1), trace(n))));
     }

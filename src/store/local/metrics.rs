@@ -96,21 +96,22 @@ impl Metrics {
         registry.register_with_unit("last_checkpoint_timestamp", help, Unit::Seconds, self.checkpoint_at.clone());
     }
 
-    pub(super) fn joined(&self, joined: Joined) {
-        self.count(match joined {
+    pub(super) fn joined(&self, joined: Joined, n_spans: u64) {
+        let outcome = match joined {
             Joined::New => "new",
             Joined::Replaced => "replaced",
             Joined::Unchanged => "duplicate",
             Joined::Refused => "trace_too_large",
-        });
+        };
+        self.count(outcome, n_spans);
     }
 
     pub(super) fn spans_too_old(&self, n_spans: u64) {
-        (0..n_spans).for_each(|_| self.count("too_old"));
+        self.count("too_old", n_spans);
     }
 
-    fn count(&self, outcome: &'static str) {
-        self.spans.get_or_create(&SpanOutcome { outcome }).inc();
+    fn count(&self, outcome: &'static str, n_spans: u64) {
+        self.spans.get_or_create(&SpanOutcome { outcome }).inc_by(n_spans);
     }
 
     pub(super) fn oddity(&self, oddity: Oddity) {

@@ -11,6 +11,7 @@
 //! - It never talks to Tempo and never learns of it.
 
 mod apply;
+mod arrivals;
 mod bounds;
 mod checkpoint;
 mod clock;

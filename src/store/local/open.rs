@@ -21,7 +21,7 @@ use super::disk::schema::{SchemaError, open_writer};
 use super::disk::write::put_position;
 use super::folder::{FoldError, Folder};
 use super::forgetting::Deletion;
-use super::known::KnownTraces;
+use super::known::{KnownTraces, Renewal};
 use super::lag::LagMeter;
 use super::notices::Notices;
 use super::pending::Pending;
@@ -34,7 +34,7 @@ use super::turns::OpenTurns;
 use super::untraced::UntracedSessions;
 use super::{LocalStore, Metrics, Options, Shared, lock};
 use crate::conventions::Strings;
-use crate::index::SessionNo;
+use crate::index::{SessionNo, SessionRow};
 use crate::journal::{Journal, Position};
 use crate::model::ids::SessionId;
 use crate::model::time::UnixNanos;
@@ -78,13 +78,13 @@ struct Loaded {
     /// Whether the run that has not ended is one without a root, and its last sign of life.
     unfinished: Vec<(TraceKey, bool, UnixNanos, SessionNo)>,
     starts: FxHashMap<(TenantNo, u64), RecentStart>,
-    known: KnownTraces,
     n_sessions: usize,
     n_traces: u64,
 }
 
-/// Keys of traces read at a time.
-pub(super) const KEYS_AT_ONCE: u32 = 50_000;
+/// Sessions that are handed over at a time, and how many such pieces wait at most: what is read and not in the index takes a few MiB.
+const SESSIONS_AT_ONCE: usize = 4_096;
+const PIECES_MAX: usize = 4;
 
 impl LocalStore {
     /// Loads the index, catches up with the journal, and starts the threads. When it returns, every acknowledged run is visible.
@@ -146,10 +146,11 @@ impl LocalStore {
             folded,
             disk,
             strings: Strings::default(),
-            known: loaded.known,
-            renewal: None,
+            known: KnownTraces::unread(),
+            renewal: Some(Renewal::new(loaded.n_traces)),
             n_traces: loaded.n_traces,
             now: shared.clock.now(),
+            round_began: Instant::now(),
             wide_bounds: WideBounds::default(),
             deletions: loaded.deletions,
             tenants: loaded.tenants,
@@ -226,14 +227,7 @@ fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
             lock(&cell.seen).restore(sent.service, sent.n_spans);
         }
     }
-    let sessions = disk::sessions(db)?;
-    let n_sessions = sessions.values().map(Vec::len).sum();
-    for (tenant, rows) in sessions {
-        if let Some(cell) = by_no.get(&tenant) {
-            cell.write().index.restore_all(rows);
-        }
-    }
-    let n_traces = disk::count_traces(db)?;
+    let n_sessions = load_sessions(db, &by_no)?;
     Ok(Loaded {
         position: disk::position(db, "journal_position")?,
         opened_at: disk::position(db, "opened_at")?,
@@ -244,20 +238,41 @@ fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
         tombstones: disk::tombstones(db)?.into_iter().collect(),
         unfinished: disk::unfinished(db)?,
         starts: load_starts(db)?,
-        known: load_known(db, n_traces)?,
         n_sessions,
-        n_traces,
+        n_traces: disk::traces_at_most(db)?,
     })
 }
 
-fn load_known(db: &Connection, n_traces: u64) -> rusqlite::Result<KnownTraces> {
-    let mut known = KnownTraces::with_room_for(n_traces);
-    let mut after = 0;
-    while let Some((keys, last)) = disk::trace_keys(db, after, KEYS_AT_ONCE)? {
-        keys.into_iter().for_each(|(tenant, trace)| _ = known.insert(tenant, trace));
-        after = last;
-    }
-    Ok(known)
+/// Reads the sessions while another thread puts those that were read into their indexes: each takes half of the time.
+fn load_sessions(db: &Connection, cells: &FxHashMap<TenantNo, Arc<TenantCell>>) -> Result<usize, OpenError> {
+    let (pieces, read) = sync_channel::<(TenantNo, Vec<SessionRow>)>(PIECES_MAX);
+    std::thread::scope(move |scope| {
+        let seat = move || {
+            for (tenant, rows) in read {
+                if let Some(cell) = cells.get(&tenant) {
+                    cell.write().index.restore_some(rows);
+                }
+            }
+            cells.values().for_each(|cell| cell.write().index.order_restored());
+        };
+        let seating = std::thread::Builder::new().name("load".into()).spawn_scoped(scope, seat).map_err(OpenError::Thread)?;
+        let mut n_sessions = 0;
+        let mut piece: (TenantNo, Vec<SessionRow>) = (TenantNo(0), Vec::new());
+        disk::each_session(db, |tenant, row| {
+            if piece.0 != tenant || piece.1.len() >= SESSIONS_AT_ONCE {
+                // It ends early only if it panics, which the join below tells.
+                let _ = pieces.send(std::mem::replace(&mut piece, (tenant, Vec::with_capacity(SESSIONS_AT_ONCE))));
+            }
+            piece.1.push(row);
+            n_sessions += 1;
+        })?;
+        let _ = pieces.send(piece);
+        drop(pieces);
+        if let Err(panic) = seating.join() {
+            std::panic::resume_unwind(panic);
+        }
+        Ok(n_sessions)
+    })
 }
 
 /// The newest runs that were only started: whether a start comes again must not depend on when the last checkpoint was.

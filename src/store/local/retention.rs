@@ -8,7 +8,6 @@ use super::disk::load;
 use super::disk::rows::{NO_SESSION, TenantNo};
 use super::folder::{FoldError, Folder};
 use super::known::Renewal;
-use super::open::KEYS_AT_ONCE;
 use super::pending::is_listed;
 use super::tenant::TenantCell;
 use super::traces::{AppliedRun, OpenTrace, TraceKey};
@@ -38,6 +37,9 @@ const LATE: Nanos = Nanos::from_secs(60 * 60);
 /// A stored trace, the sessions that it had runs in, and the report that lies in it.
 type OldTrace = (TraceKey, Vec<SessionNo>, Option<Report>);
 
+/// Keys of traces that are read in a round, while there are any to read: a few milliseconds.
+const KEYS_AT_ONCE: u32 = 4_096;
+
 impl Folder {
     pub(super) fn sweep_if_due(&mut self) -> Result<(), FoldError> {
         if self.last_sweep.elapsed() < self.options.sweep_interval {
@@ -61,7 +63,7 @@ impl Folder {
             self.pending.sessionless_floor = self.floor;
         }
         self.recent_calls.forget_before(now.minus(Nanos::from_secs(60)));
-        self.renew_known_traces()?;
+        self.renew_stale_filter();
         self.evict_idle();
         self.publish_gauges();
         Ok(())
@@ -247,27 +249,29 @@ impl Folder {
         self.shared.metrics.open_traces(self.shared.traces.map.len(), total_bytes);
     }
 
-    /// A filter that holds mostly what is gone is made anew from what is on disk, a page of keys at a time.
-    fn renew_known_traces(&mut self) -> rusqlite::Result<()> {
-        let Some(renewal) = &mut self.renewal else {
-            if self.known.is_stale(self.n_traces) {
-                let mut renewal = Renewal::new(self.n_traces);
-                renewal.add(self.shared.traces.map.iter().map(|open| *open.key()));
-                self.renewal = Some(renewal);
-            }
+    /// A filter that holds mostly what is gone is made anew from what is on disk.
+    fn renew_stale_filter(&mut self) {
+        if self.renewal.is_none() && self.known.is_stale(self.n_traces) {
+            let mut renewal = Renewal::new(self.n_traces);
+            renewal.add(self.shared.traces.map.iter().map(|open| *open.key()));
+            self.renewal = Some(renewal);
+        }
+    }
+
+    /// Reads some keys into the filter that is being made, if one is.
+    pub(super) fn renew_further(&mut self) -> rusqlite::Result<()> {
+        let Some(renewal) = &mut self.renewal else { return Ok(()) };
+        let keys = self.shared.patiently(|| load::trace_keys(&self.disk, renewal.after, KEYS_AT_ONCE))?;
+        if let Some(last) = keys.last() {
+            renewal.after = Some(*last);
+            renewal.add(keys);
             return Ok(());
-        };
-        match self.shared.patiently(|| load::trace_keys(&self.disk, renewal.after, KEYS_AT_ONCE))? {
-            Some((keys, last)) => {
-                renewal.add(keys);
-                renewal.after = last;
-            }
-            None => {
-                if let Some(renewal) = self.renewal.take() {
-                    self.known = renewal.finish();
-                    tracing::debug!(traces = self.known.len(), "the filter of known traces was made anew");
-                }
-            }
+        }
+        if let Some(renewal) = self.renewal.take() {
+            let (known, took) = renewal.finish();
+            self.n_traces = known.len();
+            self.known = known;
+            tracing::info!(traces = self.n_traces, millis = took.as_millis() as u64, "the ids of all traces on disk were read");
         }
         Ok(())
     }

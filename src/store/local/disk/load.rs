@@ -1,7 +1,6 @@
 //! What the database holds, read once at start.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use rustc_hash::FxHashMap;
 
 use super::super::traces::TraceKey;
 use super::rows::{TenantNo, read_session, unreadable, unsigned};
@@ -43,14 +42,13 @@ pub fn tenants(db: &Connection) -> rusqlite::Result<Vec<(TenantNo, Tenant, Sessi
     })
 }
 
-pub fn sessions(db: &Connection) -> rusqlite::Result<FxHashMap<TenantNo, Vec<SessionRow>>> {
-    let mut by_tenant: FxHashMap<TenantNo, Vec<SessionRow>> = FxHashMap::default();
-    let mut select = db.ready(&statements::SESSIONS)?;
-    for found in select.query_map([], read_session)? {
+/// Every session, those of a tenant one after another.
+pub fn each_session(db: &Connection, mut each: impl FnMut(TenantNo, SessionRow)) -> rusqlite::Result<()> {
+    for found in db.ready(&statements::SESSIONS)?.query_map([], read_session)? {
         let (tenant, row) = found?;
-        by_tenant.entry(tenant).or_default().push(row);
+        each(tenant, row);
     }
-    Ok(by_tenant)
+    Ok(())
 }
 
 /// Deleted sessions, and since when.
@@ -92,23 +90,18 @@ pub fn started_only(db: &Connection, limit: u32) -> rusqlite::Result<Vec<(Tenant
     Ok(reports)
 }
 
-pub fn count_traces(db: &Connection) -> rusqlite::Result<u64> {
-    db.ready(&statements::COUNT_TRACES)?.query_row([], |row| Ok(unsigned(row.get(0)?)))
+/// How many traces there are at most: numbers of those that are gone are not given again.
+pub fn traces_at_most(db: &Connection) -> rusqlite::Result<u64> {
+    let last = db.ready(&statements::LAST_TRACE)?.query_row([], |row| Ok(unsigned(row.get(0)?))).optional()?;
+    Ok(last.unwrap_or(0))
 }
 
-/// A page of the keys of all traces, behind the trace of number `after`, with the number of the last of them; `None` at the end.
-pub fn trace_keys(db: &Connection, after: i64, limit: u32) -> rusqlite::Result<Option<(Vec<TraceKey>, i64)>> {
+/// The keys of traces behind one, in their order, at most `limit`; none at the end.
+pub fn trace_keys(db: &Connection, after: Option<TraceKey>, limit: u32) -> rusqlite::Result<Vec<TraceKey>> {
     let mut select = db.ready(&statements::TRACE_KEYS)?;
-    let mut found = select.query(params![after, limit])?;
-    let mut keys = Vec::new();
-    let mut last = None;
-    while let Some(row) = found.next()? {
-        last = Some(row.get(0)?);
-        let trace: [u8; 16] = row.get(2)?;
-        let tenant = TenantNo(row.get(1)?);
-        keys.extend(TraceId::from_bytes(&trace).map(|trace| (tenant, trace)));
-    }
-    Ok(last.map(|last| (keys, last)))
+    let (trace, tenant) = after.as_ref().map_or((&[][..], 0), |(tenant, trace)| (&trace.as_bytes()[..], tenant.0));
+    let keys = select.query_map(params![trace, tenant, limit], |row| Ok((TenantNo(row.get(1)?), row.get::<_, [u8; 16]>(0)?)))?;
+    keys.filter_map(|key| key.map(|(tenant, trace)| TraceId::from_bytes(&trace).map(|trace| (tenant, trace))).transpose()).collect()
 }
 
 /// What every tenant has sent.

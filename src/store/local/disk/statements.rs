@@ -115,11 +115,12 @@ statements! {
         "SELECT trace_id FROM traces WHERE trace_id BETWEEN ?1 AND ?2 AND tenant_no = ?3 LIMIT 1";
     OLD_TRACES: Reads::Few, ["SEARCH traces USING INDEX traces_by_age (last_ns<?)"],
         "SELECT tenant_no, trace_id, facts FROM traces WHERE last_ns < ?1 ORDER BY last_ns LIMIT ?2";
-    /// The keys of all traces, a page at a time.
-    TRACE_KEYS: Reads::Few, ["SEARCH traces USING INTEGER PRIMARY KEY (rowid>?)"],
-        "SELECT trace_no, tenant_no, trace_id FROM traces WHERE trace_no > ?1 ORDER BY trace_no LIMIT ?2";
-    COUNT_TRACES: AT_START, ["SCAN traces USING COVERING INDEX traces_by_age"],
-        "SELECT count(*) FROM traces";
+    /// The keys of all traces, a page at a time, without reading what is stored of them.
+    TRACE_KEYS: Reads::Few, ["SEARCH traces USING COVERING INDEX traces_by_id ((trace_id,tenant_no)>(?,?))"],
+        "SELECT trace_id, tenant_no FROM traces WHERE (trace_id, tenant_no) > (?1, ?2) ORDER BY trace_id, tenant_no LIMIT ?3";
+    /// The number of the newest trace; the bound makes it a search.
+    LAST_TRACE: Reads::Few, ["SEARCH traces USING INTEGER PRIMARY KEY (rowid<?)"],
+        "SELECT trace_no FROM traces WHERE trace_no < 9223372036854775807 ORDER BY trace_no DESC LIMIT 1";
 
     // --- runs ---
     /// By the number it is shown by. Left to itself SQLite takes the tenant's whole primary key.
