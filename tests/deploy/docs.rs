@@ -5,10 +5,10 @@ use std::process::Command;
 
 use super::{files, read, root};
 
-/// README, CONTRIBUTING, CHANGELOG and everything below docs.
+/// README, CONTRIBUTING, CHANGELOG, the README of the examples and everything below docs.
 fn pages() -> Vec<PathBuf> {
     let mut pages = files("docs", "md");
-    pages.extend(["README.md".into(), "CONTRIBUTING.md".into(), "CHANGELOG.md".into()]);
+    pages.extend(["README.md".into(), "CONTRIBUTING.md".into(), "CHANGELOG.md".into(), "examples/README.md".into()]);
     pages
 }
 
@@ -39,7 +39,7 @@ fn anchor(line: &str) -> Option<String> {
 
 #[test]
 fn every_source_file_that_the_docs_name_exists() {
-    let folders = ["src/", "tests/", "config/", "docs/", "benches/", ".ci/"];
+    let folders = ["src/", "tests/", "config/", "docs/", "benches/", "examples/", ".ci/"];
     for page in pages() {
         let text = read(page.to_str().unwrap());
         for code in text.split('`').skip(1).step_by(2) {
