@@ -54,8 +54,8 @@ pub(super) async fn forwarder(
         Arc::new(move || journal.end())
     };
     let metrics = ForwardMetrics::default();
-    let mark = Box::new(move |at| sent.note(at).map_err(std::io::Error::other));
-    let forwarder = Forwarder::new(options, source, save, log_end, metrics.clone()).await?.marking(mark);
+    let note = Box::new(move |at| sent.note(at).map_err(std::io::Error::other));
+    let forwarder = Forwarder::new(options, source, save, log_end, metrics.clone()).await?.noting_sends(note);
     let forwarder = forwarder.rewinding(rewinding(config, journal)?);
     Ok(Some(Forwarding { forwarder, metrics, position }))
 }

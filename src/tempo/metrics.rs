@@ -6,7 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::verdict::Cause;
+use super::failure::Cause;
 
 /// Counters and gauges; clones share them.
 #[derive(Clone, Debug, Default)]
@@ -22,9 +22,9 @@ pub struct ForwardMetrics {
     dropped_spans: Family<DropLabels, Counter>,
     /// Spans of runs that got their attributes.
     pub stamped_spans: Counter,
-    /// Spans of our own that tell a difference.
+    /// Spans of our own that correct what was exported before.
     pub corrections: Counter,
-    /// Spans of our own that stand for runs no span told of.
+    /// Spans of our own that stand for runs without a span of the sender's.
     pub synthetic_spans: Counter,
     /// Spans that a sender sent again, byte for byte, and that were forwarded once.
     pub duplicate_spans: Counter,
@@ -109,8 +109,8 @@ impl ForwardMetrics {
         forward.register("splits", "Requests split in two: too large, or a bad span inside", self.splits.clone());
         forward.register("dropped_spans", "Spans that Tempo never took, by reason", self.dropped_spans.clone());
         forward.register("stamped_spans", "Spans of runs that got their attributes", self.stamped_spans.clone());
-        forward.register("corrections", "Spans that tell Tempo what changed after it was sent", self.corrections.clone());
-        forward.register("synthetic_spans", "Spans that stand for runs no span told of", self.synthetic_spans.clone());
+        forward.register("corrections", "Spans that correct what was exported to Tempo before", self.corrections.clone());
+        forward.register("synthetic_spans", "Spans that stand for runs without a span of their sender", self.synthetic_spans.clone());
         forward.register("duplicate_spans", "Spans that senders repeated and that were forwarded once", self.duplicate_spans.clone());
         forward.register("maybe_doubled_spans", "Spans that Tempo may hold twice, by cause", self.maybe_doubled_spans.clone());
         forward.register("rewinds", "Restarts of Tempo after which it was given what it had lost", self.rewinds.clone());
