@@ -32,7 +32,7 @@ pub(super) async fn forwarder(
         tracing::warn!(
             forwarded = position.get().0,
             journal_end = journal.end().0,
-            "more was forwarded than the journal holds, which was replaced or has lost its end: forwarding goes on at its end"
+            "more was forwarded than the journal holds, so it was replaced or has lost its end: forwarding continues at its end"
         );
         // Positions grow from there anew, and must not be skipped after a crash because the old note is greater.
         position.set(journal.end())?;

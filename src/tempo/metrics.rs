@@ -46,9 +46,9 @@ pub struct ForwardMetrics {
     pub waiting_seconds: Gauge,
     /// What Tempo took in a second, over the last ten.
     pub rate_bytes: Gauge,
-    /// Until Tempo has everything; -1 while what waits does not become less.
+    /// Until Tempo has everything; -1 while the backlog is not shrinking.
     pub eta_seconds: Gauge,
-    /// Tenants for which something came lately.
+    /// Tenants for which something arrived recently.
     pub lanes: Gauge,
     /// 1 while the last request was answered by Tempo, 0 while it is away.
     pub tempo_up: Gauge,
@@ -126,9 +126,9 @@ impl ForwardMetrics {
         forward.register_with_unit("lag", "Journal bytes that Tempo does not have yet", Unit::Bytes, self.lag_bytes.clone());
         let (waiting, eta) = (self.waiting_seconds.clone(), self.eta_seconds.clone());
         forward.register_with_unit("waiting", "How long the oldest entry has waited that Tempo does not have", Unit::Seconds, waiting);
-        forward.register_with_unit("eta", "Time until Tempo has everything, -1 while what waits does not become less", Unit::Seconds, eta);
+        forward.register_with_unit("eta", "Time until Tempo has everything, -1 while the backlog is not shrinking", Unit::Seconds, eta);
         forward.register("rate_bytes_per_second", "Journal bytes that Tempo took in a second, over the last ten", self.rate_bytes.clone());
-        forward.register("lanes", "Tenants for which something came lately", self.lanes.clone());
+        forward.register("lanes", "Tenants for which something arrived recently", self.lanes.clone());
         forward.register("tempo_up", "1 while Tempo answers, 0 while it is away", self.tempo_up.clone());
     }
 

@@ -115,7 +115,7 @@ impl Report {
                 tracing::info!(%tempo, lag_bytes, rate_bytes_per_s, eta_secs, oldest_secs, "tempo is catching up with the journal");
             }
             None => {
-                tracing::info!(%tempo, lag_bytes, rate_bytes_per_s, oldest_secs, "tempo takes no more than what comes: the journal does not get shorter")
+                tracing::info!(%tempo, lag_bytes, rate_bytes_per_s, oldest_secs, "tempo takes no more than arrives: the backlog is not shrinking")
             }
         }
     }
