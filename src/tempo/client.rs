@@ -1,7 +1,7 @@
 //! The gRPC client: encoded requests out, as they are, and Tempo's answers in.
 //!
 //! - It connects when there is something to send, and again after every loss; Tempo may come later than we do.
-//! - It does not retry and does not judge: that is the lane, by [`super::verdict`].
+//! - It neither retries nor classifies failures: the lane does, by [`super::failure`].
 //! - No HTTP/2 keep-alive pings: receivers built on grpc-go end connections that ping more often than every five minutes. A dead peer is found by
 //!   the request timeout.
 
