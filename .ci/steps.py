@@ -32,6 +32,7 @@ STEPS = {
     "tempo": [".ci/tempo"],
     "promtool": [".ci/promtool"],
     "sdk": [".ci/sdk"],
+    "examples": [".ci/examples"],
     "dialects": [".ci/dialects"],
     "agents": [".ci/agents"],
     "browser": [".ci/browser.sh"],

@@ -65,15 +65,15 @@ impl Refusal {
             Self::NotFound => "Not found.",
             Self::NoSuchPath => "No such path; the API is described at /api/openapi.yaml.",
             Self::BadMethod(_) => "Method not allowed.",
-            Self::Busy => "Too much is being asked at this moment; try again soon.",
+            Self::Busy => "The server is busy; try again soon.",
             Self::TooWide => "More agents, users or sessions than can be summed up at once now; ask about a shorter time.",
             Self::Full => "The journal is full, so nothing can be deleted now; try again later.",
-            Self::Unavailable => "The store takes no changes now; try again later.",
+            Self::Unavailable => "The store accepts no changes right now; try again later.",
             Self::Internal => "Internal error; the server's log says more.",
         }
     }
 
-    /// The header that tells what to do next, where there is one.
+    /// The header that says what to do next, where there is one.
     fn advice(&self) -> Option<(http::HeaderName, &'static str)> {
         match self {
             Self::Unauthenticated => Some((header::WWW_AUTHENTICATE, "Bearer realm=\"sessionfold\"")),

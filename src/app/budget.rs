@@ -1,7 +1,7 @@
 //! The bound on memory: how much this process may take, and how that is split among those who take it.
 //!
 //! - One place: every share is decided here, from the settings and from what the machine has.
-//! - The index is not in it: it grows with the sessions that are kept, and is told apart in `/metrics` and bounded by `retention`.
+//! - The index is not in it: it grows with the sessions that are kept, and has a row of its own in `/metrics`, and is bounded by `retention`.
 //! - A share that has a setting of its own is that setting's value where it was changed, and else the smaller of its default and its part of
 //!   the budget: the defaults are the parts of 2 GiB.
 //! - What the allocator keeps, stacks and code have the part that nobody is given.
@@ -107,7 +107,7 @@ impl Budget {
         receiving + folding + self.held_spans + self.sent_spans + requests + answers + streams + pages + sums
     }
 
-    /// What to tell the operator where the settings ask for more than there is to give.
+    /// The warning to the operator where the settings ask for more than there is to give.
     pub fn excess(&self) -> Option<String> {
         let (sum, total) = (self.sum(), self.total);
         (sum > total).then(|| {

@@ -32,7 +32,7 @@ pub(super) async fn forwarder(
         tracing::warn!(
             forwarded = position.get().0,
             journal_end = journal.end().0,
-            "more was forwarded than the journal holds, which was replaced or has lost its end: forwarding goes on at its end"
+            "more was forwarded than the journal holds, so it was replaced or has lost its end: forwarding continues at its end"
         );
         // Positions grow from there anew, and must not be skipped after a crash because the old note is greater.
         position.set(journal.end())?;
@@ -54,8 +54,8 @@ pub(super) async fn forwarder(
         Arc::new(move || journal.end())
     };
     let metrics = ForwardMetrics::default();
-    let mark = Box::new(move |at| sent.note(at).map_err(std::io::Error::other));
-    let forwarder = Forwarder::new(options, source, save, log_end, metrics.clone()).await?.marking(mark);
+    let note = Box::new(move |at| sent.note(at).map_err(std::io::Error::other));
+    let forwarder = Forwarder::new(options, source, save, log_end, metrics.clone()).await?.noting_sends(note);
     let forwarder = forwarder.rewinding(rewinding(config, journal)?);
     Ok(Some(Forwarding { forwarder, metrics, position }))
 }

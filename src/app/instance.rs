@@ -16,7 +16,7 @@ pub(super) fn id(data_dir: &Path) -> io::Result<String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let number = getrandom::u64().map_err(|error| io::Error::other(format!("the system gives no random numbers: {error}")))?;
+    let number = getrandom::u64().map_err(|error| io::Error::other(format!("the system provides no random numbers: {error}")))?;
     let id = format!("{number:016x}");
     let temporary = data_dir.join(format!("{FILE}.new"));
     let mut file = File::create(&temporary)?;

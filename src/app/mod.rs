@@ -91,7 +91,7 @@ pub enum StartError {
     DataDir { path: String, source: std::io::Error },
     #[error("cannot open the journal: {0}")]
     Journal(#[from] journal::OpenError),
-    #[error("cannot read how far Tempo was fed: {0}")]
+    #[error("cannot read the forwarder's position: {0}")]
     Position(#[from] journal::PositionError),
     #[error("cannot open the index: {0}")]
     Store(#[from] local::OpenError),
@@ -109,7 +109,7 @@ pub fn journal_dir(config: &Config) -> PathBuf {
     config.server.data_dir.join("journal")
 }
 
-/// What to tell the operator where the settings ask for more memory than `limits.max_memory` has to give.
+/// The warning to the operator where the settings ask for more memory than `limits.max_memory` has to give.
 pub fn memory_excess(config: &Config) -> Option<String> {
     budget::Budget::of(config).excess()
 }
@@ -224,7 +224,7 @@ fn report(position: &Mutex<PositionFile>, ended: Result<Ending, ForwardError>) {
     if let Err(error) = position.set(ending.position) {
         // The note survives this process, if not a power cut.
         let _ = position.note(ending.position);
-        tracing::warn!(%error, "how far Tempo was fed could not be made durable: the last spans may be sent again after the next start");
+        tracing::warn!(%error, "the forwarder's position could not be made durable: the last spans may be sent again after the next start");
     }
     drop(position);
     if ending.left_bytes > 0 {

@@ -57,7 +57,7 @@ enum KeysError {
     Settings(#[from] ConfigError),
     #[error("{0}")]
     Keys(String),
-    #[error("there are none left: whether keys are needed changes with a restart only")]
+    #[error("there are none left: whether keys are needed changes only at a restart")]
     None,
 }
 
@@ -115,7 +115,7 @@ impl Reloader {
         };
         let others = Config { auth: Auth::default(), ..read.clone() };
         if others != (Config { auth: Auth::default(), ..self.config.clone() }) {
-            tracing::warn!("settings beside the keys have changed: they take effect with the next start");
+            tracing::warn!("settings other than the keys have changed: they take effect at the next start");
         }
         let was_on = self.access.authenticator.is_on();
         self.config = read;
@@ -139,7 +139,7 @@ impl Reloader {
 
     fn kept_keys(&self, error: &KeysError) {
         self.access.gate.metrics.reloaded("keys", false);
-        tracing::error!(%error, "keys could not be read again: those of before still hold");
+        tracing::error!(%error, "keys could not be read again: the old ones are still used");
     }
 
     fn read_tls(&self) {
@@ -148,7 +148,7 @@ impl Reloader {
         self.access.gate.metrics.reloaded("tls", outcome.is_ok());
         match outcome {
             Ok(()) => tracing::info!("the TLS certificate was read again: new connections get it"),
-            Err(error) => tracing::error!(%error, "the TLS certificate could not be read again: the one of before is still used"),
+            Err(error) => tracing::error!(%error, "the TLS certificate could not be read again: the old one is still used"),
         }
     }
 

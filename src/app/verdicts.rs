@@ -18,22 +18,22 @@ const REPEAT: Duration = Duration::from_secs(30);
 pub(super) struct StoreVerdicts {
     store: LocalStore,
     /// When a failure was last said.
-    told: Mutex<Option<Instant>>,
+    logged_at: Mutex<Option<Instant>>,
 }
 
 // === impl StoreVerdicts ===
 
 impl StoreVerdicts {
     pub(super) fn new(store: LocalStore) -> Self {
-        Self { store, told: Mutex::default() }
+        Self { store, logged_at: Mutex::default() }
     }
 
     /// A span that cannot be stamped is forwarded all the same; `verify` names the difference.
     fn known<T>(&self, decided: Result<T, StoreError>, unknown: impl FnOnce() -> T) -> T {
         decided.unwrap_or_else(|error| {
-            let mut told = super::lock(&self.told);
-            if told.is_none_or(|told| told.elapsed() >= REPEAT) {
-                *told = Some(Instant::now());
+            let mut logged_at = super::lock(&self.logged_at);
+            if logged_at.is_none_or(|at| at.elapsed() >= REPEAT) {
+                *logged_at = Some(Instant::now());
                 tracing::warn!(%error, "a trace could not be read: its spans go to tempo without stamps");
             }
             unknown()

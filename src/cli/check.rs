@@ -19,7 +19,7 @@ use crate::telemetry;
 use crate::tempo::probe::{self, Reached};
 use crate::tempo::tls::Trust;
 
-/// What was found, told line by line as it is found.
+/// What was found, printed line by line as it is found.
 #[derive(Default)]
 struct Findings {
     n_failures: usize,
@@ -156,7 +156,7 @@ impl Findings {
 
     fn conclude(self) -> ExitCode {
         if self.n_failures > 0 {
-            print_line(&format!("{} of these must be mended before it can serve", self.n_failures));
+            print_line(&format!("{} of these must be fixed before it can serve", self.n_failures));
             return ExitCode::from(EXIT_FAILURE);
         }
         let warnings = if self.n_warnings > 0 { format!(", with {} to look at", self.n_warnings) } else { String::new() };

@@ -51,7 +51,7 @@ pub(super) fn run(args: &KeyArgs) -> ExitCode {
                 print_line(&entry.line(&key));
                 ExitCode::SUCCESS
             }
-            Err(error) => fail(&format!("the system gives no random numbers: {error}")),
+            Err(error) => fail(&format!("the system provides no random numbers: {error}")),
         },
         What::Hash(entry) => match read_key(std::io::stdin()) {
             Ok(key) => {

@@ -40,7 +40,7 @@ pub struct Explanation {
     /// Its spans as a tree, parents before children.
     pub spans: Vec<ExplainedSpan>,
     pub n_spans: usize,
-    /// Calls that only the SDK's report tells of.
+    /// Calls that only the SDK reported.
     pub calls: Vec<ExplainedCall>,
     /// Spans of its trace that are of no run, as many as are shown at most.
     pub orphans: Vec<ExplainedSpan>,

@@ -134,7 +134,7 @@ pub enum AcceptError {
     #[error("the journal is full: {0}")]
     Full(String),
     /// Worth retrying elsewhere or later: stopping, or stopped after a failed write.
-    #[error("the store does not take data now: {0}")]
+    #[error("the store is unavailable, retry later: {0}")]
     Unavailable(String),
 }
 

@@ -97,7 +97,7 @@ impl Origin {
             Self::NotInTempo { .. } => format!("{unknown} Tempo does not have this trace yet."),
             Self::TempoFailed(reason) => format!("{unknown} Tempo could not be asked: {reason}."),
             Self::Nowhere => format!("{unknown} the journal does not have these spans any more, and there is no Tempo to ask."),
-            Self::NoTrace => "No trace is known of this run: the SDK told of it over HTTP only.".into(),
+            Self::NoTrace => "No trace of this run is known: the SDK reported it over HTTP only.".into(),
             Self::JournalTooLong => format!("{unknown} the journal is too long to be read through for an answer."),
         }
     }

@@ -16,10 +16,10 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::client::Client;
-use super::halt::{Halt, Pause};
+use super::drain::{Drain, Pause};
 use super::metrics::ForwardMetrics;
-use super::parts::Parts;
 use super::query::{QueryClient, QueryError};
+use super::segmented::SegmentedBytes;
 use super::stamped::{Role, Stamped};
 use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::model::logs;
@@ -68,7 +68,7 @@ pub(super) struct Asker {
     export: Client,
     limits: AskLimits,
     slots: Semaphore,
-    halt: Halt,
+    drain: Drain,
     metrics: ForwardMetrics,
 }
 
@@ -86,8 +86,8 @@ impl Default for AskLimits {
 // === impl Asker ===
 
 impl Asker {
-    pub(super) fn new(query: QueryClient, export: Client, limits: AskLimits, halt: Halt, metrics: ForwardMetrics) -> Self {
-        Self { query, export, limits, slots: Semaphore::new(limits.at_once.max(1)), halt, metrics }
+    pub(super) fn new(query: QueryClient, export: Client, limits: AskLimits, drain: Drain, metrics: ForwardMetrics) -> Self {
+        Self { query, export, limits, slots: Semaphore::new(limits.at_once.max(1)), drain, metrics }
     }
 
     pub(super) fn max_traces(&self) -> usize {
@@ -116,10 +116,10 @@ impl Asker {
             if self.query.is_ready().await {
                 return Some(deadline);
             }
-            if self.export.export(Parts::default(), tenant).await.is_err() {
+            if self.export.export(SegmentedBytes::default(), tenant).await.is_err() {
                 deadline = Instant::now() + self.limits.time;
             }
-            if Instant::now() >= deadline || self.halt.is_draining() || self.halt.pause(AGAIN).await == Pause::Stop {
+            if Instant::now() >= deadline || self.drain.is_draining() || self.drain.pause(AGAIN).await == Pause::Stop {
                 return None;
             }
         }
@@ -129,7 +129,7 @@ impl Asker {
         loop {
             let answer = {
                 let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
-                if self.halt.is_draining() || Instant::now() >= deadline {
+                if self.drain.is_draining() || Instant::now() >= deadline {
                     return None;
                 }
                 self.query.trace(tenant, trace).await
@@ -143,7 +143,7 @@ impl Asker {
                 Err(QueryError::Refused { status, .. }) => status >= 500 || status == 429,
                 Err(_) => false,
             };
-            if !again || Instant::now() + AGAIN >= deadline || self.halt.pause(AGAIN).await == Pause::Stop {
+            if !again || Instant::now() + AGAIN >= deadline || self.drain.pause(AGAIN).await == Pause::Stop {
                 return None;
             }
         }

@@ -13,10 +13,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use super::ask::Answers;
-use super::halt::Halt;
+use super::drain::Drain;
 use super::ledger::Ticket;
 use super::options::BatchOptions;
-use super::parts::Parts;
+use super::segmented::SegmentedBytes;
 use super::split;
 use crate::journal::Position;
 use crate::model::ids::{SpanId, TraceId};
@@ -25,7 +25,7 @@ use crate::model::via::Via;
 /// An encoded request, or a part of one.
 #[derive(Debug)]
 pub(super) struct Piece {
-    pub(super) bytes: Parts,
+    pub(super) bytes: SegmentedBytes,
     pub(super) read_at: Instant,
     /// Where the entry that it is of ends in the journal; zero for what is of no entry.
     pub(super) end: Position,
@@ -43,7 +43,7 @@ pub(super) enum Doubted {
     /// It does not.
     #[default]
     No,
-    /// It was sent, and nobody knows what became of it.
+    /// It was sent, and whether Tempo took it is not known.
     Sent,
     /// Tempo had taken it, and perhaps lost it.
     Taken,
@@ -82,7 +82,7 @@ pub(super) struct Batcher {
     max_bytes: usize,
     configured_max_bytes: usize,
     linger: Duration,
-    halt: Halt,
+    drain: Drain,
 }
 
 /// A batch limit learned from refusals never gets smaller.
@@ -96,8 +96,8 @@ impl Batch {
     }
 
     /// The request; shared, not copied.
-    pub(super) fn payload(&self) -> Parts {
-        let mut payload = Parts::default();
+    pub(super) fn payload(&self) -> SegmentedBytes {
+        let mut payload = SegmentedBytes::default();
         self.pieces.iter().for_each(|piece| payload.append(&piece.bytes));
         payload
     }
@@ -118,14 +118,14 @@ impl Batch {
     }
 
     pub(super) fn n_spans(&self) -> u64 {
-        self.pieces.iter().map(|piece| split::name_spans(&piece.bytes.whole(), 0).0 as u64).sum()
+        self.pieces.iter().map(|piece| split::name_spans(&piece.bytes.contiguous(), 0).0 as u64).sum()
     }
 
     /// The traces of its spans, each once.
     pub(super) fn traces(&self) -> Vec<TraceId> {
         let mut traces = FxHashSet::default();
         for piece in &self.pieces {
-            split::each_span(&piece.bytes.whole(), |trace, _| _ = traces.insert(trace));
+            split::each_span(&piece.bytes.contiguous(), |trace, _| _ = traces.insert(trace));
         }
         traces.into_iter().collect()
     }
@@ -134,7 +134,7 @@ impl Batch {
     pub(super) fn n_held(&self, answers: &Answers) -> u64 {
         let mut n_held = 0;
         for piece in &self.pieces {
-            split::each_span(&piece.bytes.whole(), |trace, span| n_held += u64::from(is_held(answers, trace, span)));
+            split::each_span(&piece.bytes.contiguous(), |trace, span| n_held += u64::from(is_held(answers, trace, span)));
         }
         n_held
     }
@@ -143,13 +143,13 @@ impl Batch {
     pub(super) fn leave_out(&mut self, answers: &Answers) {
         for piece in &mut self.pieces {
             piece.doubt = Doubted::No;
-            piece.bytes = split::without(&piece.bytes.whole(), |trace, span| is_held(answers, trace, span)).into();
+            piece.bytes = split::without(&piece.bytes.contiguous(), |trace, span| is_held(answers, trace, span)).into();
         }
     }
 
     /// Whether it holds more than one span.
     pub(super) fn is_divisible(&self) -> bool {
-        self.pieces.len() > 1 || self.pieces.iter().any(|piece| split::name_spans(&piece.bytes.whole(), 0).0 > 1)
+        self.pieces.len() > 1 || self.pieces.iter().any(|piece| split::name_spans(&piece.bytes.contiguous(), 0).0 > 1)
     }
 
     /// Two batches with everything this one had, in order: between pieces if there are several, else between spans.
@@ -161,7 +161,7 @@ impl Batch {
         let Some(piece) = self.pieces.pop() else {
             return Halves::Indivisible(self);
         };
-        match split::halve(&piece.bytes.whole()) {
+        match split::halve(&piece.bytes.contiguous()) {
             Ok(Some((first, second))) => {
                 let Piece { read_at, end, doubt, .. } = piece;
                 let via = piece.via.clone();
@@ -182,9 +182,9 @@ fn is_held(answers: &Answers, trace: TraceId, span: SpanId) -> bool {
 // === impl Batcher ===
 
 impl Batcher {
-    pub(super) fn new(incoming: mpsc::Receiver<Piece>, options: &BatchOptions, halt: Halt) -> Self {
+    pub(super) fn new(incoming: mpsc::Receiver<Piece>, options: &BatchOptions, drain: Drain) -> Self {
         let max_bytes = options.max_bytes.max(1);
-        Self { incoming, ready: VecDeque::new(), max_bytes, configured_max_bytes: max_bytes, linger: options.linger, halt }
+        Self { incoming, ready: VecDeque::new(), max_bytes, configured_max_bytes: max_bytes, linger: options.linger, drain }
     }
 
     /// The next batch; `None` once nothing will come any more.
@@ -228,7 +228,7 @@ impl Batcher {
         if piece.bytes.len() <= self.max_bytes {
             return Some(piece);
         }
-        let (bytes, max_bytes) = (piece.bytes.whole(), self.max_bytes);
+        let (bytes, max_bytes) = (piece.bytes.contiguous(), self.max_bytes);
         // Megabytes are copied here: not on a thread that others wait for.
         let parts = tokio::task::spawn_blocking(move || split::chunks(&bytes, max_bytes)).await;
         let parts = match parts {
@@ -260,7 +260,7 @@ impl Batcher {
             biased;
             piece = self.incoming.recv() => piece,
             () = sleep_until(deadline) => None,
-            () = self.halt.draining() => None,
+            () = self.drain.begun() => None,
         }
     }
 }
@@ -277,17 +277,17 @@ mod tests {
     struct Bench {
         sender: mpsc::Sender<Piece>,
         batcher: Batcher,
-        halt: Halt,
+        drain: Drain,
         ledger: Ledger,
         memory: Arc<Semaphore>,
     }
 
     fn bench(max_bytes: usize) -> Bench {
         let (sender, incoming) = mpsc::channel(64);
-        let halt = Halt::default();
+        let drain = Drain::default();
         let options = BatchOptions { max_bytes, linger: Duration::from_millis(200) };
-        let batcher = Batcher::new(incoming, &options, halt.clone());
-        Bench { sender, batcher, halt, ledger: Ledger::new(Position(0)), memory: Arc::new(Semaphore::new(1 << 20)) }
+        let batcher = Batcher::new(incoming, &options, drain.clone());
+        Bench { sender, batcher, drain, ledger: Ledger::new(Position(0)), memory: Arc::new(Semaphore::new(1 << 20)) }
     }
 
     impl Bench {
@@ -308,7 +308,7 @@ mod tests {
         }
 
         async fn take(&mut self) -> Bytes {
-            self.batcher.next().await.unwrap().payload().whole()
+            self.batcher.next().await.unwrap().payload().contiguous()
         }
     }
 
@@ -354,7 +354,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn draining_waits_for_no_company() {
         let mut bench = bench(1000);
-        bench.halt.drain_until(Instant::now() + Duration::from_secs(1));
+        bench.drain.begin(Instant::now() + Duration::from_secs(1));
         let began = Instant::now();
         bench.put(b"a").await;
         assert_eq!(&bench.take().await[..], b"a");

@@ -1,7 +1,7 @@
 //! The gRPC client: encoded requests out, as they are, and Tempo's answers in.
 //!
 //! - It connects when there is something to send, and again after every loss; Tempo may come later than we do.
-//! - It does not retry and does not judge: that is the lane, by [`super::verdict`].
+//! - It neither retries nor classifies failures: the lane does, by [`super::failure`].
 //! - No HTTP/2 keep-alive pings: receivers built on grpc-go end connections that ping more often than every five minutes. A dead peer is found by
 //!   the request timeout.
 
@@ -17,7 +17,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
 use super::options::Options;
-use super::parts::Parts;
+use super::segmented::SegmentedBytes;
 use super::target::{self, InvalidTarget, Target};
 use crate::model::ids::Tenant;
 use crate::model::via::Via;
@@ -58,7 +58,7 @@ pub enum CallError {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Accepted {
     pub rejected_spans: u64,
-    /// The receiver's words.
+    /// The receiver's message.
     pub message: String,
 }
 
@@ -100,12 +100,12 @@ impl Client {
     }
 
     /// Sends encoded requests as one; none at all asks only whether anybody answers.
-    pub async fn export(&self, request: Parts, tenant: &Tenant) -> Result<Accepted, CallError> {
+    pub async fn export(&self, request: SegmentedBytes, tenant: &Tenant) -> Result<Accepted, CallError> {
         self.export_via(request, tenant, &Via::default()).await
     }
 
     /// The same of spans that came through other instances.
-    pub(super) async fn export_via(&self, request: Parts, tenant: &Tenant, via: &Via) -> Result<Accepted, CallError> {
+    pub(super) async fn export_via(&self, request: SegmentedBytes, tenant: &Tenant, via: &Via) -> Result<Accepted, CallError> {
         let mut request = Request::new(request);
         *request.metadata_mut() = self.metadata.clone();
         if let Some(header) = self.tenant_header.as_ref().filter(|_| tenant.as_str() != Tenant::DEFAULT) {
@@ -165,7 +165,7 @@ fn endpoint(target: &Target, options: &Options) -> Result<Endpoint, BuildError> 
 struct RawCodec;
 
 impl Codec for RawCodec {
-    type Encode = Parts;
+    type Encode = SegmentedBytes;
     type Decode = ExportTraceServiceResponse;
     type Encoder = Self;
     type Decoder = Self;
@@ -180,12 +180,12 @@ impl Codec for RawCodec {
 }
 
 impl Encoder for RawCodec {
-    type Item = Parts;
+    type Item = SegmentedBytes;
     type Error = Status;
 
-    fn encode(&mut self, request: Parts, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+    fn encode(&mut self, request: SegmentedBytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
         buffer.reserve(request.len());
-        request.each(|stretch| buffer.put_slice(stretch));
+        request.for_each(|segment| buffer.put_slice(segment));
         Ok(())
     }
 }

@@ -16,12 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask::Asker;
 use super::client::{BuildError, Client};
+use super::drain::Drain;
 use super::guard::{self, OwnAddress};
-use super::halt::Halt;
 use super::keeping::keep_position;
 use super::lane::Shared;
 use super::ledger::Ledger;
-use super::marks::{Mark, Marks};
 use super::metrics::ForwardMetrics;
 use super::options::Options;
 use super::pace::Pace;
@@ -32,6 +31,7 @@ use super::source::{Source, SourceError};
 use super::stamp::{StampOptions, Verdicts, Workers};
 pub use super::status::Status;
 use super::target::Target;
+use super::watermark::{NotePosition, SendWatermark};
 use crate::journal::Position;
 use crate::model::ids::Tenant;
 
@@ -109,19 +109,19 @@ impl<S: Source> Forwarder<S> {
         };
         let report = Report::new(target.to_string(), metrics.clone());
         let retry = options.retry.clone();
-        let marks = Marks::default();
-        let (halt, slots, pace) = (Halt::default(), Semaphore::new(MAX_IN_FLIGHT), Pace::default());
+        let watermark = SendWatermark::default();
+        let (drain, slots, pace) = (Drain::default(), Semaphore::new(MAX_IN_FLIGHT), Pace::default());
         let asker =
-            options.query.clone().map(|query| Arc::new(Asker::new(query, client.clone(), options.ask, halt.clone(), metrics.clone())));
+            options.query.clone().map(|query| Arc::new(Asker::new(query, client.clone(), options.ask, drain.clone(), metrics.clone())));
         let shared = Arc::new(Shared {
             client,
             retry,
             ledger,
-            halt,
+            drain,
             report,
             metrics,
             lag_bytes,
-            marks,
+            watermark,
             slots,
             pace,
             asker,
@@ -136,9 +136,9 @@ impl<S: Source> Forwarder<S> {
         self
     }
 
-    /// Has noted, before anything is sent, up to where the journal may be with Tempo from then on.
-    pub fn marking(self, mark: Mark) -> Self {
-        self.shared.marks.keep(mark);
+    /// Notes with `note`, before anything is sent, up to where entries may be with Tempo from then on.
+    pub fn noting_sends(self, note: NotePosition) -> Self {
+        self.shared.watermark.persist_with(note);
         self
     }
 
@@ -152,8 +152,8 @@ impl<S: Source> Forwarder<S> {
         Status::new(self.shared.clone())
     }
 
-    /// Forwards until `shutdown`, then what is in the journal by then, for at most `drain`. Also ends when the source does.
-    pub async fn run(self, shutdown: CancellationToken, drain: Duration) -> Result<Ending, ForwardError> {
+    /// Forwards until `shutdown`, then what is in the journal by then, for at most `max_drain`. Also ends when the source does.
+    pub async fn run(self, shutdown: CancellationToken, max_drain: Duration) -> Result<Ending, ForwardError> {
         let Self { source, save, log_end, options, shared, target, stamping, rewinding } = self;
         tracing::info!(tempo = %target, position = shared.ledger.position().0, lag_bytes = (shared.lag_bytes)(), "forwarding spans to tempo");
         let n_threads = stamping.as_ref().map_or(0, |stamping| stamping.options.threads.max(1));
@@ -181,7 +181,7 @@ impl<S: Source> Forwarder<S> {
                     };
                     let result = tokio::select! {
                         result = pump.run(&mut lanes) => result,
-                        () = restarted, if !shared.halt.is_draining() => {
+                        () = restarted, if !shared.drain.is_draining() => {
                             drop(pump);
                             lanes.shutdown().await;
                             let Some((reopen, _)) = &rewinding else { return Ok(()) };
@@ -189,7 +189,7 @@ impl<S: Source> Forwarder<S> {
                             let position = shared.stored.rewind(taken_below);
                             shared.report.rewound(taken_below.0 - position.0);
                             shared.ledger.rewind(position);
-                            options.in_doubt_below = options.in_doubt_below.max(shared.marks.marked()).max(taken_below);
+                            options.in_doubt_below = options.in_doubt_below.max(shared.watermark.position()).max(taken_below);
                             source = reopen(position);
                             continue;
                         }
@@ -204,8 +204,8 @@ impl<S: Source> Forwarder<S> {
             };
             let time_is_up = async {
                 shutdown.cancelled().await;
-                shared.halt.drain_until(Instant::now() + drain);
-                tokio::time::sleep(drain).await;
+                shared.drain.begin(Instant::now() + max_drain);
+                tokio::time::sleep(max_drain).await;
             };
             tokio::select! {
                 result = work => result,

@@ -13,16 +13,16 @@ use super::ask::{Answers, Asker};
 use super::backoff::{self, Backoff};
 use super::batch::{Batch, Batcher, Doubted, Halves};
 use super::client::{Accepted, CallError, Client};
-use super::halt::{Halt, Pause};
+use super::drain::{Drain, Pause};
+use super::failure::{self, Cause, Failure};
 use super::ledger::Ledger;
-use super::marks::Marks;
 use super::metrics::{Doubt, DropReason, ForwardMetrics};
 use super::options::RetryOptions;
 use super::pace::Pace;
 use super::report::Report;
 use super::rewind::Stored;
 use super::split;
-use super::verdict::{self, Cause, Verdict};
+use super::watermark::SendWatermark;
 use crate::model::ids::Tenant;
 
 /// What all lanes share.
@@ -30,12 +30,12 @@ pub(super) struct Shared {
     pub(super) client: Client,
     pub(super) retry: RetryOptions,
     pub(super) ledger: Arc<Ledger>,
-    pub(super) halt: Halt,
+    pub(super) drain: Drain,
     pub(super) report: Report,
     pub(super) metrics: ForwardMetrics,
     /// How much of the journal Tempo does not have yet.
     pub(super) lag_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
-    pub(super) marks: Marks,
+    pub(super) watermark: SendWatermark,
     /// Requests that may wait for an answer at one time.
     pub(super) slots: Semaphore,
     pub(super) pace: Pace,
@@ -93,7 +93,7 @@ const ASK_EARLY: Duration = Duration::from_secs(3);
 /// So many doubtful refusals, each after a wait, make a batch suspect: it is then taken apart.
 const MAX_DOUBTFUL_REFUSALS: u32 = 5;
 
-/// So many refusals for the rate of one batch, or requests without an answer, and it is halved: a smaller one may pass. Tempo speaks of the rate
+/// So many refusals for the rate of one batch, or requests without an answer, and it is halved: a smaller one may pass. Tempo names the rate
 /// also where a batch is larger than the burst but not than the rate, which no waiting heals; and on a slow line a large request never ends in time.
 const MAX_RATE_REFUSALS: u32 = 4;
 const MAX_TIMEOUTS: u32 = 2;
@@ -126,7 +126,7 @@ impl Lane {
             self.settle(batch);
             return true;
         }
-        if let Err(error) = self.shared.marks.before_sending(batch.end()) {
+        if let Err(error) = self.shared.watermark.raise(batch.end()) {
             self.shared.report.not_saved(&error);
         }
         let Some(batch) = self.without_doubt(batch).await else { return true };
@@ -181,20 +181,20 @@ impl Lane {
             };
             let words = error.to_string();
             let random = backoff::random();
-            let verdict = judge(&error);
-            let (cause, wait) = match verdict {
-                Verdict::TooLarge => return Outcome::TooLarge(words),
-                Verdict::BadData => return Outcome::BadData(words),
-                Verdict::Refused { cause, after: Some(delay) } => (cause, backoff::spread(delay, random / 4)),
-                Verdict::Refused { cause, after: None } => (cause, refused.next(random)),
-                Verdict::Misconfigured(cause) => (cause, backoff::spread(self.shared.retry.max_backoff, random)),
-                Verdict::Unknown(cause) => (cause, backoff::spread(self.shared.retry.ambiguous_wait, random / 4)),
-                Verdict::Doubtful if self.is_proven_bad(job) => return Outcome::BadData(words),
-                Verdict::Doubtful => (Cause::ServerError, backoff::spread(self.shared.retry.ambiguous_wait, random / 4)),
+            let failure = classify(&error);
+            let (cause, wait) = match failure {
+                Failure::TooLarge => return Outcome::TooLarge(words),
+                Failure::BadData => return Outcome::BadData(words),
+                Failure::Refused { cause, after: Some(delay) } => (cause, backoff::spread(delay, random / 4)),
+                Failure::Refused { cause, after: None } => (cause, refused.next(random)),
+                Failure::Misconfigured(cause) => (cause, backoff::spread(self.shared.retry.max_backoff, random)),
+                Failure::Unknown(cause) => (cause, backoff::spread(self.shared.retry.ambiguous_wait, random / 4)),
+                Failure::Doubtful if self.is_proven_bad(job) => return Outcome::BadData(words),
+                Failure::Doubtful => (Cause::ServerError, backoff::spread(self.shared.retry.ambiguous_wait, random / 4)),
             };
             self.shared.report.retry(cause, &words, wait);
-            let is_unknown = matches!(verdict, Verdict::Unknown(_));
-            match self.find_out(job, wait, is_unknown || verdict == Verdict::Doubtful).await {
+            let is_unknown = matches!(failure, Failure::Unknown(_));
+            match self.find_out(job, wait, is_unknown || failure == Failure::Doubtful).await {
                 FoundOut::AllTaken => return Outcome::Taken,
                 FoundOut::Rest => {}
                 FoundOut::Nothing if is_unknown => {
@@ -217,11 +217,11 @@ impl Lane {
     async fn find_out(&self, job: &mut Job, wait: Duration, may_have_it: bool) -> FoundOut {
         let asker = self.shared.asker.clone().filter(|_| may_have_it);
         let Some(asker) = asker else {
-            return if self.shared.halt.pause(wait).await == Pause::Stop { FoundOut::Stopped } else { FoundOut::Nothing };
+            return if self.shared.drain.pause(wait).await == Pause::Stop { FoundOut::Stopped } else { FoundOut::Nothing };
         };
         let early = wait.min(ASK_EARLY);
         for (pause, is_last) in [(early, false), (wait - early, true)] {
-            if self.shared.halt.pause(pause).await == Pause::Stop {
+            if self.shared.drain.pause(pause).await == Pause::Stop {
                 return FoundOut::Stopped;
             }
             let Some(answers) = self.ask(&asker, &job.batch).await else { continue };
@@ -246,7 +246,7 @@ impl Lane {
                 batch.leave_out(&answers);
             }
             // It stays in the journal, and the next process asks.
-            None if self.shared.halt.is_draining() => return None,
+            None if self.shared.drain.is_draining() => return None,
             // Tempo had acknowledged it.
             None if batch.pieces.iter().all(|piece| piece.doubt == Doubted::Taken) => {
                 self.shared.metrics.unchecked_spans.inc_by(batch.n_spans());
@@ -256,7 +256,7 @@ impl Lane {
             None => {
                 self.shared.metrics.maybe_doubled_spans(Doubt::Restart).inc_by(batch.n_spans());
                 // Stopping is for the first request to find out.
-                self.shared.halt.pause(self.shared.retry.ambiguous_wait).await;
+                self.shared.drain.pause(self.shared.retry.ambiguous_wait).await;
             }
         }
         if batch.bytes() == 0 {
@@ -299,7 +299,7 @@ impl Lane {
 
     fn give_up(&self, batch: &Batch, reason: DropReason, words: &str) {
         for piece in &batch.pieces {
-            let (n_spans, names) = split::name_spans(&piece.bytes.whole(), MAX_NAMED_SPANS);
+            let (n_spans, names) = split::name_spans(&piece.bytes.contiguous(), MAX_NAMED_SPANS);
             self.shared.report.dropped(reason, n_spans as u64, &names, words);
         }
     }
@@ -313,9 +313,9 @@ impl Lane {
     }
 }
 
-fn judge(error: &CallError) -> Verdict {
+fn classify(error: &CallError) -> Failure {
     match error {
-        CallError::Timeout(_) => Verdict::Unknown(Cause::Timeout),
-        CallError::Answer(status) => verdict::judge(status),
+        CallError::Timeout(_) => Failure::Unknown(Cause::Timeout),
+        CallError::Answer(status) => failure::classify(status),
     }
 }

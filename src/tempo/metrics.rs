@@ -6,7 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::verdict::Cause;
+use super::failure::Cause;
 
 /// Counters and gauges; clones share them.
 #[derive(Clone, Debug, Default)]
@@ -22,9 +22,9 @@ pub struct ForwardMetrics {
     dropped_spans: Family<DropLabels, Counter>,
     /// Spans of runs that got their attributes.
     pub stamped_spans: Counter,
-    /// Spans of our own that tell a difference.
+    /// Spans of our own that correct what was exported before.
     pub corrections: Counter,
-    /// Spans of our own that stand for runs no span told of.
+    /// Spans of our own that stand for runs without a span of the sender's.
     pub synthetic_spans: Counter,
     /// Spans that a sender sent again, byte for byte, and that were forwarded once.
     pub duplicate_spans: Counter,
@@ -46,9 +46,9 @@ pub struct ForwardMetrics {
     pub waiting_seconds: Gauge,
     /// What Tempo took in a second, over the last ten.
     pub rate_bytes: Gauge,
-    /// Until Tempo has everything; -1 while what waits does not become less.
+    /// Until Tempo has everything; -1 while the backlog is not shrinking.
     pub eta_seconds: Gauge,
-    /// Tenants for which something came lately.
+    /// Tenants for which something arrived recently.
     pub lanes: Gauge,
     /// 1 while the last request was answered by Tempo, 0 while it is away.
     pub tempo_up: Gauge,
@@ -109,8 +109,8 @@ impl ForwardMetrics {
         forward.register("splits", "Requests split in two: too large, or a bad span inside", self.splits.clone());
         forward.register("dropped_spans", "Spans that Tempo never took, by reason", self.dropped_spans.clone());
         forward.register("stamped_spans", "Spans of runs that got their attributes", self.stamped_spans.clone());
-        forward.register("corrections", "Spans that tell Tempo what changed after it was sent", self.corrections.clone());
-        forward.register("synthetic_spans", "Spans that stand for runs no span told of", self.synthetic_spans.clone());
+        forward.register("corrections", "Spans that correct what was exported to Tempo before", self.corrections.clone());
+        forward.register("synthetic_spans", "Spans that stand for runs without a span of their sender", self.synthetic_spans.clone());
         forward.register("duplicate_spans", "Spans that senders repeated and that were forwarded once", self.duplicate_spans.clone());
         forward.register("maybe_doubled_spans", "Spans that Tempo may hold twice, by cause", self.maybe_doubled_spans.clone());
         forward.register("rewinds", "Restarts of Tempo after which it was given what it had lost", self.rewinds.clone());
@@ -126,9 +126,9 @@ impl ForwardMetrics {
         forward.register_with_unit("lag", "Journal bytes that Tempo does not have yet", Unit::Bytes, self.lag_bytes.clone());
         let (waiting, eta) = (self.waiting_seconds.clone(), self.eta_seconds.clone());
         forward.register_with_unit("waiting", "How long the oldest entry has waited that Tempo does not have", Unit::Seconds, waiting);
-        forward.register_with_unit("eta", "Time until Tempo has everything, -1 while what waits does not become less", Unit::Seconds, eta);
+        forward.register_with_unit("eta", "Time until Tempo has everything, -1 while the backlog is not shrinking", Unit::Seconds, eta);
         forward.register("rate_bytes_per_second", "Journal bytes that Tempo took in a second, over the last ten", self.rate_bytes.clone());
-        forward.register("lanes", "Tenants for which something came lately", self.lanes.clone());
+        forward.register("lanes", "Tenants for which something arrived recently", self.lanes.clone());
         forward.register("tempo_up", "1 while Tempo answers, 0 while it is away", self.tempo_up.clone());
     }
 

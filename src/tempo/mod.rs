@@ -1,4 +1,4 @@
-//! Layer 3: everything said to Tempo.
+//! Layer 3: all exchange with Tempo.
 //!
 //! ```text
 //! journal ──► Pump ──► Hold: wait, stamp ──► Lane per tenant: batch ──► send ──► Ledger ──► position
@@ -7,8 +7,8 @@
 //! ```
 //!
 //! - Every accepted span is sent at least once, in the bytes it came in, apart from stamps ([`stamp`]): encoded requests are concatenated, never decoded.
-//! - A failure is judged once, in [`verdict`]: what Tempo certainly does not have is sent again soon, what it may have is sent again only when
-//!   Tempo can tell the copy from the original, what is too large is split, and only a span that is refused on its own is given up.
+//! - A failure is classified once, in [`failure`]: what Tempo certainly does not have is sent again soon, what it may have is sent again only when
+//!   Tempo can distinguish the copy from the original, what is too large is split, and only a span that is refused on its own is given up.
 //! - What waits is in the journal; memory holds at most `max_pending_bytes`.
 //! - A batch goes to one tenant; tenants do not wait for each other until that memory is full of what one of them cannot deliver.
 //! - It never reads a span's contents, never logs one, and never decides what a session is: stamps are made from what the fold decided ([`stamp::Verdicts`]).
@@ -17,19 +17,18 @@ pub mod ask;
 mod backoff;
 mod batch;
 pub mod client;
+mod drain;
+pub mod failure;
 pub mod forwarder;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod guard;
-mod halt;
 mod keeping;
 mod lane;
 mod ledger;
-mod marks;
 pub mod metrics;
 pub mod options;
 mod pace;
-mod parts;
 pub mod probe;
 mod pump;
 pub mod query;
@@ -37,6 +36,7 @@ mod report;
 pub mod restored;
 pub mod rewind;
 pub mod scan;
+mod segmented;
 pub mod source;
 mod split;
 pub mod stamp;
@@ -44,7 +44,7 @@ pub mod stamped;
 mod status;
 pub mod target;
 pub mod tls;
-pub mod verdict;
+mod watermark;
 
 /// The metadata key every export carries, with this instance's id. A request that comes in with our own id has gone in a circle.
 pub const INSTANCE_HEADER: &str = "x-sessionfold-instance";

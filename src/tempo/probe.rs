@@ -11,7 +11,7 @@ use hyper_util::rt::TokioExecutor;
 
 use super::client::{BuildError, CallError, Client};
 use super::options::Options;
-use super::parts::Parts;
+use super::segmented::SegmentedBytes;
 use super::tls::{Trust, Version};
 use crate::model::ids::Tenant;
 
@@ -64,7 +64,7 @@ pub async fn reach(options: &Options) -> Result<Reached, BuildError> {
     let mut options = options.clone();
     options.retry.request_timeout = options.retry.request_timeout.min(TIMEOUT);
     let client = Client::new(&options)?;
-    Ok(match client.export(Parts::default(), &Tenant::default()).await {
+    Ok(match client.export(SegmentedBytes::default(), &Tenant::default()).await {
         Ok(_) => Reached::Yes,
         Err(error @ CallError::Timeout(_)) => Reached::No(error.to_string()),
         Err(CallError::Answer(status)) if std::error::Error::source(&status).is_some() => {

@@ -15,12 +15,12 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::batch::{Batcher, Doubted, Last, Piece};
+use super::drain::Pause;
 use super::forwarder::{ForwardError, LogEnd, Stamping};
-use super::halt::Pause;
 use super::lane::{Lane, Shared};
 use super::metrics::Doubt;
 use super::options::Options;
-use super::parts::Parts;
+use super::segmented::SegmentedBytes;
 use super::source::{Source, SourceError, Sourced};
 use super::split;
 use super::stamp::{Ends, Hold, Incoming, Memory, RunEvent, Surroundings, What, Workers};
@@ -91,7 +91,7 @@ impl<S: Source> Pump<S> {
         let memory_bytes = options.max_pending_bytes.max(2 * options.batch.max_bytes).min(u32::MAX as usize);
         let remembered_bytes = stamping.as_ref().map_or(0, |stamping| stamping.options.memory_bytes);
         let around = Surroundings {
-            halt: shared.halt.clone(),
+            drain: shared.drain.clone(),
             metrics: shared.metrics.clone(),
             log_end,
             read: Arc::new(AtomicU64::new(source.position().0)),
@@ -149,7 +149,7 @@ impl<S: Source> Pump<S> {
                     is_asking,
                     "spans that were sent just before the restart may be with tempo already: waiting, so that no copy is counted"
                 );
-                if self.shared.halt.pause(wait).await == Pause::Stop {
+                if self.shared.drain.pause(wait).await == Pause::Stop {
                     return Ok(());
                 }
                 is_doubt_over = true;
@@ -160,7 +160,7 @@ impl<S: Source> Pump<S> {
             let last = Last { ticket, permit, in_use: way.in_use.clone() };
             if dispatch(way.to.clone(), what, (sourced.end, sourced.entry.via), doubt, last).await.is_err() {
                 // A lane ends by itself only when there is no time left.
-                let is_draining = self.shared.halt.is_draining();
+                let is_draining = self.shared.drain.is_draining();
                 return if is_draining { Ok(()) } else { Err(ForwardError::LaneEnded(sourced.entry.tenant)) };
             }
             self.around.read.store(position.0, Ordering::Release);
@@ -185,7 +185,7 @@ impl<S: Source> Pump<S> {
             tokio::select! {
                 biased;
                 sourced = &mut next => return sourced,
-                () = shared.halt.draining() => break,
+                () = shared.drain.begun() => break,
                 () = tokio::time::sleep(options.idle), if !ways.is_empty() => {}
             }
         }
@@ -209,7 +209,7 @@ impl<S: Source> Pump<S> {
     fn open_way(&self, tenant: &Tenant, lanes: &mut JoinSet<()>) -> Way {
         let entries = if self.stamping.is_some() { STAMPED_ENTRIES } else { LANE_ENTRIES };
         let (sender, receiver) = mpsc::channel(entries);
-        let batcher = Batcher::new(receiver, &self.options.batch, self.shared.halt.clone());
+        let batcher = Batcher::new(receiver, &self.options.batch, self.shared.drain.clone());
         let in_use = Arc::new(());
         lanes.spawn(Lane::new(tenant.clone(), batcher, self.shared.clone()).run());
         let used_at = Instant::now();
@@ -246,7 +246,7 @@ async fn dispatch(to: To, what: What, (end, via): (Position, Via), doubt: Doubte
         (To::Lane(lane), what) => {
             let bytes = match what {
                 What::Spans(bytes) => bytes.into(),
-                What::Event(_) => Parts::default(),
+                What::Event(_) => SegmentedBytes::default(),
             };
             lane.send(Piece { bytes, read_at, end, via, doubt, last: Some(last) }).await.map_err(|_| LaneEnded)
         }
@@ -257,7 +257,7 @@ async fn dispatch(to: To, what: What, (end, via): (Position, Via), doubt: Doubte
     }
 }
 
-/// Whether what the SDK told over HTTP can change what was said of a run.
+/// Whether what the SDK posted can change what was exported for a run.
 fn changes_sums(kind: EventKind) -> bool {
     matches!(kind, EventKind::Complete | EventKind::LlmCalls | EventKind::Partial)
 }

@@ -22,7 +22,7 @@ use hyper_util::rt::TokioExecutor;
 use super::tls::{Trust, Version};
 use crate::model::ids::{Tenant, TraceId};
 
-/// Tempo itself cuts a trace at 5 MB unless it is told otherwise.
+/// Tempo itself cuts a trace at 5 MB unless it is configured otherwise.
 const MAX_TRACE_BYTES: usize = 64 << 20;
 
 const MAX_READY_BYTES: usize = 64 << 10;
@@ -68,7 +68,7 @@ pub enum QueryError {
     Timeout(Duration),
     #[error("cannot ask tempo: {0}")]
     Request(String),
-    /// With Tempo's own words.
+    /// With Tempo's own message.
     #[error("tempo answered {status}: {words}")]
     Refused { status: u16, words: String },
     #[error("tempo's answer is not what was expected: {0}")]

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::failure::Cause;
 use super::metrics::{DropReason, ForwardMetrics};
 use super::status::Status;
-use super::verdict::Cause;
 
 /// While something goes on, the log repeats it this often.
 const REPEAT: Duration = Duration::from_secs(30);
@@ -19,7 +19,7 @@ const PROGRESS: Duration = Duration::from_secs(10);
 const BACKLOG_BYTES: u64 = 4 << 20;
 const BACKLOG_AGE: Duration = Duration::from_secs(30);
 
-/// No more of a receiver's own words than this many characters.
+/// At most this many characters of a receiver's message are logged.
 const MAX_WORDS: usize = 200;
 
 /// Shared by all lanes.
@@ -48,7 +48,7 @@ struct Backlog {
 #[derive(Clone, Copy, Debug)]
 struct Outage {
     since: Instant,
-    /// Its end is told only if its beginning was: a connection that flaps must not fill the log.
+    /// Its end is logged only if its beginning was: a connection that flaps must not fill the log.
     is_told: bool,
 }
 
@@ -115,7 +115,7 @@ impl Report {
                 tracing::info!(%tempo, lag_bytes, rate_bytes_per_s, eta_secs, oldest_secs, "tempo is catching up with the journal");
             }
             None => {
-                tracing::info!(%tempo, lag_bytes, rate_bytes_per_s, oldest_secs, "tempo takes no more than what comes: the journal does not get shorter")
+                tracing::info!(%tempo, lag_bytes, rate_bytes_per_s, oldest_secs, "tempo takes no more than arrives: the backlog is not shrinking")
             }
         }
     }
@@ -247,9 +247,9 @@ mod tests {
         let report = Report::new("http://tempo:4317".to_owned(), ForwardMetrics::default());
         let began = Instant::now();
         let line = |second, is_draining, is_behind| report.backlog_line(began + Duration::from_secs(second), is_draining, is_behind);
-        assert_eq!(line(0, false, true), None, "tempo is away: the retries tell of that");
-        let told: Vec<u64> = (1..=30).filter(|second| line(*second, true, true).is_some()).collect();
-        assert_eq!(told, [1, 11, 21]);
+        assert_eq!(line(0, false, true), None, "tempo is away: the retries are logged");
+        let logged: Vec<u64> = (1..=30).filter(|second| line(*second, true, true).is_some()).collect();
+        assert_eq!(logged, [1, 11, 21]);
         assert_eq!(line(31, false, false), Some(Duration::from_secs(30)));
         assert_eq!(line(32, false, false), None);
     }

@@ -1,6 +1,6 @@
 //! Spans as Tempo gives them back by search: everything of them that the fold reads, and nothing else.
 //!
-//! - Search tells which attributes a span has, not whether they are its own or of its resource. So resources are asked about in a second
+//! - Search says which attributes a span has, and not whether they are its own or its resource's. So resources are asked about in a second
 //!   search of the same window, and only where there is a resource that says something the fold reads.
 //! - A long trace is in every window that it reaches into; where it is there just as it was in the one before, it is left out.
 //! - A trace of many spans is read by its id, whole; one that is too large for that, by parts of its spans.
@@ -336,7 +336,7 @@ mod tests {
                 any_value::Value::IntValue(number) => Attribute::Int(number),
                 any_value::Value::DoubleValue(number) => Attribute::Double(number),
                 any_value::Value::BoolValue(is) => Attribute::Bool(is),
-                // Search tells them in a form that is not read.
+                // Search returns them in a form that is not read.
                 _ => continue,
             };
             attributes.push((key, value));
@@ -365,7 +365,7 @@ mod tests {
         traces.flat_map(|found| trace_spans(found, resources, &Conventions::default()).request).collect()
     }
 
-    /// What the second search tells of the resources.
+    /// What the second search says about the resources.
     fn resources_of(request: &[u8]) -> Resources {
         let mut resources = Resources::new();
         for resource in ExportTraceServiceRequest::decode(request).unwrap().resource_spans {

@@ -3,7 +3,7 @@
 //!
 //! - What Tempo took so long ago that it has written it is passed for good; only up to there the journal may forget.
 //! - Once a Tempo is found that began after that, forwarding begins again there, and Tempo is asked what it holds ([`super::ask`]).
-//! - A restart is known by the start time among Tempo's own metrics. Where that cannot be read nothing is gone back over.
+//! - A restart is known by the start time among Tempo's own metrics. Where that cannot be read there is no going back.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,8 +13,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, sleep};
 
 use super::lane::Shared;
-use super::marks::Mark;
 use super::query::QueryClient;
+use super::watermark::NotePosition;
 use crate::journal::Position;
 
 /// What going back needs; the assembly lends it.
@@ -25,7 +25,7 @@ pub struct Rewinding<S> {
     pub stored: Position,
     pub stored_at: Option<SystemTime>,
     /// Notes that where the next process finds it.
-    pub note: Mark,
+    pub note: NotePosition,
 }
 
 /// Up to where Tempo has written everything.
@@ -36,7 +36,7 @@ struct State {
     position: Position,
     /// What Tempo had taken at some times, oldest first; at most one a second.
     taken: VecDeque<(Instant, Position)>,
-    note: Mark,
+    note: NotePosition,
 }
 
 /// Recognises that a Tempo is another process than before.
@@ -52,7 +52,7 @@ pub(super) struct Watch {
 /// Tempo keeps a trace in memory alone for at most 30 s (`max_trace_live`) and looks every 5 s which are due (`flush_check_period`).
 const WRITTEN_AFTER: Duration = Duration::from_secs(45);
 
-/// No more of the journal is gone back over: what lies before is not asked for.
+/// The most of the journal that is read again; Tempo is not asked for what lies before that.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// How often Tempo's start time is looked at: seldom while it answers, and often after it was away.
@@ -65,11 +65,11 @@ const MAX_KNOWN: usize = 64;
 // === impl Stored ===
 
 impl Stored {
-    pub(super) fn begin(&self, position: Position, note: Mark) {
+    pub(super) fn begin(&self, position: Position, note: NotePosition) {
         *self.lock() = Some(State { position, taken: VecDeque::new(), note });
     }
 
-    /// `None` where nothing is ever gone back over.
+    /// `None` where there is never any going back.
     pub(super) fn position(&self) -> Option<Position> {
         self.lock().as_ref().map(|state| state.position)
     }

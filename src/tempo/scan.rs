@@ -52,7 +52,7 @@ pub struct Scan<'a> {
 /// How large the next part is.
 struct Pace {
     seconds: u64,
-    /// Tempo's own limit, once it has told of it.
+    /// Tempo's own limit, once an answer has stated it.
     longest_seconds: u64,
     /// How often the shortest window is halved to begin with.
     depth: u32,
@@ -81,7 +81,7 @@ const TRACES_MAX: usize = 8_000;
 const SHORTEST_SECONDS: u64 = 1;
 /// Where something was found; a seventh of what Tempo allows.
 const LONG_SECONDS: u64 = 24 * 3600;
-/// Where nothing was found: what Tempo allows unless it is told otherwise.
+/// Where nothing was found: what Tempo allows unless it is configured otherwise.
 const LONGEST_SECONDS: u64 = 168 * 3600;
 const FIRST_SECONDS: u64 = 600;
 /// A window of one second is begun in at most 2^8 parts, and not taken apart further because Tempo was too slow.

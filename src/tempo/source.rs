@@ -93,7 +93,7 @@ mod tests {
     use super::super::forwarder::ForwardError;
     use super::*;
 
-    /// The log shows an error by its own words alone; they once ended at "forwarding stopped".
+    /// The log shows an error's own message and not its source; it once ended at "forwarding stopped".
     #[test]
     fn why_forwarding_ended_is_told_down_to_the_cause() {
         let path = std::path::PathBuf::from("journal/7");

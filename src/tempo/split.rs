@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// Resources of scopes of so many spans; each span's id is its ordinal plus one, its name as long as told.
+    /// Resources of scopes of so many spans; each span's id is its ordinal plus one, and its name has the given length.
     fn request(shape: &[Vec<Vec<usize>>]) -> Vec<u8> {
         let mut ordinal = 0_u64;
         let mut span = |name_bytes: &usize| {

@@ -1,4 +1,4 @@
-//! What Tempo holds of stamped spans, as it tells of them by search or by id.
+//! What Tempo holds of stamped spans, as its search or a trace by id returns them.
 //!
 //! - A span that Tempo holds twice is there twice.
 
@@ -52,9 +52,9 @@ pub struct Stamped {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     OfSender,
-    /// Ours: what changed after it was told.
+    /// Ours: a correction of what was exported before.
     Correction,
-    /// Ours: a run that no span tells of.
+    /// Ours: a run that no span of the sender's stands for.
     Synthetic,
 }
 
@@ -76,7 +76,7 @@ pub struct Held {
     pub unread: Vec<Unread>,
 }
 
-/// Every span with amounts of one session, or of all, of traces in the range. `progress` is told how many seconds are read.
+/// Every span with amounts of one session, or of all, of traces in the range. `progress` gets how many seconds were read.
 pub async fn read(
     client: &QueryClient,
     tenant: &Tenant,

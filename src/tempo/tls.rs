@@ -35,7 +35,7 @@ pub enum TrustError {
     File { path: PathBuf, reason: String },
     #[error("{} holds no certificate in PEM", .0.display())]
     Nothing(PathBuf),
-    #[error("this system trusts nobody's certificates: install its CA certificates, or name a file of your own")]
+    #[error("this system trusts no certificate authority: install its CA certificates, or name a file of your own")]
     NoRoots,
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),

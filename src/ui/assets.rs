@@ -71,7 +71,7 @@ impl Asset {
     }
 }
 
-/// FNV-1a, 64 bits: tells versions of our own files apart, nothing more.
+/// FNV-1a, 64 bits: it distinguishes versions of our own files, nothing more.
 fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

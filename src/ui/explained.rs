@@ -19,7 +19,7 @@ const DEPTH_MAX: usize = 12;
 /// Where the lines stand.
 pub(super) struct Page<'a> {
     pub(super) place: &'a Place,
-    /// The trace of the spans; `None` for what was told of over HTTP only.
+    /// The trace of the spans; `None` for what was reported over HTTP only.
     pub(super) trace: Option<TraceId>,
     pub(super) run: Option<RunId>,
     /// The spans that have a line on this page.
@@ -66,7 +66,7 @@ fn line(page: &Page<'_>, span: &ExplainedSpan) -> Markup {
                 span.kind { (trace::kind(view.kind)) } " " (page.to_span(view.span, &words::name(&view.name)))
             }
             td {
-                @if view.is_of_log { p { "Told by a log event of the agent." } }
+                @if view.is_of_log { p { "From a log event of the agent." } }
                 @if let Some(sources) = &span.sources { p { (words::capital(sources.kind_by.words())) "." } }
                 @match reason.role {
                     Ok(why) => p { strong { "The run" } ": it is " (why.words()) "." },

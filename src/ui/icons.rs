@@ -1,4 +1,4 @@
-//! Shapes that go with words: a status is never told by colour alone.
+//! Shapes that go with words: a status is never shown by colour alone.
 
 use maud::{Markup, PreEscaped, html};
 

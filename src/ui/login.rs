@@ -1,7 +1,7 @@
 //! `/login` and `/logout`: a read key for a cookie, and back.
 //!
 //! - The cookie is HttpOnly and SameSite=Lax, and Secure where the server is reached over https.
-//! - Wrong keys are slowed (`auth::Throttle`); the answer does not tell whether a key exists.
+//! - Wrong keys are slowed (`auth::Throttle`); the answer does not reveal whether a key exists.
 //! - Forms of other sites do not come as far as here (`server::gate`).
 //! - Keys are never logged and never repeated in a page.
 
@@ -50,7 +50,7 @@ pub(super) async fn enter(State(ui): State<Arc<Ui>>, place: Place, headers: Head
     let token = match ui.authenticator.issue(login) {
         Ok(token) => token,
         Err(error) => {
-            tracing::error!(%error, "cannot begin a browser session: the system gives no random numbers");
+            tracing::error!(%error, "cannot begin a browser session: the system provides no random numbers");
             return Refusal::Internal.into_response();
         }
     };

@@ -14,7 +14,7 @@ use super::words;
 /// Messages of one span that a page shows, and how much of each.
 pub(super) const MESSAGES_MAX: usize = 200;
 const TEXT_MAX_CHARS: usize = 20_000;
-/// What coding agents say in place of what they do not tell.
+/// What coding agents write in place of content that they leave out.
 const REDACTED: [&str; 2] = ["<REDACTED>", "[REDACTED]"];
 
 #[derive(Clone, PartialEq, Eq, Debug)]

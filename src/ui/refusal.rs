@@ -53,7 +53,7 @@ impl Refusal {
                 ("Not found", format!("There is no such {what}: it was never here, was deleted, or is past its retention."))
             }
             Self::BadParam(detail) => ("Cannot be meant", detail.clone()),
-            Self::Busy => ("Busy", "Too much is being sent at this moment; try again in a second.".into()),
+            Self::Busy => ("Busy", "The server is busy; try again in a second.".into()),
             Self::Internal => ("Something went wrong", "The server's log says more.".into()),
         }
     }

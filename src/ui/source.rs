@@ -26,7 +26,7 @@ pub(super) async fn find_in_journal(ui: &Arc<Ui>, tenant: &Tenant, traces: Vec<T
 
 /// `n_missing` are spans that the index knows and the source did not have.
 pub(super) fn line(origin: &Origin, n_missing: usize) -> Markup {
-    let kept = "Shown is what the index keeps: times, kinds, tokens and cost, without attributes and messages.";
+    let kept = "This is what the index keeps: times, kinds, tokens and cost, without attributes and messages.";
     html! {
         @match origin {
             Origin::Tempo if n_missing > 0 => p.source.warn { "Attributes and messages are from Tempo, which does not have " (n_missing) " of these spans yet." },

@@ -50,7 +50,7 @@ pub(super) struct Outline {
 /// Whether it is the sender's own copy, and how much that says.
 type Rank = (bool, usize);
 
-/// Of two copies of a span the greater is shown: what a log event tells beside a span comes after that.
+/// Of two copies of a span the greater is shown: what a log event adds to a span comes after that.
 fn rank(scope: &str, n_attributes: usize) -> Rank {
     (!is_beside_spans(scope), n_attributes)
 }

@@ -59,7 +59,7 @@ fn content(place: &Place, status: &ServerStatus) -> Markup {
         h1 { "Status" }
         p.verdict { (verdict(status)) " as of " (words::moment(status.at)) }
         @if status.scope == Scope::Tenant {
-            p.quiet { "This server has several tenants: shown are what concerns all of them and what is yours." }
+            p.quiet { "This server has several tenants: this page shows what concerns all of them, and what is yours." }
         }
         (warnings(&status.warnings))
         (limits(&status.limits))

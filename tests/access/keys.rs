@@ -63,7 +63,7 @@ async fn a_key_is_exchanged_without_a_restart_and_logins_with_the_old_one_end() 
 
     // A file that cannot be read changes nothing, and says so once.
     std::fs::write(&file, "keys = [\n").unwrap();
-    until("the bad file was seen", async || place.log().contains("those of before still hold")).await;
+    until("the bad file was seen", async || place.log().contains("the old ones are still used")).await;
     assert_eq!((reads(&server, OLD).await, with_cookie().await), (200, 200));
     assert!(place.log().contains("keys.toml"), "{}", place.log());
 

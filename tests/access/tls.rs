@@ -142,7 +142,7 @@ async fn a_new_certificate_is_used_without_a_restart_and_a_bad_one_is_not() {
     assert_eq!(&answer, b"HTTP/1.1 200");
 
     std::fs::write(&identity.cert, "nonsense").unwrap();
-    until("the bad one was seen", async || place.log().contains("the one of before is still used")).await;
+    until("the bad one was seen", async || place.log().contains("the old one is still used")).await;
     assert!(place.log().contains("server.tls_cert") && place.log().contains("ERROR"), "{}", place.log());
     assert_eq!(shown(&server, &trust).await, second);
     // The key of another certificate is a bad one too.

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use super::{files, read, root};
 
-/// README, CONTRIBUTING and everything below docs.
+/// README, CONTRIBUTING, CHANGELOG, the README of the examples and everything below docs.
 fn pages() -> Vec<PathBuf> {
     let mut pages = files("docs", "md");
-    pages.extend(["README.md".into(), "CONTRIBUTING.md".into()]);
+    pages.extend(["README.md".into(), "CONTRIBUTING.md".into(), "CHANGELOG.md".into(), "examples/README.md".into()]);
     pages
 }
 
@@ -39,7 +39,7 @@ fn anchor(line: &str) -> Option<String> {
 
 #[test]
 fn every_source_file_that_the_docs_name_exists() {
-    let folders = ["src/", "tests/", "config/", "docs/", "benches/", ".ci/"];
+    let folders = ["src/", "tests/", "config/", "docs/", "benches/", "examples/", ".ci/"];
     for page in pages() {
         let text = read(page.to_str().unwrap());
         for code in text.split('`').skip(1).step_by(2) {
@@ -84,6 +84,17 @@ fn every_step_of_ci_is_explained() {
     for step in steps {
         assert!(first_cells.contains(&format!("`{step}`")), "CONTRIBUTING does not explain {step}");
     }
+}
+
+/// The version of Cargo.toml has the newest section of the changelog, and is the one that the docs show.
+#[test]
+fn the_version_is_the_same_wherever_it_is_written() {
+    let version = env!("CARGO_PKG_VERSION");
+    let changelog = read("CHANGELOG.md");
+    let newest = changelog.lines().find_map(|line| line.strip_prefix("## ")).unwrap();
+    assert_eq!(newest.split(' ').next(), Some(version), "CHANGELOG.md");
+    assert!(read("README.md").contains(&format!("INFO starting version=\"{version}\"")), "README.md");
+    assert!(read("docs/openapi.yaml").contains(&format!("\n  version: {version}\n")), "docs/openapi.yaml");
 }
 
 /// The index of decisions is complete, and in order.

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use sessionfold::journal::Position;
 use sessionfold::model::ids::Tenant;
+use sessionfold::tempo::failure::Cause;
 use sessionfold::tempo::metrics::DropReason;
 use sessionfold::tempo::options::{BatchOptions, Options};
-use sessionfold::tempo::verdict::Cause;
 use tonic::Code;
 
 use super::bench::{Bench, Log, eventually, quick, request};

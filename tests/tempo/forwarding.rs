@@ -11,11 +11,11 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prost::Message;
 use sessionfold::model::ids::Tenant;
+use sessionfold::tempo::failure::Cause;
 use sessionfold::tempo::metrics::DropReason;
 use sessionfold::tempo::options::{BatchOptions, Options};
 use sessionfold::tempo::probe::{self, Reached};
 use sessionfold::tempo::tls::Trust;
-use sessionfold::tempo::verdict::Cause;
 
 use crate::bench::{Bench, eventually, padded_request, request};
 use crate::support::tempo::Tempo;

@@ -277,7 +277,7 @@ async fn runs_that_the_sdk_told_of_over_http_come_back_with_their_numbers_and_th
         (&json!(false), &json!(7), &json!(0)),
         "{said}"
     );
-    assert!(said["not_given_back"][0].as_str().unwrap().contains("of 7 runs that the SDK told of over HTTP"), "{said}");
+    assert!(said["not_given_back"][0].as_str().unwrap().contains("of 7 runs that the SDK reported over HTTP"), "{said}");
 
     // Into the index that still has them: nothing is told twice.
     rebuild(&place, &tempo, &["--since", "1h"]).await;

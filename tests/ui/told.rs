@@ -56,7 +56,7 @@ async fn a_run_without_a_trace_has_a_page_of_its_own_where_its_click_leads() {
         "chat.completions",
         "the prompt",
         "$0.0006",
-        "No trace is known",
+        "No trace of this run is known",
     ] {
         run.says(text);
     }

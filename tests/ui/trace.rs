@@ -228,6 +228,6 @@ async fn a_trace_without_a_run_says_of_each_span_why_it_is_of_none() {
     send(&server, run(7, "conv", "planner", 0)).await;
     shows(&server, 1).await;
     let of_run = "/traces/00000000000000000000000000000007/explain";
-    visitor.get(of_run).await.says("Every span of it is of a run.");
+    visitor.get(of_run).await.says("Each of its spans belongs to a run.");
     visitor.get(of_run).await.says("planner");
 }

@@ -27,7 +27,7 @@ pub(in crate::api) struct Explain<'a> {
     left_out: Vec<LeftOut>,
     span_count: usize,
     spans: Vec<SpanWhy<'a>>,
-    /// What only the SDK's report tells of.
+    /// Calls that only the SDK reported.
     reported_calls: Vec<CallWhy<'a>>,
     /// Spans of the trace that are of no run.
     orphan_count: usize,
@@ -38,7 +38,7 @@ pub(in crate::api) struct Explain<'a> {
     told_elsewhere: Option<Elsewhere<'a>>,
 }
 
-/// A run in another trace that seems to tell of a call of this one too.
+/// A run in another trace that seems to report a call of this one too.
 #[derive(Serialize)]
 struct Elsewhere<'a> {
     run_id: u64,
@@ -95,7 +95,7 @@ struct SpanWhy<'a> {
     why_session_overruled: Option<Why>,
     #[serde(flatten)]
     call: CallCounting<'a>,
-    /// Spans that tell of the same call: the one that stands for it, and those that gave their cost or parts of their tokens.
+    /// Spans that report the same call: the one that stands for it, and those that gave their cost or parts of their tokens.
     told_by: Option<String>,
     cost_from: Option<String>,
     tokens_from: Option<String>,
@@ -113,7 +113,7 @@ struct CallWhy<'a> {
     call: CallCounting<'a>,
 }
 
-/// What was told of a call, and what becomes of it.
+/// What was reported of a call, and what becomes of it.
 #[derive(Serialize)]
 struct CallCounting<'a> {
     /// `counted`, `left_out`, or `nothing`.

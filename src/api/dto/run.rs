@@ -76,7 +76,7 @@ struct StepLine<'a> {
     created_at: String,
 }
 
-/// A span with its ids, or what was told of one over HTTP, which has none.
+/// A span with its ids, or one that was reported over HTTP, which has none.
 #[derive(Serialize)]
 struct SpanLine<'a> {
     span_id: Option<String>,

@@ -26,7 +26,7 @@ use crate::store::view::RunQuery;
 
 /// Runs that are listed of one user.
 const RECENT_MAX: usize = 10;
-/// About what a user takes while all are told apart, beside the id.
+/// About what a user takes in memory while each is summed up, beside the id.
 const USER_BYTES: usize = 128;
 
 /// One user in a window.

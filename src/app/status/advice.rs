@@ -45,7 +45,7 @@ fn store(facts: &Facts, warn: &mut impl FnMut(Severity, &'static str, String, &s
     }
     if facts.store.checkpoint_problem.is_some() {
         let text = "The index database cannot be written. Nothing is lost: the journal keeps what it lacks, and grows.".to_owned();
-        warn(Critical, "checkpoint", text, "Look at the space and the rights of the data directory; the log has the error.");
+        warn(Critical, "checkpoint", text, "Check the free space and the permissions of the data directory; the log has the error.");
     }
     let is_explained = facts.journal.is_poisoned || facts.store.fold_problem.is_some() || facts.store.checkpoint_problem.is_some();
     if let Some(reason) = facts.not_ready.as_ref().filter(|_| !is_explained) {
@@ -61,7 +61,7 @@ fn store(facts: &Facts, warn: &mut impl FnMut(Severity, &'static str, String, &s
             Warning,
             "fold",
             text,
-            "It catches up by itself once less comes. If it never does, this machine is too small for what is sent.",
+            "It catches up by itself once less arrives. If it never does, this machine is too small for what is sent.",
         );
     }
 }
@@ -72,13 +72,18 @@ fn tempo(facts: &Facts, warn: &mut impl FnMut(Severity, &'static str, String, &s
     let waiting = size(tempo.lag_bytes);
     if tempo.state == TempoState::Away {
         let text = format!("Tempo does not answer: {waiting} wait in the journal, and nothing is lost while it has room.");
-        warn(Warning, "tempo", text, "Look whether Tempo runs; `sessionfold check --tempo` says what it answers.");
+        warn(Warning, "tempo", text, "Check whether Tempo is running; `sessionfold check --tempo` says what it answers.");
     } else if tempo.lag_bytes > TEMPO_LAG_BYTES {
         let text = match tempo.drain {
-            Some(drain) => format!("{waiting} wait for Tempo. At the rate of now it has all of them in {}.", length(drain)),
-            None => format!("{waiting} wait for Tempo, and it does not become less."),
+            Some(drain) => format!("{waiting} are waiting for Tempo. At the current rate it has all of them in {}.", length(drain)),
+            None => format!("{waiting} are waiting for Tempo, and the backlog is not shrinking."),
         };
-        warn(Warning, "tempo", text, "Nothing to do while it becomes less. If it grows, Tempo takes less than comes: look at its limits.");
+        warn(
+            Warning,
+            "tempo",
+            text,
+            "Nothing to do while the backlog shrinks. If it grows, Tempo takes less than arrives: look at its limits.",
+        );
     }
     if tempo.dropped_spans > 0 {
         let text = format!("Tempo refused {} spans for good since the start; the sessions have them.", tempo.dropped_spans);

@@ -18,7 +18,7 @@ pub(super) fn gauges(sources: &Sources, facts: &Facts, scope: Scope) -> Vec<Gaug
             facts.journal.used_bytes,
             facts.journal.max_bytes,
             "journal.max_bytes",
-            "When it is full, senders are told to come again later. It shrinks once the index and Tempo have what is in it.",
+            "When it is full, senders are asked to try again later. It shrinks once the index and Tempo have what is in it.",
         ),
         bytes(
             "receiving",
@@ -26,7 +26,7 @@ pub(super) fn gauges(sources: &Sources, facts: &Facts, scope: Scope) -> Vec<Gaug
             facts.inflight_bytes,
             budget.inflight,
             "limits.max_inflight_bytes",
-            "Beyond it senders are told to come again in a second. Send smaller batches, or raise it.",
+            "Beyond it senders are asked to try again in a second. Send smaller batches, or raise it.",
         ),
         bytes(
             "open_traces",
@@ -44,7 +44,7 @@ pub(super) fn gauges(sources: &Sources, facts: &Facts, scope: Scope) -> Vec<Gaug
             tempo.held_bytes,
             budget.held_spans,
             "forward.max_held_bytes",
-            "Beyond it spans leave for Tempo earlier, and corrections follow.",
+            "Beyond it spans are sent to Tempo earlier, and corrections follow.",
         ));
     }
     if config.retention.max_index_bytes.0 > 0 {
@@ -104,7 +104,7 @@ fn share(standing: &Standing) -> Gauge {
         unit: Unit::Bytes,
         near: NEAR,
         setting: "limits.max_memory",
-        advice: "Beyond it requests of this kind are answered 503 and asked to come again. Ask for less at once, or raise it.",
+        advice: "Beyond it requests of this kind are answered with 503 and a time to try again. Ask for less at once, or raise it.",
     }
 }
 

@@ -81,7 +81,7 @@ fn tempo(config: &Config, facts: &Facts, scope: Scope) -> Section {
         .with("lag_bytes", "Waiting in the journal", Value::Bytes(tempo.lag_bytes))
         .with_or("oldest_waiting_seconds", "The oldest of that has waited", tempo.oldest_waiting, "nothing waits")
         .with("rate_bytes_per_second", "Taken in a second", Value::Bytes(tempo.rate_bytes_per_s))
-        .with_or("drain_seconds", "Tempo has everything in", tempo.drain, "it does not become less")
+        .with_or("drain_seconds", "Tempo has everything in", tempo.drain, "the backlog is not shrinking")
         .with("held_bytes", "Held until their traces have settled", Value::Bytes(tempo.held_bytes))
         .with("dropped_spans", "Spans refused for good since the start", Value::Count(tempo.dropped_spans));
     if scope == Scope::Tenant {

@@ -92,7 +92,7 @@ async fn ask(args: &ExplainArgs) -> Result<Asked, String> {
     }
     let Some(first) = get(&client, &path(&args.id)).await? else { return Err(not_found(args, &client)) };
     if first["explain"].is_null() {
-        return Err(format!("the server at {} is too old to explain anything; it says its version at /version", client.base()));
+        return Err(format!("the server at {} is too old to explain anything; its version is at /version", client.base()));
     }
     if !is_trace(&args.id, &first) {
         return Ok(Asked { what: "run", runs: vec![first], n_runs: 1 });

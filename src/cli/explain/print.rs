@@ -34,7 +34,7 @@ fn lines(run: &Value) -> Vec<String> {
         .filter_map(|(before, why)| Some(format!("{before}{}", why["words"].as_str()?)))
         .collect();
     match why.is_empty() {
-        true => lines.push("  its spans are not kept any more: there is nothing to explain it by".into()),
+        true => lines.push("  its spans are no longer kept, so nothing can be explained".into()),
         false => lines.push(format!("  {}", why.join("; "))),
     }
     if run["trace_id"].as_str().is_some_and(|trace| !trace.is_empty()) {
@@ -58,7 +58,7 @@ fn lines(run: &Value) -> Vec<String> {
     lines
 }
 
-/// The spans that others are told by: their ids are shown.
+/// The spans that others refer to: their ids are shown.
 fn meant<'a>(spans: impl Iterator<Item = &'a Value>) -> HashSet<&'a str> {
     spans.flat_map(|span| ["told_by", "cost_from", "tokens_from"].map(|field| span[field].as_str())).flatten().collect()
 }
@@ -156,7 +156,7 @@ fn kind_by(span: &Value) -> Option<String> {
     }
 }
 
-/// What was told, by which attributes, and what becomes of it.
+/// What was reported, by which attributes, and what becomes of it.
 fn counting(of: &Value) -> String {
     let number = |field: &str, question: &str, word: &str| {
         let number = of[field].as_u64()?;
@@ -255,6 +255,6 @@ mod tests {
     #[test]
     fn a_run_whose_spans_are_gone_says_so_and_shows_no_sums() {
         let run = json!({ "id": 7, "agent_name": "bot", "session_id": "s", "trace_id": "", "explain": { "why_run": null } });
-        assert_eq!(lines(&run), ["run 7 of bot, session s", "  its spans are not kept any more: there is nothing to explain it by"]);
+        assert_eq!(lines(&run), ["run 7 of bot, session s", "  its spans are no longer kept, so nothing can be explained"]);
     }
 }

@@ -42,7 +42,7 @@ pub(super) struct RebuildArgs {
     /// Tempo's HTTP API [default: --tempo-query]
     #[arg(long, value_name = "URL")]
     from_tempo: Option<String>,
-    /// How far back to read, for instance 7d, or since a date, or `all`; Tempo itself keeps 14 days unless it is told otherwise
+    /// How far back to read, for instance 7d, or since a date, or `all`; Tempo itself keeps 14 days unless it is configured otherwise
     #[arg(long, value_name = "TIME", default_value = "14d", value_parser = since::parse)]
     since: Since,
     /// Put the index aside although it is sound, and begin an empty one
@@ -104,8 +104,8 @@ const REQUEST_BYTES: usize = 4 << 20;
 /// Further back nothing is looked for: more than a year of empty days would be asked for in vain.
 const ALL_SECONDS: u64 = 400 * 24 * 3600;
 
-/// How often a log, which has no bar, is told how far it is.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+/// How often a line of the log, which has no bar, says how far it is.
+const LOG_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) fn run(args: &RebuildArgs, config: &Config) -> ExitCode {
     if let Err(problem) = crate::telemetry::init(&config.log) {
@@ -184,7 +184,7 @@ async fn read(
     // Of the last window, and of this one as far as it is read.
     let (mut traces, mut present): (HashSet<TraceId>, HashSet<TraceId>) = Default::default();
     let bar = bar("reading tempo", range.end - range.start);
-    let mut told = Instant::now();
+    let mut logged_at = Instant::now();
     let mut next = restoring.next().await?;
     while let Some(given) = next {
         let GivenBack { window, is_last, present: of_part, traces: changed } = given;
@@ -219,8 +219,8 @@ async fn read(
         }
         bar.set_position(window.end - range.start);
         bar.set_message(format!("reading tempo, {} traces", outcome.n_traces));
-        if bar.is_hidden() && told.elapsed() >= TELL_EVERY {
-            told = Instant::now();
+        if bar.is_hidden() && logged_at.elapsed() >= LOG_EVERY {
+            logged_at = Instant::now();
             let percent = (window.end - range.start) * 100 / (range.end - range.start).max(1);
             tracing::info!(percent, traces = outcome.n_traces, spans = outcome.n_spans, "reading tempo");
         }

@@ -50,13 +50,13 @@ fn lacks(outcome: &Outcome) -> Vec<String> {
     lacks.extend(outcome.unread.iter().map(|unread| format!("{unread}, although it was asked for in the smallest parts")));
     if *n_reported_runs > 0 {
         lacks.push(format!(
-            "of {n_reported_runs} runs that the SDK told of over HTTP: steps, scores, inputs and results, parent runs in other \
+            "of {n_reported_runs} runs that the SDK reported over HTTP: steps, scores, inputs and results, parent runs in other \
              traces, and what no span says: models of calls, users, and whether a run was blocked or interrupted"
         ));
     }
     if *n_unexplained > 0 {
         lacks.push(format!(
-            "which calls of {n_unexplained} runs were taken back after they had been told: their sums are not what they were"
+            "which calls of {n_unexplained} runs were taken back after they had been exported: their sums are not what they were"
         ));
     }
     if *n_provisional > 0 {

@@ -1,6 +1,6 @@
-//! Runs that the SDK told of over HTTP, put together again from the stamps that they left on spans.
+//! Runs that the SDK reported over HTTP, put together again from the stamps that they left on spans.
 //!
-//! - They are known by their number: that of a run which only spans told of follows from its span, and needs nothing here.
+//! - They are known by their number: that of a run which only spans report follows from its span, and needs nothing here.
 //! - A trace is looked at once no window holds it any more: a correction and the span that stands for a run are in the window of its start.
 //! - It is folded as the index will fold it. Where a run then comes to something else than its stamps say, its calls are named one by one, and
 //!   what they lack is one more call, without a model.
@@ -42,9 +42,9 @@ struct Trace {
     stamped: HashMap<SpanId, Stamped>,
 }
 
-/// What the stamps tell of one run.
+/// What the stamps say about one run.
 #[derive(Default)]
-struct Told<'a> {
+struct StampedRun<'a> {
     /// The span that stands for it.
     stands: Option<&'a Stamped>,
     spans: Vec<&'a Stamped>,
@@ -94,24 +94,24 @@ impl Runs {
     }
 
     fn put_together(&mut self, id: TraceId, trace: &Trace) -> Vec<(RunId, Restored)> {
-        let told = trace.told();
-        if told.is_empty() {
+        let by_run = trace.by_run();
+        if by_run.is_empty() {
             return Vec::new();
         }
         let facts = facts(&trace.requests, &self.conventions, &mut self.strings);
         let mut restored: Vec<(RunId, Restored)> =
-            told.iter().filter_map(|(run, told)| Some((*run, told.restored(*run, &facts)?))).collect();
+            by_run.iter().filter_map(|(run, stamped)| Some((*run, stamped.restored(*run, &facts)?))).collect();
         let folded = folded(id, &facts, &restored, &self.price);
         for (run, restored) in &mut restored {
             if let Some((at, totals)) = totals_of(&folded, *run)
-                && totals != told[run].totals
+                && totals != by_run[run].totals
             {
-                restored.calls = told[run].calls(&folded, at, &facts);
+                restored.calls = by_run[run].calls(&folded, at, &facts);
             }
         }
         // What will come of it is not hoped, but looked at.
         let folded = folded_again(id, &facts, &restored, &self.price, folded);
-        let is_other = |(run, _): &&(RunId, Restored)| totals_of(&folded, *run).is_none_or(|(_, totals)| totals != told[run].totals);
+        let is_other = |(run, _): &&(RunId, Restored)| totals_of(&folded, *run).is_none_or(|(_, totals)| totals != by_run[run].totals);
         self.n_unexplained += restored.iter().filter(is_other).count() as u64;
         restored
     }
@@ -164,21 +164,21 @@ fn totals_of(folded: &Folded, run: RunId) -> Option<(usize, Totals)> {
 // === impl Trace ===
 
 impl Trace {
-    /// What the stamps tell of the runs whose numbers do not follow from their spans.
-    fn told(&self) -> BTreeMap<RunId, Told<'_>> {
+    /// What the stamps say about the runs whose numbers do not follow from their spans.
+    fn by_run(&self) -> BTreeMap<RunId, StampedRun<'_>> {
         let of_spans: HashSet<RunId> = self.stamped.values().filter(|stamped| follows(stamped)).filter_map(number).collect();
-        let mut told: BTreeMap<RunId, Told<'_>> = BTreeMap::new();
+        let mut by_run: BTreeMap<RunId, StampedRun<'_>> = BTreeMap::new();
         for stamped in self.stamped.values() {
             if let Some(run) = number(stamped).filter(|run| !of_spans.contains(run)) {
-                told.entry(run).or_default().add(stamped);
+                by_run.entry(run).or_default().add(stamped);
             }
         }
-        told
+        by_run
     }
 
-    /// Whether no run of it was told of over HTTP, as far as was read.
+    /// Whether no run of it was reported over HTTP, as far as was read.
     fn is_of_spans_alone(&self) -> bool {
-        self.stamped.values().any(follows) && self.told().is_empty()
+        self.stamped.values().any(follows) && self.by_run().is_empty()
     }
 }
 
@@ -192,9 +192,9 @@ fn follows(stamped: &Stamped) -> bool {
     stamped.is_run && stamped.role == Role::OfSender && number(stamped) == Some(RunId::derive(key))
 }
 
-// === impl Told ===
+// === impl StampedRun ===
 
-impl<'a> Told<'a> {
+impl<'a> StampedRun<'a> {
     fn add(&mut self, stamped: &'a Stamped) {
         self.totals.cost += stamped.run_cost;
         self.totals.tokens += stamped.run_tokens;
@@ -215,15 +215,15 @@ impl<'a> Told<'a> {
             _ => self.own(run, facts),
         };
         let labels = span.and_then(|span| facts.get(span)?.labels.as_deref());
-        let told = |text: &Option<String>| text.as_deref().map(Str::from);
+        let owned = |text: &Option<String>| text.as_deref().map(Str::from);
         let of_span = if stands.is_error { RunStatus::Error } else { RunStatus::Success };
         let status = stands.status.as_ref().map_or(of_span, |status| RunStatus::from_report(status, stands.is_error));
         Some(Restored {
             session: stands.session.as_deref().and_then(SessionId::new),
             agent: stands.agent.as_deref().unwrap_or_default().into(),
-            workflow: told(&stands.workflow).or_else(|| labels?.workflow.clone()),
-            user: told(&stands.user).or_else(|| labels?.user.clone()),
-            user_group: told(&stands.user_group).or_else(|| labels?.user_group.clone()),
+            workflow: owned(&stands.workflow).or_else(|| labels?.workflow.clone()),
+            user: owned(&stands.user).or_else(|| labels?.user.clone()),
+            user_group: owned(&stands.user_group).or_else(|| labels?.user_group.clone()),
             started_at: UnixNanos(stands.start_unix_nanos),
             completed_at: UnixNanos(stands.end_unix_nanos),
             status,
@@ -257,7 +257,7 @@ impl<'a> Told<'a> {
             calls: self.totals.calls - signed(counted.len() as u64),
         };
         if rest(&counted).is_negative() {
-            // HTTP told of fewer: of calls that are alike, those that were not stamped did not count.
+            // Fewer were reported over HTTP: of calls that are alike, those that were not stamped did not count.
             counted.retain(|(span, ..)| stamped.contains(span));
         }
         let mut rest = rest(&counted);

@@ -7,9 +7,9 @@ use super::{json, toml};
 /// Why a file is left as it is. No text of the file is in the message: it may hold secrets.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(super) enum EditError {
-    #[error("line {line}, column {column}: {message}; mend it first")]
+    #[error("line {line}, column {column}: {message}; fix it first")]
     Broken { line: usize, column: usize, message: String },
-    #[error("{0} is not {1}, which is what belongs there; mend it first")]
+    #[error("{0} is not {1}, which is what belongs there; fix it first")]
     Shape(String, &'static str),
     #[error("{0:?} stands there twice, and programs differ in which one they take; remove one first")]
     Twice(String),

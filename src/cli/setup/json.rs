@@ -44,7 +44,7 @@ pub(super) fn value(text: &str, path: &[&str]) -> Option<String> {
     Some(at.as_string_lit().and_then(|literal| literal.decoded_value().ok()).unwrap_or_else(|| at.to_string()))
 }
 
-/// The text with every string replaced for which `hide`, told its key, gives something else.
+/// The text with every string replaced for which `hide` gives something else when it gets its key.
 pub(super) fn hide(text: &str, hide: &dyn Fn(&[String], &str) -> Option<String>) -> String {
     let Ok(document) = parse(text) else { return text.to_owned() };
     let mut path = Vec::new();

@@ -34,7 +34,7 @@ pub(super) fn value(text: &str, path: &[&str]) -> Option<String> {
     Some(at.as_str().map_or_else(|| at.clone().into_value().unwrap_or_else(|_| "".into()).decorated("", "").to_string(), str::to_owned))
 }
 
-/// The text with every string replaced for which `hide`, told its key, gives something else.
+/// The text with every string replaced for which `hide` gives something else when it gets its key.
 pub(super) fn hide(text: &str, hide: &dyn Fn(&[String], &str) -> Option<String>) -> String {
     let Ok(mut document) = parse(text) else { return text.to_owned() };
     hide_below(document.as_table_mut(), &mut Vec::new(), hide);

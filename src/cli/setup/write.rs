@@ -52,7 +52,7 @@ fn write(setup: &Setup, format: Format, path: &Path, yes: bool) -> ExitCode {
     match confirm(yes) {
         Answer::Yes => {}
         Answer::No => return fail("nothing has been written"),
-        Answer::Nobody => return fail("nobody can be asked here, so nothing has been written: --yes writes it"),
+        Answer::Nobody => return fail("there is no terminal to ask on, so nothing has been written: --yes writes it"),
     }
     let new_mode = if setup.managed { file::OF_ALL } else { file::OF_ONE };
     match found.replace(&edited, new_mode, DateTime::from_timestamp_nanos(clock::now().0.cast_signed())) {
@@ -83,10 +83,7 @@ fn conclude(setup: &Setup, format: Format, before: &str, after: &str) {
         if let (Some(old), Some(new)) = (value(format, before, line.path), value(format, after, line.path))
             && old != new
         {
-            stderr::note(&format!(
-                "what went to {} comes here now, with all that the settings tell it to send",
-                diff::without_password(&old)
-            ));
+            stderr::note(&format!("what went to {} comes here now, with all that the settings make it send", diff::without_password(&old)));
         }
     }
 }

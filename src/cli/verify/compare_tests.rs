@@ -1,4 +1,4 @@
-//! Why a run differs, as far as its spans tell.
+//! Why a run differs, as far as its spans show.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn run() -> IndexedRun {
     }
 }
 
-/// A span in Tempo that tells of so many tokens and nano-dollars of calls, and of the run where it stands for it.
+/// A span in Tempo that states so many tokens and nano-dollars of calls, and of the run where it stands for it.
 fn span(id: u64, role: Role, (tokens, cost): (i64, i64), is_run: bool) -> Stamped {
     Stamped {
         trace: TraceId::from_bytes(&[1; 16]).unwrap(),
@@ -57,7 +57,7 @@ fn a_span_that_is_there_twice_is_named() {
 }
 
 /// The process was killed after a call had left with the stamps of its run, and before the run's own span was noted. The next one took it that the
-/// call had left without, and told of it again.
+/// call had left without, and reported it again.
 #[test]
 fn a_call_that_a_correction_tells_of_again_is_named_as_that_and_a_right_correction_is_not() {
     let mut held = HeldRun { spans: told_once() };

@@ -121,7 +121,9 @@ impl Cause {
                 "these corrections repeat what the run's spans in tempo already say: sessionfold was killed after it had sent the one, and \
                  before it had noted that"
             }
-            Self::NotCorrected => "the run changed after it was told, and no correction followed: forward.corrections=false, or a restart",
+            Self::NotCorrected => {
+                "the run changed after it was exported, and no correction followed: forward.corrections=false, or a restart"
+            }
         }
     }
 }

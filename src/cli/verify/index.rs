@@ -42,7 +42,7 @@ pub(super) struct DataDir {
 pub(super) struct IndexedRun {
     pub(super) id: u64,
     pub(super) session: String,
-    /// `None`: only the SDK's HTTP path tells of it, and named no trace.
+    /// `None`: only posts of the SDK report it, and they name no trace.
     pub(super) trace: Option<TraceId>,
     pub(super) cost: i64,
     pub(super) tokens: i64,

@@ -19,7 +19,7 @@ pub(super) fn text(tempo: &str, comparison: &Comparison) {
         print_line(&format!("not read: {unread}"));
     }
     let unread = if unread.is_empty() { String::new() } else { format!(", {n_unread} that tempo could not give") };
-    let left_out = format!("left out: {n_running} that run, {n_young} too young{unread}");
+    let left_out = format!("left out: {n_running} still running, {n_young} too recent{unread}");
     let verdict = match differences.len() {
         0 if !comparison.unread.is_empty() => "they agree as far as tempo could be read".to_owned(),
         0 => "they agree".to_owned(),

@@ -152,7 +152,7 @@ fn needs_json(headers: &HeaderMap) -> Result<(), Refusal> {
 
 fn mint() -> Result<RunId, Refusal> {
     getrandom::u64().map(RunId::mint).map_err(|error| {
-        tracing::error!(%error, "the system gives no random numbers: a run could not be started");
+        tracing::error!(%error, "the system provides no random numbers: a run could not be started");
         Refusal::Internal
     })
 }

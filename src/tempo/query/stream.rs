@@ -78,7 +78,7 @@ struct Span {
     attributes: Vec<KeyValue>,
 }
 
-/// What a stream is asked with; another client than that of the rest, which speaks HTTP/1.1.
+/// What a stream is asked with; not the client of the other requests, which uses HTTP/1.1.
 pub(super) type Streams = Client<HttpsConnector<HttpConnector>, tonic::body::Body>;
 
 // === impl QueryClient ===

@@ -1,4 +1,4 @@
-//! One question to Tempo's search, streamed where Tempo streams, within the limits that it has told.
+//! One question to Tempo's search, streamed where Tempo streams, within the limits that it has stated.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What was told of a trace, in sums: who, and how much.
+//! The sums that were exported for a trace: of which run, and how much.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::model::usage::{Cost, UsageTotal};
 /// Whose sums they are. A run is known by its own span, since the id that it is shown by can change when the SDK's report joins it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Owner {
-    /// `None`: the run's own span was not known when it was told.
+    /// `None`: the run's own span was not known when it was exported.
     pub(super) run: Option<SpanId>,
     pub(super) session: Option<SessionId>,
 }
@@ -47,7 +47,7 @@ pub(super) fn own_span(run: &Run) -> Option<SpanId> {
     (!run.is_provisional).then_some(run.key.span)
 }
 
-/// Whether a run's sums are compared with what was told: not before it has ended and its own span is known.
+/// Whether a run's sums are compared with what was exported: not before it has ended and its own span is known.
 pub(super) fn is_over(run: &Run) -> bool {
     run.status != RunStatus::Running && !run.is_provisional
 }
@@ -132,7 +132,7 @@ impl Accounts {
     }
 }
 
-/// Who a correction speaks of.
+/// What a correction is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Subject {
     pub(super) id: Option<RunId>,

@@ -1,4 +1,4 @@
-//! Spans of our own: what changed after it was told, and runs that no span tells of.
+//! Spans of our own: corrections of what was exported before, and runs that no span of the sender's stands for.
 //!
 //! - They carry attributes of our namespace only, and a name that every query can leave out.
 //! - Ids are computed from what is said: the same correction twice is one span.
@@ -23,7 +23,7 @@ use crate::wire::stamp::{Stamps, encoded};
 /// The name of a span that carries a difference.
 pub const CORRECTION_NAME: &str = "sessionfold.correction";
 
-/// `true` on a span that stands for a run no span told of.
+/// `true` on a span that stands for a run without a span of the sender's.
 pub const SYNTHETIC_KEY: &str = "sessionfold.synthetic";
 
 /// The name of such a span.
@@ -32,7 +32,7 @@ pub const SYNTHETIC_NAME: &str = "sessionfold.run";
 /// The instrumentation scope of spans that are ours.
 pub const SCOPE: &str = "sessionfold";
 
-/// A difference to what was told, in one trace.
+/// The difference to what Tempo has, in one trace.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Correction {
     pub(super) trace: TraceId,
@@ -41,15 +41,15 @@ pub(super) struct Correction {
     /// When the run began: so that it is in the same part of every chart, and in the same window of every query.
     pub(super) at: UnixNanos,
     pub(super) difference: Amounts,
-    /// What had been told before; part of the id, since the same difference can be due twice.
-    pub(super) told: Amounts,
+    /// What Tempo had before; part of the id, since the same difference can be due twice.
+    pub(super) before: Amounts,
 }
 
-/// A completed run that no span tells of.
+/// A completed run that no span of the sender's stands for.
 #[derive(Clone, Debug)]
 pub(super) struct Synthetic {
     pub(super) run: Arc<Run>,
-    /// What calls of it did not tell by themselves.
+    /// What the stamps on its calls do not come to.
     pub(super) untold: Amounts,
     /// It is a turn of a coding agent, and this is its own span.
     pub(super) is_turn: bool,
@@ -76,7 +76,7 @@ impl Correction {
         let mut span = Span {
             trace_id: self.trace.as_bytes().to_vec(),
             span_id: self.id().to_bytes().to_vec(),
-            // Below the run it speaks of, so that a trace keeps its one root.
+            // Below the run it is about, so that a trace keeps its one root.
             parent_span_id: self.owner.run.map(|run| run.to_bytes().to_vec()).unwrap_or_default(),
             name: CORRECTION_NAME.to_owned(),
             kind: SpanKind::Internal.into(),
@@ -111,7 +111,7 @@ impl Correction {
         put(self.trace.as_bytes());
         put(&self.owner.run.map_or(0, SpanId::to_u64).to_be_bytes());
         put(self.owner.session.as_ref().map_or("", |session| session.as_str()).as_bytes());
-        for Amounts { cost, tokens, run_cost, run_tokens, run_calls } in [self.told, self.difference] {
+        for Amounts { cost, tokens, run_cost, run_tokens, run_calls } in [self.before, self.difference] {
             for amount in [cost, tokens, run_cost, run_tokens, run_calls] {
                 put(&amount.to_be_bytes());
             }
@@ -235,7 +235,7 @@ mod tests {
             subject: Subject { id: RunId::new(42), agent: Str::from("planner") },
             at: UnixNanos(5),
             difference: Amounts { cost: -1_500_000, tokens: 3, ..Amounts::default() },
-            told: Amounts::default(),
+            before: Amounts::default(),
         }
     }
 
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn the_same_correction_has_the_same_id_for_ever_and_another_one_has_not() {
         assert_eq!(correction().id(), SpanId::from_u64(0x2e49_dd5e_52d4_1460).unwrap());
-        let again = Correction { told: Amounts { cost: 1, ..Amounts::default() }, ..correction() };
+        let again = Correction { before: Amounts { cost: 1, ..Amounts::default() }, ..correction() };
         assert_ne!(again.id(), correction().id());
     }
 }

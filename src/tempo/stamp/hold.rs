@@ -19,8 +19,8 @@ use crate::model::ids::Tenant;
 use crate::model::via::Via;
 use crate::tempo::ask::Asker;
 use crate::tempo::batch::{Doubted, Last, Piece};
+use crate::tempo::drain::{Drain, Pause};
 use crate::tempo::forwarder::LogEnd;
-use crate::tempo::halt::{Halt, Pause};
 use crate::tempo::metrics::ForwardMetrics;
 
 /// How often the head of the queue is looked at while nothing comes, and how much seldomer where there are many queues: all tenants
@@ -50,7 +50,7 @@ pub(in crate::tempo) enum What {
 /// What all waiting rooms need of the house.
 #[derive(Clone)]
 pub(in crate::tempo) struct Surroundings {
-    pub(in crate::tempo) halt: Halt,
+    pub(in crate::tempo) drain: Drain,
     pub(in crate::tempo) metrics: ForwardMetrics,
     pub(in crate::tempo) log_end: LogEnd,
     /// How far the reader of the journal has handed entries on, over all tenants.
@@ -126,7 +126,7 @@ impl Hold {
                 }
             }
             self.take_more(&mut came.entries);
-            if !came.entries.is_empty() && !self.around.halt.is_draining() && bytes_of(&came.entries) < self.batch_bytes {
+            if !came.entries.is_empty() && !self.around.drain.is_draining() && bytes_of(&came.entries) < self.batch_bytes {
                 // Nothing leaves before it has waited for company, so it may as well be looked at in company.
                 sleep(COLLECT).await;
                 self.take_more(&mut came.entries);
@@ -148,7 +148,7 @@ impl Hold {
             }
             if released.is_in_doubt {
                 let wait = self.around.doubt_ends.saturating_duration_since(Instant::now());
-                if self.around.halt.is_draining() || self.around.halt.pause(wait).await == Pause::Stop {
+                if self.around.drain.is_draining() || self.around.drain.pause(wait).await == Pause::Stop {
                     // It stays in the journal, as what comes after it does.
                     return;
                 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use tokio::time::Instant;
 
-use super::told::{Seen, Told};
+use super::export_state::{ExportState, Seen};
 use crate::journal::Position;
 use crate::model::ids::{RunId, SpanId, TraceId};
 use crate::model::via::Via;
@@ -36,7 +36,7 @@ pub(super) struct Held {
     pub(super) n_settled: usize,
 }
 
-/// The SDK told something of a run over HTTP that its sums may depend on.
+/// The SDK posted something about a run that the run's sums may depend on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::tempo) struct RunEvent {
     pub(in crate::tempo) run: RunId,
@@ -59,7 +59,7 @@ pub(super) struct HeldSpan {
 
 impl Held {
     /// Walks an entry and notes its spans. Gives also how many of them came before, byte for byte.
-    pub(super) fn of(bytes: Bytes, read_at: Instant, end: Position, last: Last, told: &mut Told) -> (Self, u64) {
+    pub(super) fn of(bytes: Bytes, read_at: Instant, end: Position, last: Last, exported: &mut ExportState) -> (Self, u64) {
         let mut traces: Vec<TraceId> = Vec::new();
         let mut index: FxHashMap<TraceId, u32> = FxHashMap::with_capacity_and_hasher(TRACES_USUAL, FxBuildHasher);
         let mut spans: Vec<HeldSpan> = Vec::with_capacity(bytes.len() / SPAN_BYTES_USUAL);
@@ -79,7 +79,7 @@ impl Held {
             };
             spans.push(HeldSpan { id: Some(id), trace: at, checksum, seen: Seen::Never });
         });
-        let n_duplicates = meet(&traces, &mut spans, told);
+        let n_duplicates = meet(&traces, &mut spans, exported);
         let layout = layout.ok();
         (
             Self { bytes, read_at, end, last, doubt: Doubted::No, via: Via::default(), event: None, layout, spans, traces, n_settled: 0 },
@@ -106,13 +106,13 @@ impl Held {
     }
 }
 
-/// Compares the spans with those that came by, a stretch of one trace at a time; gives how many are repetitions.
-fn meet(traces: &[TraceId], spans: &mut [HeldSpan], told: &mut Told) -> u64 {
+/// Compares the spans with those seen before, one trace after the other, and returns how many are repetitions.
+fn meet(traces: &[TraceId], spans: &mut [HeldSpan], exported: &mut ExportState) -> u64 {
     let mut n_duplicates = 0;
     for stretch in spans.chunk_by_mut(|a, b| a.trace == b.trace && a.id.is_some() && b.id.is_some()) {
         let Some(HeldSpan { id: Some(_), trace, .. }) = stretch.first() else { continue };
         let Some(trace) = traces.get(*trace as usize) else { continue };
-        told.meet(*trace, stretch.iter_mut().filter_map(|span| Some((span.id?, span.checksum, &mut span.seen))));
+        exported.meet(*trace, stretch.iter_mut().filter_map(|span| Some((span.id?, span.checksum, &mut span.seen))));
         n_duplicates += stretch.iter().filter(|span| span.seen == Seen::Already).count() as u64;
     }
     n_duplicates

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rustc_hash::FxHashMap;
 
-use super::told::Told;
+use super::export_state::ExportState;
 use crate::model::ids::Tenant;
 
 /// Shared by all waiting rooms.
 #[derive(Debug)]
 pub(in crate::tempo) struct Memory {
-    tenants: Mutex<FxHashMap<Tenant, Arc<Mutex<Told>>>>,
+    tenants: Mutex<FxHashMap<Tenant, Arc<Mutex<ExportState>>>>,
     turns: Arc<Turns>,
 }
 
@@ -37,22 +37,22 @@ impl Memory {
     }
 
     /// What is remembered of a tenant's spans.
-    pub(super) fn of(&self, tenant: &Tenant) -> Arc<Mutex<Told>> {
+    pub(super) fn of(&self, tenant: &Tenant) -> Arc<Mutex<ExportState>> {
         let mut tenants = lock(&self.tenants);
-        tenants.entry(tenant.clone()).or_insert_with(|| Arc::new(Mutex::new(Told::new(self.turns.clone())))).clone()
+        tenants.entry(tenant.clone()).or_insert_with(|| Arc::new(Mutex::new(ExportState::new(self.turns.clone())))).clone()
     }
 
     /// Has tenants that are silent forget what is due, and drops those of which nothing is left. The generation turns rarely, so it is
     /// mostly a look at two numbers.
-    pub(super) fn forget_oldest(&self, own: &mut Told) {
+    pub(super) fn forget_oldest(&self, own: &mut ExportState) {
         if !self.turns.turn_if_full() {
             return;
         }
         own.catch_up();
-        lock(&self.tenants).retain(|_, told| match told.try_lock() {
-            Ok(mut told_now) => {
-                told_now.catch_up();
-                !(told_now.is_empty() && Arc::strong_count(told) == 1)
+        lock(&self.tenants).retain(|_, exported| match exported.try_lock() {
+            Ok(mut exported_now) => {
+                exported_now.catch_up();
+                !(exported_now.is_empty() && Arc::strong_count(exported) == 1)
             }
             // It is in use, and catches up before it is used again.
             Err(TryLockError::WouldBlock) => true,
@@ -109,17 +109,17 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::told::Seen;
+    use super::super::export_state::Seen;
     use super::*;
     use crate::model::ids::{SpanId, TraceId};
 
     fn meet(memory: &Memory, tenant: usize, trace: u128) -> Seen {
-        let told = memory.of(&Tenant::new(&format!("t{tenant}")).unwrap());
-        let mut told = lock(&told);
-        told.catch_up();
+        let exported = memory.of(&Tenant::new(&format!("t{tenant}")).unwrap());
+        let mut exported = lock(&exported);
+        exported.catch_up();
         let mut seen = Seen::Never;
-        told.meet(TraceId::from_bytes(&trace.to_be_bytes()).unwrap(), std::iter::once((SpanId::from_u64(1).unwrap(), 7, &mut seen)));
-        memory.forget_oldest(&mut told);
+        exported.meet(TraceId::from_bytes(&trace.to_be_bytes()).unwrap(), std::iter::once((SpanId::from_u64(1).unwrap(), 7, &mut seen)));
+        memory.forget_oldest(&mut exported);
         seen
     }
 

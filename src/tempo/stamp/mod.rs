@@ -1,28 +1,28 @@
-//! Stamps: what the fold decided, told to Tempo on the spans themselves.
+//! Stamps: what the fold decided, as attributes on the spans that go to Tempo.
 //!
 //! ```text
 //! entries ──► Hold (one per tenant): wait until settled ──► Stamper: write stamps, add corrections ──► Lane
-//!               │ its work is done by a few threads           │ asks [`Verdicts`], keeps accounts of what was told
+//!               │ its work is done by a few threads           │ asks [`Verdicts`], keeps the sums that were exported
 //!               │ for all tenants ([`workers`])               │ in one memory for all tenants ([`memory`])
 //! ```
 //!
 //! - Every span of a run gets `sessionfold.session_id`, `.run_id`, `.agent_name`; a model span that counts also `.cost` (always a double) and
 //!   `.tokens` (always an integer); the run's own span `.run.cost`, `.run.tokens`, `.run.llm_calls`. Nothing else of a span changes.
 //! - Entries leave in the order of the journal. One waits until every trace in it has settled, at most `hold`, and less where memory is short.
-//! - What changes after it was told is told as a difference, on a span of its own in the same request as the span that changed it. So the sums
+//! - What changes after it was exported goes out as a difference, on a span of its own in the same request as the span that changed it. So the sums
 //!   over what Tempo holds are the sums of the index, and a crash between the two is not possible.
-//! - A completed run that only the SDK's HTTP path tells of becomes one span of our own.
+//! - A completed run that only the SDK's posts report becomes one span of our own.
 //! - It never waits for Tempo to decide anything, and never keeps an entry back for good.
 
 mod account;
 mod correction;
+mod export_state;
 mod hold;
 mod intake;
 mod labels;
 mod memory;
 mod room;
 mod stamper;
-mod told;
 mod unsure;
 mod workers;
 
@@ -51,7 +51,7 @@ pub trait Verdicts: Send + Sync + 'static {
     /// Whether nothing more is to be expected of the trace.
     fn is_settled(&self, tenant: &Tenant, trace: TraceId) -> bool;
 
-    /// The trace that a run the SDK told of over HTTP is decided in.
+    /// The trace in which a run that the SDK posted about is decided.
     fn trace_of_reported(&self, tenant: &Tenant, run: RunId) -> Option<TraceId>;
 
     /// The decision as it would be without these spans.
@@ -67,7 +67,7 @@ pub struct StampOptions {
     pub linger: Duration,
     /// So many bytes of settled entries do not wait for company.
     pub batch_bytes: usize,
-    /// Tell what changed after it was told.
+    /// Send corrections of what was exported before.
     pub corrections: bool,
     /// Bytes for what is remembered of spans that were sent, over all tenants: for repetitions and for differences.
     pub memory_bytes: usize,

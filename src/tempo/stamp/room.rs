@@ -12,22 +12,22 @@ use rustc_hash::FxHashSet;
 use tokio::time::Instant;
 
 use super::StampOptions;
+use super::export_state::ExportState;
 use super::hold::{Incoming, Surroundings, What};
 use super::intake::Held;
 use super::memory::lock;
 use super::stamper::{Found, Stamper};
-use super::told::Told;
 use crate::journal::Position;
 use crate::model::ids::TraceId;
 use crate::model::via::Via;
 use crate::tempo::ask::Answers;
 use crate::tempo::batch::{Doubted, Last, Piece};
-use crate::tempo::parts::Parts;
+use crate::tempo::segmented::SegmentedBytes;
 
 /// How much longer an entry waits to be folded, on a machine that is too busy.
 const FOLD_PATIENCE: Duration = Duration::from_secs(20);
 
-/// How often traces are looked at again of which it was not known what had been told.
+/// How often traces are looked at again whose earlier exports were not known.
 const CATCH_UP: Duration = Duration::from_millis(500);
 
 /// What an entry has waited for company less than `linger` when it leaves: what leaves with it needs a moment to be stamped.
@@ -37,7 +37,7 @@ pub(super) struct Room {
     queue: VecDeque<Held>,
     queued_bytes: usize,
     stamper: Stamper,
-    told: Arc<Mutex<Told>>,
+    exported: Arc<Mutex<ExportState>>,
     options: StampOptions,
     around: Surroundings,
     /// Entries handed to this room, by the reader of the journal.
@@ -58,7 +58,7 @@ pub(super) struct Released {
     pub(super) is_more: bool,
     /// Tempo has to be asked about these traces first.
     pub(super) ask: Vec<TraceId>,
-    /// Nothing could be found out of the entry that comes next, so it must wait until Tempo can tell a copy from the original.
+    /// Nothing could be found out about the next entry, so it must wait until Tempo can distinguish a copy from the original.
     pub(super) is_in_doubt: bool,
 }
 
@@ -78,13 +78,13 @@ pub(super) struct Came {
 
 impl Room {
     pub(super) fn new(stamper: Stamper, options: StampOptions, around: Surroundings, n_dispatched: Arc<AtomicU64>) -> Self {
-        let told = around.remembered.of(&stamper.tenant);
+        let exported = around.remembered.of(&stamper.tenant);
         let queue = VecDeque::new();
         Self {
             queue,
             queued_bytes: 0,
             stamper,
-            told,
+            exported,
             options,
             around,
             n_dispatched,
@@ -98,16 +98,16 @@ impl Room {
     /// One turn: takes what came, and gives what is ready, in order, about a batch of it.
     pub(super) fn work(&mut self, came: Came) -> Released {
         let Came { entries, asked, mut answers, is_doubt_over, is_closing } = came;
-        let told = self.told.clone();
-        let mut told = lock(&told);
-        told.catch_up();
+        let exported = self.exported.clone();
+        let mut exported = lock(&exported);
+        exported.catch_up();
         self.found.extend(asked.into_iter().map(|trace| (trace, answers.remove(&trace))));
         self.is_doubt_over |= is_doubt_over;
         for incoming in entries {
-            self.take(&mut told, incoming);
-            self.around.remembered.forget_oldest(&mut told);
+            self.take(&mut exported, incoming);
+            self.around.remembered.forget_oldest(&mut exported);
         }
-        self.release(&mut told, is_closing)
+        self.release(&mut exported, is_closing)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -122,14 +122,14 @@ impl Room {
         self.stamper.is_unsure()
     }
 
-    fn take(&mut self, told: &mut Told, incoming: Incoming) {
+    fn take(&mut self, exported: &mut ExportState, incoming: Incoming) {
         let Incoming { what, read_at, end, via, doubt, last } = incoming;
         self.n_taken += 1;
         let mut held = match what {
             What::Event(event) => Held::of_event(event, read_at, end, last),
             What::Spans(bytes) => {
                 self.queued_bytes += bytes.len();
-                let (held, n_duplicates) = Held::of(bytes, read_at, end, last, told);
+                let (held, n_duplicates) = Held::of(bytes, read_at, end, last, exported);
                 self.around.metrics.duplicate_spans.inc_by(n_duplicates);
                 held
             }
@@ -139,10 +139,10 @@ impl Room {
         self.queue.push_back(held);
     }
 
-    fn release(&mut self, told: &mut Told, is_closing: bool) -> Released {
+    fn release(&mut self, exported: &mut ExportState, is_closing: bool) -> Released {
         let is_company = self.queued_bytes >= self.options.batch_bytes;
         let is_time = self.queue.front().is_some_and(|head| head.read_at.elapsed() >= self.options.linger);
-        let is_hurried = is_closing || self.around.halt.is_draining();
+        let is_hurried = is_closing || self.around.drain.is_draining();
         let mut released = Released::default();
         let mut released_bytes = 0;
         while (is_company || is_time || is_hurried || self.is_crowded()) && self.is_head_ready(is_hurried) {
@@ -152,7 +152,7 @@ impl Room {
             let Some(held) = self.queue.pop_front() else { break };
             self.queued_bytes -= held.bytes.len();
             released_bytes += held.bytes.len();
-            let bytes = self.stamp(told, &held);
+            let bytes = self.stamp(exported, &held);
             released.pieces.push(self.piece(bytes, held.end, held.via, Some(held.last)));
             if released_bytes >= self.options.batch_bytes {
                 released.is_more = true;
@@ -162,7 +162,7 @@ impl Room {
         if self.stamper.is_unsure() && self.last_catch_up.elapsed() >= CATCH_UP {
             self.last_catch_up = Instant::now();
             let is_all_read = is_all_read(&self.around, &self.n_dispatched, self.n_taken);
-            let bytes = self.stamper.catch_up(told, &is_all_read);
+            let bytes = self.stamper.catch_up(exported, &is_all_read);
             if !bytes.is_empty() {
                 released.pieces.push(self.piece(bytes, Position::default(), Via::default(), None));
             }
@@ -185,7 +185,7 @@ impl Room {
         let Some((head, asker)) = self.queue.front().zip(self.around.asker.as_ref()) else { return false };
         if head.traces.iter().all(|trace| self.found.contains_key(trace)) {
             // What Tempo had taken is not sent again without knowing, so waiting is no use, unless the next process can find it out.
-            let waits = !self.is_doubt_over && head.doubt == Doubted::Sent || self.around.halt.is_draining();
+            let waits = !self.is_doubt_over && head.doubt == Doubted::Sent || self.around.drain.is_draining();
             released.is_in_doubt = waits && head.traces.iter().any(|trace| matches!(self.found.get(trace), Some(None)));
             return released.is_in_doubt;
         }
@@ -197,20 +197,20 @@ impl Room {
         true
     }
 
-    fn stamp(&mut self, told: &mut Told, held: &Held) -> Parts {
+    fn stamp(&mut self, exported: &mut ExportState, held: &Held) -> SegmentedBytes {
         let is_all_read = is_all_read(&self.around, &self.n_dispatched, self.n_taken);
         let nothing = Found::default();
         let found = if held.doubt == Doubted::No { &nothing } else { &self.found };
         match held.event {
-            None => self.stamper.stamp(told, held, found, &is_all_read),
+            None => self.stamper.stamp(exported, held, found, &is_all_read),
             Some(event) => match held.traces.first() {
-                Some(trace) => self.stamper.report(told, event, *trace, found, &is_all_read),
-                None => Parts::default(),
+                Some(trace) => self.stamper.report(exported, event, *trace, found, &is_all_read),
+                None => SegmentedBytes::default(),
             },
         }
     }
 
-    fn piece(&self, bytes: Parts, end: Position, via: Via, last: Option<Last>) -> Piece {
+    fn piece(&self, bytes: SegmentedBytes, end: Position, via: Via, last: Option<Last>) -> Piece {
         let read_at = Instant::now() - self.options.linger.saturating_sub(COMPANY);
         Piece { bytes, read_at, end, via, doubt: Doubted::No, last }
     }
@@ -252,7 +252,7 @@ impl Room {
     }
 }
 
-/// Whether every entry of the journal came by. Asked after a decision was looked at, so that nothing it rests on is still to come.
+/// Whether every entry of the journal has been read. Asked after a decision was looked at, so that nothing it rests on is still to come.
 fn is_all_read(around: &Surroundings, n_dispatched: &Arc<AtomicU64>, n_taken: u64) -> impl Fn() -> bool + use<> {
     let (log_end, read, n_dispatched) = (around.log_end.clone(), around.read.clone(), n_dispatched.clone());
     move || {

@@ -8,9 +8,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::account::{Amounts, Owner, Subject, is_over, own_span};
 use super::correction::{self, Correction, Synthetic};
+use super::export_state::{ExportState, Seen, TraceExport, needs_synthetic_span};
 use super::intake::{Held, RunEvent};
 use super::labels::{put_run, put_totals};
-use super::told::{Seen, Told, TraceTold, is_told_by_us};
 use super::unsure::Unsure;
 use super::{COST, LOGGED_COST, StampOptions, TOKENS, Verdicts, dollars};
 use crate::fold::{Decided, Verdict};
@@ -20,7 +20,7 @@ use crate::model::time::UnixNanos;
 use crate::tempo::ask::Holdings;
 use crate::tempo::batch::Doubted;
 use crate::tempo::metrics::{Doubt, ForwardMetrics};
-use crate::tempo::parts::Parts;
+use crate::tempo::segmented::SegmentedBytes;
 use crate::wire::stamp::{Fate, Stamps};
 
 /// The stamps of a span in the usual lengths.
@@ -48,7 +48,7 @@ struct Shared {
     held: Option<Arc<Holdings>>,
     is_in_doubt: bool,
     decided: Option<Arc<Decided>>,
-    told: Box<TraceTold>,
+    exported: Box<TraceExport>,
     /// The run that the last span belonged to, and where its labels are.
     labelled: Option<(usize, Range<usize>)>,
 }
@@ -62,7 +62,7 @@ struct Due {
 
 /// Why a trace is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Cause {
+enum Trigger {
     Spans,
     /// The SDK said that a run of it is over.
     End,
@@ -75,18 +75,24 @@ impl Stamper {
         Self { tenant, verdicts, options, metrics, unsure: Unsure::default() }
     }
 
-    /// The entry as Tempo gets it; empty if nothing of it is left to send. `is_all_read` says whether all of the journal came by.
-    pub(super) fn stamp(&mut self, told: &mut Told, held: &Held, found: &Found, is_all_read: &dyn Fn() -> bool) -> Parts {
+    /// The entry as Tempo gets it; empty if nothing of it is left to send. `is_all_read` says whether the whole journal has been read.
+    pub(super) fn stamp(
+        &mut self,
+        exported: &mut ExportState,
+        held: &Held,
+        found: &Found,
+        is_all_read: &dyn Fn() -> bool,
+    ) -> SegmentedBytes {
         let Some(layout) = &held.layout else { return held.bytes.clone().into() };
         let mut shared: Vec<Shared> = Vec::with_capacity(held.traces.len());
         let decided = self.verdicts.decided(&self.tenant, &held.traces);
         for (trace, decided) in held.traces.iter().zip(decided) {
-            let (mut of_trace, in_tempo) = (told.take(*trace), found.get(trace).cloned());
+            let (mut of_trace, in_tempo) = (exported.take(*trace), found.get(trace).cloned());
             if let Some(Some(in_tempo)) = &in_tempo {
                 of_trace.begin_with(in_tempo, decided.as_deref());
             }
             let is_in_doubt = matches!(in_tempo, Some(None));
-            shared.push(Shared { held: in_tempo.flatten(), is_in_doubt, decided, told: of_trace, labelled: None });
+            shared.push(Shared { held: in_tempo.flatten(), is_in_doubt, decided, exported: of_trace, labelled: None });
         }
         // The attributes that all spans of a run share, of one run after the other.
         let mut labels = Vec::with_capacity(held.traces.len() * STAMP_BYTES);
@@ -99,7 +105,7 @@ impl Stamper {
                 return Fate::Drop;
             }
             if let (Some(id), Some(shared)) = (span.id, shared.get_mut(span.trace as usize)) {
-                shared.told.send(id);
+                shared.exported.send(id);
                 if shared.held.as_ref().is_some_and(|held| held.holds(id)) {
                     n_held_back += 1;
                     return Fate::Drop;
@@ -115,23 +121,23 @@ impl Stamper {
             Fate::Keep
         });
         let mut all_decided = Vec::with_capacity(shared.len());
-        for (trace, Shared { decided, told: of_trace, .. }) in held.traces.iter().zip(shared) {
-            told.put_back(*trace, of_trace);
+        for (trace, Shared { decided, exported: of_trace, .. }) in held.traces.iter().zip(shared) {
+            exported.put_back(*trace, of_trace);
             all_decided.push(decided);
         }
         self.metrics.stamped_spans.inc_by(n_stamped);
         self.metrics.held_back_spans.inc_by(n_held_back);
         self.metrics.unchecked_spans.inc_by(n_unchecked);
         self.metrics.maybe_doubled_spans(Doubt::Restart).inc_by(n_doubled);
-        let mut out = if n_kept == 0 { Parts::default() } else { Parts::from(stamped) };
+        let mut out = if n_kept == 0 { SegmentedBytes::default() } else { SegmentedBytes::from(stamped) };
         if self.options.corrections {
             let mut due = Due::default();
             for (trace, decided) in held.traces.iter().zip(&all_decided) {
                 let Some(decided) = decided else { continue };
-                self.correct(told, *trace, decided, Cause::Spans, is_all_read, &mut due);
-                // What was told of a run before its trace was known is taken back.
+                self.correct(exported, *trace, decided, Trigger::Spans, is_all_read, &mut due);
+                // What was exported for a run before its trace was known is taken back.
                 for run in decided.runs.iter().flatten().filter(|run| run.is_reported && run.key.trace == *trace) {
-                    self.take_back(told, TraceId::of_report(run.id), is_all_read, &mut due);
+                    self.take_back(exported, TraceId::of_report(run.id), is_all_read, &mut due);
                 }
             }
             self.append(&due, &mut out);
@@ -139,39 +145,39 @@ impl Stamper {
         out
     }
 
-    /// What has to be sent because the SDK told more of a run over HTTP; mostly nothing.
+    /// What has to be sent because the SDK posted more about a run; mostly nothing.
     pub(super) fn report(
         &mut self,
-        told: &mut Told,
+        exported: &mut ExportState,
         event: RunEvent,
         trace: TraceId,
         found: &Found,
         is_all_read: &dyn Fn() -> bool,
-    ) -> Parts {
+    ) -> SegmentedBytes {
         let mut due = Due::default();
-        // What was told by a process before is not known. The end of a run is told once; what came after it is not.
-        if self.options.corrections && (event.is_end || told.knows(trace)) {
-            let cause = if event.is_end { Cause::End } else { Cause::Spans };
+        // What an earlier process exported is not known. The end of a run is exported once; what comes after it is not.
+        if self.options.corrections && (event.is_end || exported.knows(trace)) {
+            let trigger = if event.is_end { Trigger::End } else { Trigger::Spans };
             if let Some(decided) = self.decided(trace) {
                 if let Some(Some(in_tempo)) = found.get(&trace) {
-                    told.trace(trace).begin_with(in_tempo, Some(&decided));
+                    exported.trace(trace).begin_with(in_tempo, Some(&decided));
                 }
-                self.correct(told, trace, &decided, cause, is_all_read, &mut due);
+                self.correct(exported, trace, &decided, trigger, is_all_read, &mut due);
             }
             let own = TraceId::of_report(event.run);
             if trace != own {
-                self.take_back(told, own, is_all_read, &mut due);
+                self.take_back(exported, own, is_all_read, &mut due);
             }
         }
-        let mut out = Parts::default();
+        let mut out = SegmentedBytes::default();
         self.append(&due, &mut out);
         out
     }
 
-    fn take_back(&mut self, told: &mut Told, trace: TraceId, is_all_read: &dyn Fn() -> bool, due: &mut Due) {
-        if told.knows(trace) {
+    fn take_back(&mut self, exported: &mut ExportState, trace: TraceId, is_all_read: &dyn Fn() -> bool, due: &mut Due) {
+        if exported.knows(trace) {
             let decided = self.decided(trace).unwrap_or_default();
-            self.correct(told, trace, &decided, Cause::Spans, is_all_read, due);
+            self.correct(exported, trace, &decided, Trigger::Spans, is_all_read, due);
         }
     }
 
@@ -179,18 +185,18 @@ impl Stamper {
         self.verdicts.decided(&self.tenant, &[trace]).pop().flatten()
     }
 
-    /// Looks again at traces of which it was not known what had been told; gives a request with what they lack, or nothing.
-    pub(super) fn catch_up(&mut self, told: &mut Told, is_all_read: &dyn Fn() -> bool) -> Parts {
+    /// Looks again at traces whose earlier exports were not known; returns a request with what Tempo lacks of them, or nothing.
+    pub(super) fn catch_up(&mut self, exported: &mut ExportState, is_all_read: &dyn Fn() -> bool) -> SegmentedBytes {
         let mut due = Due::default();
         if !self.unsure.is_empty() && is_all_read() {
             for traces in self.unsure.take().chunks(CATCH_UP_TRACES) {
                 for (trace, decided) in traces.iter().zip(self.verdicts.decided(&self.tenant, traces)) {
                     let Some(decided) = decided else { continue };
-                    self.correct(told, *trace, &decided, Cause::Spans, is_all_read, &mut due);
+                    self.correct(exported, *trace, &decided, Trigger::Spans, is_all_read, &mut due);
                 }
             }
         }
-        let mut out = Parts::default();
+        let mut out = SegmentedBytes::default();
         self.append(&due, &mut out);
         out
     }
@@ -199,7 +205,7 @@ impl Stamper {
         !self.unsure.is_empty()
     }
 
-    fn append(&self, due: &Due, out: &mut Parts) {
+    fn append(&self, due: &Due, out: &mut SegmentedBytes) {
         if due.corrections.is_empty() && due.synthetics.is_empty() {
             return;
         }
@@ -209,17 +215,25 @@ impl Stamper {
     }
 
     /// What the trace's stamps must still be changed by.
-    fn correct(&mut self, told: &mut Told, trace: TraceId, decided: &Decided, cause: Cause, is_all_read: &dyn Fn() -> bool, due: &mut Due) {
-        let told = told.trace(trace);
-        if !told.is_begun {
-            if decided.verdicts.len() <= told.n_spans() {
-                told.begin(None);
+    fn correct(
+        &mut self,
+        exported: &mut ExportState,
+        trace: TraceId,
+        decided: &Decided,
+        trigger: Trigger,
+        is_all_read: &dyn Fn() -> bool,
+        due: &mut Due,
+    ) {
+        let exported = exported.trace(trace);
+        if !exported.is_begun {
+            if decided.verdicts.len() <= exported.n_spans() {
+                exported.begin(None);
                 self.unsure.remove(trace);
             } else if is_all_read() {
-                let before = self.verdicts.decided_without(&self.tenant, trace, &told.ids());
-                told.begin(before.as_deref());
+                let before = self.verdicts.decided_without(&self.tenant, trace, &exported.ids());
+                exported.begin(before.as_deref());
             } else {
-                // Some spans are known that did not come by. They came before this process, or are still to come: only the end of the journal tells.
+                // The index knows spans that were not seen here. They came before this process, or are still ahead in the journal: at its end we know.
                 self.unsure.add(trace);
                 return;
             }
@@ -228,30 +242,30 @@ impl Stamper {
         if decided.has_deleted {
             return;
         }
-        let expected = told.expected(decided);
+        let expected = exported.expected(decided);
         let first = due.corrections.len();
         for run in decided.runs.iter().flatten().filter(|run| is_over(run)) {
             let owner = Owner::of(run);
-            let so_far = told.accounts.of(&owner);
+            let so_far = exported.accounts.of(&owner);
             let difference = Amounts::in_all(&run.usage).minus(so_far).minus(expected.of(&owner));
-            if is_told_by_us(decided, run) && !told.synthetic.contains(&run.key.span) {
+            if needs_synthetic_span(decided, run) && !exported.synthetic.contains(&run.key.span) {
                 let is_turn = decided.verdict(run.key.span).is_some();
-                // Only the SDK's HTTP path tells of it so far, and its span was waited for; or only logs do, and no more of them came.
-                let is_due = if is_turn { !told.is_waiting() } else { cause == Cause::End };
+                // So far only posts report it, and its span was waited for; or only logs do, and no more of them came.
+                let is_due = if is_turn { !exported.is_waiting() } else { trigger == Trigger::End };
                 if is_due {
-                    told.synthetic.push(run.key.span);
-                    told.accounts.add(&owner, difference);
+                    exported.synthetic.push(run.key.span);
+                    exported.accounts.add(&owner, difference);
                     due.synthetics.push(Synthetic { run: run.clone(), untold: difference, is_turn });
                 }
             } else if !difference.is_zero() {
                 let subject = Subject { id: Some(run.id), agent: run.agent.clone() };
-                due.corrections.push(Correction { trace, owner, subject, at: run.started_at, difference, told: so_far });
+                due.corrections.push(Correction { trace, owner, subject, at: run.started_at, difference, before: so_far });
             }
         }
         let is_any_running = decided.runs.iter().flatten().any(|run| !is_over(run));
         let known: FxHashSet<(Option<SpanId>, Option<&SessionId>)> =
             decided.runs.iter().flatten().map(|run| (own_span(run), run.session.as_ref())).collect();
-        for (owner, so_far) in told.accounts.iter().filter(|(_, so_far)| !so_far.is_zero()) {
+        for (owner, so_far) in exported.accounts.iter().filter(|(_, so_far)| !so_far.is_zero()) {
             let is_pool = owner.run.is_none();
             if known.contains(&(owner.run, owner.session.as_ref())) || is_pool && is_any_running {
                 continue;
@@ -261,11 +275,11 @@ impl Stamper {
             let difference = Amounts::default().minus(so_far).minus(expected.of(owner));
             if !difference.is_zero() {
                 let at = decided.runs.iter().flatten().map(|run| run.started_at).min().unwrap_or(UnixNanos::ZERO);
-                due.corrections.push(Correction { trace, owner: owner.clone(), subject, at, difference, told: so_far });
+                due.corrections.push(Correction { trace, owner: owner.clone(), subject, at, difference, before: so_far });
             }
         }
         for correction in &due.corrections[first..] {
-            told.accounts.add(&correction.owner, correction.difference);
+            exported.accounts.add(&correction.owner, correction.difference);
         }
     }
 }
@@ -306,12 +320,12 @@ impl Shared {
         if *has_failed {
             stamps.failed();
         }
-        if own_span(run) == Some(id) && !self.told.synthetic.contains(&id) {
+        if own_span(run) == Some(id) && !self.exported.synthetic.contains(&id) {
             put_totals(stamps, &run.usage);
             amounts = amounts.plus(Amounts::of_run(&run.usage));
         }
         if !amounts.is_zero() {
-            self.told.accounts.add_of(run, amounts);
+            self.exported.accounts.add_of(run, amounts);
         }
         true
     }

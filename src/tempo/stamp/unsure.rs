@@ -1,4 +1,4 @@
-//! Traces that are looked at again once the whole journal was read: only then is it known what had been told of them.
+//! Traces that are looked at again once the whole journal has been read: only then is it known what was exported of them before.
 
 use rustc_hash::FxHashSet;
 

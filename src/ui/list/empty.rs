@@ -9,7 +9,7 @@ use crate::ui::session::{copyable, copyable_from};
 use crate::ui::visitor::Place;
 use crate::ui::words;
 
-/// The keys a session id is read from that newcomers are told of; `docs/conventions.md` has all of them.
+/// The keys of a session id that newcomers are shown; `docs/conventions.md` has all of them.
 const KEYS: [&str; 4] = ["gen_ai.conversation.id", "session.id", "waxell.session_id", "langfuse.session.id"];
 
 const FIRST_SPAN: &str = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"TRACE","spanId":"00f067aa0ba902b7","name":"invoke_agent hello","kind":1,"startTimeUnixNano":"START","endTimeUnixNano":"END","attributes":[{"key":"gen_ai.operation.name","value":{"stringValue":"invoke_agent"}},{"key":"gen_ai.agent.name","value":{"stringValue":"hello"}},{"key":"gen_ai.conversation.id","value":{"stringValue":"my-first-session"}}]}]}]}]}"#;
@@ -82,7 +82,7 @@ pub(super) fn nothing_fits(place: &Place, state: &ListState) -> Markup {
     html! {
         div.empty {
             h2 data-say { "No session fits" }
-            p { "Of what you have asked for:" }
+            p { "You asked for:" }
             ul {
                 @for (name, words) in [("search", "the id contains"), ("session_id", "the id is"), ("agent", "has a run of"), ("status", "has a run that is"),
                     ("last", "was active in the last"), ("start", "was active after"), ("end", "was active before")]

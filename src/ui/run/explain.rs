@@ -67,10 +67,10 @@ fn page(place: &Place, explanation: &Explanation, origin: &Origin, offset: u64) 
                 li { "It is " (reason.why.words()) "." }
                 li { @match reason.session {
                     Some(why) => { "Its session: " (why.words()) "." }
-                    None => "It is of no session: nothing of its trace names one.",
+                    None => "It belongs to no session: nothing in its trace names one.",
                 } }
             },
-            None => p { "Its spans are not kept any more: there is nothing to explain it by." },
+            None => p { "Its spans are no longer kept, so nothing can be explained." },
         }
         p.source { (origin.words()) }
         (sums(explanation))
@@ -137,18 +137,18 @@ fn sums(explanation: &Explanation) -> Markup {
         }))
         @if explanation.reason.is_some() && !explanation.adds_up() {
             p.problem {
-                "Shown of the run are " (words::tokens(run.usage.tokens)) " tokens and " (words::cost(run.usage.cost, run.usage.unpriced_calls))
+                "The run is shown with " (words::tokens(run.usage.tokens)) " tokens and " (words::cost(run.usage.cost, run.usage.unpriced_calls))
                 ": its spans or the prices have changed since it was folded."
             }
         }
     }
 }
 
-/// Calls that the SDK told of over HTTP, and no span.
+/// Calls that only the SDK reported.
 fn reported(calls: &[ExplainedCall]) -> Markup {
     html! {
         @if !calls.is_empty() {
-            h2 { "Calls that only the SDK's report tells of" }
+            h2 { "Calls that only the SDK reported" }
             (super::tables::scroll("Reported calls", &html! {
                 table.plain {
                     thead { tr { th scope="col" { "Model" } th scope="col" { "Tokens" } th scope="col" { "What counts" } } }

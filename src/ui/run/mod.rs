@@ -57,7 +57,7 @@ fn part(ui: &Ui, place: &Place, view: &RunView) -> Markup {
             (cards(run))
             nav.elsewhere aria-label="This run elsewhere" {
                 @if let Some(trace) = run.trace_id() { a href=(place.to(&format!("/traces/{trace}?run={}", run.id.get()))) { "Its trace" } }
-                @else { span.quiet { "No trace is known of this run: it was told of over HTTP only." } }
+                @else { span.quiet { "No trace of this run is known: it was reported over HTTP only." } }
                 a href=(place.to(&format!("/runs/{}/explain", run.id.get()))) { "Why this sum?" }
                 (in_grafana(ui, &elsewhere))
                 (copyable("traceql", "TraceQL", &elsewhere.traceql))
@@ -107,7 +107,7 @@ fn relatives(place: &Place, view: &RunView) -> Markup {
     }
 }
 
-/// What it was given and what it gave back, where that was told.
+/// What it was given and what it gave back, where that was captured.
 fn said(view: &RunView) -> Markup {
     let message = |role: &str, text: &str| messages::Message { role: role.to_owned(), text: messages::text_of(text) };
     let said: Vec<_> =

@@ -190,8 +190,8 @@ pub(super) fn scores(run: &Run) -> Markup {
 pub(super) fn reported_spans(view: &RunView) -> Markup {
     html! {
         @if !view.reported_spans.is_empty() && view.run.trace_id().is_none() {
-            h2 { "Spans told of over HTTP" }
-            (scroll("Spans told of over HTTP", &html! {
+            h2 { "Spans reported over HTTP" }
+            (scroll("Spans reported over HTTP", &html! {
                 table.plain {
                     thead { tr { th scope="col" { "Span" } th scope="col" { "Kind" } th.number scope="col" { "After" } th.number scope="col" { "Duration" } th scope="col" { "Outcome" } } }
                     tbody {

@@ -4,7 +4,7 @@
 //! - One file holds at most so many runs; `limit` and `offset` page beyond.
 //! - A text that a spreadsheet could take for a formula has an apostrophe before the sign that makes it one, which is how spreadsheets
 //!   write such a text: at its beginning, and behind everything that some program takes for the beginning of a cell (OWASP, "CSV
-//!   Injection"). A German Excel splits at semicolons, and does not heed quotes in the middle of what it takes for a cell.
+//!   Injection"). A German Excel splits at semicolons, and ignores quotes in the middle of what it takes for a cell.
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::{NanoUsd, UsageTotal};
 use crate::store::{RunPage, SessionDetail, StoreError};
 
-/// Agents, models and users told apart; what comes beyond is in the sums alone.
+/// At most so many agents, models and users have a line of their own; the others are in the sums alone.
 const DISTINCT_MAX: usize = 1_000;
 /// Runs that can be named as a parent.
 const PARENTS_MAX: usize = 100_000;

@@ -1,7 +1,7 @@
 //! A session as a conversation: what each run was asked and what it answered, where that was captured.
 //!
 //! - One turn for each run that was not started by another.
-//! - What the SDK told over HTTP goes first (inputs, `io:` steps, result), then the run's own span, then its calls of a model.
+//! - What the SDK posted goes first (inputs, `io:` steps, result), then the run's own span, then its calls of a model.
 //! - Spans come from Tempo, some at a time and for a few seconds at most, or from the journal.
 
 use std::collections::BTreeMap;
@@ -117,8 +117,8 @@ fn of_report(view: &RunView) -> (Option<Message>, Option<Message>) {
 /// The run's own span, else what its first call was last asked and what its last one answered.
 fn of_spans(view: &RunView, trace: TraceId, requests: &[Bytes]) -> (Option<Message>, Option<Message>) {
     // What coding agents say beside their calls is in spans of its own.
-    let tells = |span: &&SpanView| span.kind == SpanKind::Llm || span.is_of_log && [ASKED_SPAN, ANSWERED_SPAN].contains(&&*span.name);
-    let of_run: Vec<_> = view.spans.iter().filter(|span| span.run == Some(view.run.id)).filter(tells).collect();
+    let says = |span: &&SpanView| span.kind == SpanKind::Llm || span.is_of_log && [ASKED_SPAN, ANSWERED_SPAN].contains(&&*span.name);
+    let of_run: Vec<_> = view.spans.iter().filter(|span| span.run == Some(view.run.id)).filter(says).collect();
     let own = view.run.key.span;
     let wants = |span| span == own || of_run.iter().any(|held| held.span == span);
     let attributes = spans::attributes_of(requests, trace, &wants);
@@ -146,9 +146,9 @@ fn talk(place: &Place, digest: &Digest, page: RunPage, turns: &[Turn]) -> Markup
             (timeline::pager(place, digest, page, Some("conversation")))
             @if is_silent && !turns.is_empty() {
                 p.source {
-                    "No text is at hand for these runs. It is shown where an agent captures it (" code { "gen_ai.input.messages" } ", " code { "input.value" }
+                    "There is no text for these runs. It is shown where an agent captures it (" code { "gen_ai.input.messages" } ", " code { "input.value" }
                     ", inputs and results of the Waxell SDK), and for as long as Tempo or this server's journal keeps the spans. "
-                    "What coding agents say in their logs is kept where they are told to send it and " code { "agents.keep_content" } " is set."
+                    "What coding agents say in their logs is kept where they are configured to send it and " code { "agents.keep_content" } " is set."
                 }
             }
             ol.talk {

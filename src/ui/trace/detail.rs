@@ -37,7 +37,7 @@ fn facts(row: &Row, raw: Option<&RawSpan>) -> Markup {
             tbody {
                 tr { th scope="row" { "Span id" } td.mono { (row.span.to_string()) } }
                 @if let Some(parent) = row.parent { tr { th scope="row" { "Parent" } td.mono { (parent.to_string()) } } }
-                @if row.is_of_log { tr { th scope="row" { "Told by" } td { "a log event of the agent" } } }
+                @if row.is_of_log { tr { th scope="row" { "From" } td { "a log event of the agent" } } }
                 tr { th scope="row" { "Started" } td { (words::moment(row.start)) } }
                 @if let Some(end) = row.end { tr { th scope="row" { "Ended" } td { (words::moment(end)) } } }
                 @if let Some(raw) = raw { tr { th scope="row" { "Scope" } td { (words::name(&raw.scope)) } } }

@@ -55,7 +55,7 @@ fn page(place: &Place, trace: TraceId, orphans: &Orphans, origin: &Origin, offse
         }
         h1 { span.kind { "Spans of no run in trace" } " " span.mono { (trace.to_string()) } }
         p.source { (origin.words()) }
-        @if orphans.n_spans == 0 { p { "Every span of it is of a run." } }
+        @if orphans.n_spans == 0 { p { "Each of its spans belongs to a run." } }
         (pager::of_spans(window, |offset| place.to(&format!("/traces/{trace}/explain?offset={offset}"))))
         @if !orphans.spans.is_empty() {
             (table("Spans of no run", &explained::Page { place, trace: Some(trace), run: None, shown }, &orphans.spans))

@@ -84,8 +84,8 @@ fn page(place: &Place, asked: &Asked, tree: &Tree, found: &Found) -> Markup {
         (source::line(&found.origin, tree.n_missing))
         @if tree.n_retold > 0 {
             p.quiet {
-                (words::counted(tree.n_retold as u64, "log event that tells of a call once more is", "log events that tell of these calls once more are"))
-                " not shown: the agent's own spans stand."
+                (words::counted(tree.n_retold as u64, "log event that repeats a call is", "log events that repeat these calls are"))
+                " not shown: the agent's own spans are."
             }
         }
         @let n_orphans = tree.rows.iter().filter(|row| row.run.is_none()).count() as u64;
@@ -97,14 +97,14 @@ fn page(place: &Place, asked: &Asked, tree: &Tree, found: &Found) -> Markup {
     }
 }
 
-/// What was said in a span, or right below it where a coding agent's log events tell of it.
+/// What was said in a span, or right below it where a coding agent's log events say it.
 fn said(tree: &Tree, row: &Row, raw: Option<&RawSpan>, trace: TraceId, requests: &[Bytes]) -> Vec<Message> {
     let said = raw.map(|raw| messages::of(&raw.attributes)).unwrap_or_default();
     if !said.is_empty() || row.kind != SpanKind::Agent {
         return said;
     }
-    let tells = |below: &&Row| below.parent == Some(row.span) && below.is_of_log && [ASKED_SPAN, ANSWERED_SPAN].contains(&&*below.name);
-    let below: Vec<SpanId> = tree.rows.iter().filter(tells).map(|below| below.span).collect();
+    let says = |below: &&Row| below.parent == Some(row.span) && below.is_of_log && [ASKED_SPAN, ANSWERED_SPAN].contains(&&*below.name);
+    let below: Vec<SpanId> = tree.rows.iter().filter(says).map(|below| below.span).collect();
     let attributes = spans::attributes_of(requests, trace, &|span| below.contains(&span));
     below.iter().filter_map(|span| attributes.get(span)).flat_map(messages::of).take(messages::MESSAGES_MAX).collect()
 }

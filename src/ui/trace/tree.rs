@@ -1,7 +1,7 @@
 //! The spans of a trace as lines: each below its parent, siblings by their start.
 //!
 //! What the index keeps says which spans there are, what they are and what counts: a span that it does not have may be of a deleted run.
-//! A log event that tells of a call once more, beside the agent's own span of it, has no line.
+//! A log event that repeats a call of which the agent has a span of its own has no line.
 //! Only where it says that it kept a part of the trace do raw spans add lines.
 //! A span whose parent is missing stands at the top. Cycles, which only broken senders make, end at the top, too.
 
@@ -22,7 +22,7 @@ pub(super) struct Tree {
     pub(super) n_missing: usize,
     /// Log events that are left out.
     pub(super) n_retold: usize,
-    /// Not all of it is told by log events.
+    /// Not all of it comes from log events.
     pub(super) has_spans: bool,
     pub(super) start: UnixNanos,
     pub(super) end: UnixNanos,

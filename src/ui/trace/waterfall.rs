@@ -54,7 +54,7 @@ fn line(place: &Place, asked: &Asked, tree: &Tree, run: Option<&Run>, row: &Row,
                 span.kind { (kind(row.kind)) } " "
                 a href=(place.to(&to)) { @if row.name.is_empty() { span.unknown { "no name" } } @else { (words::name(&row.name)) } }
                 @if let Some(tool) = &row.tool { " " (words::name(tool)) }
-                @if row.is_of_log && tree.has_spans { " " small.quiet title="Told by a log event of the agent" { "log" } }
+                @if row.is_of_log && tree.has_spans { " " small.quiet title="From a log event of the agent" { "log" } }
             }
             td.lane { (lane(tree, row)) }
             td.number { (words::duration(row.end.map(|end| end.since(row.start)))) }

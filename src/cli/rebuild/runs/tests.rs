@@ -116,13 +116,13 @@ fn a_reported_run_waits_for_its_corrections_and_says_what_its_spans_do_not() {
     let (id, restored) = one(&mut runs);
     assert_eq!((id, restored.trace, restored.span), (run, Some(trace(1)), SpanId::from_u64(1)));
     assert_eq!(restored.workflow.as_deref(), Some("planning"));
-    let told = Usage { input_tokens: Some(700), cost: Some(NanoUsd(700)), ..Usage::default() };
+    let stated = Usage { input_tokens: Some(700), cost: Some(NanoUsd(700)), ..Usage::default() };
     let rest = Usage { input_tokens: Some(2), cost: Some(NanoUsd(50)), ..Usage::default() };
-    assert_eq!(restored.calls, [("m".into(), told), ("".into(), rest), ("".into(), Usage::default())]);
+    assert_eq!(restored.calls, [("m".into(), stated), ("".into(), rest), ("".into(), Usage::default())]);
     assert_eq!((runs.n_unexplained, runs.since()), (0, None));
 }
 
-/// Calls that left before their run was known bear no stamps, and count all the same: once they were taken for calls that only HTTP told of.
+/// Calls that left before their run was known bear no stamps, and count all the same: once they were taken for calls that were reported over HTTP only.
 #[test]
 fn calls_that_left_before_their_run_was_known_are_its_spans_and_nothing_more() {
     let mut runs = runs();
@@ -142,8 +142,8 @@ fn of_calls_that_spans_tell_twice_those_count_that_were_stamped() {
     let call = Stamped { cost: 700, tokens: Some(700), ..stamped(1, 2, run) };
     runs.take(&window(1, vec![stands(1, 1, run, (700, 700, 1)), call], spans(1, None, &[700, 700])), 10);
     let (_, restored) = one(&mut runs);
-    let told = Usage { input_tokens: Some(700), cost: Some(NanoUsd(700)), ..Usage::default() };
-    assert_eq!((&restored.calls[..], runs.n_unexplained), (&[("m".into(), told)][..], 0));
+    let stated = Usage { input_tokens: Some(700), cost: Some(NanoUsd(700)), ..Usage::default() };
+    assert_eq!((&restored.calls[..], runs.n_unexplained), (&[("m".into(), stated)][..], 0));
 
     let taken_back = ours(Role::Correction, stands(1, 8, run, (-300, -300, 0)));
     runs.take(&window(1, vec![stands(1, 1, run, (700, 700, 1)), taken_back], spans(1, None, &[700])), 10);

@@ -117,12 +117,10 @@ pub(super) static AGENT: Agent = Agent {
         "no prompt, no answer, no command and no file, unless --content is asked for",
     ],
     content: Extra::Adds("prompts, answers, commands and arguments of tools, and with --traces what tools read and printed"),
-    traces: Extra::Adds(
-        "a span for each prompt, model call and tool, for the timeline and for Tempo; a call that both tell of counts once",
-    ),
+    traces: Extra::Adds("a span for each prompt, model call and tool, for the timeline and for Tempo; a call that both report counts once"),
     inexact: &[
         "Ended by SIGTERM or Ctrl-C it sends what is left; by kill -9 it loses the last five seconds, and a session shorter than that is lost whole.",
-        "Attempts that were repeated are not told, only the call that succeeded or the last error.",
+        "Attempts that were repeated are not reported, only the call that succeeded or the last error.",
         "Of a stream that broke, the tokens are those of the last attempt and the dollars those of all: the dollars are right.",
         "A background task that reports back is a turn, as if somebody had asked.",
         "With OTEL_METRICS_INCLUDE_SESSION_ID=false its events name no session.",

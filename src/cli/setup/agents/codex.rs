@@ -86,8 +86,8 @@ pub(super) static AGENT: Agent = Agent {
     inexact: &[
         "A `codex exec` that fails (a refused request, no quota) ends before its last events are sent: that prompt and that call are missing.",
         "A stream that broke leaves no tokens.",
-        "It states no cost but for a turn, minutes later, not in `codex exec`, and only where the provider tells; otherwise the table of prices says it.",
+        "It states a cost only for a whole turn, minutes later, not in `codex exec`, and only where the provider states one; otherwise the table of prices is used.",
         "The screen program asks the model for a title in a conversation of its own: a session of one call beside each real one.",
-        "A subagent is a session of its own, unless its parent told of it.",
+        "A subagent is a session of its own, unless its parent reported it.",
     ],
 };

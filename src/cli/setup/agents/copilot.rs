@@ -23,7 +23,7 @@ pub(super) static AGENT: Agent = Agent {
             path: &["OTEL_EXPORTER_OTLP_PROTOCOL"],
             value: Value::Text("http/protobuf"),
             needs: &[],
-            why: "how: protobuf instead of JSON; it does not speak gRPC",
+            why: "how: protobuf instead of JSON; it does not support gRPC",
             source: DOCS,
         },
         Line {
@@ -52,7 +52,7 @@ pub(super) static AGENT: Agent = Agent {
         "of each turn and each model call a span: model, tokens, duration; of each tool its name, duration and whether it succeeded; metrics",
         "conversation id, version, premium requests used (github.copilot.cost, which are not dollars)",
         "no prompt and no answer, unless --content is asked for",
-        "the variables hold for every program that is started from the same shell and speaks OpenTelemetry",
+        "the variables hold for every program that is started from the same shell and uses OpenTelemetry",
     ],
     content: Extra::Adds("prompts, answers, and arguments and results of tools"),
     traces: Extra::Same("Spans are what it sends; --traces changes nothing."),

@@ -50,7 +50,7 @@ pub(super) static AGENT: Agent = Agent {
             path: &["telemetry", "traces"],
             value: Value::IsTraces,
             needs: &[],
-            why: "whether its spans have attributes; without, they are bare, and its events tell the tokens",
+            why: "whether its spans have attributes; without, they are bare, and its events have the tokens",
             source: SEEN,
         },
     ],
@@ -83,7 +83,7 @@ pub(super) static AGENT: Agent = Agent {
     inexact: &[
         "Killed by kill -9 it has sent nothing of what came last; a request that was refused (400) in headless use ends it without any telemetry.",
         "It states no cost: the table of prices says it.",
-        "In headless use all prompts of a session carry one id, so turns are told apart by time.",
+        "In headless use all prompts of a session carry one id, so turns are distinguished by time.",
         "Events come late, several calls at once at the end of a turn.",
     ],
 };

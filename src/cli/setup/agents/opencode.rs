@@ -57,7 +57,7 @@ pub(super) static AGENT: Agent = Agent {
     leaves: &[
         "everything: prompts, system prompts, answers, and arguments and results of tools stand on its spans, and there is no setting against it",
         "about 350 spans a model call, most of them of its own machinery; tokens, models, durations, session ids",
-        "the variables hold for every program that is started from the same shell and speaks OpenTelemetry",
+        "the variables hold for every program that is started from the same shell and uses OpenTelemetry",
     ],
     content: Extra::Same("It sends content in any case, and there is no setting against it; --content changes nothing."),
     traces: Extra::Same("Spans are what it sends; --traces changes nothing."),

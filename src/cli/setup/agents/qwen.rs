@@ -75,7 +75,7 @@ pub(super) static AGENT: Agent = Agent {
     ],
     content: Extra::Adds("prompts and answers, and the content of its spans"),
     traces: Extra::Same(
-        "It sends spans, events and metrics in any case; --traces changes nothing. A call that spans and events tell of counts once.",
+        "It sends spans, events and metrics in any case; --traces changes nothing. A call that both spans and events report counts once.",
     ),
     inexact: &[
         "It states no cost: the table of prices says it.",

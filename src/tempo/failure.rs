@@ -1,13 +1,13 @@
-//! What an answer means: whether Tempo has the spans, and what to do next. Decided here and nowhere else.
+//! What a failed export means: whether Tempo has the spans, and what to do next. It is decided here and nowhere else.
 //!
-//! | answer | verdict |
+//! | answer | failure, and what follows |
 //! |---|---|
 //! | no connection, stream refused, `UNAVAILABLE` | refused: nothing was stored, again after a back-off |
 //! | `RESOURCE_EXHAUSTED` | refused: again after its RetryInfo, else after a back-off |
 //! | `RESOURCE_EXHAUSTED` "larger than max", "exceeds ingestion limit" | too large: split (Tempo adds a RetryInfo to the second, though it never heals) |
 //! | timeout, connection lost after sending, `CANCELLED`, `ABORTED`, ... | unknown: Tempo may have it |
-//! | `INVALID_ARGUMENT`, `INTERNAL` that speaks of unmarshalling | bad data |
-//! | no or wrong tenant, credentials, service, or our own instance | misconfigured: nothing is wrong with the data, again and again, slowly |
+//! | `INVALID_ARGUMENT`, `INTERNAL` with a message about unmarshalling | bad data |
+//! | no or wrong tenant, credentials, service, or our own instance | misconfigured: nothing is wrong with the data, retried slowly without end |
 //! | any other code | doubtful: the specification says not to retry, yet nothing says that the data is to blame |
 //!
 //! The codes and texts were measured on a real Tempo 3 (`docs/tempo.md`).
@@ -18,20 +18,20 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-/// What to do with a request that was not accepted.
+/// Why a request was not accepted, by what has to be done about it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
+pub enum Failure {
     /// Certainly not stored. `after`: how long the receiver asks to be left alone.
     Refused { cause: Cause, after: Option<Duration> },
-    /// Stored or not, nobody knows.
+    /// Whether it was stored is not known.
     Unknown(Cause),
-    /// Never healed by waiting, only by a person.
+    /// Waiting does not help: a person has to change something.
     Misconfigured(Cause),
     /// The request is too large, whatever is in it.
     TooLarge,
     /// Something in the request is unacceptable.
     BadData,
-    /// Refused for good, without a word about why.
+    /// Refused for good, without a reason.
     Doubtful,
 }
 
@@ -57,50 +57,50 @@ pub enum Cause {
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(300);
 
 /// Judges a failed call.
-pub fn judge(status: &Status) -> Verdict {
-    if let Some(verdict) = judge_transport(status) {
-        return verdict;
+pub fn classify(status: &Status) -> Failure {
+    if let Some(failure) = classify_transport(status) {
+        return failure;
     }
     let text = status.message().to_ascii_lowercase();
     let after = || status.get_details_retry_info().and_then(|info| info.retry_delay).map(|delay| delay.min(MAX_RETRY_DELAY));
     match status.code() {
-        Code::Unavailable if text.contains("no org id") => Verdict::Misconfigured(Cause::NoTenant),
-        Code::Unavailable if is_gateway_doubt(&text) => Verdict::Unknown(Cause::ConnectionLost),
-        Code::Unavailable => Verdict::Refused { cause: Cause::Unavailable, after: after() },
-        Code::ResourceExhausted if text.contains("larger than max") || text.contains("exceeds ingestion limit") => Verdict::TooLarge,
-        Code::ResourceExhausted => Verdict::Refused { cause: Cause::RateLimited, after: after() },
-        Code::InvalidArgument if text.contains("tenant") || text.contains("org id") => Verdict::Misconfigured(Cause::BadTenant),
-        Code::InvalidArgument => Verdict::BadData,
-        Code::Internal if text.contains("unmarshal") || text.contains("proto:") => Verdict::BadData,
-        Code::Unauthenticated => Verdict::Misconfigured(Cause::Unauthenticated),
-        Code::PermissionDenied => Verdict::Misconfigured(Cause::PermissionDenied),
-        Code::FailedPrecondition if text.contains("sessionfold") => Verdict::Misconfigured(Cause::OwnInstance),
-        Code::Unimplemented | Code::NotFound => Verdict::Misconfigured(Cause::NotOtlp),
-        Code::DeadlineExceeded => Verdict::Unknown(Cause::Timeout),
-        Code::Cancelled | Code::Aborted | Code::OutOfRange | Code::DataLoss => Verdict::Unknown(Cause::Aborted),
-        _ => Verdict::Doubtful,
+        Code::Unavailable if text.contains("no org id") => Failure::Misconfigured(Cause::NoTenant),
+        Code::Unavailable if is_gateway_doubt(&text) => Failure::Unknown(Cause::ConnectionLost),
+        Code::Unavailable => Failure::Refused { cause: Cause::Unavailable, after: after() },
+        Code::ResourceExhausted if text.contains("larger than max") || text.contains("exceeds ingestion limit") => Failure::TooLarge,
+        Code::ResourceExhausted => Failure::Refused { cause: Cause::RateLimited, after: after() },
+        Code::InvalidArgument if text.contains("tenant") || text.contains("org id") => Failure::Misconfigured(Cause::BadTenant),
+        Code::InvalidArgument => Failure::BadData,
+        Code::Internal if text.contains("unmarshal") || text.contains("proto:") => Failure::BadData,
+        Code::Unauthenticated => Failure::Misconfigured(Cause::Unauthenticated),
+        Code::PermissionDenied => Failure::Misconfigured(Cause::PermissionDenied),
+        Code::FailedPrecondition if text.contains("sessionfold") => Failure::Misconfigured(Cause::OwnInstance),
+        Code::Unimplemented | Code::NotFound => Failure::Misconfigured(Cause::NotOtlp),
+        Code::DeadlineExceeded => Failure::Unknown(Cause::Timeout),
+        Code::Cancelled | Code::Aborted | Code::OutOfRange | Code::DataLoss => Failure::Unknown(Cause::Aborted),
+        _ => Failure::Doubtful,
     }
 }
 
 /// Failures that no server answered; they have a source.
-fn judge_transport(status: &Status) -> Option<Verdict> {
+fn classify_transport(status: &Status) -> Option<Failure> {
     let mut next = status.source();
     next?;
     while let Some(error) = next {
         if error.is::<tonic::ConnectError>() {
-            return Some(Verdict::Refused { cause: Cause::Unreachable, after: None });
+            return Some(Failure::Refused { cause: Cause::Unreachable, after: None });
         }
         // hyper calls a request canceled that it never began to send.
         if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
-            return Some(Verdict::Refused { cause: Cause::Unreachable, after: None });
+            return Some(Failure::Refused { cause: Cause::Unreachable, after: None });
         }
         next = error.source();
     }
     // Of the ways a stream can end, only REFUSED_STREAM promises that nothing was done with it, and only it becomes this code and text.
     if status.code() == Code::Unavailable && status.message().starts_with("h2 protocol error") {
-        return Some(Verdict::Refused { cause: Cause::Unavailable, after: None });
+        return Some(Failure::Refused { cause: Cause::Unavailable, after: None });
     }
-    Some(Verdict::Unknown(Cause::ConnectionLost))
+    Some(Failure::Unknown(Cause::ConnectionLost))
 }
 
 /// Proxies answer for a server that they lost, perhaps after it had read the request.
@@ -160,8 +160,8 @@ mod tests {
 
     use super::*;
 
-    fn check(code: Code, message: &str, expected: Verdict) {
-        assert_eq!(judge(&Status::new(code, message)), expected, "{code:?} {message}");
+    fn check(code: Code, message: &str, expected: Failure) {
+        assert_eq!(classify(&Status::new(code, message)), expected, "{code:?} {message}");
     }
 
     #[test]
@@ -171,23 +171,23 @@ mod tests {
         let burst =
             "RATE_LIMITED: batch size (346029 bytes) exceeds ingestion limit (local: 15 bytes/s, global: 0 bytes/s, burst: 20 bytes)";
         let details = || ErrorDetails::with_retry_info(Some(Duration::from_secs(5)));
-        let with_info = |text: &str| judge(&Status::with_error_details(Code::ResourceExhausted, text, details()));
-        assert_eq!(with_info(limited), Verdict::Refused { cause: Cause::RateLimited, after: Some(Duration::from_secs(5)) });
-        assert_eq!(with_info(burst), Verdict::TooLarge);
-        check(Code::ResourceExhausted, "grpc: received message larger than max (4301013 vs. 4194304)", Verdict::TooLarge);
-        check(Code::Internal, "grpc: error unmarshalling request: unmarshal: invalid TraceID length", Verdict::BadData);
-        check(Code::InvalidArgument, "trace ids must be 128 bit, received 64 bits", Verdict::BadData);
-        check(Code::Unavailable, "no org id", Verdict::Misconfigured(Cause::NoTenant));
-        check(Code::InvalidArgument, "tenant ID 'a|b' contains unsupported character '|'", Verdict::Misconfigured(Cause::BadTenant));
-        check(Code::Unavailable, "error pushing to live store", Verdict::Refused { cause: Cause::Unavailable, after: None });
+        let with_info = |text: &str| classify(&Status::with_error_details(Code::ResourceExhausted, text, details()));
+        assert_eq!(with_info(limited), Failure::Refused { cause: Cause::RateLimited, after: Some(Duration::from_secs(5)) });
+        assert_eq!(with_info(burst), Failure::TooLarge);
+        check(Code::ResourceExhausted, "grpc: received message larger than max (4301013 vs. 4194304)", Failure::TooLarge);
+        check(Code::Internal, "grpc: error unmarshalling request: unmarshal: invalid TraceID length", Failure::BadData);
+        check(Code::InvalidArgument, "trace ids must be 128 bit, received 64 bits", Failure::BadData);
+        check(Code::Unavailable, "no org id", Failure::Misconfigured(Cause::NoTenant));
+        check(Code::InvalidArgument, "tenant ID 'a|b' contains unsupported character '|'", Failure::Misconfigured(Cause::BadTenant));
+        check(Code::Unavailable, "error pushing to live store", Failure::Refused { cause: Cause::Unavailable, after: None });
     }
 
     #[test]
     fn no_code_alone_makes_data_bad_but_invalid_argument() {
         for number in 1..=16 {
             let code = Code::from_i32(number);
-            let verdict = judge(&Status::new(code, ""));
-            assert_eq!(verdict == Verdict::BadData, code == Code::InvalidArgument, "{code:?}");
+            let failure = classify(&Status::new(code, ""));
+            assert_eq!(failure == Failure::BadData, code == Code::InvalidArgument, "{code:?}");
         }
     }
 
@@ -195,15 +195,15 @@ mod tests {
     fn a_receiver_cannot_ask_to_wait_for_ever() {
         let details = ErrorDetails::with_retry_info(Some(Duration::from_secs(1_000_000)));
         let status = Status::with_error_details(Code::Unavailable, "later", details);
-        assert_eq!(judge(&status), Verdict::Refused { cause: Cause::Unavailable, after: Some(MAX_RETRY_DELAY) });
+        assert_eq!(classify(&status), Failure::Refused { cause: Cause::Unavailable, after: Some(MAX_RETRY_DELAY) });
     }
 
     #[test]
     fn a_gateway_that_lost_its_server_leaves_doubt() {
-        let lost = Verdict::Unknown(Cause::ConnectionLost);
+        let lost = Failure::Unknown(Cause::ConnectionLost);
         check(Code::Unavailable, "upstream connect error or disconnect/reset before headers. reset reason: connection termination", lost);
         check(Code::Unavailable, "grpc-status header missing, mapped from HTTP status code 504", lost);
-        let refused = Verdict::Refused { cause: Cause::Unavailable, after: None };
+        let refused = Failure::Refused { cause: Cause::Unavailable, after: None };
         check(Code::Unavailable, "grpc-status header missing, mapped from HTTP status code 503", refused);
     }
 }

@@ -1,4 +1,4 @@
-//! The order to stop, and until when there is time.
+//! The drain: once it has begun, what is under way is finished until a deadline, and nothing new is waited for.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,26 +8,27 @@ use tokio_util::sync::CancellationToken;
 
 /// Shared by the reader of the journal and the lanes.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Halt {
-    /// Cancelled once the forwarder drains.
+pub(super) struct Drain {
+    /// Cancelled when the drain begins.
     token: CancellationToken,
-    /// When draining ends; set before the token is cancelled.
+    /// When the drain ends; set before the token is cancelled.
     deadline: Arc<OnceLock<Instant>>,
 }
 
-/// Whether there is time to go on.
+/// How a wait ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Pause {
+    /// The wait is over.
     Over,
-    /// The wait would outlast the time that is left.
+    /// It would have outlasted the drain.
     Stop,
 }
 
-// === impl Halt ===
+// === impl Drain ===
 
-impl Halt {
-    /// Begins draining: nothing waits any longer for company, and no wait goes beyond `deadline`.
-    pub(super) fn drain_until(&self, deadline: Instant) {
+impl Drain {
+    /// From here on no batch waits for more spans, and no wait goes beyond `deadline`.
+    pub(super) fn begin(&self, deadline: Instant) {
         // A second call keeps the first deadline.
         let _ = self.deadline.set(deadline);
         self.token.cancel();
@@ -37,11 +38,12 @@ impl Halt {
         self.token.is_cancelled()
     }
 
-    pub(super) async fn draining(&self) {
+    /// Returns once the drain has begun.
+    pub(super) async fn begun(&self) {
         self.token.cancelled().await;
     }
 
-    /// Waits, or finds that there is no time to.
+    /// Waits for so long, unless the drain ends before that.
     pub(super) async fn pause(&self, wait: Duration) -> Pause {
         let until = Instant::now() + wait;
         tokio::select! {
@@ -62,13 +64,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_that_outlasts_the_drain_ends_at_once() {
-        let halt = Halt::default();
-        assert_eq!(halt.pause(Duration::from_secs(31)).await, Pause::Over);
+        let drain = Drain::default();
+        assert_eq!(drain.pause(Duration::from_secs(31)).await, Pause::Over);
         let began = Instant::now();
-        halt.drain_until(began + Duration::from_secs(5));
-        assert_eq!(halt.pause(Duration::from_secs(31)).await, Pause::Stop);
+        drain.begin(began + Duration::from_secs(5));
+        assert_eq!(drain.pause(Duration::from_secs(31)).await, Pause::Stop);
         assert_eq!(began.elapsed(), Duration::ZERO);
-        assert_eq!(halt.pause(Duration::from_secs(1)).await, Pause::Over);
+        assert_eq!(drain.pause(Duration::from_secs(1)).await, Pause::Over);
         assert_eq!(began.elapsed(), Duration::from_secs(1));
     }
 }

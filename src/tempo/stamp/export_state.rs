@@ -1,7 +1,7 @@
-//! What Tempo was told of recent traces: which spans, and which sums.
+//! What was exported for recent traces, spans and sums, so that later changes go out as differences.
 //!
-//! - Bounded in bytes, over all tenants ([`super::memory`]): the traces that were silent longest are forgotten in bulk. What is forgotten costs
-//!   no correctness of sums as long as its stamps were final, which they nearly always are; a repetition of a forgotten span is sent again.
+//! - Bounded in bytes, over all tenants ([`super::memory`]): the traces that were silent longest are forgotten in bulk. Sums stay
+//!   correct as long as the stamps of what is forgotten were final, which they nearly always are; a repetition of a forgotten span is sent again.
 //! - A trace that comes back, or was begun by a process before this one, starts with what the index knew of it without the new spans.
 
 use std::collections::hash_map::Entry;
@@ -18,7 +18,7 @@ use crate::model::run::Run;
 use crate::tempo::ask::{Holdings, Sums};
 
 /// A span in the map, and its share of the room that maps keep free.
-const SPAN_BYTES: usize = 2 * size_of::<SpanTold>();
+const SPAN_BYTES: usize = 2 * size_of::<SpanExport>();
 
 /// Up to so many spans are looked through one by one.
 const FEW_MAX: usize = 24;
@@ -29,9 +29,9 @@ const FEW_USUAL: usize = 8;
 /// Two generations of one tenant's traces: when they turn, the young one becomes the old one, and what was in the old one and not touched
 /// since is forgotten.
 #[derive(Debug)]
-pub(super) struct Told {
-    young: FxHashMap<TraceId, Box<TraceTold>>,
-    old: FxHashMap<TraceId, Box<TraceTold>>,
+pub(super) struct ExportState {
+    young: FxHashMap<TraceId, Box<TraceExport>>,
+    old: FxHashMap<TraceId, Box<TraceExport>>,
     /// Counts what is young, over all tenants.
     turns: Arc<Turns>,
     /// The one that `young` is of.
@@ -39,33 +39,33 @@ pub(super) struct Told {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct TraceTold {
-    /// Every span of the trace that came by.
+pub(super) struct TraceExport {
+    /// Every span of the trace that was seen.
     spans: Spans,
-    /// What was told, the beginning included.
+    /// The sums that Tempo has, with those that it had at the beginning.
     pub(super) accounts: Accounts,
-    /// Runs of which a span of our own told, by the span that would be theirs.
+    /// Runs for which a span of our own was exported, by the span that would be theirs.
     pub(super) synthetic: Vec<SpanId>,
-    /// Whether `accounts` begins where it should: with what was told before this trace came by.
+    /// Whether `accounts` holds what was exported before this trace was first seen here.
     pub(super) is_begun: bool,
 }
 
 /// Most traces have a handful of spans, and some have a hundred thousand.
 #[derive(Debug)]
 enum Spans {
-    Few(Vec<SpanTold>),
-    Many(FxHashMap<SpanId, SpanTold>),
+    Few(Vec<SpanExport>),
+    Many(FxHashMap<SpanId, SpanExport>),
 }
 
 #[derive(Clone, Copy, Debug)]
-struct SpanTold {
+struct SpanExport {
     id: SpanId,
-    /// Of the bytes of the last copy, to tell a repetition from a fuller copy.
+    /// Of the bytes of the last copy: it distinguishes a repetition from a fuller copy.
     checksum: u32,
     is_sent: bool,
 }
 
-/// How a span compares with those that came by.
+/// How a span compares with those that were seen before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Seen {
     Never,
@@ -75,9 +75,9 @@ pub(super) enum Seen {
     Differently,
 }
 
-// === impl Told ===
+// === impl ExportState ===
 
-impl Told {
+impl ExportState {
     pub(super) fn new(turns: Arc<Turns>) -> Self {
         let generation = turns.generation();
         Self { young: FxHashMap::default(), old: FxHashMap::default(), turns, generation }
@@ -104,37 +104,37 @@ impl Told {
     }
 
     /// What is known of the trace; it counts as touched.
-    pub(super) fn trace(&mut self, trace: TraceId) -> &mut TraceTold {
+    pub(super) fn trace(&mut self, trace: TraceId) -> &mut TraceExport {
         match self.young.entry(trace) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
-                let told = self.old.remove(&trace).unwrap_or_default();
-                self.turns.grow(told.weight());
-                place.insert(told)
+                let exported = self.old.remove(&trace).unwrap_or_default();
+                self.turns.grow(exported.weight());
+                place.insert(exported)
             }
         }
     }
 
     /// Takes what is known of a trace out, to be put back soon.
-    pub(super) fn take(&mut self, trace: TraceId) -> Box<TraceTold> {
-        if let Some(told) = self.young.remove(&trace) {
-            self.turns.shrink(told.weight());
-            return told;
+    pub(super) fn take(&mut self, trace: TraceId) -> Box<TraceExport> {
+        if let Some(exported) = self.young.remove(&trace) {
+            self.turns.shrink(exported.weight());
+            return exported;
         }
         self.old.remove(&trace).unwrap_or_default()
     }
 
-    pub(super) fn put_back(&mut self, trace: TraceId, told: Box<TraceTold>) {
-        self.turns.grow(told.weight());
-        self.young.insert(trace, told);
+    pub(super) fn put_back(&mut self, trace: TraceId, exported: Box<TraceExport>) {
+        self.turns.grow(exported.weight());
+        self.young.insert(trace, exported);
     }
 
-    /// Notes that spans of one trace came by and wait to be sent; says of each how it compares.
+    /// Notes spans of one trace that wait to be sent, and says of each how it compares with what was seen before.
     pub(super) fn meet<'a>(&mut self, trace: TraceId, spans: impl Iterator<Item = (SpanId, u32, &'a mut Seen)>) {
         let mut n_new = 0;
-        let told = self.trace(trace);
+        let exported = self.trace(trace);
         for (id, checksum, seen) in spans {
-            *seen = told.spans.meet(id, checksum);
+            *seen = exported.spans.meet(id, checksum);
             n_new += usize::from(*seen == Seen::Never);
         }
         self.turns.grow(n_new * SPAN_BYTES);
@@ -156,7 +156,7 @@ impl Spans {
             known.checksum = checksum;
             return if is_same { Seen::Already } else { Seen::Differently };
         }
-        let span = SpanTold { id, checksum, is_sent: false };
+        let span = SpanExport { id, checksum, is_sent: false };
         match self {
             Self::Few(spans) if spans.len() < FEW_MAX => {
                 if spans.capacity() == 0 {
@@ -183,14 +183,14 @@ impl Spans {
         }
     }
 
-    fn find(&mut self, id: SpanId) -> Option<&mut SpanTold> {
+    fn find(&mut self, id: SpanId) -> Option<&mut SpanExport> {
         match self {
             Self::Few(spans) => spans.iter_mut().find(|span| span.id == id),
             Self::Many(spans) => spans.get_mut(&id),
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &SpanTold> {
+    fn iter(&self) -> impl Iterator<Item = &SpanExport> {
         let (few, many) = match self {
             Self::Few(spans) => (Some(spans.iter()), None),
             Self::Many(spans) => (None, Some(spans.values())),
@@ -206,9 +206,9 @@ impl Spans {
     }
 }
 
-// === impl TraceTold ===
+// === impl TraceExport ===
 
-impl TraceTold {
+impl TraceExport {
     /// The span leaves.
     pub(super) fn send(&mut self, id: SpanId) {
         if let Some(span) = self.spans.find(id) {
@@ -224,7 +224,7 @@ impl TraceTold {
         self.spans.iter().map(|span| span.id).collect()
     }
 
-    /// Begins with what must have been told when only these spans were known: `before` is the decision without all that came by.
+    /// Begins with what must have been exported before: `before` is the decision without the spans that were seen here.
     pub(super) fn begin(&mut self, before: Option<&Decided>) {
         self.is_begun = true;
         let Some(before) = before else { return };
@@ -234,10 +234,10 @@ impl TraceTold {
             add(&mut self.accounts, before, verdict);
         }
         for (at, run) in before.runs.iter().enumerate().filter_map(|(at, run)| Some((at, run.as_ref()?))) {
-            // A turn of which nothing but its prompt is from before was not told of.
+            // A turn of which only the prompt is from before was not exported.
             let is_turn = before.verdict(run.key.span).is_some();
             let has_spans = || before.verdicts.iter().any(|verdict| verdict.run == Some(at) && verdict.delivery == Delivery::Forwarded);
-            if is_over(run) && is_told_by_us(before, run) && (!is_turn || has_spans()) {
+            if is_over(run) && needs_synthetic_span(before, run) && (!is_turn || has_spans()) {
                 let owner = Owner::of(run);
                 self.accounts.add(&owner, Amounts::in_all(&run.usage).minus(by_spans.of(&owner)));
                 self.synthetic.push(run.key.span);
@@ -245,7 +245,7 @@ impl TraceTold {
         }
     }
 
-    /// Begins with what Tempo was found to hold, unless it has begun: the stamps that are there are what was told, whatever is decided now.
+    /// Begins with what Tempo was found to hold, unless it has begun: the stamps there are what was exported, whatever is decided now.
     pub(super) fn begin_with(&mut self, held: &Holdings, decided: Option<&Decided>) {
         if std::mem::replace(&mut self.is_begun, true) {
             return;
@@ -263,12 +263,12 @@ impl TraceTold {
         held.spans().for_each(|id| self.spans.note_sent(id));
     }
 
-    /// Spans came by that did not leave yet.
+    /// Whether spans were seen that are not sent yet.
     pub(super) fn is_waiting(&self) -> bool {
         self.spans.iter().any(|span| !span.is_sent)
     }
 
-    /// What will be told of the spans that still wait, as things stand: mostly few of a trace.
+    /// The sums that the stamps on the waiting spans will come to, as things are: mostly few spans of a trace.
     pub(super) fn expected(&self, now: &Decided) -> Accounts {
         let mut expected = Accounts::default();
         for verdict in self.spans.iter().filter(|span| !span.is_sent).filter_map(|span| now.verdict(span.id)) {
@@ -283,7 +283,7 @@ impl TraceTold {
 }
 
 /// No span of the sender's stands for the run.
-pub(super) fn is_told_by_us(decided: &Decided, run: &Run) -> bool {
+pub(super) fn needs_synthetic_span(decided: &Decided, run: &Run) -> bool {
     decided.verdict(run.key.span).is_none_or(|verdict| verdict.delivery == Delivery::WhenOver)
 }
 
@@ -309,38 +309,38 @@ mod tests {
         TraceId::from_bytes(&n.to_be_bytes()).unwrap()
     }
 
-    fn told() -> (Told, Arc<Turns>) {
+    fn export_state() -> (ExportState, Arc<Turns>) {
         let turns = Arc::new(Turns::new(1 << 20));
-        (Told::new(turns.clone()), turns)
+        (ExportState::new(turns.clone()), turns)
     }
 
-    fn meet(told: &mut Told, n: u128, span: u64, checksum: u32) -> Seen {
+    fn meet(exported: &mut ExportState, n: u128, span: u64, checksum: u32) -> Seen {
         let mut seen = Seen::Never;
-        told.meet(trace(n), std::iter::once((SpanId::from_u64(span).unwrap(), checksum, &mut seen)));
+        exported.meet(trace(n), std::iter::once((SpanId::from_u64(span).unwrap(), checksum, &mut seen)));
         seen
     }
 
     #[test]
-    fn a_repetition_is_told_from_a_fuller_copy_in_small_traces_and_in_large_ones() {
-        let (mut told, _) = told();
+    fn a_repetition_is_distinguished_from_a_fuller_copy_in_small_traces_and_in_large_ones() {
+        let (mut exported, _) = export_state();
         for span in 1..=100 {
-            assert_eq!(meet(&mut told, 1, span, 7), Seen::Never);
-            assert_eq!(meet(&mut told, 1, span, 7), Seen::Already);
-            assert_eq!(meet(&mut told, 1, span, 8), Seen::Differently);
-            assert_eq!(meet(&mut told, 1, span, 8), Seen::Already);
+            assert_eq!(meet(&mut exported, 1, span, 7), Seen::Never);
+            assert_eq!(meet(&mut exported, 1, span, 7), Seen::Already);
+            assert_eq!(meet(&mut exported, 1, span, 8), Seen::Differently);
+            assert_eq!(meet(&mut exported, 1, span, 8), Seen::Already);
         }
-        assert_eq!(told.trace(trace(1)).n_spans(), 100);
-        assert_eq!(meet(&mut told, 2, 1, 7), Seen::Never, "another trace");
+        assert_eq!(exported.trace(trace(1)).n_spans(), 100);
+        assert_eq!(meet(&mut exported, 2, 1, 7), Seen::Never, "another trace");
     }
 
     #[test]
     fn a_trace_that_is_taken_out_and_put_back_weighs_what_it_did() {
-        let (mut told, turns) = told();
-        meet(&mut told, 1, 1, 7);
+        let (mut exported, turns) = export_state();
+        meet(&mut exported, 1, 1, 7);
         let before = turns.young_bytes();
-        let taken = told.take(trace(1));
-        assert!(turns.young_bytes() < before && !told.knows(trace(1)));
-        told.put_back(trace(1), taken);
+        let taken = exported.take(trace(1));
+        assert!(turns.young_bytes() < before && !exported.knows(trace(1)));
+        exported.put_back(trace(1), taken);
         assert_eq!(turns.young_bytes(), before);
     }
 }
