@@ -29,6 +29,7 @@ STEPS = {
     "documentation": ["env", "RUSTDOCFLAGS=-D warnings", "cargo", "doc", "--locked", "--no-deps", "--quiet"],
     "licences": ["python3", ".ci/licences.py"],
     "tests": ["cargo", "test", "--locked"],
+    "instructions": [".ci/instructions"],
     "tempo": [".ci/tempo"],
     "promtool": [".ci/promtool"],
     "sdk": [".ci/sdk"],

@@ -19,8 +19,9 @@ use sessionfold::fold::TraceLimit;
 use sessionfold::journal::{self, Journal};
 use sessionfold::model::ids::Tenant;
 use sessionfold::model::time::{Nanos, UnixNanos};
-use sessionfold::store::Store;
+use sessionfold::model::via::Via;
 use sessionfold::store::local::{LocalStore, Options, SqliteLimits};
+use sessionfold::wire::entry::{Entry, Event};
 use sessionfold::wire::inspect::{self, inspect};
 
 use load::plan::{Disorder, Plan, Source};
@@ -61,15 +62,19 @@ fn requests(n: usize) -> Vec<Bytes> {
     Source::new(Plan::new(world, Disorder::default()), shape, SPANS_OF_A_REQUEST, false).take(n).map(|request| request.bytes).collect()
 }
 
-/// Journaled, folded, in the index, in the last checkpoint.
+/// Journaled, folded, in the index, in the last checkpoint. One after another, as after a crash: threads that meet by chance, and wait for
+/// each other, would be counted too.
 fn store(requests: &[Bytes]) -> Result<(), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let (journal, _) = Journal::open(&dir.path().join("journal"), journal::Options::default())?;
-    let (store, running) = LocalStore::open(journal.clone(), options(dir.path()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     for request in requests {
-        runtime.block_on(store.accept_spans(&Tenant::default(), request.clone()))?;
+        let event = Event::Spans(request.clone());
+        let entry = Entry { tenant: Tenant::default(), received_at: UnixNanos(EPOCH), via: Via::default(), event };
+        let (head, body) = entry.encode();
+        runtime.block_on(journal.append(journal::Record { head, body }, journal::Class::Spans))?;
     }
+    let (store, running) = LocalStore::open(journal.clone(), options(dir.path()))?;
     journal.close();
     running.stop();
     store.leave_memory_to_the_system();
