@@ -61,7 +61,7 @@ impl SessionIndex {
                 return sorted(by_id.iter().copied());
             }
             keyed.clear();
-            keyed.extend(by_id.iter().zip(0..).map(|((_, row), rank)| (self.rest[*row as usize].key(field), rank)));
+            keyed.extend(by_id.iter().zip(0..).map(|((_, row), rank)| (self.figures[*row as usize].key(field), rank)));
             keyed.sort_unstable();
             sorted(keyed.iter().map(|(key, rank)| (*key, by_id[*rank as usize].1)))
         });
