@@ -34,6 +34,7 @@ use self::figures::{Figures, Fit, Interval, Share};
 use self::order::{Direction, Order};
 use self::pairs::Pairs;
 use self::rowset::RowSet;
+pub use self::text::Needle;
 use self::text::Text;
 pub use self::times::SessionTimes;
 use crate::model::ids::SessionId;

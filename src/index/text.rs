@@ -40,7 +40,7 @@ struct Segment {
 }
 
 /// What is searched for, prepared once.
-pub(super) struct Needle {
+pub struct Needle {
     finder: Finder<'static>,
     /// Reused between ids that are looked at one by one.
     scratch: Vec<u8>,
@@ -179,11 +179,12 @@ impl Segment {
 // === impl Needle ===
 
 impl Needle {
-    pub(super) fn new(search: &str) -> Self {
+    pub fn new(search: &str) -> Self {
         Self { finder: Finder::new(&search.to_ascii_lowercase()).into_owned(), scratch: Vec::new() }
     }
 
-    pub(super) fn is_in(&mut self, id: &str) -> bool {
+    /// ASCII letters are folded on both sides.
+    pub fn is_in(&mut self, id: &str) -> bool {
         if !id.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return self.finder.find(id.as_bytes()).is_some();
         }
