@@ -1,6 +1,7 @@
 //! `GET /api/v1/observability/users/` and `.../users/{user_id}/`: who used the agents, and what it cost.
 //!
-//! - Computed from all runs when asked, those without a session too: exact, and as slow as there are runs.
+//! - Over all runs, those without a session too. All users of ever are kept in order once somebody has asked; those of a window, or of an
+//!   agent, are computed from its runs: as slow as there are runs.
 //! - With many users only what they are ordered by is kept of all; the rest of what is said is then gathered of those on the page.
 //! - What is kept while it is added up is paid for ([`Use::Sums`]).
 
@@ -20,13 +21,15 @@ use super::{Api, head, path};
 use crate::bounds::memory::{Memory, Permit, Spent, Use};
 use crate::model::Str;
 use crate::model::ids::Tenant;
+use crate::model::query::{UserQuery, UserSort};
 use crate::model::run::Run;
+use crate::model::session::Page;
 use crate::params::base::Base;
 use crate::params::links::Place;
 use crate::params::pairs;
-use crate::params::users::{UserSort, UsersParams};
-use crate::store::Store;
+use crate::params::users::UsersParams;
 use crate::store::view::RunQuery;
+use crate::store::{Store, StoreError};
 
 /// As long as there are no more users, all is gathered in one pass.
 const WHOLE_MAX: usize = 10_000;
@@ -41,10 +44,43 @@ pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, ur
 }
 
 fn users(store: &dyn Store, memory: &Memory, tenant: &Tenant, params: &UsersParams, base: &Base) -> Result<Whole, Refusal> {
-    let query = RunQuery { start: params.start, end: params.end, user: None };
+    let (skip, take) = (usize::try_from(params.offset).unwrap_or(usize::MAX), usize::try_from(params.limit).unwrap_or(usize::MAX));
     let search = params.search.as_deref().map(str::to_ascii_lowercase);
+    let is_of_all_runs = params.start.is_none() && params.end.is_none() && params.agent.is_none();
+    let asked = UserQuery { search, sort: params.sort, descending: params.descending, limit: take, offset: skip };
+    let page = if is_of_all_runs { store.users(tenant, &asked)? } else { None };
+    let (shown, count, totals) = match page {
+        Some(Page { items, count }) => {
+            let totals = totals_of(&items, memory.take(Use::Sums, 0)?, |each| store.runs_of_users(tenant, &items, each))?;
+            (items, count, totals)
+        }
+        None => summed(store, memory, tenant, params, &asked)?,
+    };
+    let place = Place { offset: params.offset, limit: params.limit, count };
+    let link = place.header(base, path::USERS, &params.pairs);
+    let short = |offset| place.short(offset);
+    let list = UserList {
+        results: shown.iter().filter_map(|user| Some(UserSummary::new(user, totals.get(user)?))).collect(),
+        count: usize::try_from(place.count).unwrap_or(usize::MAX),
+        next: place.next().map(short),
+        previous: place.previous().map(short),
+    };
+    Whole::json(head::headers(&params.pairs, link), &list)
+}
+
+type Totals = FxHashMap<Str, UserTotal>;
+
+/// The page from all runs of the window: who is on it, how many there are, and what is said of them.
+fn summed(
+    store: &dyn Store,
+    memory: &Memory,
+    tenant: &Tenant,
+    params: &UsersParams,
+    asked: &UserQuery,
+) -> Result<(Vec<Str>, u64, Totals), Refusal> {
+    let query = RunQuery { start: params.start, end: params.end, user: None };
     let is_meant = |run: &Run, user: &str| {
-        search.as_ref().is_none_or(|search| user.to_ascii_lowercase().contains(search))
+        asked.search.as_ref().is_none_or(|search| user.to_ascii_lowercase().contains(search))
             && params.agent.as_ref().is_none_or(|agent| *agent == *run.agent)
     };
     let mut gathered = Gathered::new(memory)?;
@@ -56,30 +92,37 @@ fn users(store: &dyn Store, memory: &Memory, tenant: &Tenant, params: &UsersPara
     })?;
     fits?;
     let ordered = gathered.ordered(params.sort, params.descending);
-    let place = Place { offset: params.offset, limit: params.limit, count: ordered.len() as u64 };
-    let (skip, take) = (usize::try_from(params.offset).unwrap_or(usize::MAX), usize::try_from(params.limit).unwrap_or(usize::MAX));
-    let shown: Vec<Str> = ordered.into_iter().skip(skip).take(take).collect();
-    let (mut totals, mut held) = gathered.into_totals();
+    let count = ordered.len() as u64;
+    let shown: Vec<Str> = ordered.into_iter().skip(asked.offset).take(asked.limit).collect();
+    let (mut totals, held) = gathered.into_totals();
     if totals.is_empty() {
-        totals = shown.iter().map(|user| (user.clone(), UserTotal::default())).collect();
-        let mut fits = Ok(());
-        store.runs(tenant, &query, &mut |run| {
-            let Some(user) = run.user.as_ref().filter(|user| fits.is_ok() && is_meant(run, user)) else { return };
-            if let Some(total) = totals.get_mut(user) {
-                fits = total.add(run, &mut held);
-            }
+        totals = totals_of(&shown, held, |each| {
+            store.runs(tenant, &query, &mut |run| {
+                if run.user.as_ref().is_some_and(|user| is_meant(run, user)) {
+                    each(run);
+                }
+            })
         })?;
-        fits?;
     }
-    let link = place.header(base, path::USERS, &params.pairs);
-    let short = |offset| place.short(offset);
-    let list = UserList {
-        results: shown.iter().filter_map(|user| Some(UserSummary::new(user, totals.get(user)?))).collect(),
-        count: usize::try_from(place.count).unwrap_or(usize::MAX),
-        next: place.next().map(short),
-        previous: place.previous().map(short),
-    };
-    Whole::json(head::headers(&params.pairs, link), &list)
+    Ok((shown, count, totals))
+}
+
+/// What is said of these users, from runs of whomever.
+fn totals_of(
+    users: &[Str],
+    mut held: Permit,
+    runs: impl FnOnce(&mut dyn FnMut(&Run)) -> Result<(), StoreError>,
+) -> Result<Totals, Refusal> {
+    let mut totals: Totals = users.iter().map(|user| (user.clone(), UserTotal::default())).collect();
+    let mut fits = Ok(());
+    runs(&mut |run| {
+        let total = run.user.as_ref().filter(|_| fits.is_ok()).and_then(|user| totals.get_mut(user));
+        if let Some(total) = total {
+            fits = total.add(run, &mut held);
+        }
+    })?;
+    fits?;
+    Ok(totals)
 }
 
 pub(super) async fn show(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Whole, Refusal> {

@@ -32,8 +32,9 @@ use crate::ingest::{self, InstanceMark, Receiver};
 
 use crate::conventions::Conventions;
 use crate::journal::{self, Journal};
+use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
-use crate::model::query::{AgentQuery, SessionQuery};
+use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::{Nanos, UnixNanos};
@@ -44,6 +45,7 @@ use crate::store::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use crate::store::local::{self, LocalStore};
 use crate::store::overview::Overview;
 use crate::store::raw::RawSpans;
+use crate::store::sums::Sums;
 use crate::store::view::{RunQuery, RunView, TraceView};
 use crate::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
 use crate::tempo;
@@ -269,6 +271,18 @@ impl Store for Doored {
 
     fn runs(&self, tenant: &Tenant, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
         self.store.runs(tenant, query, each)
+    }
+
+    fn sums(&self, tenant: &Tenant, start: UnixNanos) -> Result<Option<Sums>, StoreError> {
+        self.store.sums(tenant, start)
+    }
+
+    fn users(&self, tenant: &Tenant, query: &UserQuery) -> Result<Option<Page<Str>>, StoreError> {
+        self.store.users(tenant, query)
+    }
+
+    fn runs_of_users(&self, tenant: &Tenant, users: &[Str], each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
+        self.store.runs_of_users(tenant, users, each)
     }
 
     fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError> {

@@ -13,13 +13,12 @@ use crate::model::run::Run;
 impl SessionIndex {
     /// Prepares the columns of a row that was just taken.
     pub(super) fn occupy(&mut self, row: u32, id: &SessionId) {
-        if row as usize == self.rest.len() {
-            push_tight(&mut self.first_run, 0);
-            push_tight(&mut self.last_activity, 0);
-            push_tight(&mut self.rest, Figures::default());
+        if row as usize == self.figures.len() {
+            push_tight(&mut self.figures, Figures::default());
             push_tight(&mut self.shares, Box::default());
         }
         self.text.insert(row, id.as_str());
+        self.pairs.insert(row, id.as_str());
         self.n_id_bytes += id.as_str().len();
     }
 
@@ -27,7 +26,10 @@ impl SessionIndex {
         self.put(row, Figures::default());
         self.set_shares(row, Vec::new());
         self.text.remove(row);
-        self.n_id_bytes -= self.directory.id(row).map_or(0, |id| id.as_str().len());
+        if let Some(id) = self.directory.id(row) {
+            self.pairs.remove(row, id.as_str());
+            self.n_id_bytes -= id.as_str().len();
+        }
         self.directory.remove(row);
     }
 
@@ -58,14 +60,12 @@ impl SessionIndex {
 
     /// The part of [`Self::put`] that does not order anything.
     pub(super) fn put_columns(&mut self, row: u32, new: Figures) {
-        self.first_run[row as usize] = new.first_run;
-        self.last_activity[row as usize] = new.last_activity;
-        self.rest[row as usize] = new;
+        self.figures[row as usize] = new;
         self.listed.set(row, new.run_count > 0);
         self.single.set(row, new.run_count == 1);
         self.running.set(row, new.running_count > 0);
         self.failed.set(row, new.error_count > 0);
-        self.skewed.set(row, new.sort_activity != new.last_activity);
+        self.skewed.set(row, (new.sort_first_run, new.sort_activity) != (new.first_run, new.last_activity));
     }
 
     /// The first eight bytes of the id; the order compares whole ids where these are equal.

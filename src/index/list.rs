@@ -5,19 +5,30 @@
 //!   either read off an order, skipping what does not fit, or selected from what does, whichever touches less.
 //! - Asking for a session's runs comes last, and only for sessions that nothing else has ruled out or in.
 
+use std::ops::Range;
+
+use super::figures::Figures;
 use super::order::Direction;
+use super::pairs::Candidates;
 use super::rowset::RowSet;
 use super::text::Needle;
 use super::{SessionIndex, SessionNo};
+use crate::model::ids::SessionId;
 use crate::model::query::{SessionQuery, Sort, SortField, StatusFilter};
 use crate::model::session::{Page, SessionSummary};
 use crate::model::time::UnixNanos;
 
 /// Selecting one row (reading its key, partitioning) costs about as much as this many steps along an order (`benches/list.rs`).
-const STEPS_PER_SELECTED: usize = 4;
+const STEPS_PER_SELECTED: usize = 12;
 
-/// Looking into one id by itself costs about as much as passing over this many bytes of search text (`benches/list.rs`).
-const BYTES_PER_ID: usize = 1_500;
+/// Looking into one id by itself costs about as much as passing over this many in the search text (`benches/list.rs`).
+const ROWS_PER_ID: usize = 64;
+
+/// So many ids are brought into the cache together.
+const IDS_AT_ONCE: usize = 64;
+
+/// Comparing the times of one row by itself costs about as much as taking this many off an order (`benches/list.rs`).
+const RANKED_PER_ROW: usize = 8;
 
 /// The bounds of the time filter, both included; an absent one is the end of time.
 #[derive(Clone, Copy)]
@@ -58,20 +69,6 @@ impl SessionIndex {
         Page { items: rows.into_iter().filter_map(|row| self.summary(row)).collect(), count: count as u64 }
     }
 
-    /// The sessions that [`Self::list`] would ask about.
-    pub fn straddling(&self, query: &SessionQuery) -> Vec<SessionNo> {
-        let mut asked = Vec::new();
-        let mut ask = |session, _, _| {
-            asked.push(session);
-            false
-        };
-        match &query.session_id {
-            Some(id) => _ = self.directory.row_of_id(id).map(|row| self.fits(row, query, &mut ask)),
-            None => _ = self.fitting(query, &mut ask),
-        }
-        asked
-    }
-
     /// At most one session can fit.
     fn list_one(&self, query: &SessionQuery, has_run_in: &mut HasRunIn) -> Page<SessionSummary> {
         let row = query.session_id.as_ref().and_then(|id| self.directory.row_of_id(id)).filter(|row| self.fits(*row, query, has_run_in));
@@ -108,8 +105,7 @@ impl SessionIndex {
             (fitting, unclear) = (Some(rows), ask);
         }
         if let Some(search) = query.search.as_ref().filter(|search| !search.is_empty()) {
-            let rows = self.containing(fitting.as_ref(), Needle::new(search));
-            narrow(&mut fitting, rows);
+            fitting = Some(self.containing(fitting.as_ref(), search));
         }
         if let (Some(rows), Some(window)) = (&mut fitting, window) {
             unclear.intersect(rows);
@@ -131,31 +127,66 @@ impl SessionIndex {
 
     /// Of these rows, those that overlap the window or may, and those of them that only may.
     fn overlapping(&self, among: &RowSet, window: Window) -> (RowSet, RowSet) {
-        let mut fitting = vec![0; among.words().len()];
-        let mut unclear = vec![0; among.words().len()];
+        let (mut fitting, mut unclear) = (RowSet::default(), RowSet::default());
         if window.start > window.end {
-            return (RowSet::from_words(fitting), RowSet::from_words(unclear));
+            return (fitting, unclear);
         }
-        let has_both = window.start > 0 && window.end < u64::MAX;
-        let columns = self.first_run.chunks(64).zip(self.last_activity.chunks(64));
-        for (index, (&word, (first_run, last_activity))) in among.words().iter().zip(columns).enumerate() {
-            if word == 0 {
-                continue;
+        let one_by_one = |rows: &mut dyn Iterator<Item = u32>, fitting: &mut RowSet, unclear: &mut RowSet| {
+            for row in rows {
+                let overlap = self.overlap(row, window);
+                fitting.set(row, overlap != Overlap::No);
+                unclear.set(row, overlap == Overlap::Ask);
             }
-            let touches = |(first, last): (&u64, &u64)| (*first <= window.end) & (*last >= window.start);
-            fitting[index] = word & bits(first_run.iter().zip(last_activity).map(touches));
-            if has_both {
-                let straddles = |(first, last): (&u64, &u64)| (*first < window.start) & (*last > window.end);
-                unclear[index] = word & bits(first_run.iter().zip(last_activity).map(straddles));
-            }
+        };
+        if among.count().saturating_mul(RANKED_PER_ROW) < self.len() {
+            one_by_one(&mut among.iter(), &mut fitting, &mut unclear);
+            return (fitting, unclear);
         }
-        let mut unclear = RowSet::from_words(unclear);
-        unclear.subtract(&self.single);
-        (RowSet::from_words(fitting), unclear)
+        let (first, last) = (self.order(SortField::FirstRun), self.order(SortField::LastActivity));
+        // Ranks: how many began before the window, and by its end; how many were last active before it, and by its end.
+        let after_end = window.end.checked_add(1);
+        let began = (first.n_below(window.start), after_end.map_or(self.len(), |after| first.n_below(after)));
+        let ended = (last.n_below(window.start), after_end.map_or(self.len(), |after| last.n_below(after)));
+        fitting = among.clone();
+        self.keep_ranks(&mut fitting, SortField::LastActivity, ended.0..self.len());
+        self.keep_ranks(&mut fitting, SortField::FirstRun, 0..began.1);
+        if window.start > 0 && window.end < u64::MAX {
+            unclear = fitting.clone();
+            let n_inside = (began.1 - began.0) + (ended.1 - ended.0);
+            let n_outside = began.0.min(self.len() - began.0) + ended.1.min(self.len() - ended.1);
+            if n_inside < n_outside {
+                first.each(began.0..began.1, |row| unclear.remove(row));
+                last.each(ended.0..ended.1, |row| unclear.remove(row));
+            } else {
+                self.keep_ranks(&mut unclear, SortField::FirstRun, 0..began.0);
+                self.keep_ranks(&mut unclear, SortField::LastActivity, ended.1..self.len());
+            }
+            unclear.subtract(&self.single);
+        }
+        // Where those do not stand that the orders do not believe, only their times say.
+        one_by_one(&mut self.skewed.iter().filter(|row| among.contains(*row)), &mut fitting, &mut unclear);
+        (fitting, unclear)
+    }
+
+    pub(super) fn rows_between(&self, start: u64, end: u64) -> RowSet {
+        self.overlapping(&self.listed, Window { start, end }).0
+    }
+
+    /// Drops the rows that do not have these ranks in an order, by going over the fewer.
+    fn keep_ranks(&self, rows: &mut RowSet, field: SortField, ranks: Range<usize>) {
+        let order = self.order(field);
+        if ranks.len() > order.len() / 2 {
+            order.each(0..ranks.start, |row| rows.remove(row));
+            order.each(ranks.end..order.len(), |row| rows.remove(row));
+            return;
+        }
+        let mut kept = RowSet::from_words(vec![0; rows.words().len()]);
+        order.each(ranks, |row| kept.insert(row));
+        rows.intersect(&kept);
     }
 
     fn overlap(&self, row: u32, window: Window) -> Overlap {
-        let (first, last) = (self.first_run[row as usize], self.last_activity[row as usize]);
+        let Figures { first_run: first, last_activity: last, .. } = self.figures(row);
         if window.start > window.end || first > window.end || last < window.start {
             return Overlap::No;
         }
@@ -166,19 +197,26 @@ impl SessionIndex {
         Overlap::Ask
     }
 
-    /// The rows whose id contains the needle: among the given ones if they are few, else perhaps more than those.
-    fn containing(&self, among: Option<&RowSet>, mut needle: Needle) -> RowSet {
-        if let Some(among) = among.filter(|among| among.count().saturating_mul(BYTES_PER_ID) < self.text.n_bytes()) {
-            let mut rows = among.clone();
-            for row in among.iter() {
-                if !self.directory.id(row).is_some_and(|id| needle.is_in(id.as_str())) {
-                    rows.remove(row);
-                }
-            }
+    /// The rows whose id contains the text: among the given ones, if there are any.
+    fn containing(&self, among: Option<&RowSet>, text: &str) -> RowSet {
+        let Candidates { mut rows, is_exact } = self.pairs.find(text, self.directory.n_rows());
+        rows.intersect(among.unwrap_or(&self.listed));
+        if is_exact {
             return rows;
         }
-        let mut rows = self.text.find(&needle, self.directory.n_rows());
-        rows.intersect(&self.listed);
+        let mut needle = Needle::new(text);
+        if rows.count().saturating_mul(ROWS_PER_ID) > self.directory.n_rows() {
+            return self.text.find(&needle, &rows);
+        }
+        let candidates: Vec<u32> = rows.iter().collect();
+        for some in candidates.chunks(IDS_AT_ONCE) {
+            // Ids lie anywhere in memory: asked for one after the other, each would be waited for.
+            let ids = some.iter().map(|row| self.directory.id(*row).map_or("", SessionId::as_str));
+            std::hint::black_box(ids.clone().fold(0, |all, id| all ^ id.bytes().next().unwrap_or_default()));
+            for (row, id) in some.iter().zip(ids) {
+                rows.set(*row, needle.is_in(id));
+            }
+        }
         rows
     }
 
@@ -191,7 +229,8 @@ impl SessionIndex {
         // Fitting rows are taken to lie evenly in the order: an estimate, and only time depends on it.
         let n_steps = (end as u128 * self.len() as u128 / count as u128) as usize;
         if n_steps < count.saturating_mul(STEPS_PER_SELECTED) {
-            return self.walk(query.sort, 0).filter(|row| fitting.contains(*row)).skip(query.offset).take(end - query.offset).collect();
+            let walk = self.order(query.sort.field).walk_fitting(direction(query.sort), fitting, query.offset);
+            return walk.take(end - query.offset).collect();
         }
         self.select(query.sort, fitting, query.offset, end)
     }
@@ -201,7 +240,7 @@ impl SessionIndex {
         // A flipped key turns descending into ascending and leaves ties ascending; ids themselves are compared the other way round.
         let flip = if sort.descending { u64::MAX } else { 0 };
         let by_id = sort.field == SortField::SessionId;
-        let key = |row: u32| if by_id { self.id_key(row) } else { self.rest[row as usize].key(sort.field) };
+        let key = |row: u32| if by_id { self.id_key(row) } else { self.figures[row as usize].key(sort.field) };
         let mut keyed: Vec<(u64, u32)> = fitting.iter().map(|row| (key(row) ^ flip, row)).collect();
         let compare = |a: &(u64, u32), b: &(u64, u32)| {
             a.0.cmp(&b.0).then_with(|| {
@@ -222,18 +261,16 @@ impl SessionIndex {
     }
 
     fn walk(&self, sort: Sort, rank: usize) -> super::order::Walk<'_> {
-        let direction = match (sort.descending, sort.field) {
-            (false, _) => Direction::Ascending,
-            (true, SortField::SessionId) => Direction::Reversed,
-            (true, _) => Direction::Descending,
-        };
-        self.order(sort.field).walk(direction, rank)
+        self.order(sort.field).walk(direction(sort), rank)
     }
 }
 
-/// The answers as bits, the first in the lowest.
-fn bits(answers: impl Iterator<Item = bool>) -> u64 {
-    answers.zip(0..64).fold(0, |word, (answer, bit)| word | u64::from(answer) << bit)
+fn direction(sort: Sort) -> Direction {
+    match (sort.descending, sort.field) {
+        (false, _) => Direction::Ascending,
+        (true, SortField::SessionId) => Direction::Reversed,
+        (true, _) => Direction::Descending,
+    }
 }
 
 fn narrow(fitting: &mut Option<RowSet>, rows: RowSet) {

@@ -8,10 +8,12 @@
 
 mod agents;
 mod change;
+mod chunks;
 mod directory;
 mod figures;
 mod list;
 mod order;
+mod pairs;
 mod restore;
 mod rowset;
 mod text;
@@ -30,7 +32,9 @@ use self::agents::Agents;
 use self::directory::Directory;
 use self::figures::{Figures, Fit, Interval, Share};
 use self::order::{Direction, Order};
+use self::pairs::Pairs;
 use self::rowset::RowSet;
+pub use self::text::Needle;
 use self::text::Text;
 pub use self::times::SessionTimes;
 use crate::model::ids::SessionId;
@@ -92,12 +96,10 @@ pub struct MemoryBytes {
 pub struct SessionIndex {
     directory: Directory,
     text: Text,
+    pairs: Pairs,
     agents: Agents,
-    /// By row, and a column of its own because the time filter passes over all of it.
-    first_run: Vec<u64>,
-    last_activity: Vec<u64>,
-    /// By row: everything else that is a number.
-    rest: Vec<Figures>,
+    /// By row.
+    figures: Vec<Figures>,
     /// By row, ordered by the number of the agent.
     shares: Vec<Box<[Share]>>,
     /// Rows with a run. A session that was only minted is in no list.
@@ -107,7 +109,7 @@ pub struct SessionIndex {
     /// Rows with a run that is running, and with one that failed.
     running: RowSet,
     failed: RowSet,
-    /// Rows whose latest activity is not believable, and so is not what they are ordered by.
+    /// Rows that are not ordered by their first run or their latest activity, because those are not believable.
     skewed: RowSet,
     /// By `SortField as usize`.
     orders: [Order; 7],
@@ -238,7 +240,7 @@ impl SessionIndex {
 
     /// Sessions whose `last_activity` lies before `floor`, oldest first, at most `limit`; ties by session id.
     pub fn idle_since(&self, floor: UnixNanos, limit: usize) -> Vec<SessionNo> {
-        let is_idle = |row: &u32| self.last_activity[*row as usize] < floor.0;
+        let is_idle = |row: &u32| self.figures[*row as usize].last_activity < floor.0;
         let believed = self
             .order(SortField::LastActivity)
             .walk(Direction::Ascending, 0)
@@ -248,21 +250,23 @@ impl SessionIndex {
         // These are few, and the order does not know when they really were active.
         let skewed = self.skewed.iter().filter(is_idle);
         let mut rows: Vec<u32> = believed.chain(skewed).collect();
-        rows.sort_by_key(|row| (self.last_activity[*row as usize], self.directory.id(*row)));
+        rows.sort_by_key(|row| (self.figures[*row as usize].last_activity, self.directory.id(*row)));
         rows.iter().take(limit).map(|row| self.directory.number(*row)).collect()
+    }
+
+    /// Sessions that began at `end` or before and were last active at `start` or later.
+    pub fn active_between(&self, start: UnixNanos, end: UnixNanos) -> Vec<SessionNo> {
+        self.rows_between(start.0, end.0).iter().map(|row| self.directory.number(row)).collect()
     }
 
     /// What the index has allocated.
     pub fn memory_bytes(&self) -> MemoryBytes {
-        let columns = self.first_run.capacity() * size_of::<u64>()
-            + self.last_activity.capacity() * size_of::<u64>()
-            + self.rest.capacity() * size_of::<Figures>()
-            + self.shares.capacity() * size_of::<Box<[Share]>>();
+        let columns = self.figures.capacity() * size_of::<Figures>() + self.shares.capacity() * size_of::<Box<[Share]>>();
         let sets: usize = [&self.listed, &self.single, &self.running, &self.failed, &self.skewed].map(RowSet::memory_bytes).iter().sum();
         let orders: usize = self.orders.iter().map(Order::memory_bytes).sum();
         let n_ids = self.directory.n_rows();
         MemoryBytes {
-            lists: columns + sets + orders + self.directory.memory_bytes() + self.text.memory_bytes(),
+            lists: columns + sets + orders + self.directory.memory_bytes() + self.text.memory_bytes() + self.pairs.memory_bytes(),
             ids: self.n_id_bytes + n_ids * 2 * size_of::<usize>(),
             agents: self.n_shares * size_of::<Share>() + self.agents.memory_bytes(),
         }
@@ -273,8 +277,7 @@ impl SessionIndex {
     }
 
     fn figures(&self, row: u32) -> Figures {
-        let row = row as usize;
-        Figures { first_run: self.first_run[row], last_activity: self.last_activity[row], ..self.rest[row] }
+        self.figures[row as usize]
     }
 
     fn summary(&self, row: u32) -> Option<SessionSummary> {

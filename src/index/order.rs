@@ -5,6 +5,9 @@
 //! - Descending by key still means ascending by id among equal keys. The walk goes from group to group of equal keys, and finds where a
 //!   group starts by binary search, so one group of a million rows costs no more than a million groups.
 
+use std::ops::Range;
+
+use super::rowset::RowSet;
 use crate::model::ids::SessionId;
 
 /// Entries in a block: small enough that shifting one is a short memory move, large enough that the directory stays in cache.
@@ -149,9 +152,88 @@ impl Order {
         }
     }
 
+    /// The rows that fit, in the given direction, without the first `n_skipped` of them: blocks that hold no other are counted, not walked.
+    pub(super) fn walk_fitting<'a>(&'a self, direction: Direction, fits: &'a RowSet, n_skipped: usize) -> impl Iterator<Item = u32> + 'a {
+        let (walk, n_passed) = self.pass(direction, fits, n_skipped);
+        walk.filter(|row| fits.contains(*row)).skip(n_skipped - n_passed)
+    }
+
+    /// The number of entries whose key is smaller.
+    pub(super) fn n_below(&self, key: u64) -> usize {
+        let block = self.maxes.partition_point(|max| *max < key);
+        let index = self.blocks.get(block).map_or(0, |entries| entries.partition_point(|entry| entry.key() < key));
+        self.rank(Place { block, index })
+    }
+
+    /// Shows the rows of these ranks, in ascending order.
+    pub(super) fn each(&self, ranks: Range<usize>, mut each: impl FnMut(u32)) {
+        let Place { block, mut index } = self.locate(ranks.start);
+        let mut n_left = ranks.len();
+        for entries in &self.blocks[block..] {
+            let entries = &entries[index..];
+            let n = entries.len().min(n_left);
+            entries[..n].iter().for_each(|entry| each(entry.row));
+            (index, n_left) = (0, n_left - n);
+            if n_left == 0 {
+                return;
+            }
+        }
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         let entries: usize = self.blocks.iter().map(Vec::capacity).sum();
         entries * size_of::<Entry>() + self.blocks.capacity() * size_of::<Vec<Entry>>() + self.maxes.capacity() * size_of::<u64>()
+    }
+
+    /// A walk that begins behind at most `n_max` fitting entries, and how many those are.
+    fn pass(&self, direction: Direction, fits: &RowSet, n_max: usize) -> (Walk<'_>, usize) {
+        let end = Place { block: self.blocks.len(), index: 0 };
+        let mut walk = Walk { order: self, direction, at: Place::ORIGIN, group: (Place::ORIGIN, end) };
+        if direction == Direction::Ascending {
+            let n_passed = self.pass_forward(&mut walk.at, end, fits, n_max);
+            return (walk, n_passed);
+        }
+        // From the back, as far as blocks end where a group does: beyond, an order of its own begins.
+        let (mut at, mut n_passed, mut n) = (end, 0, 0);
+        for block in (0..self.blocks.len()).rev() {
+            n += n_fitting(&self.blocks[block], fits);
+            if n > n_max {
+                break;
+            }
+            let begins_group = block == 0 || direction == Direction::Reversed || self.maxes[block - 1] < self.blocks[block][0].key();
+            if begins_group {
+                (at, n_passed) = (Place { block, index: 0 }, n);
+            }
+        }
+        walk.at = at;
+        if direction == Direction::Reversed {
+            return (walk, n_passed);
+        }
+        walk.group = (at, at);
+        while walk.at == walk.group.1 && walk.group.0 != Place::ORIGIN {
+            walk.at = self.group_start(self.previous(walk.group.0));
+            walk.group = (walk.at, walk.group.0);
+            n_passed += self.pass_forward(&mut walk.at, walk.group.1, fits, n_max - n_passed);
+        }
+        (walk, n_passed)
+    }
+
+    /// Moves towards `end` by whole blocks, over at most `n_max` fitting entries; how many those were.
+    fn pass_forward(&self, at: &mut Place, end: Place, fits: &RowSet, n_max: usize) -> usize {
+        let mut n_passed = 0;
+        while *at < end {
+            let (entries, next) = match &self.blocks[at.block] {
+                entries if at.block == end.block => (&entries[at.index..end.index], end),
+                entries => (&entries[at.index..], Place { block: at.block + 1, index: 0 }),
+            };
+            let n = n_fitting(entries, fits);
+            if n_passed + n > n_max {
+                break;
+            }
+            n_passed += n;
+            *at = next;
+        }
+        n_passed
     }
 
     /// Where (key, id) is, or belongs: a block that exists, and an index in it that may be its length.
@@ -260,6 +342,10 @@ impl Order {
     }
 }
 
+fn n_fitting(entries: &[Entry], fits: &RowSet) -> usize {
+    entries.iter().filter(|entry| fits.contains(entry.row)).count()
+}
+
 fn full_block(entries: &[Entry]) -> Vec<Entry> {
     let mut block = Vec::with_capacity(BLOCK_MAX);
     block.extend_from_slice(entries);
@@ -341,11 +427,28 @@ mod tests {
     }
 
     fn check(order: &Order, keys: &[u64]) {
+        let ascending = expected(keys, Direction::Ascending);
+        for key in keys.iter().flat_map(|key| [key.saturating_sub(1), *key, key + 1]).take(300).chain([0, u64::MAX]) {
+            let n_below = keys.iter().filter(|other| **other < key).count();
+            assert_eq!(order.n_below(key), n_below);
+            let mut rows = Vec::new();
+            order.each(n_below / 2..n_below, |row| rows.push(row));
+            assert_eq!(rows, ascending[n_below / 2..n_below]);
+        }
         for direction in [Direction::Ascending, Direction::Descending, Direction::Reversed] {
             let expected = expected(keys, direction);
             for rank in [0, 1, 63, 64, 127, 128, 129, keys.len() / 2, keys.len().saturating_sub(1), keys.len(), keys.len() + 7] {
                 let walked: Vec<u32> = order.walk(direction, rank).collect();
                 assert_eq!(walked, expected.get(rank..).unwrap_or_default(), "{direction:?} from {rank} of {}", keys.len());
+                for step in [1, 2, 7, 300] {
+                    let mut fits = RowSet::default();
+                    (0..keys.len() as u32)
+                        .filter(|row| row.wrapping_mul(0x9e37_79b1) >> 16 & 0x3ff < 1_024 / step)
+                        .for_each(|row| fits.insert(row));
+                    let walked: Vec<u32> = order.walk_fitting(direction, &fits, rank).collect();
+                    let fitting: Vec<u32> = expected.iter().copied().filter(|row| fits.contains(*row)).collect();
+                    assert_eq!(walked, fitting.get(rank..).unwrap_or_default(), "{direction:?} from {rank} of every {step}th");
+                }
             }
         }
     }

@@ -65,12 +65,12 @@ impl SessionIndex {
         by_id.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| id(a.1).cmp(&id(b.1))));
 
         // From here on a session's rank among the ids stands for its id, and ties are settled without looking at text.
-        let (by_id, rest) = (&by_id, &self.rest);
+        let (by_id, figures) = (&by_id, &self.figures);
         let ordered = |field: SortField| {
             if field == SortField::SessionId {
                 return sorted(by_id.iter().copied());
             }
-            let keyed = by_id.iter().zip(0..).map(|((_, row), rank)| (rest[*row as usize].key(field), rank));
+            let keyed = by_id.iter().zip(0..).map(|((_, row), rank)| (figures[*row as usize].key(field), rank));
             let mut keyed: Vec<(u64, u32)> = keyed.collect();
             keyed.sort_unstable();
             sorted(keyed.iter().map(|(key, rank)| (*key, by_id[*rank as usize].1)))

@@ -1,7 +1,6 @@
 //! Substring search over session ids.
 //!
-//! - The ids lie lower-cased one behind the other, with a byte between them that UTF-8 does not have, so that one fast pass over memory
-//!   finds every match and no match can reach from one id into the next.
+//! - The ids lie lower-cased one behind the other, so that many of them are looked into in one pass over memory.
 //! - The text is cut into segments of at most 64 KB: a removed id is blanked, and a segment that is mostly blanks is rewritten, so no
 //!   change of the index takes long.
 //! - Only ASCII letters are folded; every other byte means itself.
@@ -10,9 +9,6 @@ use memchr::memmem::Finder;
 
 use super::directory::push_tight;
 use super::rowset::RowSet;
-
-/// No UTF-8 text holds this byte.
-const SEPARATOR: u8 = 0xff;
 
 /// The row of a blanked id.
 const NO_ROW: u32 = u32::MAX;
@@ -29,8 +25,6 @@ pub(super) struct Text {
     roomy: Vec<u32>,
     /// Where new ids go.
     current: usize,
-    /// Ids and their separators, without blanks.
-    n_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -39,12 +33,14 @@ struct Segment {
     /// Where each id starts, ascending.
     starts: Vec<u16>,
     rows: Vec<u32>,
+    /// What all ids begin with.
+    prefix: Vec<u8>,
     blank_bytes: usize,
     is_roomy: bool,
 }
 
 /// What is searched for, prepared once.
-pub(super) struct Needle {
+pub struct Needle {
     finder: Finder<'static>,
     /// Reused between ids that are looked at one by one.
     scratch: Vec<u8>,
@@ -57,8 +53,7 @@ impl Text {
         if self.segments.get(self.current).is_none_or(|segment| segment.bytes.len() + id.len() >= SEGMENT_MAX_BYTES) {
             self.turn_over();
         }
-        self.segments[self.current].push(row, id);
-        self.n_bytes += id.len() + 1;
+        self.segments[self.current].push(row, id.as_bytes());
         while self.segment_of_row.len() <= row as usize {
             push_tight(&mut self.segment_of_row, 0);
         }
@@ -68,7 +63,7 @@ impl Text {
     pub(super) fn remove(&mut self, row: u32) {
         let Some(&number) = self.segment_of_row.get(row as usize) else { return };
         let Some(segment) = self.segments.get_mut(number as usize) else { return };
-        self.n_bytes -= segment.blank(row);
+        segment.blank(row);
         if segment.blank_bytes * 2 > segment.bytes.len() {
             segment.rewrite();
             if !segment.is_roomy && number as usize != self.current {
@@ -78,22 +73,19 @@ impl Text {
         }
     }
 
-    /// The rows whose id contains the needle.
-    pub(super) fn find(&self, needle: &Needle, n_rows: usize) -> RowSet {
-        let mut words = vec![0; n_rows.div_ceil(64)];
+    /// Of these rows, those whose id contains the needle.
+    pub(super) fn find(&self, needle: &Needle, among: &RowSet) -> RowSet {
+        let mut words = vec![0; among.words().len()];
         for segment in &self.segments {
-            segment.find(&needle.finder, &mut words);
+            segment.find(&needle.finder, among, &mut words);
         }
         RowSet::from_words(words)
     }
 
-    /// Bytes that one search passes over, blanks not counted.
-    pub(super) fn n_bytes(&self) -> usize {
-        self.n_bytes
-    }
-
     pub(super) fn memory_bytes(&self) -> usize {
-        let of_segment = |segment: &Segment| segment.bytes.capacity() + segment.starts.capacity() * 2 + segment.rows.capacity() * 4;
+        let of_segment = |segment: &Segment| {
+            segment.bytes.capacity() + segment.prefix.capacity() + segment.starts.capacity() * 2 + segment.rows.capacity() * 4
+        };
         self.segments.iter().map(of_segment).sum::<usize>()
             + self.segments.capacity() * size_of::<Segment>()
             + (self.segment_of_row.capacity() + self.roomy.capacity()) * size_of::<u32>()
@@ -118,32 +110,36 @@ impl Text {
 // === impl Segment ===
 
 impl Segment {
-    fn push(&mut self, row: u32, id: &str) {
-        self.starts.push(self.bytes.len() as u16);
+    fn push(&mut self, row: u32, id: &[u8]) {
+        let start = self.bytes.len();
+        self.starts.push(start as u16);
         self.rows.push(row);
-        self.bytes.extend(id.bytes().map(|byte| byte.to_ascii_lowercase()));
-        self.bytes.push(SEPARATOR);
+        self.bytes.extend(id.iter().map(u8::to_ascii_lowercase));
+        let id = &self.bytes[start..];
+        if start == 0 {
+            self.prefix = id.to_vec();
+        } else if !id.starts_with(&self.prefix) {
+            let n_shared = self.prefix.iter().zip(id).take_while(|(a, b)| a == b).count();
+            self.prefix.truncate(n_shared);
+        }
     }
 
-    /// Blanks an id; the number of bytes that are blank now and were not before.
-    fn blank(&mut self, row: u32) -> usize {
-        let Some(slot) = self.rows.iter().position(|other| *other == row) else { return 0 };
+    /// Blanks an id.
+    fn blank(&mut self, row: u32) {
+        let Some(slot) = self.rows.iter().position(|other| *other == row) else { return };
         let range = self.range(slot);
         let n_bytes = range.len();
-        // Nothing of a deleted session stays behind, and no search stops at it.
-        self.bytes[range].fill(SEPARATOR);
+        // Nothing of a deleted session stays behind.
+        self.bytes[range].fill(0);
         self.rows[slot] = NO_ROW;
         self.blank_bytes += n_bytes;
-        n_bytes
     }
 
     /// Leaves the blanks out.
     fn rewrite(&mut self) {
         let mut kept = Self { is_roomy: self.is_roomy, ..Self::default() };
         for slot in (0..self.rows.len()).filter(|slot| self.rows[*slot] != NO_ROW) {
-            kept.starts.push(kept.bytes.len() as u16);
-            kept.rows.push(self.rows[slot]);
-            kept.bytes.extend_from_slice(&self.bytes[self.range(slot)]);
+            kept.push(self.rows[slot], &self.bytes[self.range(slot)]);
         }
         kept.shrink();
         *self = kept;
@@ -155,57 +151,43 @@ impl Segment {
         self.rows.shrink_to_fit();
     }
 
-    /// An id and its separator.
     fn range(&self, slot: usize) -> std::ops::Range<usize> {
         let end = self.starts.get(slot + 1).map_or(self.bytes.len(), |start| usize::from(*start));
         usize::from(self.starts[slot])..end
     }
 
-    fn find(&self, finder: &Finder, words: &mut [u64]) {
-        let mut slot = 0;
-        let mut from = 0;
-        while let Some(found) = finder.find(&self.bytes[from..]) {
-            let at = from + found;
-            slot = self.slot_at(slot, at);
-            let offset = at - usize::from(self.starts[slot]);
-            // Ids are made to a pattern: where one matched, the next ones often match too, which costs less to see than to search.
-            loop {
-                let row = self.rows[slot];
-                if let Some(word) = words.get_mut(row as usize / 64) {
-                    *word |= 1 << (row % 64);
-                }
-                slot += 1;
-                let Some(start) = self.starts.get(slot) else { return };
-                from = usize::from(*start);
-                let end = self.starts.get(slot + 1).map_or(self.bytes.len(), |start| usize::from(*start));
-                if !self.bytes.get(from + offset..end).is_some_and(|tail| tail.starts_with(finder.needle())) {
-                    break;
+    fn find(&self, finder: &Finder, among: &RowSet, words: &mut [u64]) {
+        // Ids are made to a pattern: where one matched, the next ones often match too, which costs less to see than to search.
+        let mut offset = 0;
+        let all_match = finder.find(&self.prefix).is_some();
+        for (slot, row) in self.rows.iter().enumerate().filter(|(_, row)| among.contains(**row)) {
+            let id = &self.bytes[self.range(slot)];
+            let is_there = all_match || id.get(offset..).is_some_and(|tail| tail.starts_with(finder.needle()));
+            if !is_there {
+                match finder.find(id) {
+                    Some(found) => offset = found,
+                    None => continue,
                 }
             }
+            if let Some(word) = words.get_mut(*row as usize / 64) {
+                *word |= 1 << (row % 64);
+            }
         }
-    }
-
-    /// The slot whose id holds the byte `at`, which lies not before `slot`.
-    fn slot_at(&self, slot: usize, at: usize) -> usize {
-        let starts = &self.starts[slot + 1..];
-        // Where matches are dense the answer is near; where they are not, a binary search costs less than the pass itself.
-        let near = starts.len().min(8);
-        let n_before = match starts[..near].iter().position(|start| usize::from(*start) > at) {
-            Some(n_before) => n_before,
-            None => near + starts[near..].partition_point(|start| usize::from(*start) <= at),
-        };
-        slot + n_before
     }
 }
 
 // === impl Needle ===
 
 impl Needle {
-    pub(super) fn new(search: &str) -> Self {
+    pub fn new(search: &str) -> Self {
         Self { finder: Finder::new(&search.to_ascii_lowercase()).into_owned(), scratch: Vec::new() }
     }
 
-    pub(super) fn is_in(&mut self, id: &str) -> bool {
+    /// ASCII letters are folded on both sides.
+    pub fn is_in(&mut self, id: &str) -> bool {
+        if !id.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return self.finder.find(id.as_bytes()).is_some();
+        }
         self.scratch.clear();
         self.scratch.extend(id.bytes().map(|byte| byte.to_ascii_lowercase()));
         self.finder.find(&self.scratch).is_some()
@@ -229,8 +211,9 @@ mod tests {
             (0..20_000).filter(|row| row % 4 > 0).for_each(|row| text.insert(row, &id(row)));
         }
         assert!(text.segments.len() <= n_segments + 2, "{} segments became {}", n_segments, text.segments.len());
-        assert_eq!(text.n_bytes(), 20_000 * 28);
-        let found = text.find(&Needle::new("-0123"), 20_000);
+        let mut all = RowSet::default();
+        (0..20_000).rev().for_each(|row| all.insert(row));
+        let found = text.find(&Needle::new("-0123"), &all);
         assert_eq!(found.iter().collect::<Vec<_>>(), (12_300..12_400).collect::<Vec<_>>());
     }
 
@@ -241,6 +224,11 @@ mod tests {
             text.insert(row as u32, id);
         }
         text.remove(1);
-        assert!(!text.segments.iter().any(|segment| segment.bytes.windows(6).any(|bytes| bytes == b"secret")));
+        let mut alone = Text::default();
+        alone.insert(0, "secret");
+        alone.remove(0);
+        text.segments.append(&mut alone.segments);
+        let has = |bytes: &[u8]| bytes.windows(6).any(|bytes| bytes == b"secret");
+        assert!(!text.segments.iter().any(|segment| has(&segment.bytes) || has(&segment.prefix)));
     }
 }

@@ -66,6 +66,46 @@ impl SortField {
     }
 }
 
+/// A page of the users, over all their runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UserQuery {
+    /// Substring of the user id, in small letters.
+    pub search: Option<String>,
+    pub sort: UserSort,
+    pub descending: bool,
+    pub limit: usize,
+    pub offset: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UserSort {
+    LastSeen,
+    FirstSeen,
+    RunCount,
+    TotalCost,
+    TotalTokens,
+    TotalDuration,
+    UserId,
+}
+
+impl UserSort {
+    pub const ALL: [Self; 7] =
+        [Self::LastSeen, Self::FirstSeen, Self::RunCount, Self::TotalCost, Self::TotalTokens, Self::TotalDuration, Self::UserId];
+
+    /// The name in `sort=`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LastSeen => "last_seen",
+            Self::FirstSeen => "first_seen",
+            Self::RunCount => "run_count",
+            Self::TotalCost => "total_cost",
+            Self::TotalTokens => "total_tokens",
+            Self::TotalDuration => "total_duration",
+            Self::UserId => "user_id",
+        }
+    }
+}
+
 /// Which part of the agents list is wanted, in the order of their names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AgentQuery {

@@ -272,6 +272,22 @@ impl UsageTotal {
         self.override_calls = self.override_calls.wrapping_add(other.override_calls);
         self.table_calls = self.table_calls.wrapping_add(other.table_calls);
     }
+
+    /// Takes away what was added.
+    pub fn subtract(&mut self, other: &Self) {
+        self.calls = self.calls.wrapping_sub(other.calls);
+        self.tokens = self.tokens.wrapping_sub(other.tokens);
+        self.input_tokens = self.input_tokens.wrapping_sub(other.input_tokens);
+        self.output_tokens = self.output_tokens.wrapping_sub(other.output_tokens);
+        self.cache_read_tokens = self.cache_read_tokens.wrapping_sub(other.cache_read_tokens);
+        self.cache_write_tokens = self.cache_write_tokens.wrapping_sub(other.cache_write_tokens);
+        self.reasoning_tokens = self.reasoning_tokens.wrapping_sub(other.reasoning_tokens);
+        self.cost = NanoUsd(self.cost.0.wrapping_sub(other.cost.0));
+        self.unpriced_calls = self.unpriced_calls.wrapping_sub(other.unpriced_calls);
+        self.emitted_calls = self.emitted_calls.wrapping_sub(other.emitted_calls);
+        self.override_calls = self.override_calls.wrapping_sub(other.override_calls);
+        self.table_calls = self.table_calls.wrapping_sub(other.table_calls);
+    }
 }
 
 #[cfg(test)]

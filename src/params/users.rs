@@ -2,6 +2,7 @@
 
 use super::pairs::Pairs;
 use super::{BadParam, sessions};
+use crate::model::query::UserSort;
 use crate::model::time::UnixNanos;
 
 const KNOWN: &[&str] = &["search", "agent", "start", "end", "sort", "limit", "offset"];
@@ -24,37 +25,6 @@ pub struct UsersParams {
     pub limit: u64,
     pub offset: u64,
     pub pairs: Pairs,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum UserSort {
-    LastSeen,
-    FirstSeen,
-    RunCount,
-    TotalCost,
-    TotalTokens,
-    TotalDuration,
-    UserId,
-}
-
-// === impl UserSort ===
-
-impl UserSort {
-    pub const ALL: [Self; 7] =
-        [Self::LastSeen, Self::FirstSeen, Self::RunCount, Self::TotalCost, Self::TotalTokens, Self::TotalDuration, Self::UserId];
-
-    /// The name in `sort=`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::LastSeen => "last_seen",
-            Self::FirstSeen => "first_seen",
-            Self::RunCount => "run_count",
-            Self::TotalCost => "total_cost",
-            Self::TotalTokens => "total_tokens",
-            Self::TotalDuration => "total_duration",
-            Self::UserId => "user_id",
-        }
-    }
 }
 
 // === impl UsersParams ===

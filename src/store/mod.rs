@@ -4,6 +4,7 @@ pub mod explain;
 pub mod local;
 pub mod overview;
 pub mod raw;
+pub mod sums;
 pub mod view;
 
 use std::time::Duration;
@@ -14,10 +15,12 @@ use futures_util::future::BoxFuture;
 use self::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use self::overview::Overview;
 use self::raw::RawSpans;
+use self::sums::Sums;
 use self::view::{RunQuery, RunView, TraceView};
 use crate::faults::Fault;
+use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
-use crate::model::query::{AgentQuery, SessionQuery};
+use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
 use crate::model::report::EventKind;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
@@ -78,6 +81,22 @@ pub trait Store: Send + Sync + 'static {
 
     /// Shows every run that the query asks for, those without a session too, in no order, from one state. Blocks on disk.
     fn runs(&self, tenant: &Tenant, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError>;
+
+    /// What all runs come to that were active at `start` or later, those without a session too; `None` where such sums are not kept, and
+    /// whoever asks adds up the runs. The first question of a process may take as long as that. Blocks on disk.
+    fn sums(&self, _tenant: &Tenant, _start: UnixNanos) -> Result<Option<Sums>, StoreError> {
+        Ok(None)
+    }
+
+    /// One page of the users with a run, those without a session too; `None` where they are not kept, as of [`Self::sums`].
+    fn users(&self, _tenant: &Tenant, _query: &UserQuery) -> Result<Option<Page<Str>>, StoreError> {
+        Ok(None)
+    }
+
+    /// Shows every run of some users, in no order, from one state. Blocks on disk.
+    fn runs_of_users(&self, tenant: &Tenant, users: &[Str], each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
+        RunQuery::of_users(users).iter().try_for_each(|query| self.runs(tenant, query, each))
+    }
 
     /// The raw requests that hold spans of these traces, as far as they are still kept. Blocks on disk for at most some seconds.
     fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError>;

@@ -130,6 +130,11 @@ impl RunBrief {
 // === impl RunQuery ===
 
 impl RunQuery {
+    /// All runs of each.
+    pub fn of_users(users: &[Str]) -> Vec<Self> {
+        users.iter().map(|user| Self { user: Some(user.clone()), ..Self::default() }).collect()
+    }
+
     pub fn matches(&self, run: &Run) -> bool {
         self.start.is_none_or(|start| run.last_activity >= start)
             && self.end.is_none_or(|end| run.started_at <= end)

@@ -1,5 +1,6 @@
 //! A store on a real journal in a directory of its own, with a clock that stands still until a test moves it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -9,18 +10,20 @@ use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags};
 use sessionfold::fold::TraceLimit;
 use sessionfold::journal::{self, Journal};
+use sessionfold::model::Str;
 use sessionfold::model::ids::{RunId, SessionId, Tenant};
-use sessionfold::model::query::{AgentQuery, SessionQuery};
+use sessionfold::model::query::{AgentQuery, SessionQuery, UserQuery, UserSort};
 use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::{Nanos, UnixNanos};
 use sessionfold::store::local::{LocalStore, OpenError, Options, Running, SqliteLimits};
+use sessionfold::store::sums::Sums;
 use sessionfold::store::view::{RunQuery, RunView};
 use sessionfold::store::{AcceptError, RunPage, RunPost, Store};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::support::spans::TEN;
+use crate::support::spans::{SECOND, TEN};
 
 /// How long anything may take on a busy machine before the test has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -330,6 +333,24 @@ impl House {
         runs
     }
 
+    /// Sums since some moments, which are those over the runs.
+    pub fn check_sums(&self, tenant: &str) {
+        let runs = self.runs(tenant);
+        for start in [0, TEN, TEN + 7 * 60 * SECOND, TEN + 20 * 60 * SECOND, TEN + 45 * 60 * SECOND, TEN + 100 * 60 * SECOND] {
+            let mut expected = Sums::default();
+            runs.iter().filter(|run| run.last_activity.0 >= start).for_each(|run| expected.add(run));
+            let sums = self.store().sums(&self::tenant(tenant), UnixNanos(start)).unwrap().expect("they are kept");
+            assert_eq!(sums, expected, "{tenant} since {start}");
+        }
+        for sort in UserSort::ALL {
+            for (descending, search, offset) in [(false, None, 0), (true, None, 0), (true, Some("u1"), 0), (false, None, 1)] {
+                let query = UserQuery { search: search.map(str::to_owned), sort, descending, limit: 2, offset };
+                let page = self.store().users(&self::tenant(tenant), &query).unwrap().expect("they are kept");
+                assert_eq!(page, users(&runs, &query), "{tenant}, {query:?}");
+            }
+        }
+    }
+
     pub fn run(&self, tenant: &str, id: RunId) -> Option<RunView> {
         self.store().run(&self::tenant(tenant), id).unwrap()
     }
@@ -363,6 +384,34 @@ impl Drop for House {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// A page of users from all runs.
+fn users(runs: &[Run], query: &UserQuery) -> Page<Str> {
+    let mut by_user: BTreeMap<&Str, Vec<&Run>> = BTreeMap::new();
+    for run in runs {
+        run.user.iter().for_each(|user| by_user.entry(user).or_default().push(run));
+    }
+    by_user.retain(|user, _| query.search.as_ref().is_none_or(|search| user.contains(search)));
+    let sum = |runs: &[&Run], value: fn(&Run) -> u64| runs.iter().map(|run| value(run)).fold(0, u64::wrapping_add);
+    let key = |runs: &[&Run]| match query.sort {
+        UserSort::LastSeen => runs.iter().map(|run| run.last_activity.0).max().unwrap(),
+        UserSort::FirstSeen => runs.iter().map(|run| run.started_at.0).min().unwrap(),
+        UserSort::RunCount => runs.len() as u64,
+        UserSort::TotalCost => sum(runs, |run| run.usage.cost.0),
+        UserSort::TotalTokens => sum(runs, |run| run.usage.tokens),
+        UserSort::TotalDuration => sum(runs, |run| run.duration().map_or(0, |length| length.0)),
+        UserSort::UserId => 0,
+    };
+    let mut ordered: Vec<(u64, &Str)> = by_user.iter().map(|(user, runs)| (key(runs), *user)).collect();
+    if query.descending {
+        ordered.sort_by(|a, b| if query.sort == UserSort::UserId { b.1.cmp(a.1) } else { b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)) });
+    }
+    if !query.descending {
+        ordered.sort();
+    }
+    let items = ordered.iter().skip(query.offset).take(query.limit).map(|(_, user)| (*user).clone()).collect();
+    Page { items, count: ordered.len() as u64 }
 }
 
 pub fn tenant(name: &str) -> Tenant {

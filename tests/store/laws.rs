@@ -82,6 +82,9 @@ fn made(shape: u64, trace: u8, number: u8, copy: u8) -> Span {
     if dice.below(100) < 35 {
         made = made.session(SESSIONS[dice.below(4) as usize]);
     }
+    if dice.one_in(3) {
+        made = made.with("waxell.user_id", *dice.pick(&["u0", "u1", "u2", "v"]));
+    }
     let start = match dice.below(30) {
         0 => 0,
         1 => TEN + 400 * 24 * 60 * MINUTE,
@@ -152,6 +155,7 @@ impl World {
                 assert_eq!(self.house.detail(tenant, id.as_str()), expected, "{tenant}, {id:?}");
             }
             assert_eq!(self.house.agents(tenant), truth::agents(&sessions), "{tenant}");
+            self.house.check_sums(tenant);
         }
     }
 }
@@ -342,6 +346,7 @@ fn agree(house: &House) {
         }
         assert_eq!(page.count as usize, sessions.len());
         assert_eq!(house.agents(tenant), truth::agents(&sessions));
+        house.check_sums(tenant);
         for query in queries() {
             assert_eq!(house.list(tenant, &query), truth::list(&sessions, &query), "{tenant}, {query:?}");
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sessionfold::model::ids::{SessionId, Tenant};
-use sessionfold::model::query::{AgentQuery, SessionQuery};
+use sessionfold::model::query::{AgentQuery, SessionQuery, UserQuery, UserSort};
 use sessionfold::model::run::{Run, RunStatus};
 use sessionfold::model::session::SessionSummary;
 use sessionfold::model::time::UnixNanos;
@@ -42,6 +42,36 @@ fn every_look_at_a_session_shows_one_state_of_it() {
     });
     let n_looks = n_looks.into_inner();
     assert!(n_looks > 200, "{n_looks} looks prove little");
+}
+
+/// The first question after a start reads every run, and what changes meanwhile is added afterwards.
+#[test]
+fn sums_that_are_first_asked_for_while_runs_change_are_right() {
+    let mut house = House::new(Tuning::restless());
+    for n in 0..40 {
+        let spans = (0..100).map(|m| agent(1_000 + n * 100 + m, 1, 0, "outer").session("long").with("waxell.user_id", "u1"));
+        house.fold("acme", request(spans));
+    }
+    for round in 0..8 {
+        house.reopen();
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let (store, stop) = (house.store().clone(), &stop);
+            let asking = scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let query = UserQuery { search: None, sort: UserSort::TotalTokens, descending: true, limit: 2, offset: 0 };
+                    store.sums(&Tenant::new("acme").unwrap(), UnixNanos::ZERO).unwrap();
+                    store.users(&Tenant::new("acme").unwrap(), &query).unwrap();
+                }
+            });
+            let sent = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| send(&mut house, round, Duration::from_millis(400))));
+            stop.store(true, Ordering::Relaxed);
+            asking.join().unwrap();
+            sent.unwrap();
+        });
+        house.wait_folded();
+        house.check_sums("acme");
+    }
 }
 
 fn send(house: &mut House, seed: u64, how_long: Duration) {

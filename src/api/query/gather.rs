@@ -9,6 +9,7 @@ use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
 use crate::model::usage::{NanoUsd, UsageTotal};
 use crate::store::Store;
+use crate::store::sums::AgentSums;
 use crate::store::view::RunQuery;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -79,6 +80,24 @@ impl Gathered {
         Ok(gathered)
     }
 
+    /// The sums over every run of the window, without the newest. Blocks on disk.
+    pub(super) fn all(store: &dyn Store, memory: &Memory, tenant: &Tenant, asked: &Asked) -> Result<Self, Refusal> {
+        let start = asked.start();
+        let Some(sums) = store.sums(tenant, start)? else { return Self::of(store, memory, tenant, asked, 0, |_| true) };
+        let names =
+            sums.agents.keys().map(|agent| agent.len()).chain(sums.models.keys().map(|(model, provider)| model.len() + provider.len()));
+        let _held = memory.take(Use::Sums, names.map(|n_bytes| ENTRY_BYTES + n_bytes).sum())?;
+        let mut gathered = Self { usage: sums.usage, models: sums.models, ..Self::default() };
+        for (name, sums) in sums.agents {
+            gathered.n_runs += sums.n_runs();
+            for status in RunStatus::ALL.into_iter().filter(|status| sums.n_of(*status) > 0) {
+                *gathered.by_status.entry(status.as_str()).or_default() += sums.n_of(status);
+            }
+            gathered.agents.insert(name, AgentTotal::from(&sums));
+        }
+        Ok(gathered)
+    }
+
     pub(in crate::api) fn n_of(&self, status: RunStatus) -> u64 {
         self.by_status.get(status.as_str()).copied().unwrap_or(0)
     }
@@ -106,6 +125,21 @@ impl Gathered {
             self.models.entry(key).or_default().add(&usage.total);
         }
         Ok(())
+    }
+}
+
+// === impl AgentTotal ===
+
+impl From<&AgentSums> for AgentTotal {
+    fn from(sums: &AgentSums) -> Self {
+        Self {
+            n_runs: sums.n_runs(),
+            n_errors: sums.n_of(RunStatus::Error),
+            n_running: sums.n_of(RunStatus::Running),
+            cost: sums.cost,
+            tokens: sums.tokens,
+            last_run: sums.last_run,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! - Whatever it asks for is answered: numbers are clamped, unknown words are ignored, and nothing is refused for its form.
 //! - `wax` divides and adds costs and durations, so they are numbers, never null: an unknown cost counts 0, and a run that is going on has
 //!   lasted as long as it has been heard of.
-//! - Everything is computed from the runs of the window when asked, from one state.
+//! - Sums are kept by the store once they were asked for; what lists runs or users is computed from the runs of the window, from one state.
 
 pub(super) mod detail;
 pub(super) mod gather;

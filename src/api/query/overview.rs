@@ -40,8 +40,10 @@ pub(in crate::api) async fn runs(State(api): State<Arc<Api>>, Reader(tenant): Re
 pub(in crate::api) async fn agents(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Answer {
     let asked = Asked::of(uri.query());
     let make = move |store: &dyn Store, memory: &Memory, tenant: &Tenant| {
-        let name = asked.get("name");
-        let gathered = Gathered::of(store, memory, tenant, &asked, 0, |run| name.is_none_or(|name| *run.agent == *name))?;
+        let mut gathered = Gathered::all(store, memory, tenant, &asked)?;
+        if let Some(name) = asked.get("name") {
+            gathered.agents.retain(|agent, _| **agent == *name);
+        }
         let (offset, limit) = (asked.offset(), asked.limit(GROUPS_MAX, GROUPS_MAX));
         json(&Agents::new(&gathered, offset, limit))
     };
@@ -72,7 +74,7 @@ pub(in crate::api) async fn billing(State(api): State<Arc<Api>>, Reader(tenant):
 pub(in crate::api) async fn errors(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Answer {
     let asked = Asked::of(uri.query());
     let make = move |store: &dyn Store, memory: &Memory, tenant: &Tenant| {
-        let all = Gathered::of(store, memory, tenant, &asked, 0, |_| true)?;
+        let all = Gathered::all(store, memory, tenant, &asked)?;
         let failed = Gathered::of(store, memory, tenant, &asked, ERRORS_MAX, |run| run.status == RunStatus::Error)?;
         let reason = |run: &Run| Ok(store.run(tenant, run.id)?.and_then(|view| view.error));
         let reasons = failed.newest.iter().map(reason).collect::<Result<Vec<_>, StoreError>>()?;
@@ -83,9 +85,7 @@ pub(in crate::api) async fn errors(State(api): State<Arc<Api>>, Reader(tenant): 
 
 async fn everything(api: &Arc<Api>, tenant: Tenant, uri: &Uri, cut: fn(&Gathered, u64) -> Answer) -> Answer {
     let asked = Asked::of(uri.query());
-    let make = move |store: &dyn Store, memory: &Memory, tenant: &Tenant| {
-        cut(&Gathered::of(store, memory, tenant, &asked, 0, |_| true)?, asked.hours)
-    };
+    let make = move |store: &dyn Store, memory: &Memory, tenant: &Tenant| cut(&Gathered::all(store, memory, tenant, &asked)?, asked.hours);
     ask(api, tenant, uri, make).await
 }
 

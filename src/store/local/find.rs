@@ -2,6 +2,8 @@
 //!
 //! The beginnings are what the `wax` command shows of ids: their first twelve characters.
 
+use std::ops::Range;
+
 use super::disk::read::Reader;
 use super::tenant::TenantCell;
 use super::{LocalStore, store_error};
@@ -54,18 +56,20 @@ impl LocalStore {
 fn run_with_prefix(reader: &Reader, cell: &TenantCell, prefix: &str) -> rusqlite::Result<Option<RunId>> {
     let Some(number) = prefix.parse::<u64>().ok().filter(|_| prefix.bytes().all(|b| b.is_ascii_digit())) else { return Ok(None) };
     let n_digits = prefix.len() as u32;
-    let mut best: Option<Run> = None;
-    for n_missing in 1..=RUN_ID_MAX_DIGITS.saturating_sub(n_digits) {
+    let range = |n_missing| {
         let scale = 10_u64.pow(n_missing);
-        let (from, to) = (number.saturating_mul(scale), number.saturating_add(1).saturating_mul(scale));
-        let mut ids = reader.run_ids_between(cell.no, from, to)?;
-        ids.extend(
-            cell.read().recent.all().filter_map(|(_, order, run)| run.map(|_| order.id)).filter(|id| (from..to).contains(&id.get())),
-        );
-        for id in ids {
-            let found = reader.run_by_id(cell, &cell.read(), id)?;
-            best = found.into_iter().chain(best).max_by_key(|run| (run.started_at, run.id));
-        }
+        number.saturating_mul(scale)..number.saturating_add(1).saturating_mul(scale)
+    };
+    let ranges: Vec<Range<u64>> = (1..=RUN_ID_MAX_DIGITS.saturating_sub(n_digits)).map(range).collect();
+    let is_meant = |id: &RunId| ranges.iter().any(|range| range.contains(&id.get()));
+    let mut ids: Vec<RunId> = cell.read().recent.ids().filter(is_meant).collect();
+    for range in &ranges {
+        ids.extend(reader.run_ids_between(cell.no, range.start, range.end)?);
+    }
+    let mut best: Option<Run> = None;
+    for id in ids {
+        let found = reader.run_by_id(cell, &cell.read(), id)?;
+        best = found.into_iter().chain(best).max_by_key(|run| (run.started_at, run.id));
     }
     Ok(best.map(|run| run.id))
 }
@@ -74,12 +78,13 @@ fn trace_with_prefix(store: &LocalStore, reader: &Reader, cell: &TenantCell, hex
     if hex.len() > 32 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Ok(None);
     }
-    let open = store.shared.traces.map.iter().map(|open| *open.key());
-    if let Some((_, trace)) = open.filter(|(tenant, _)| *tenant == cell.no).find(|(_, trace)| trace.to_string().starts_with(hex)) {
-        return Ok(Some(trace));
-    }
     let (Some(from), Some(to)) = (TraceId::from_hex(&format!("{hex:0<32}")), TraceId::from_hex(&format!("{hex:f<32}"))) else {
         return Ok(None);
     };
-    reader.trace_between(cell.no, from, to)
+    // On disk it is found by its index; those that are only in memory have none.
+    if let Some(trace) = reader.trace_between(cell.no, from, to)? {
+        return Ok(Some(trace));
+    }
+    let open = store.shared.traces.map.iter().map(|open| *open.key());
+    Ok(open.filter(|(tenant, _)| *tenant == cell.no).map(|(_, trace)| trace).find(|trace| (from..=to).contains(trace)))
 }

@@ -66,7 +66,9 @@ impl Folder {
         self.pending.tombstone(cell.no, id.clone(), Some(*tombstone));
 
         let Some(no) = no else { return Ok(()) };
+        let in_sums = self.runs_in_sums(cell, &[no])?;
         let mut state = cell.write();
+        in_sums.iter().for_each(|run| state.run_changed(Some(run), None));
         self.pending.hide_session(cell.no, &mut state, no, id.clone());
         drop(state);
         let left_out = self.traces_left_out(cell.no, id)?;

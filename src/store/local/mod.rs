@@ -13,6 +13,7 @@
 mod apply;
 mod arrivals;
 mod bounds;
+mod buckets;
 mod checkpoint;
 mod clock;
 mod disk;
@@ -22,6 +23,7 @@ mod facts;
 mod find;
 mod folder;
 mod forgetting;
+mod kept;
 mod known;
 mod lag;
 mod metrics;
@@ -29,6 +31,7 @@ mod notices;
 mod open;
 mod patience;
 mod pending;
+mod ranking;
 mod raw;
 mod recent;
 mod reports;
@@ -42,6 +45,7 @@ mod tenant;
 mod traces;
 mod turns;
 mod untraced;
+mod users;
 mod verdicts;
 mod view;
 mod window;
@@ -70,14 +74,16 @@ use self::traces::OpenTraces;
 use super::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use super::overview::Overview;
 use super::raw::RawSpans;
+use super::sums::Sums;
 use super::view::{RunQuery, RunView, TraceView};
 use super::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
 use crate::conventions::{Conventions, posts};
 use crate::fold::TraceLimit;
 use crate::index::SessionNo;
 use crate::journal::{self, Class, Journal, Position};
+use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
-use crate::model::query::{AgentQuery, SessionQuery};
+use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
 use crate::model::report::EventKind;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
@@ -386,7 +392,22 @@ impl Store for LocalStore {
 
     fn runs(&self, tenant: &Tenant, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(()) };
-        self.each_run(&cell, query, each)
+        self.each_run(&cell, std::slice::from_ref(query), each)
+    }
+
+    fn sums(&self, tenant: &Tenant, start: UnixNanos) -> Result<Option<Sums>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Some(Sums::default())) };
+        self.kept_sums(&cell, start)
+    }
+
+    fn users(&self, tenant: &Tenant, query: &UserQuery) -> Result<Option<Page<Str>>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Some(Page { items: Vec::new(), count: 0 })) };
+        self.kept_users(&cell, query)
+    }
+
+    fn runs_of_users(&self, tenant: &Tenant, users: &[Str], each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(()) };
+        self.each_run(&cell, &RunQuery::of_users(users), each)
     }
 
     fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError> {

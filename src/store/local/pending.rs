@@ -67,6 +67,7 @@ impl Pending {
     pub(super) fn leave(&mut self, tenant: TenantNo, state: &mut TenantState, before: &AppliedRun, recompute: &mut FxHashSet<SessionNo>) {
         let AppliedRun { session_no, run } = before;
         if is_listed(state, before) {
+            state.run_changed(Some(run), None);
             let applied = state.index.apply(*session_no, Some(run), None);
             self.session_changed(tenant, *session_no, applied, recompute);
         }
@@ -92,6 +93,7 @@ impl Pending {
         let session_no = run.session.as_ref().map_or(NO_SESSION, |session| state.index.number(session));
         if session_no != NO_SESSION {
             let listed = before.as_ref().filter(|before| before.session_no == session_no && is_listed(state, before));
+            state.run_changed(listed.map(|before| &before.run), Some(&run));
             let applied = state.index.apply(session_no, listed.map(|before| &*before.run), Some(&run));
             self.session_changed(tenant, session_no, applied, recompute);
         }

@@ -122,6 +122,11 @@ impl RecentRuns {
         self.sessions.get(session)?.runs.get(order)?.1.as_ref()
     }
 
+    /// The numbers of the runs that are newer than disk.
+    pub(super) fn ids(&self) -> impl Iterator<Item = RunId> {
+        self.places.keys().copied()
+    }
+
     /// Everything that is newer than disk.
     pub(super) fn all(&self) -> impl Iterator<Item = (SessionNo, &RunOrder, Option<&Arc<Run>>)> {
         self.sessions.iter().flat_map(|(session, recent)| recent.runs.iter().map(|(order, (_, run))| (*session, order, run.as_ref())))

@@ -58,7 +58,7 @@ impl Folder {
         }
         self.shrink_to_cap(now)?;
         if self.floor > UnixNanos::ZERO {
-            self.expire_sessions(self.floor);
+            self.expire_sessions(self.floor)?;
             self.expire_traces(self.floor)?;
             self.pending.sessionless_floor = self.floor;
         }
@@ -135,7 +135,7 @@ impl Folder {
             let Some(cell) = self.tenants.get(&tenant).cloned() else { continue };
             let ahead =
                 if last_activity < self.floor { None } else { self.shared.patiently(|| self.shared.session_runs(&cell, session))? };
-            self.remove_sessions(&cell, &[session]);
+            self.remove_sessions(&cell, &[session])?;
             // The others' traces lie before the floor and are found by that.
             self.forget_in_traces(&cell, session, &ahead.unwrap_or_default())?;
         }
@@ -155,7 +155,7 @@ impl Folder {
         oldest
     }
 
-    fn expire_sessions(&mut self, floor: UnixNanos) {
+    fn expire_sessions(&mut self, floor: UnixNanos) -> Result<(), FoldError> {
         let mut left = SWEEP_SESSIONS;
         for cell in self.tenants.values().cloned().collect::<Vec<_>>() {
             while left > 0 {
@@ -164,13 +164,16 @@ impl Folder {
                     break;
                 }
                 left -= idle.len();
-                self.remove_sessions(&cell, &idle);
+                self.remove_sessions(&cell, &idle)?;
             }
         }
+        Ok(())
     }
 
-    fn remove_sessions(&mut self, cell: &TenantCell, sessions: &[SessionNo]) {
+    fn remove_sessions(&mut self, cell: &TenantCell, sessions: &[SessionNo]) -> Result<(), FoldError> {
+        let in_sums = self.runs_in_sums(cell, sessions)?;
         let mut state = cell.write();
+        in_sums.iter().for_each(|run| state.run_changed(Some(run), None));
         for session in sessions {
             if let Some(row) = state.index.row(*session) {
                 self.untraced.forget(cell.no, &row.summary.id);
@@ -181,6 +184,7 @@ impl Folder {
         drop(state);
         self.removed_in = self.pending.generation;
         self.shared.metrics.sessions_expired(sessions.len());
+        Ok(())
     }
 
     /// Forgets stored traces that ended before the floor, unless a session that is alive has a run of them.

@@ -6,11 +6,16 @@ use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rustc_hash::FxHashMap;
 
+use super::buckets::Buckets;
 use super::disk::rows::TenantNo;
+use super::kept::Kept;
+use super::lock;
 use super::recent::RecentRuns;
 use super::seen::Seen;
+use super::users::UserTable;
 use crate::index::{SessionIndex, SessionNo};
 use crate::model::ids::Tenant;
+use crate::model::run::Run;
 
 pub(super) struct TenantCell {
     pub(super) no: TenantNo,
@@ -24,6 +29,9 @@ pub(super) struct TenantCell {
 pub(super) struct TenantState {
     pub(super) index: SessionIndex,
     pub(super) recent: RecentRuns,
+    /// Behind locks of their own because who asks first begins them.
+    pub(super) sums: Mutex<Kept<Buckets>>,
+    pub(super) users: Mutex<Kept<UserTable>>,
 }
 
 /// All tenants. They are added and never taken away while the process lives.
@@ -44,6 +52,16 @@ impl TenantCell {
     }
 }
 
+// === impl TenantState ===
+
+impl TenantState {
+    /// A run of a session is different, new or gone.
+    pub(super) fn run_changed(&mut self, before: Option<&Arc<Run>>, after: Option<&Arc<Run>>) {
+        self.sums.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).change(before, after);
+        self.users.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).change(before, after);
+    }
+}
+
 // === impl Tenants ===
 
 impl Tenants {
@@ -61,15 +79,25 @@ impl Tenants {
     }
 
     pub(super) fn add(&self, no: TenantNo, name: &Tenant, next_session: SessionNo) -> Arc<TenantCell> {
-        let state = TenantState { index: SessionIndex::new(next_session), recent: RecentRuns::default() };
+        let state = TenantState {
+            index: SessionIndex::new(next_session),
+            recent: RecentRuns::default(),
+            sums: Mutex::default(),
+            users: Mutex::default(),
+        };
         let cell = Arc::new(TenantCell { no, name: name.clone(), state: RwLock::new(state), seen: Mutex::default() });
         self.cells.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name.clone(), cell.clone());
         cell
     }
 
-    /// What the indexes of all tenants take.
+    /// What the indexes of all tenants take, and the figures that are kept beside them.
     pub(super) fn index_bytes(&self) -> u64 {
-        self.all().iter().map(|cell| cell.read().index.memory_bytes().total() as u64).sum()
+        let of_cell = |cell: &Arc<TenantCell>| {
+            let state = cell.read();
+            let kept = lock(&state.sums).memory_bytes() + lock(&state.users).memory_bytes();
+            (state.index.memory_bytes().total() + kept) as u64
+        };
+        self.all().iter().map(of_cell).sum()
     }
 
     pub(super) fn all(&self) -> Vec<Arc<TenantCell>> {

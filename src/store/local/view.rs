@@ -96,7 +96,8 @@ impl LocalStore {
         Ok(Some(TraceView { trace, runs, spans }))
     }
 
-    pub(super) fn each_run(&self, cell: &TenantCell, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
+    /// Shows the runs that one of the queries asks for; none is asked for by two.
+    pub(super) fn each_run(&self, cell: &TenantCell, queries: &[RunQuery], each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
         let reader = self.shared.reader()?;
         let failed = |error| store_error("read runs", error);
         // Under the lock: the overlay and the state of the database that it belongs to.
@@ -105,13 +106,16 @@ impl LocalStore {
         let newer: FxHashMap<(SessionNo, RunOrder), Option<Arc<Run>>> =
             state.recent.all().map(|(session, order, run)| ((session, *order), run.cloned())).collect();
         drop(state);
-        read_rows(&reader, cell, query, &mut |session, run| {
-            if !newer.contains_key(&(session, RunOrder::of(run))) && query.matches(run) {
-                each(run);
-            }
-        })
-        .map_err(failed)?;
-        newer.values().flatten().filter(|run| query.matches(run)).for_each(|run| each(run));
+        for query in queries {
+            read_rows(&reader, cell, query, &mut |session, run| {
+                if !newer.contains_key(&(session, RunOrder::of(run))) && query.matches(run) {
+                    each(run);
+                }
+            })
+            .map_err(failed)?;
+        }
+        let is_meant = |run: &&Arc<Run>| queries.iter().any(|query| query.matches(run));
+        newer.values().flatten().filter(is_meant).for_each(|run| each(run));
         Ok(())
     }
 

@@ -55,11 +55,14 @@ impl LocalStore {
             if round < ROUNDS_MAX {
                 answers.retain(|session, answer| !state.recent.changed_since(*session, answer.moment));
             }
-            let mut open = state.index.straddling(query);
-            open.retain(|session| !answers.contains_key(session));
+            let mut open = Vec::new();
+            let page = state.index.list(query, &mut |session, _, _| {
+                let answer = answers.get(&session);
+                open.extend(answer.is_none().then_some(session));
+                answer.is_some_and(|answer| answer.has_run)
+            });
             if open.is_empty() || round > ROUNDS_MAX {
-                let has_run = |session| answers.get(&session).is_some_and(|answer| answer.has_run);
-                return Ok(state.index.list(query, &mut |session, _, _| has_run(session)));
+                return Ok(page);
             }
             let moment = state.recent.moment();
             let questions: Vec<Question> = open.into_iter().map(|session| question(&state, session, window)).collect();

@@ -132,6 +132,32 @@ impl Reader {
         Ok(())
     }
 
+    /// Shows the runs of a session on disk that started within [start, end], without its id.
+    pub fn each_run_started_between(
+        &self,
+        tenant: TenantNo,
+        session_no: SessionNo,
+        (start, end): (UnixNanos, UnixNanos),
+        each: &mut dyn FnMut(&Run),
+    ) -> rusqlite::Result<()> {
+        let mut select = self.ready(&statements::RUNS_STARTED_BETWEEN)?;
+        let mut rows = select.query(params![tenant.0, session_no.0, signed(start.0), signed(end.0.min(i64::MAX as u64)), -1])?;
+        while let Some(row) = rows.next()? {
+            each(&read_run(row, None)?);
+        }
+        Ok(())
+    }
+
+    /// Shows every run on disk that has a session, by session; which that is stands in none of them.
+    pub fn each_run_of_sessions(&self, tenant: TenantNo, each: &mut dyn FnMut(SessionNo, &Run)) -> rusqlite::Result<()> {
+        let mut select = self.ready(&statements::RUNS_OF_SESSIONS)?;
+        let mut rows = select.query(params![tenant.0])?;
+        while let Some(row) = rows.next()? {
+            each(SessionNo(row.get("session_no")?), &read_run(row, None)?);
+        }
+        Ok(())
+    }
+
     /// The times of every run of a session: those on disk that `newer` does not replace, and those of `newer`.
     pub fn session_times(&self, tenant: TenantNo, session: SessionNo, newer: &Overlay) -> rusqlite::Result<SessionTimes> {
         let mut times = SessionTimes::default();

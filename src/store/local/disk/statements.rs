@@ -157,6 +157,9 @@ statements! {
         ["SEARCH runs USING INDEX runs_by_activity (tenant_no=? AND last_activity_ns>?)"],
         concat!("SELECT ", run_columns!(), ", session_no FROM runs INDEXED BY runs_by_activity \
          WHERE tenant_no = ?1 AND last_activity_ns >= ?2 AND started_at_ns <= ?3");
+    RUNS_OF_SESSIONS: Reads::Everything("read once, when the sums over all runs are first asked for"),
+        ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no>?)"],
+        concat!("SELECT ", run_columns!(), ", session_no FROM runs WHERE tenant_no = ?1 AND session_no > 0");
     RUNS_OF_USER: Reads::OneGroup, ["SEARCH runs USING INDEX runs_by_user (tenant_no=? AND user_id=?)"],
         concat!("SELECT ", run_columns!(), ", session_no FROM runs INDEXED BY runs_by_user \
          WHERE tenant_no = ?1 AND last_activity_ns >= ?2 AND started_at_ns <= ?3 AND user_id = ?4");

@@ -1,0 +1,238 @@
+//! The sums over all runs that are kept once somebody has asked for them.
+//!
+//! - Nothing of it is on disk: the first question after a start reads every run once, and from then on a change of a run is a change of the
+//!   sums, under the tenant's lock, as it is one of the index.
+//! - Runs without a session are not in it: they are few and go by their age alone. They are read for each question.
+//! - Where something does not add up, the sums are let go and made anew for the next question.
+
+use std::sync::{Arc, Mutex};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::buckets::Unread;
+use super::disk::read::Reader;
+use super::disk::rows::NO_SESSION;
+use super::folder::{FoldError, Folder};
+use super::recent::{Overlay, RunOrder};
+use super::tenant::{TenantCell, TenantState};
+use super::{LocalStore, lock, store_error};
+use crate::index::SessionNo;
+use crate::model::run::Run;
+use crate::model::time::UnixNanos;
+use crate::store::StoreError;
+use crate::store::sums::Sums;
+
+/// So many changes may come while every run is read: about 200 MB.
+const LOG_MAX: usize = 500_000;
+
+/// What can be kept of runs: it changes as they do.
+pub(super) trait Figures: Default {
+    fn change(&mut self, before: Option<&Run>, after: Option<&Run>) -> Result<(), Lost>;
+
+    /// About what it takes.
+    fn memory_bytes(&self) -> usize;
+}
+
+/// Why figures are worth nothing any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lost {
+    /// There is more than may be kept.
+    TooMuch,
+    /// Something left that never came.
+    Unknown,
+}
+
+#[derive(Default)]
+pub(super) enum Kept<F> {
+    /// Nobody has asked.
+    #[default]
+    Off,
+    /// Every run is being read, by the question with this token; what has changed since that began.
+    Begun(Arc<()>, Vec<Change>),
+    On(F),
+    /// There is more than may be kept.
+    TooMuch,
+}
+
+/// A run as it was and as it is.
+type Change = (Option<Arc<Run>>, Option<Arc<Run>>);
+
+/// Runs of one session that must be read.
+struct Question {
+    session: SessionNo,
+    newer: Overlay,
+    of: Unread,
+}
+
+// === impl Kept ===
+
+impl<F: Figures> Kept<F> {
+    /// A run of a session is different, new or gone.
+    pub(super) fn change(&mut self, before: Option<&Arc<Run>>, after: Option<&Arc<Run>>) {
+        let lost = match self {
+            Self::Off | Self::TooMuch => return,
+            Self::Begun(_, log) if log.len() < LOG_MAX => return log.push((before.cloned(), after.cloned())),
+            Self::Begun(..) => Err(Lost::TooMuch),
+            Self::On(figures) => figures.change(before.map(|run| &**run), after.map(|run| &**run)),
+        };
+        if let Err(lost) = lost {
+            debug_assert_ne!(lost, Lost::Unknown, "{before:?}, {after:?}");
+            tracing::debug!(?lost, "figures over all runs are let go");
+            *self = Self::Off;
+        }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Off | Self::TooMuch => 0,
+            Self::Begun(_, log) => log.capacity() * size_of::<Change>(),
+            Self::On(figures) => figures.memory_bytes(),
+        }
+    }
+
+    fn is_off(&self) -> bool {
+        matches!(self, Self::Off)
+    }
+
+    /// Whether changes matter to it.
+    fn is_told(&self) -> bool {
+        matches!(self, Self::Begun(..) | Self::On(_))
+    }
+}
+
+// === impl Folder ===
+
+impl Folder {
+    /// The runs of sessions that are about to go, as far as sums are kept of them.
+    pub(super) fn runs_in_sums(&self, cell: &TenantCell, sessions: &[SessionNo]) -> Result<Vec<Arc<Run>>, FoldError> {
+        let state = cell.read();
+        let is_told = lock(&state.sums).is_told() || lock(&state.users).is_told();
+        drop(state);
+        if !is_told {
+            return Ok(Vec::new());
+        }
+        let mut runs = Vec::new();
+        for session in sessions {
+            let read = self.shared.patiently(|| self.shared.session_runs(cell, *session))?;
+            runs.extend(read.into_iter().flatten().map(Arc::new));
+        }
+        Ok(runs)
+    }
+}
+
+// === impl LocalStore ===
+
+impl LocalStore {
+    /// What all runs come to that were active at `start` or later; `None` if that is not kept now.
+    pub(super) fn kept_sums(&self, cell: &TenantCell, start: UnixNanos) -> Result<Option<Sums>, StoreError> {
+        let reader = self.shared.reader()?;
+        self.begin_keeping(cell, &reader, |state| &state.sums)?;
+        let failed = |error| store_error("read the runs at the border of a window", error);
+        let state = cell.read();
+        let kept = lock(&state.sums);
+        let Kept::On(buckets) = &*kept else { return Ok(None) };
+        let (mut sums, unread) = buckets.sums(start);
+        drop(kept);
+        let mut questions = Vec::new();
+        for of in unread {
+            let last = UnixNanos(of.started.end.saturating_sub(1));
+            for session in state.index.active_between(UnixNanos(of.active.start), last) {
+                questions.push(Question { session, newer: state.recent.overlay(session), of: of.clone() });
+            }
+        }
+        let everything = Unread { active: start.0..u64::MAX, started: 0..u64::MAX, is_uncounted: true };
+        questions.push(Question { session: NO_SESSION, newer: state.recent.overlay(NO_SESSION), of: everything });
+        // Under the lock, so that disk and memory are of one moment.
+        reader.begin_snapshot().map_err(failed)?;
+        drop(state);
+        for Question { session, newer, of } in questions {
+            let mut take = |run: &Run| {
+                if !of.active.contains(&run.last_activity.0) {
+                    return;
+                }
+                if of.is_uncounted {
+                    sums.add(run);
+                } else if let Some(agent) = sums.agents.get_mut(&run.agent) {
+                    agent.last_run = agent.last_run.max(run.started_at);
+                }
+            };
+            let started = (UnixNanos(of.started.start), UnixNanos(of.started.end));
+            reader
+                .each_run_started_between(cell.no, session, started, &mut |run| {
+                    if !newer.contains(&RunOrder::of(run)) {
+                        take(run);
+                    }
+                })
+                .map_err(failed)?;
+            newer.runs().for_each(|run| take(run));
+        }
+        reader.end_snapshot().map_err(failed)?;
+        Ok(Some(sums))
+    }
+
+    /// Reads every run of the sessions, unless somebody else does so already.
+    pub(super) fn begin_keeping<F: Figures>(
+        &self,
+        cell: &TenantCell,
+        reader: &Reader,
+        kept_in: fn(&TenantState) -> &Mutex<Kept<F>>,
+    ) -> Result<(), StoreError> {
+        let token = Arc::new(());
+        let state = cell.read();
+        {
+            let mut kept = lock(kept_in(&state));
+            if !kept.is_off() {
+                return Ok(());
+            }
+            *kept = Kept::Begun(token.clone(), Vec::new());
+        }
+        // The fold changes nothing as long as the lock is held.
+        let sessions: FxHashSet<SessionNo> = state.index.active_between(UnixNanos::ZERO, UnixNanos::MAX).into_iter().collect();
+        let newer: Newer = state.recent.all().map(|(session, order, run)| ((session, *order), run.cloned())).collect();
+        let snapshot = reader.begin_snapshot();
+        drop(state);
+        let gathered = snapshot.and_then(|()| gather(reader, cell, &sessions, &newer)).and_then(|buckets| {
+            reader.end_snapshot()?;
+            Ok(buckets)
+        });
+        let state = cell.read();
+        let mut kept = lock(kept_in(&state));
+        // Where too much changed meanwhile, what is there now may be another question's.
+        let log = match &mut *kept {
+            Kept::Begun(by, log) if Arc::ptr_eq(by, &token) => std::mem::take(log),
+            _ => return Ok(()),
+        };
+        *kept = Kept::Off;
+        let gathered = gathered.map_err(|error| store_error("sum up all runs", error))?;
+        let replay = |mut figures: F| {
+            log.iter().try_for_each(|(before, after)| figures.change(before.as_deref(), after.as_deref()))?;
+            Ok(figures)
+        };
+        *kept = gathered.and_then(replay).map_or(Kept::TooMuch, Kept::On);
+        Ok(())
+    }
+}
+
+type Newer = FxHashMap<(SessionNo, RunOrder), Option<Arc<Run>>>;
+
+/// Every run of these sessions, as it is on disk or newer.
+fn gather<F: Figures>(
+    reader: &Reader,
+    cell: &TenantCell,
+    sessions: &FxHashSet<SessionNo>,
+    newer: &Newer,
+) -> rusqlite::Result<Result<F, Lost>> {
+    let mut figures = F::default();
+    let mut outcome = Ok(());
+    reader.each_run_of_sessions(cell.no, &mut |session, run| {
+        if sessions.contains(&session) && !newer.contains_key(&(session, RunOrder::of(run))) && outcome.is_ok() {
+            outcome = figures.change(None, Some(run));
+        }
+    })?;
+    for ((session, _), run) in newer {
+        if let Some(run) = run.as_ref().filter(|_| sessions.contains(session) && outcome.is_ok()) {
+            outcome = figures.change(None, Some(run));
+        }
+    }
+    Ok(outcome.map(|()| figures))
+}
