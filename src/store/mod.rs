@@ -44,7 +44,7 @@ pub trait Store: Send + Sync + 'static {
     fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>>;
 
     /// Notes that the answer to a post that was perhaps taken, no earlier than `since`, did not reach its sender: the same bytes within a
-    /// minute are no news.
+    /// minute are treated as a retry.
     fn unanswered(&self, tenant: &Tenant, post: RunPost, since: UnixNanos) -> BoxFuture<'_, ()>;
 
     /// Deletes what the session was, durably: its runs that started before now stay gone whatever arrives late.

@@ -211,7 +211,7 @@ fn supervise(mut folder: Folder) {
         Ok(Err(error)) => error.to_string(),
         Err(_) => "it panicked".to_owned(),
     };
-    tracing::error!(reason, "the fold stopped: spans are still journaled and forwarded, sessions stand still until a restart");
+    tracing::error!(reason, "the fold stopped: spans are still journaled and forwarded, the session index is frozen until a restart");
     lock(&shared.trouble).fold = Some(format!("the fold stopped: {reason}"));
     // Only now, because it wakes those who wait for the fold.
     drop(folder);
