@@ -385,8 +385,8 @@ mod tests {
         #[test]
         fn the_detail_of_a_run_comes_back_as_it_was_stored(run in runs()) {
             let detail = RunDetail {
-                usage: run.usage.clone(),
-                suppressed: run.suppressed.clone(),
+                usage: run.usage,
+                suppressed: run.suppressed,
                 models: run.models.clone(),
                 parent: run.parent,
                 parent_span: None,
