@@ -9,7 +9,9 @@ OTEL_EXPORTER_OTLP_ENDPOINT names a server elsewhere.
 import json
 import os
 import secrets
+import sys
 import time
+import urllib.error
 import urllib.request
 
 import model
@@ -59,5 +61,10 @@ agent["endTimeUnixNano"] = str(time.time_ns())
 resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "minutes"}}]}
 body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "without_sdk"}, "spans": [agent, *calls]}]}]}
 request = urllib.request.Request(SERVER + "/v1/traces", json.dumps(body).encode(), {"content-type": "application/json"})
-with urllib.request.urlopen(request) as response:
-    print(response.status, response.read().decode())
+try:
+    with urllib.request.urlopen(request) as response:
+        print(response.status, response.read().decode())
+except urllib.error.HTTPError as refusal:
+    sys.exit(f"{refusal.code} {refusal.read().decode()}")
+except urllib.error.URLError as error:
+    sys.exit(f"no server answers at {SERVER} ({error.reason}): start one with `cargo run --release`")
