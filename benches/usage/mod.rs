@@ -40,6 +40,12 @@ pub fn threads(pid: u32) -> Result<BTreeMap<String, f64>, Failure> {
     Ok(threads)
 }
 
+/// CPU seconds of the calling thread, to the nanosecond.
+pub fn thread_cpu_seconds() -> f64 {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    used.tv_sec as f64 + used.tv_nsec as f64 / 1e9
+}
+
 /// Resident memory now and at most, in MiB.
 pub fn rss_mib(pid: u32) -> Result<(f64, f64), Failure> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;

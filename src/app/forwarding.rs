@@ -1,7 +1,7 @@
 //! The forwarder and what it is connected to.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::wiring::{forward_options, position_path};
@@ -12,6 +12,7 @@ use crate::tempo::forwarder::Forwarder;
 use crate::tempo::metrics::ForwardMetrics;
 use crate::tempo::rewind::Rewinding;
 use crate::tempo::source::JournalSource;
+use parking_lot::Mutex;
 
 /// How long the forwarder waits for Tempo's answer to what it holds of a trace.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,7 +49,7 @@ pub(super) async fn forwarder(
     let position = Arc::new(Mutex::new(position));
     // Five times a second without an fsync: losing the last note costs a repetition, never a span.
     let noted = position.clone();
-    let save = Box::new(move |at| super::lock(&noted).note(at).map_err(std::io::Error::other));
+    let save = Box::new(move |at| noted.lock().note(at).map_err(std::io::Error::other));
     let log_end = {
         let journal = journal.clone();
         Arc::new(move || journal.end())

@@ -25,10 +25,11 @@ mod wiring;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -220,7 +221,7 @@ fn report(position: &Mutex<PositionFile>, ended: Result<Ending, ForwardError>) {
         Ok(ending) => ending,
         Err(error) => return tracing::error!(%error, "forwarding stopped: spans are still accepted and stay in the journal"),
     };
-    let mut position = lock(position);
+    let mut position = position.lock();
     if let Err(error) = position.set(ending.position) {
         // The note survives this process, if not a power cut.
         let _ = position.note(ending.position);
@@ -231,10 +232,6 @@ fn report(position: &Mutex<PositionFile>, ended: Result<Ending, ForwardError>) {
         let bytes = ending.left_bytes;
         tracing::info!(bytes, "the journal keeps what Tempo does not have yet; it is forwarded after the next start");
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// What `run` needs to decide which part of the journal may go.

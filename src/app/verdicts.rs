@@ -1,8 +1,9 @@
 //! The store as the stamps see it: what was decided of a trace, and nothing else.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustc_hash::FxHashSet;
 
 use crate::fold::Decided;
@@ -31,7 +32,7 @@ impl StoreVerdicts {
     /// A span that cannot be stamped is forwarded all the same; `verify` names the difference.
     fn known<T>(&self, decided: Result<T, StoreError>, unknown: impl FnOnce() -> T) -> T {
         decided.unwrap_or_else(|error| {
-            let mut logged_at = super::lock(&self.logged_at);
+            let mut logged_at = self.logged_at.lock();
             if logged_at.is_none_or(|at| at.elapsed() >= REPEAT) {
                 *logged_at = Some(Instant::now());
                 tracing::warn!(%error, "a trace could not be read: its spans go to tempo without stamps");

@@ -22,12 +22,13 @@ mod tests;
 mod throttle;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::ConnectInfo;
 use http::header::{AUTHORIZATION, COOKIE, ORIGIN};
 use http::{Extensions, HeaderMap, StatusCode};
+use parking_lot::RwLock;
 
 use crate::model::ids::Tenant;
 use crate::wire::json_text::decode_base64;
@@ -128,12 +129,12 @@ impl Authenticator {
     pub fn replace(&self, keys: Keys) -> usize {
         let Some(held) = &self.keys else { return 0 };
         let keys = Arc::new(keys);
-        *held.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&keys);
+        *held.write() = Arc::clone(&keys);
         self.sessions.keep(|key, tenant| keys.may_read(key, tenant))
     }
 
     fn keys(&self) -> Option<Arc<Keys>> {
-        self.keys.as_ref().map(|keys| Arc::clone(&keys.read().unwrap_or_else(PoisonError::into_inner)))
+        self.keys.as_ref().map(|keys| Arc::clone(&keys.read()))
     }
 
     /// The tenant of a request that needs one right. `peer` is whom wrong keys are counted against.

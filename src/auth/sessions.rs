@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
 
 use super::Login;
@@ -44,7 +44,7 @@ impl Sessions {
         let (mut id, mut proof) = ([0; HALF_BYTES], [0; HALF_BYTES]);
         getrandom::fill(&mut id)?;
         getrandom::fill(&mut proof)?;
-        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut issued = self.issued.lock();
         issued.retain(|_, session| session.ends_at > now);
         if issued.len() >= SESSIONS_MAX
             && let Some(first) = issued.iter().min_by_key(|(_, session)| session.ends_at).map(|(id, _)| *id)
@@ -62,7 +62,7 @@ impl Sessions {
     /// The tenant of a token that was issued and has not ended.
     pub(super) fn tenant(&self, token: &[u8], now: Instant) -> Option<Tenant> {
         let (id, proof) = halves(token)?;
-        let issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        let issued = self.issued.lock();
         let session = issued.get(&id)?;
         let proven = bool::from(session.proof.ct_eq(&proof));
         (proven && session.ends_at > now).then(|| session.tenant.clone())
@@ -70,7 +70,7 @@ impl Sessions {
 
     /// Ends every session whose key does not hold any more; returns how many.
     pub(super) fn keep(&self, holds: impl Fn(&KeyHash, &Tenant) -> bool) -> usize {
-        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut issued = self.issued.lock();
         let n_before = issued.len();
         issued.retain(|_, session| holds(&session.key, &session.tenant));
         n_before - issued.len()
@@ -78,7 +78,7 @@ impl Sessions {
 
     pub(super) fn revoke(&self, token: &str) {
         let Some((id, proof)) = halves(token.as_bytes()) else { return };
-        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut issued = self.issued.lock();
         if issued.get(&id).is_some_and(|session| bool::from(session.proof.ct_eq(&proof))) {
             issued.remove(&id);
         }

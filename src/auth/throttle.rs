@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 /// Failures that an address has at once.
 const BURST: u32 = 10;
 /// It gets one back after this long: 600 guesses an hour, of keys of at least eight characters.
@@ -37,7 +37,7 @@ struct Failed {
 impl Throttle {
     /// Takes note of a wrong key. `Err` with the time to wait if the address had no try left.
     pub(super) fn has_failed(&self, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed = self.failed.lock();
         let network = network(address);
         let most = REFILL * (BURST - 1);
         let debt = failed.whole_again.get(&network).map_or(Duration::ZERO, |whole| whole.saturating_duration_since(now));
@@ -121,6 +121,6 @@ mod tests {
         for n in 0..10_000_u32 {
             let _ = throttle.has_failed(Some(IpAddr::V4(Ipv4Addr::from_bits(n))), now + Duration::from_millis(n.into()));
         }
-        assert!(throttle.failed.lock().unwrap().whole_again.len() <= ADDRESSES_MAX);
+        assert!(throttle.failed.lock().whole_again.len() <= ADDRESSES_MAX);
     }
 }

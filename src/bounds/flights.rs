@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
+use parking_lot::Mutex;
 
 use super::lanes::{Lane, Undone};
 
@@ -41,7 +42,7 @@ where
     where
         F: FnOnce() -> V + Send + 'static,
     {
-        let mut waiting = lock(&self.waiting);
+        let mut waiting = self.waiting.lock();
         if let Some(flight) = waiting.get(&key).and_then(WeakShared::upgrade) {
             return flight;
         }
@@ -64,7 +65,7 @@ where
 {
     let turn = lane.turn().await;
     // Whoever asks from here on asks anew.
-    lock(&waiting).remove(&key);
+    waiting.lock().remove(&key);
     lane.run_in(turn?, work).await
 }
 
@@ -72,10 +73,6 @@ impl<K, V: Clone> Default for Flights<K, V> {
     fn default() -> Self {
         Self { waiting: Arc::default() }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -105,7 +102,7 @@ mod tests {
         assert_eq!((answers[0], answers[1]), (answers[3], answers[3]));
         assert_ne!(answers[0], answers[2]);
         assert_eq!(ask("a").await.unwrap(), Ok(2));
-        assert!(lock(&flights.waiting).is_empty());
+        assert!(flights.waiting.lock().is_empty());
     }
 
     #[tokio::test]

@@ -1,9 +1,9 @@
 //! One log line per cause, not per event: the first at once, then at most one a minute with the count of all since.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 /// The least time between two lines of one cause.
 const QUIET: Duration = Duration::from_secs(60);
 
@@ -24,7 +24,7 @@ struct Cause {
 impl Notices {
     /// Counts `n` events. `Some(total)` if a line is due now, about all events since the last line.
     pub fn due(&self, cause: &'static str, n: u64, now: Instant) -> Option<u64> {
-        let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut causes = self.causes.lock();
         let Some(known) = causes.get_mut(cause) else {
             causes.insert(cause, Cause { last: now, n_since: 0 });
             return Some(n);

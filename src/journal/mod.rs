@@ -40,17 +40,18 @@ mod writer;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 pub use error::{AppendError, OpenError, ReadError};
 use files::{Files, RealFiles};
 pub use positions::{PositionError, PositionFile};
 pub use reader::Reader;
 pub use record::{Flaw, MAX_RECORD_BYTES};
-use state::{Shared, lock};
+use state::Shared;
 pub use stats::Stats;
 
 /// A byte offset in the endless log: the place of a record's first byte. Grows by the records' encoded size; survives restarts.
@@ -212,7 +213,7 @@ impl fmt::Debug for Journal {
 impl Inner {
     fn close(&self) {
         self.shared.begin_close();
-        let mut writer = lock(&self.writer);
+        let mut writer = self.writer.lock();
         if let Some(writer) = writer.take() {
             // A panicked writer has poisoned the log on its way out; there is nothing to add here.
             let _ = writer.join();

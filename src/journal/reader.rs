@@ -5,7 +5,7 @@
 //! - A read that fails, for want of a file descriptor for instance, is an error too; the reader stays where it is and may be asked again.
 
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -69,14 +69,14 @@ impl Reader {
                 return Ok(Some(item));
             }
             let Some(left) = timeout.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) else { return Ok(None) };
-            let state = self.shared.lock();
+            let mut state = self.shared.lock();
             if self.position < state.end() {
                 continue;
             }
             if state.closed {
                 return Ok(None);
             }
-            drop(self.shared.news.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner));
+            self.shared.news.wait_for(&mut state, left);
         }
     }
 

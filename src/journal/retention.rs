@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Position;
 use super::segment::Segment;
-use super::state::{Shared, State, lock};
+use super::state::{Shared, State};
 
 /// An active segment older than this that every reader has passed is given up although it is not full: data that nobody needs should
 /// not stay on disk for days because little came after it.
@@ -28,7 +28,7 @@ impl Shared {
 
     /// Deletes the segments that lie below `keep`, never the active one.
     pub fn delete_passed(&self) {
-        let directory_lock = lock(&self.directory_lock);
+        let directory_lock = self.directory_lock.lock();
         if directory_lock.is_none() {
             return;
         }

@@ -5,9 +5,10 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use super::files::{Directory, Files};
@@ -84,11 +85,6 @@ pub(super) struct Place<'a> {
     ack: oneshot::Receiver<Result<Position, AppendError>>,
 }
 
-/// Locks, also after a panic elsewhere: the sections under these locks only move values that are complete at every step.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 // === impl Shared ===
 
 impl Shared {
@@ -128,7 +124,7 @@ impl Shared {
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.state.lock()
     }
 
     /// Puts a record in line, or says at once why not.
@@ -150,11 +146,11 @@ impl Shared {
             if let Some(work) = state.work(self.options.segment_bytes) {
                 return work;
             }
-            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => self.work.wait(&mut state),
                 Some(Duration::ZERO) => return Work::Idle,
-                Some(left) => self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
-            };
+                Some(left) => _ = self.work.wait_for(&mut state, left),
+            }
         }
     }
 
@@ -203,7 +199,7 @@ impl Shared {
     /// The writer has ended: readers may end too, and the directory is free.
     pub fn finish_close(&self) {
         self.lock().closed = true;
-        drop(lock(&self.directory_lock).take());
+        drop(self.directory_lock.lock().take());
         self.wake_readers();
     }
 

@@ -4,9 +4,9 @@
 //! - It can only be faster, never different.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{PoisonError, RwLock};
 
 use hashbrown::HashTable;
+use parking_lot::RwLock;
 
 /// About 2 MiB with names of the greatest length, 300 KiB with usual ones.
 pub(super) const MAX_ENTRIES: usize = 4096;
@@ -32,7 +32,7 @@ impl<V: Copy> Remembered<V> {
     pub(super) fn get_or_find(&self, provider: &str, model: &str, find: impl FnOnce() -> V) -> V {
         let hash = self.hash(provider, model);
         let is_it = |entry: &Entry<V>| *entry.model == *model && *entry.provider == *provider;
-        let known = self.entries.read().unwrap_or_else(PoisonError::into_inner).find(hash, is_it).map(|entry| entry.value);
+        let known = self.entries.read().find(hash, is_it).map(|entry| entry.value);
         if let Some(value) = known {
             return value;
         }
@@ -40,7 +40,7 @@ impl<V: Copy> Remembered<V> {
         if provider.len() > MAX_NAME_BYTES || model.len() > MAX_NAME_BYTES {
             return value;
         }
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.write();
         if entries.len() >= MAX_ENTRIES {
             entries.clear();
         }
@@ -80,11 +80,11 @@ mod tests {
         let remembered = Remembered::default();
         for n in 0..3 * MAX_ENTRIES {
             remembered.get_or_find("p", &n.to_string(), || n);
-            assert!(remembered.entries.read().unwrap().len() <= MAX_ENTRIES);
+            assert!(remembered.entries.read().len() <= MAX_ENTRIES);
         }
         let long = "x".repeat(MAX_NAME_BYTES + 1);
-        let held = remembered.entries.read().unwrap().len();
+        let held = remembered.entries.read().len();
         assert_eq!(remembered.get_or_find("p", &long, || 7), 7);
-        assert_eq!(remembered.entries.read().unwrap().len(), held);
+        assert_eq!(remembered.entries.read().len(), held);
     }
 }

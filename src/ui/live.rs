@@ -14,7 +14,7 @@ use std::convert::Infallible;
 use std::fmt::Write;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -22,6 +22,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use maud::Markup;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::refusal::Refusal;
@@ -122,7 +123,7 @@ pub(super) fn respond(
 
 impl Hub {
     fn page(&self, key: Key, effort: Effort, make: Make) -> Arc<Page> {
-        let mut pages = self.pages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut pages = self.pages.lock();
         if let Some(page) = pages.get(&key).and_then(Weak::upgrade) {
             return page;
         }

@@ -259,7 +259,8 @@ impl House {
 
     pub fn wait_folded(&self) {
         let end = self.journal().end();
-        self.until("the fold has caught up", || self.store().folded() >= end);
+        let is_shown = || self.store().folded() >= end && self.store().metrics().waiting_traces() == 0;
+        self.until("the fold has caught up", is_shown);
     }
 
     /// Wakes the fold thread, and returns after a whole turn of it.

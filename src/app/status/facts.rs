@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::StatusBoard;
-use crate::app::lock;
+
 use crate::bounds::memory::Standing;
 use crate::config::UnknownVariable;
 use crate::journal::Position;
@@ -144,7 +144,7 @@ impl StatusBoard {
 
     /// When the record at the start of the journal came.
     fn oldest_entry(&self, start: Position) -> Option<UnixNanos> {
-        let mut known = lock(&self.oldest_entry);
+        let mut known = self.oldest_entry.lock();
         if let Some((at, received_at)) = *known
             && at == start
         {

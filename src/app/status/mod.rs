@@ -11,11 +11,10 @@ mod sections;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::facts::Facts;
-use super::lock;
 use crate::app::budget::Budget;
 use crate::auth::Authenticator;
 use crate::bounds::memory::Memory;
@@ -30,6 +29,7 @@ use crate::store::Store;
 use crate::store::local::{LocalStore, TenantFacts};
 use crate::tempo::forwarder::Status as ForwarderStatus;
 use crate::tempo::metrics::ForwardMetrics;
+use parking_lot::Mutex;
 
 /// What was read is shown for this long.
 const FRESH: Duration = Duration::from_secs(1);
@@ -88,7 +88,7 @@ impl StatusBoard {
 
     fn facts(&self) -> Arc<Facts> {
         // Held while they are read: who comes meanwhile gets the same.
-        let mut last = lock(&self.last);
+        let mut last = self.last.lock();
         if let Some((read_at, facts)) = &*last
             && read_at.elapsed() < FRESH
         {

@@ -5,12 +5,13 @@ use std::fs::{self, File};
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
 use tempfile::TempDir;
 
 use crate::journal::end_note;
@@ -142,7 +143,7 @@ impl Scratch {
     }
 
     pub fn set(&self, change: impl FnOnce(&mut Faults)) {
-        change(&mut self.files.faults.lock().unwrap());
+        change(&mut self.files.faults.lock());
         self.files.changed.notify_all();
     }
 
@@ -154,16 +155,16 @@ impl Scratch {
 
     /// Lets the sync that is held finish and holds the one after it.
     pub fn hold_next_sync(&self) {
-        let mut faults = self.files.faults.lock().unwrap();
+        let mut faults = self.files.faults.lock();
         faults.let_through = 1;
         self.files.changed.notify_all();
-        drop(self.files.changed.wait_while(faults, |faults| faults.let_through > 0).unwrap());
+        self.files.changed.wait_while(&mut faults, |faults| faults.let_through > 0);
     }
 
     /// Returns when the writer waits in a held sync: everything it took is written, nothing of it is durable.
     pub fn wait_for_held_sync(&self) {
-        let faults = self.files.faults.lock().unwrap();
-        drop(self.files.changed.wait_while(faults, |faults| faults.syncs_waiting == 0).unwrap());
+        let mut faults = self.files.faults.lock();
+        self.files.changed.wait_while(&mut faults, |faults| faults.syncs_waiting == 0);
     }
 
     /// The note of the end.
@@ -181,13 +182,13 @@ impl Scratch {
 
     /// What a power cut would leave of the note of the end.
     pub fn durable_note(&self) -> Vec<u8> {
-        self.files.names.lock().unwrap().durable_note.clone().unwrap()
+        self.files.names.lock().durable_note.clone().unwrap()
     }
 
     pub fn power_cut_without_note(&self, mut rest: impl FnMut(u64, Vec<u8>) -> Vec<u8>) -> Scratch {
         let after = Scratch { dir: TempDir::new().unwrap(), options: self.options.clone(), files: Arc::default() };
-        for (path, durable_bytes) in &self.files.names.lock().unwrap().durable {
-            let durable_bytes = *durable_bytes.lock().unwrap();
+        for (path, durable_bytes) in &self.files.names.lock().durable {
+            let durable_bytes = *durable_bytes.lock();
             let Ok(mut bytes) = fs::read(path) else { continue };
             let undurable = bytes.split_off(durable_bytes as usize);
             bytes.extend(rest(durable_bytes, undurable));
@@ -201,11 +202,11 @@ impl Scratch {
 
 impl FaultyFiles {
     pub fn n_syncs(&self) -> u64 {
-        self.faults.lock().unwrap().n_syncs
+        self.faults.lock().n_syncs
     }
 
     fn wrap(self: &Arc<Self>, path: &Path, file: Box<dyn LogFile>, written_bytes: u64) -> Box<dyn LogFile> {
-        let mut names = self.names.lock().unwrap();
+        let mut names = self.names.lock();
         let durable_bytes = Arc::new(Mutex::new(written_bytes));
         names.live.insert(path.to_owned(), Arc::clone(&durable_bytes));
         if written_bytes > 0 {
@@ -217,7 +218,7 @@ impl FaultyFiles {
 
 impl Files for Handle {
     fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
-        let faults = self.0.faults.lock().unwrap();
+        let faults = self.0.faults.lock();
         if let Some(kind) = faults.fail_create {
             return Err(faults.broken_as(kind));
         }
@@ -230,7 +231,7 @@ impl Files for Handle {
     }
 
     fn open_to_read(&self, path: &Path) -> io::Result<File> {
-        let faults = self.0.faults.lock().unwrap();
+        let faults = self.0.faults.lock();
         if faults.fail_open_to_read { Err(faults.broken()) } else { RealFiles.open_to_read(path) }
     }
 
@@ -243,40 +244,40 @@ impl Files for Handle {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let faults = self.0.faults.lock().unwrap();
+        let faults = self.0.faults.lock();
         if faults.fail_rename {
             return Err(faults.broken());
         }
         let lost = faults.lose_rename.then(|| faults.broken());
         drop(faults);
         RealFiles.rename(from, to)?;
-        let mut names = self.0.names.lock().unwrap();
+        let mut names = self.0.names.lock();
         let durable_bytes = names.live.remove(from).unwrap();
-        assert!(*durable_bytes.lock().unwrap() > 0, "named before it was durable");
+        assert!(*durable_bytes.lock() > 0, "named before it was durable");
         names.live.insert(to.to_owned(), durable_bytes);
         lost.map_or(Ok(()), Err)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let faults = self.0.faults.lock().unwrap();
+        let faults = self.0.faults.lock();
         if faults.fail_remove {
             return Err(faults.broken());
         }
         drop(faults);
-        self.0.names.lock().unwrap().live.remove(path);
+        self.0.names.lock().live.remove(path);
         RealFiles.remove(path)
     }
 }
 
 impl Directory for FaultyDirectory {
     fn sync(&self) -> io::Result<()> {
-        let faults = self.owner.faults.lock().unwrap();
+        let faults = self.owner.faults.lock();
         if faults.fail_sync_directory {
             return Err(faults.broken());
         }
         drop(faults);
         self.directory.sync()?;
-        let mut names = self.owner.names.lock().unwrap();
+        let mut names = self.owner.names.lock();
         names.durable = names.live.clone();
         Ok(())
     }
@@ -284,24 +285,24 @@ impl Directory for FaultyDirectory {
 
 impl NoteFile for FaultyNote {
     fn overwrite(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let faults = self.owner.faults.lock().unwrap();
+        let faults = self.owner.faults.lock();
         if faults.fail_note { Err(faults.broken()) } else { self.file.overwrite(bytes) }
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let faults = self.owner.faults.lock().unwrap();
+        let faults = self.owner.faults.lock();
         if faults.fail_note {
             return Err(faults.broken());
         }
         drop(faults);
-        self.owner.names.lock().unwrap().durable_note = Some(fs::read(&self.path)?);
+        self.owner.names.lock().durable_note = Some(fs::read(&self.path)?);
         Ok(())
     }
 }
 
 impl LogFile for FaultyFile {
     fn append(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut faults = self.owner.faults.lock().unwrap();
+        let mut faults = self.owner.faults.lock();
         assert!(!faults.panic_on_write, "broken on request");
         let errno = faults.errno;
         let Some((budget, kind)) = &mut faults.write_budget else {
@@ -321,10 +322,10 @@ impl LogFile for FaultyFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let mut faults = self.owner.faults.lock().unwrap();
+        let mut faults = self.owner.faults.lock();
         faults.syncs_waiting += 1;
         self.owner.changed.notify_all();
-        let mut faults = self.owner.changed.wait_while(faults, |faults| faults.hold_sync && faults.let_through == 0).unwrap();
+        self.owner.changed.wait_while(&mut faults, |faults| faults.hold_sync && faults.let_through == 0);
         faults.let_through = faults.let_through.saturating_sub(1);
         faults.syncs_waiting -= 1;
         faults.n_syncs += 1;
@@ -333,7 +334,7 @@ impl LogFile for FaultyFile {
             return Err(faults.broken());
         }
         self.file.sync()?;
-        *self.durable_bytes.lock().unwrap() = self.written_bytes;
+        *self.durable_bytes.lock() = self.written_bytes;
         Ok(())
     }
 
@@ -342,7 +343,7 @@ impl LogFile for FaultyFile {
     }
 
     fn truncate(&mut self, bytes: u64) -> io::Result<()> {
-        let faults = self.owner.faults.lock().unwrap();
+        let faults = self.owner.faults.lock();
         if faults.fail_truncate {
             return Err(faults.broken());
         }

@@ -6,8 +6,8 @@ use rustc_hash::FxHashMap;
 
 use super::folder::{FoldError, Folder};
 use super::reports::claimed_run;
+use super::seen;
 use super::tenant::TenantCell;
-use super::{lock, seen};
 use crate::conventions;
 use crate::fold::Joined;
 use crate::model::facts::SpanFact;
@@ -65,7 +65,7 @@ impl Folder {
                     arrivals.facts.push(extracted.fact);
                 }
             }
-            lock(&cell.seen).add(seen::service(&attributes), n_spans);
+            cell.seen.lock().add(seen::service(&attributes), n_spans);
         }
         self.join(cell, &mut arrivals)?;
         self.note_old(cell, old, oldest);

@@ -4,7 +4,6 @@
 //! - A session of usual size is read under the lock, so that nobody sees it before. A long one is read outside it, and not more often than a
 //!   small share of the time allows; checkpoints wait for it.
 
-use std::sync::{Arc, RwLockWriteGuard};
 use std::time::Instant;
 
 use rustc_hash::FxHashSet;
@@ -30,15 +29,24 @@ pub(super) struct WideBounds {
     next: Option<Instant>,
 }
 
+/// Sessions whose bounds could not be settled under the lock.
+#[derive(Default)]
+pub(super) struct UnsettledBounds {
+    /// They did not count the runs they have.
+    uncounted: Vec<SessionNo>,
+    unread: Vec<SessionNo>,
+}
+
 impl Folder {
-    /// Makes the bounds of these sessions exact: at once for those of usual size, soon for long ones.
+    /// Makes the bounds of these sessions exact: at once for those of usual size, soon for long ones. What must be done without the lock is
+    /// left to [`Self::settle_rest`].
     pub(super) fn settle_bounds(
         &mut self,
-        cell: &Arc<TenantCell>,
-        mut state: RwLockWriteGuard<'_, TenantState>,
+        cell: &TenantCell,
+        state: &mut TenantState,
         sessions: FxHashSet<SessionNo>,
+        rest: &mut UnsettledBounds,
     ) -> Result<(), FoldError> {
-        let (mut uncounted, mut unread) = (Vec::new(), Vec::new());
         for no in sessions {
             let Some(row) = state.index.row(no) else { continue };
             if row.summary.run_count > LONG_SESSION_RUNS {
@@ -49,15 +57,18 @@ impl Folder {
             let newer = state.recent.overlay(no);
             match self.disk.session_times(cell.no, no, &newer) {
                 Ok(times) if state.index.set_times(no, &times) => {}
-                Ok(_) => uncounted.push(no),
+                Ok(_) => rest.uncounted.push(no),
                 // Waited for without the lock.
-                Err(error) if Fault::of(&error).may_read_again() => unread.push(no),
+                Err(error) if Fault::of(&error).may_read_again() => rest.unread.push(no),
                 Err(error) => return Err(error.into()),
             }
         }
-        drop(state);
-        uncounted.into_iter().try_for_each(|no| self.count_anew(cell, no))?;
-        unread.into_iter().try_for_each(|no| self.settle_bounds_of(cell, no))?;
+        Ok(())
+    }
+
+    pub(super) fn settle_rest(&mut self, cell: &TenantCell, rest: UnsettledBounds) -> Result<(), FoldError> {
+        rest.uncounted.into_iter().try_for_each(|no| self.count_anew(cell, no))?;
+        rest.unread.into_iter().try_for_each(|no| self.settle_bounds_of(cell, no))?;
         self.settle_wide_bounds(false)
     }
 

@@ -9,15 +9,16 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use parking_lot::RwLockWriteGuard;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 
+use super::Shared;
 use super::disk::rows::TenantNo;
 use super::disk::write::write;
 use super::recent::{Generation, RunOrder};
 use super::seen::Seen;
 use super::tenant::{TenantCell, Tenants};
-use super::{Shared, lock};
 use crate::index::{SessionNo, SessionRow};
 use crate::journal::Position;
 use crate::model::ids::{SessionId, TraceId};
@@ -78,12 +79,12 @@ pub(super) fn run(mut db: Connection, shared: &Shared, queue: &Receiver<Checkpoi
         while let Err(error) = write(&mut db, &checkpoint) {
             shared.metrics.checkpoint_failed();
             tracing::error!(%error, "checkpoint failed, trying again: acknowledged data stays in the journal");
-            lock(&shared.trouble).disk = Some(format!("the index database cannot be written: {error}"));
+            shared.trouble.lock().disk = Some(format!("the index database cannot be written: {error}"));
             if !wait_to_retry(shared) {
                 return;
             }
         }
-        lock(&shared.trouble).disk = None;
+        shared.trouble.lock().disk = None;
         forget_recent(&shared.tenants, &checkpoint);
         shared.checkpointed.store(checkpoint.position.0, Ordering::Release);
         shared.metrics.checkpoint_done(checkpoint.position, started.elapsed(), shared.clock.now());
@@ -110,11 +111,15 @@ fn forget_recent(tenants: &Tenants, checkpoint: &Checkpoint) {
     for cell in tenants.all() {
         let sessions = checkpoint.runs.iter().filter(|((tenant, _), _)| *tenant == cell.no);
         let places: Vec<_> = sessions.flat_map(|((_, session), runs)| runs.keys().map(|order| (*session, order))).collect();
+        if places.is_empty() {
+            continue;
+        }
+        let mut state = cell.write();
         for slice in places.chunks(SLICE_RUNS) {
-            let mut state = cell.write();
             for (session, order) in slice {
                 state.recent.forget(*session, order, checkpoint.generation);
             }
+            RwLockWriteGuard::bump(&mut state);
         }
     }
 }

@@ -7,10 +7,10 @@
 //! - Over a restart the time of the last checkpoint is known. A server that was stopped for long looks like a jump; then things expire a
 //!   day late, which harms nobody.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use super::lock;
 use crate::model::time::{Nanos, UnixNanos};
+use parking_lot::Mutex;
 
 /// The time now; an argument, so that tests can choose it.
 pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
@@ -56,7 +56,7 @@ impl TrustedClock {
         let state = State { trusted: last, at: Nanos::ZERO, tolerance: JUMP_OVER_RESTART, jump: None };
         let clock = Self { wall, steady, state: Mutex::new(state) };
         let (now, at) = clock.read();
-        let mut state = lock(&clock.state);
+        let mut state = clock.state.lock();
         state.at = at;
         state.trusted = if last == UnixNanos::ZERO { now } else { last.min(now) };
         drop(state);
@@ -71,7 +71,7 @@ impl TrustedClock {
     /// What may be used to decide that something is old.
     pub(super) fn now(&self) -> UnixNanos {
         let (wall, steady) = self.read();
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let expected = state.trusted.plus(Nanos(steady.0.saturating_sub(state.at.0)));
         state.at = steady;
         if wall <= expected.plus(state.tolerance) {
@@ -118,7 +118,7 @@ impl TrustedClock {
 
     /// Whether a jump ahead is not believed yet.
     pub(super) fn is_distrusted(&self) -> bool {
-        lock(&self.state).jump.is_some()
+        self.state.lock().jump.is_some()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an operator wants to know of the store.
 
-use super::{LocalStore, lock};
+use super::LocalStore;
 use crate::model::ids::Tenant;
 use crate::model::time::UnixNanos;
 
@@ -46,7 +46,7 @@ impl LocalStore {
             facts.n_sessions += index.len() as u64;
             facts.oldest_activity = facts.oldest_activity.into_iter().chain(oldest).min();
         }
-        let trouble = lock(&self.shared.trouble);
+        let trouble = self.shared.trouble.lock();
         facts.checkpoint_problem = trouble.disk.clone();
         facts.fold_problem = trouble.fold.clone();
         facts

@@ -4,7 +4,8 @@
 //! - Works in rounds: take what is there, fold each changed trace once, apply the differences under one lock per tenant.
 //! - Hands a checkpoint to its writer every few seconds; waits for that writer rather than let memory grow.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
@@ -84,8 +85,10 @@ pub(super) struct Folder {
     pub(super) open_bytes: usize,
     /// What was found odd, and when that was said.
     pub(super) notices: Notices,
-    /// Traces that wait to be folded.
+    /// Traces that are to be folded.
     pub(super) dirty: Vec<TraceKey>,
+    /// Large traces that are to be folded again, and when: they are dirty too.
+    pub(super) waiting: BinaryHeap<Reverse<(Instant, TraceKey)>>,
     pub(super) pending: Pending,
     /// What the last finished checkpoint covers.
     pub(super) committed: Generation,
@@ -122,8 +125,7 @@ impl Folder {
     /// Folds until the journal is closed and read, then writes a last checkpoint.
     pub(super) fn run(&mut self) -> Result<(), FoldError> {
         while !self.shared.is_stopping() {
-            let is_idle = self.deletions.is_empty() && self.renewal.is_none();
-            let patience = if is_idle { TICK } else { Duration::ZERO };
+            let patience = self.patience();
             let first = self.shared.patiently(|| self.journal.next_timeout(patience))?;
             self.round(first)?;
             self.delete_further()?;
@@ -162,6 +164,14 @@ impl Folder {
             tracing::info!(bytes, millis = started.elapsed().as_millis() as u64, "caught up with the journal");
         }
         Ok(())
+    }
+
+    /// How long there is nothing to do if nothing comes.
+    fn patience(&self) -> Duration {
+        if !self.deletions.is_empty() || self.renewal.is_some() {
+            return Duration::ZERO;
+        }
+        self.waiting.peek().map_or(TICK, |Reverse((due, _))| due.saturating_duration_since(Instant::now()).min(TICK))
     }
 
     fn round(&mut self, first: Option<Item>) -> Result<(), FoldError> {

@@ -48,7 +48,7 @@ impl Deletion {
 
 impl Folder {
     /// Removes what the session is now. Its runs that started before stay gone, whatever comes late or is replayed.
-    pub(super) fn delete_session(&mut self, cell: &Arc<TenantCell>, id: &SessionId, at: UnixNanos) -> Result<(), FoldError> {
+    pub(super) fn delete_session(&mut self, cell: &TenantCell, id: &SessionId, at: UnixNanos) -> Result<(), FoldError> {
         self.fold_dirty(true)?;
         let state = cell.read();
         let no = state.index.find(id);

@@ -5,8 +5,9 @@
 //! - Runs without a session are not in it: they are few and go by their age alone. They are read for each question.
 //! - Where something does not add up, the sums are let go and made anew for the next question.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::buckets::Unread;
@@ -15,7 +16,7 @@ use super::disk::rows::NO_SESSION;
 use super::folder::{FoldError, Folder};
 use super::recent::{Overlay, RunOrder};
 use super::tenant::{TenantCell, TenantState};
-use super::{LocalStore, lock, store_error};
+use super::{LocalStore, store_error};
 use crate::index::SessionNo;
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
@@ -106,7 +107,7 @@ impl Folder {
     /// The runs of sessions that are about to go, as far as sums are kept of them.
     pub(super) fn runs_in_sums(&self, cell: &TenantCell, sessions: &[SessionNo]) -> Result<Vec<Arc<Run>>, FoldError> {
         let state = cell.read();
-        let is_told = lock(&state.sums).is_told() || lock(&state.users).is_told();
+        let is_told = state.sums.lock().is_told() || state.users.lock().is_told();
         drop(state);
         if !is_told {
             return Ok(Vec::new());
@@ -129,7 +130,7 @@ impl LocalStore {
         self.begin_keeping(cell, &reader, |state| &state.sums)?;
         let failed = |error| store_error("read the runs at the border of a window", error);
         let state = cell.read();
-        let kept = lock(&state.sums);
+        let kept = state.sums.lock();
         let Kept::On(buckets) = &*kept else { return Ok(None) };
         let (mut sums, unread) = buckets.sums(start);
         drop(kept);
@@ -180,7 +181,7 @@ impl LocalStore {
         let token = Arc::new(());
         let state = cell.read();
         {
-            let mut kept = lock(kept_in(&state));
+            let mut kept = kept_in(&state).lock();
             if !kept.is_off() {
                 return Ok(());
             }
@@ -196,7 +197,7 @@ impl LocalStore {
             Ok(buckets)
         });
         let state = cell.read();
-        let mut kept = lock(kept_in(&state));
+        let mut kept = kept_in(&state).lock();
         // Where too much changed meanwhile, what is there now may be another question's.
         let log = match &mut *kept {
             Kept::Begun(by, log) if Arc::ptr_eq(by, &token) => std::mem::take(log),

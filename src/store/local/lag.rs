@@ -5,13 +5,12 @@
 //! - A request that would wait longer than allowed until it is visible is refused before it is journaled.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::lock;
 use crate::journal::Position;
 use crate::store::FoldLag;
+use parking_lot::Mutex;
 
 /// How finely the lag is known.
 const MARK_EVERY: Duration = Duration::from_millis(100);
@@ -50,7 +49,7 @@ impl LagMeter {
         if self.marked_ms.compare_exchange(marked_ms, now_ms.max(1), Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return;
         }
-        let mut marks = lock(&self.marks);
+        let mut marks = self.marks.lock();
         if marks.len() < MARKS_MAX {
             marks.push_back((now, end));
         }
@@ -70,7 +69,7 @@ impl LagMeter {
 
     pub(super) fn lag(&self, folded: Position, end: Position, now: Instant) -> FoldLag {
         let bytes = end.0.saturating_sub(folded.0);
-        let mut marks = lock(&self.marks);
+        let mut marks = self.marks.lock();
         while marks.front().is_some_and(|(_, position)| *position <= folded) {
             marks.pop_front();
         }

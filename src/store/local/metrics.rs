@@ -27,6 +27,7 @@ pub struct Metrics {
     sessions: Gauge,
     open_traces: Gauge,
     open_trace_bytes: Gauge,
+    waiting_traces: Gauge,
     /// A round: what was there, read and folded at once.
     fold_seconds: Histogram,
     checkpoints: Counter,
@@ -74,6 +75,7 @@ impl Metrics {
         registry.register("sessions", "Sessions in the index", self.sessions.clone());
         registry.register("open_traces", "Traces in memory", self.open_traces.clone());
         registry.register_with_unit("open_traces", "Memory that open traces take", Unit::Bytes, self.open_trace_bytes.clone());
+        registry.register("waiting_traces", "Large traces whose newest spans wait a moment to be folded", self.waiting_traces.clone());
         let help = "Time of a round of the fold: everything that had come was read and folded";
         registry.register_with_unit("fold_duration", help, Unit::Seconds, self.fold_seconds.clone());
         registry.register("checkpoints", "Checkpoints written to the index database", self.checkpoints.clone());
@@ -146,6 +148,10 @@ impl Metrics {
         self.known_traces.set(n_traces.cast_signed());
     }
 
+    pub(super) fn waiting(&self, n_traces: usize) {
+        self.waiting_traces.set(n_traces as i64);
+    }
+
     pub(super) fn open_traces(&self, n_traces: usize, bytes: usize) {
         self.open_traces.set(n_traces as i64);
         self.open_trace_bytes.set(bytes as i64);
@@ -167,6 +173,11 @@ impl Metrics {
     }
 
     /// What open traces take, as it was last looked at.
+    /// Large traces whose newest spans wait a moment to be folded.
+    pub fn waiting_traces(&self) -> usize {
+        usize::try_from(self.waiting_traces.get()).unwrap_or(0)
+    }
+
     pub fn open_trace_bytes(&self) -> u64 {
         u64::try_from(self.open_trace_bytes.get()).unwrap_or(0)
     }
@@ -190,6 +201,7 @@ impl Default for Metrics {
             sessions: Gauge::default(),
             open_traces: Gauge::default(),
             open_trace_bytes: Gauge::default(),
+            waiting_traces: Gauge::default(),
             fold_seconds: Histogram::new(FOLD_BUCKETS),
             checkpoints: Counter::default(),
             checkpoint_failures: Counter::default(),

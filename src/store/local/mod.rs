@@ -51,12 +51,13 @@ mod view;
 mod window;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use self::clock::TrustedClock;
@@ -361,7 +362,7 @@ impl Store for LocalStore {
     fn overview(&self, tenant: &Tenant) -> Result<Overview, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Overview::default()) };
         let n_sessionless_runs = self.count_sessionless(&cell)?;
-        let seen = lock(&cell.seen);
+        let seen = cell.seen.lock();
         Ok(Overview { n_spans: seen.n_spans(), n_sessionless_runs, services: seen.services() })
     }
 
@@ -422,7 +423,7 @@ impl Store for LocalStore {
         if let Some(trouble) = self.journal.trouble() {
             return Some(trouble);
         }
-        let trouble = lock(&self.shared.trouble);
+        let trouble = self.shared.trouble.lock();
         trouble.fold.clone().or_else(|| trouble.reading.clone()).or_else(|| trouble.disk.clone())
     }
 }
@@ -458,10 +459,6 @@ impl Shared {
     fn reader(&self) -> Result<Reader, StoreError> {
         self.readers.take().map_err(|error| store_error("open the index database", error))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn store_error(doing: &str, source: impl std::error::Error + Send + Sync + 'static) -> StoreError {

@@ -32,7 +32,7 @@ use super::tenant::{TenantCell, Tenants};
 use super::traces::{OpenTraces, TraceKey};
 use super::turns::OpenTurns;
 use super::untraced::UntracedSessions;
-use super::{LocalStore, Metrics, Options, Shared, lock};
+use super::{LocalStore, Metrics, Options, Shared};
 use crate::conventions::Strings;
 use crate::index::{SessionNo, SessionRow};
 use crate::journal::{Journal, Position};
@@ -126,7 +126,7 @@ impl LocalStore {
             run_timeout: options.run_timeout,
             idle_after: options.idle_after,
             folded: folded_seen,
-            trouble: std::sync::Mutex::default(),
+            trouble: parking_lot::Mutex::default(),
             stopping: false.into(),
             is_open: false.into(),
             checkpointed: loaded.position.0.into(),
@@ -165,6 +165,7 @@ impl LocalStore {
             open_bytes: 0,
             notices: Notices::default(),
             dirty: Vec::new(),
+            waiting: std::collections::BinaryHeap::new(),
             pending: Pending::starting_at(loaded.position, loaded.opened_at),
             committed: Generation(0),
             checkpoints,
@@ -212,7 +213,7 @@ fn supervise(mut folder: Folder) {
         Err(_) => "it panicked".to_owned(),
     };
     tracing::error!(reason, "the fold stopped: spans are still journaled and forwarded, the session index is frozen until a restart");
-    lock(&shared.trouble).fold = Some(format!("the fold stopped: {reason}"));
+    shared.trouble.lock().fold = Some(format!("the fold stopped: {reason}"));
     // Only now, because it wakes those who wait for the fold.
     drop(folder);
 }
@@ -224,7 +225,7 @@ fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
     }
     for sent in disk::sent(db)? {
         if let Some(cell) = by_no.get(&sent.tenant) {
-            lock(&cell.seen).restore(sent.service, sent.n_spans);
+            cell.seen.lock().restore(sent.service, sent.n_spans);
         }
     }
     let n_sessions = load_sessions(db, &by_no)?;

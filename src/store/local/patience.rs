@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Shared, lock};
+use super::Shared;
 use crate::faults::Fault;
 
 /// The first wait, doubled after each attempt up to the longest.
@@ -25,7 +25,7 @@ impl Shared {
             let error = match read() {
                 Ok(value) => {
                     if let Some(since) = waited {
-                        lock(&self.trouble).reading = None;
+                        self.trouble.lock().reading = None;
                         tracing::info!(millis = since.elapsed().as_millis() as u64, "the fold can read again and goes on");
                     }
                     return Ok(value);
@@ -39,7 +39,7 @@ impl Shared {
             if waited.is_none() {
                 waited = Some(Instant::now());
                 tracing::warn!(%error, "the fold waits for what it cannot read: what is acknowledged is kept, and shown once this has passed");
-                lock(&self.trouble).reading = Some(format!("the fold waits for what it cannot read at the moment: {error}"));
+                self.trouble.lock().reading = Some(format!("the fold waits for what it cannot read at the moment: {error}"));
             }
             self.wait(wait);
             wait = LONGEST_WAIT.min(2 * wait);

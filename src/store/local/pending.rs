@@ -6,7 +6,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::checkpoint::{ChangedRuns, Checkpoint, TraceRow};
 use super::disk::rows::{NO_SESSION, TenantNo};
-use super::lock;
 use super::recent::{Generation, RunOrder};
 use super::tenant::{TenantCell, TenantState};
 use super::traces::{AppliedRun, OpenTrace, OpenTraces, TraceKey};
@@ -162,7 +161,7 @@ impl Pending {
         Checkpoint {
             generation: sealed.generation,
             position,
-            tenants: tenants.values().map(|cell| (cell.clone(), cell.read().index.next_no(), lock(&cell.seen).clone())).collect(),
+            tenants: tenants.values().map(|cell| (cell.clone(), cell.read().index.next_no(), cell.seen.lock().clone())).collect(),
             sessions: sessions.into_iter().map(|(tenant, no)| (tenant, no, row(tenant, no))).collect(),
             cleared: sealed.cleared,
             runs: sealed.runs,

@@ -7,7 +7,7 @@ use super::kept::Kept;
 use super::recent::RunOrder;
 use super::tenant::TenantCell;
 use super::users::UserFigures;
-use super::{LocalStore, lock, store_error};
+use super::{LocalStore, store_error};
 use crate::model::Str;
 use crate::model::query::UserQuery;
 use crate::model::run::Run;
@@ -29,7 +29,7 @@ impl LocalStore {
         let failed = |error| store_error("read the runs without a session", error);
         for _ in 0..ROUNDS_MAX {
             let state = cell.read();
-            let loose = match &*lock(&state.users) {
+            let loose = match &*state.users.lock() {
                 Kept::On(table) => table.loose(query.sort),
                 _ => return Ok(None),
             };
@@ -68,7 +68,7 @@ impl LocalStore {
                 true => !state.recent.changed_since(NO_SESSION, moment),
                 false => state.recent.moment() == moment,
             };
-            let kept = lock(&state.users);
+            let kept = state.users.lock();
             let Kept::On(table) = &*kept else { return Ok(None) };
             if !is_unchanged || loose.is_empty() && !table.loose(query.sort).is_empty() {
                 continue;

@@ -42,7 +42,7 @@ impl Folder {
     }
 
     /// A run that tells of others came into its session: looks again at those without an agent that went on meanwhile.
-    pub(super) fn fold_retold_again(&mut self, cell: &Arc<TenantCell>, telling: &Run) -> Result<(), FoldError> {
+    pub(super) fn fold_retold_again(&mut self, cell: &TenantCell, telling: &Run) -> Result<(), FoldError> {
         self.retelling_tenants.insert(cell.no);
         let Some(session) = &telling.session else { return Ok(()) };
         let Some(no) = cell.read().index.find(session) else { return Ok(()) };

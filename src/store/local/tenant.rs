@@ -2,14 +2,14 @@
 //!
 //! One lock, because a page, its count and a session's runs must come from one state (`docs/decisions/001-one-lock-per-tenant.md`).
 
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rustc_hash::FxHashMap;
 
 use super::buckets::Buckets;
 use super::disk::rows::TenantNo;
 use super::kept::Kept;
-use super::lock;
 use super::recent::RecentRuns;
 use super::seen::Seen;
 use super::users::UserTable;
@@ -44,11 +44,11 @@ pub(super) struct Tenants {
 
 impl TenantCell {
     pub(super) fn read(&self) -> RwLockReadGuard<'_, TenantState> {
-        self.state.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.read()
     }
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, TenantState> {
-        self.state.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.write()
     }
 }
 
@@ -57,8 +57,8 @@ impl TenantCell {
 impl TenantState {
     /// A run of a session is different, new or gone.
     pub(super) fn run_changed(&mut self, before: Option<&Arc<Run>>, after: Option<&Arc<Run>>) {
-        self.sums.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).change(before, after);
-        self.users.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).change(before, after);
+        self.sums.get_mut().change(before, after);
+        self.users.get_mut().change(before, after);
     }
 }
 
@@ -66,7 +66,7 @@ impl TenantState {
 
 impl Tenants {
     pub(super) fn get(&self, name: &Tenant) -> Option<Arc<TenantCell>> {
-        self.cells.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(name).cloned()
+        self.cells.read().get(name).cloned()
     }
 
     /// The cell of a tenant, made if it is new. Called by the fold thread and while opening.
@@ -86,7 +86,7 @@ impl Tenants {
             users: Mutex::default(),
         };
         let cell = Arc::new(TenantCell { no, name: name.clone(), state: RwLock::new(state), seen: Mutex::default() });
-        self.cells.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name.clone(), cell.clone());
+        self.cells.write().insert(name.clone(), cell.clone());
         cell
     }
 
@@ -94,13 +94,13 @@ impl Tenants {
     pub(super) fn index_bytes(&self) -> u64 {
         let of_cell = |cell: &Arc<TenantCell>| {
             let state = cell.read();
-            let kept = lock(&state.sums).memory_bytes() + lock(&state.users).memory_bytes();
+            let kept = state.sums.lock().memory_bytes() + state.users.lock().memory_bytes();
             (state.index.memory_bytes().total() + kept) as u64
         };
         self.all().iter().map(of_cell).sum()
     }
 
     pub(super) fn all(&self) -> Vec<Arc<TenantCell>> {
-        self.cells.read().unwrap_or_else(std::sync::PoisonError::into_inner).values().cloned().collect()
+        self.cells.read().values().cloned().collect()
     }
 }

@@ -5,8 +5,6 @@
 //!
 //! Codex and Gemini CLI do the same with logs: turns that those tell of, and spans in traces that have nothing to do with them (decision 061).
 
-use std::sync::Arc;
-
 use rustc_hash::FxHashMap;
 
 use super::disk::rows::TenantNo;
@@ -108,7 +106,7 @@ impl UntracedSessions {
 
 impl Folder {
     /// Folds again what the changes decide: runs of spans without an agent leave, or come back.
-    pub(super) fn untraced_changed(&mut self, cell: &Arc<TenantCell>, changes: UntracedChanges) -> Result<(), FoldError> {
+    pub(super) fn untraced_changed(&mut self, cell: &TenantCell, changes: UntracedChanges) -> Result<(), FoldError> {
         let (begun, ended) = self.untraced.apply(changes);
         for (_, session) in begun {
             self.fold_agentless_again(cell, &session)?;
@@ -131,7 +129,7 @@ impl Folder {
     }
 
     /// A report without a trace came into this session: its runs of spans without an agent are perhaps the same.
-    fn fold_agentless_again(&mut self, cell: &Arc<TenantCell>, session: &SessionId) -> Result<(), FoldError> {
+    fn fold_agentless_again(&mut self, cell: &TenantCell, session: &SessionId) -> Result<(), FoldError> {
         let no = cell.read().index.find(session);
         let runs = no.map(|no| self.shared.patiently(|| self.shared.session_runs(cell, no))).transpose()?.flatten();
         for run in runs.unwrap_or_default().iter().filter(|run| run.is_agentless) {

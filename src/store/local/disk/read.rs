@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 
 use super::super::recent::{Overlay, OverlayRuns, RunOrder};
-use super::super::{SqliteLimits, lock, store_error};
+use super::super::{SqliteLimits, store_error};
 use super::rows::TenantNo;
 use super::schema::{SchemaError, open_reader};
 use crate::index::SessionNo;
@@ -65,10 +66,9 @@ impl Readers {
 
     /// For a door: waits while as many are lent as may be, and gives up after a while.
     pub fn take(self: &Arc<Self>) -> Result<Reader, SchemaError> {
-        let lent = lock(&self.lent);
+        let mut lent = self.lent.lock();
         let is_full = |lent: &mut usize| *lent >= self.limits.max_readers;
-        let (mut lent, waited) =
-            self.returned.wait_timeout_while(lent, PATIENCE, is_full).unwrap_or_else(std::sync::PoisonError::into_inner);
+        let waited = self.returned.wait_while_for(&mut lent, is_full, PATIENCE);
         if waited.timed_out() {
             return Err(SchemaError::Busy(ReadersBusy));
         }
@@ -86,7 +86,7 @@ impl Readers {
     }
 
     fn connection(&self) -> Result<Connection, SchemaError> {
-        let idle = lock(&self.idle).pop();
+        let idle = self.idle.lock().pop();
         idle.map_or_else(|| open_reader(&self.path, self.limits.reader_cache_bytes), Ok)
     }
 }
@@ -104,14 +104,14 @@ impl std::ops::Deref for Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         if self.is_lent {
-            *lock(&self.home.lent) -= 1;
+            *self.home.lent.lock() -= 1;
             self.home.returned.notify_one();
         }
         let Some(db) = self.db.take() else { return };
         if !db.is_autocommit() && db.execute_batch("ROLLBACK").is_err() {
             return;
         }
-        let mut idle = lock(&self.home.idle);
+        let mut idle = self.home.idle.lock();
         if idle.len() < IDLE_CONNECTIONS_MAX {
             idle.push(db);
         }
