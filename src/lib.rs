@@ -18,6 +18,7 @@
 //! |---|---|---|
 //! | 0 | [`model`] | ids, time, usage, facts, run, session, query: values only |
 //! | 0 | [`faults`] | what an I/O error means: a shortage that passes, or failed storage |
+//! | 0 | [`log_limiter`] | one log line a minute for each cause |
 //! | 1 | [`wire`] | OTLP bytes to borrowed views and back; our own stored messages |
 //! | 1 | [`clock`] | the time of day, and a clock that goes on in suspend |
 //! | 1 | [`journal`] | the append log; payloads are opaque to it |
@@ -51,6 +52,7 @@ pub mod fuzz;
 pub mod index;
 pub mod ingest;
 pub mod journal;
+pub mod log_limiter;
 pub mod model;
 pub mod params;
 pub mod prices;

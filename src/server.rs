@@ -41,7 +41,8 @@ use tower::ServiceExt;
 use self::rewound::Rewound;
 use self::tls::Tls;
 use crate::bounds::lanes::ConnectionReads;
-use crate::ingest::{Answering, Notices, Peer, Whole};
+use crate::ingest::{Answering, Peer, Whole};
+use crate::log_limiter::LogLimiter;
 
 pub use self::metrics::Metrics;
 
@@ -153,12 +154,12 @@ pub async fn serve_door(door: Door, shutdown: CancellationToken, limits: Limits)
     let Door { listener, router, tls, metrics, connections } = door;
     let tasks = TaskTracker::new();
     let deadline = CancellationToken::new();
-    let notices = Notices::default();
+    let log_limiter = LogLimiter::default();
     let server =
-        Server { router, tls, metrics, notices, shutdown: shutdown.clone(), deadline: deadline.clone(), tasks: tasks.clone(), limits };
+        Server { router, tls, metrics, log_limiter, shutdown: shutdown.clone(), deadline: deadline.clone(), tasks: tasks.clone(), limits };
     let server = Arc::new(server);
     let places = Arc::new(Semaphore::new(limits.max_connections));
-    while let Some((stream, peer, place)) = next(&listener, &places, &server.notices, &shutdown).await {
+    while let Some((stream, peer, place)) = next(&listener, &places, &server.log_limiter, &shutdown).await {
         let counted = connections.count();
         let served = connection(server.clone(), stream, peer, place);
         let served = async move {
@@ -182,7 +183,7 @@ struct Server {
     tls: Option<Arc<Tls>>,
     metrics: Metrics,
     /// When which cause was last logged.
-    notices: Notices,
+    log_limiter: LogLimiter,
     /// No new requests.
     shutdown: CancellationToken,
     /// No more time for old ones.
@@ -212,10 +213,10 @@ where
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-    notices: &Notices,
+    log_limiter: &LogLimiter,
     shutdown: &CancellationToken,
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    if places.available_permits() == 0 && notices.due("full", 1, Instant::now()).is_some() {
+    if places.available_permits() == 0 && log_limiter.due("full", 1, Instant::now()).is_some() {
         tracing::warn!("as many connections are open as are allowed; new ones wait until one ends");
     }
     let place = shutdown.run_until_cancelled(places.clone().acquire_owned()).await?.ok()?;
@@ -225,7 +226,7 @@ async fn next(
             // The peer left before it was served.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
-                if let Some(n_times) = notices.due("accept", 1, Instant::now()) {
+                if let Some(n_times) = log_limiter.due("accept", 1, Instant::now()) {
                     tracing::warn!(%error, n_times, "cannot accept a connection");
                 }
                 shutdown.run_until_cancelled(sleep(ACCEPT_PAUSE)).await?;
@@ -337,7 +338,7 @@ impl Server {
     /// Counts a connection that never came to a request, and says so once in a while.
     fn failed(&self, reason: &'static str, peer: SocketAddr, words: &str) {
         self.metrics.failed_connection(reason);
-        if let Some(n_connections) = self.notices.due(reason, 1, Instant::now()) {
+        if let Some(n_connections) = self.log_limiter.due(reason, 1, Instant::now()) {
             tracing::warn!(%peer, reason, n_connections, "{words}");
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules by layer, lowest first: a module uses strictly lower layers only (the table in `src/lib.rs`).
 const LAYERS: [&[&str]; 8] = [
-    &["model", "faults"],
+    &["model", "faults", "log_limiter"],
     &["wire", "journal", "bounds", "clock"],
     &["conventions", "fold", "prices"],
     &["index", "tempo"],

@@ -10,7 +10,7 @@ use tower_http::cors::CorsLayer;
 use super::wiring::public_url;
 use crate::auth::{self, Authenticator, KeyEntry, Keys, Secret};
 use crate::config::{self, Config};
-use crate::ingest::Notices;
+use crate::log_limiter::LogLimiter;
 use crate::model::ids::Tenant;
 use crate::server;
 use crate::server::gate::Gate;
@@ -45,7 +45,7 @@ impl Access {
         Ok(Self {
             authenticator: Arc::new(authenticator),
             tls: tls(config)?.map(Arc::new),
-            gate: Arc::new(Gate { hosts, origins, metrics: server::Metrics::default(), notices: Notices::default() }),
+            gate: Arc::new(Gate { hosts, origins, metrics: server::Metrics::default(), log_limiter: LogLimiter::default() }),
             cors,
             checks_every_host: !config.server.allowed_hosts.is_empty(),
         })

@@ -1,41 +1,35 @@
 //! The store as the stamps see it: what was decided of a trace, and nothing else.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use parking_lot::Mutex;
 use rustc_hash::FxHashSet;
 
 use crate::fold::Decided;
 use crate::journal::Position;
+use crate::log_limiter::LogLimiter;
 use crate::model::ids::{RunId, SpanId, Tenant, TraceId};
 use crate::store::StoreError;
 use crate::store::local::LocalStore;
 use crate::tempo::stamp::Verdicts;
 
-/// A failure is said this often while it lasts.
-const REPEAT: Duration = Duration::from_secs(30);
-
 pub(super) struct StoreVerdicts {
     store: LocalStore,
-    /// When a failure was last said.
-    logged_at: Mutex<Option<Instant>>,
+    log_limiter: LogLimiter,
 }
 
 // === impl StoreVerdicts ===
 
 impl StoreVerdicts {
     pub(super) fn new(store: LocalStore) -> Self {
-        Self { store, logged_at: Mutex::default() }
+        Self { store, log_limiter: LogLimiter::default() }
     }
 
     /// A span that cannot be stamped is forwarded all the same; `verify` names the difference.
     fn known<T>(&self, decided: Result<T, StoreError>, unknown: impl FnOnce() -> T) -> T {
         decided.unwrap_or_else(|error| {
-            let mut logged_at = self.logged_at.lock();
-            if logged_at.is_none_or(|at| at.elapsed() >= REPEAT) {
-                *logged_at = Some(Instant::now());
-                tracing::warn!(%error, "a trace could not be read: its spans go to tempo without stamps");
+            if let Some(n_traces) = self.log_limiter.due("unreadable", 1, Instant::now()) {
+                tracing::warn!(n_traces, %error, "a trace could not be read: its spans go to tempo without stamps");
             }
             unknown()
         })

@@ -8,6 +8,8 @@ use std::fmt;
 
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::model::digest::hex;
+
 const PREFIX: &str = "sha256:";
 const BYTES: usize = 32;
 
@@ -69,10 +71,6 @@ impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeyHash(..)")
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

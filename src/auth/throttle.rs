@@ -9,15 +9,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+
+use crate::log_limiter::LogLimiter;
 /// Failures that an address has at once.
 const BURST: u32 = 10;
 /// It gets one back after this long: 600 guesses an hour, of keys of at least eight characters.
 const REFILL: Duration = Duration::from_secs(6);
 /// Addresses remembered.
 const ADDRESSES_MAX: usize = 4096;
-
-/// One line in the log about slowed addresses in this time.
-const QUIET: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 pub(super) struct Throttle {
@@ -29,7 +28,7 @@ pub(super) struct Throttle {
 struct Failed {
     /// When each address will have all its tries back; how far that lies ahead tells how many it has used.
     whole_again: HashMap<IpAddr, Instant>,
-    last_logged: Option<Instant>,
+    log_limiter: LogLimiter,
 }
 
 // === impl Throttle ===
@@ -68,11 +67,8 @@ impl Failed {
     }
 
     fn log(&mut self, network: IpAddr, now: Instant) {
-        if self.last_logged.is_some_and(|last| now.saturating_duration_since(last) < QUIET) {
-            return;
-        }
-        self.last_logged = Some(now);
-        tracing::warn!(address = %network, "wrong keys keep coming from an address: they are answered with 429 until it waits");
+        let Some(n_keys) = self.log_limiter.due("wrong_keys", 1, now) else { return };
+        tracing::warn!(n_keys, address = %network, "wrong keys keep coming from an address: they are answered with 429 until it waits");
     }
 }
 

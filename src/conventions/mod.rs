@@ -32,6 +32,7 @@ pub use sources::{Answer, KindBy, Sources};
 pub use strings::Strings;
 
 use crate::model::Str;
+use crate::model::digest::fnv;
 use crate::model::facts::{Labels, SpanFact, SpanStatus};
 use crate::model::ids::{SessionId, SpanId, TraceId};
 use crate::model::time::{Nanos, UnixNanos};
@@ -225,11 +226,6 @@ fn labels(said: &Said<'_>, resource: &Resource, strings: &mut Strings, oddities:
 /// Never 0, and the same everywhere and for ever: it is stored.
 fn digest(response: &str) -> u64 {
     fnv(response.bytes()).max(1)
-}
-
-/// FNV-1a: short texts that need no defence against collisions.
-fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 // === impl Resource ===

@@ -7,7 +7,7 @@ use super::boundary::Role;
 use super::count::{self, Share};
 use super::tree::NONE;
 use super::why::{Handed, WhyCost, WhyNoRun, WhyNot, WhyOverruled, WhyOwner, WhyRun, WhySession};
-use super::{Folded, Rules, TraceFacts, Work, assemble, merge, placed};
+use super::{Folded, Rules, TraceFacts, Work, assemble, merge, report_placement};
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::report::Report;
 use crate::model::usage::{Cost, CostSource, NanoUsd, RatesUsed, Usage};
@@ -71,7 +71,7 @@ pub struct RecordReason {
 
 /// Folds a trace and says why.
 pub fn explain(trace: TraceId, facts: &TraceFacts, reports: &[&Report], rules: &Rules<'_>) -> Explained {
-    let placed = placed::place(facts, reports);
+    let placed = report_placement::place(facts, reports);
     let mut work = Work::decide(facts, &placed, rules);
     let names = std::mem::take(&mut work.names);
     let why_session: Vec<Option<WhySession>> = names.iter().map(|names| names.session.map(|_| names.why_session)).collect();

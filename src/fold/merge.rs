@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Rules;
 use super::boundary::Territory;
 use super::count::Share;
-use super::placed::Placed;
+use super::report_placement::Placed;
 use super::tree::{Forest, NONE};
 use super::why::WhyNot;
 use crate::model::Str;

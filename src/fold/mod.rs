@@ -25,7 +25,7 @@ mod explain;
 mod lost;
 mod merge;
 mod names;
-mod placed;
+mod report_placement;
 mod retold;
 mod set;
 #[cfg(test)]
@@ -139,7 +139,7 @@ pub struct Folded {
 
 /// Computes the runs of a trace from all of its facts and from the reports that belong to it.
 pub fn fold(trace: TraceId, facts: &TraceFacts, reports: &[&Report], rules: &Rules<'_>) -> Folded {
-    let placed = placed::place(facts, reports);
+    let placed = report_placement::place(facts, reports);
     let work = Work::decide(facts, &placed, rules);
     assemble::assemble(trace, &work.forest, &work.territory, work.names, &work.shares, &work.merged, rules).0
 }
@@ -156,7 +156,7 @@ struct Work<'a> {
 // === impl Work ===
 
 impl<'a> Work<'a> {
-    fn decide(facts: &'a TraceFacts, placed: &'a [placed::Placed<'a>], rules: &Rules<'_>) -> Self {
+    fn decide(facts: &'a TraceFacts, placed: &'a [report_placement::Placed<'a>], rules: &Rules<'_>) -> Self {
         let mut forest = tree::Forest::plant(facts, placed);
         let mut territory = boundary::find_runs(&mut forest);
         let mut names = names::name_runs(&forest, &territory);

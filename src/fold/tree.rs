@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::TraceFacts;
-use super::placed::Placed;
+use super::report_placement::Placed;
 use super::turns::{self, Hung};
 use super::why::Handed;
 use crate::model::facts::SpanFact;

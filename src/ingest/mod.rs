@@ -21,7 +21,6 @@ mod http;
 mod metrics;
 mod mistaken;
 mod noticed;
-mod notices;
 pub mod observe;
 mod peer;
 mod posts;
@@ -39,7 +38,6 @@ pub use admission::{Admission, Permit};
 pub use anywhere::{anywhere, intake, is_export, unknown_page};
 pub use encoding::Coding;
 pub use metrics::{Metrics, ReasonLabels, RequestLabels, SignalLabels, UnitLabels};
-pub use notices::Notices;
 pub use peer::{Answering, Peer, Whole};
 pub use receiver::{InstanceMark, Options, Receiver};
 

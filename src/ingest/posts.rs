@@ -70,7 +70,7 @@ impl Receiver {
         if matches!(refusal, Refusal::JournalFull | Refusal::Unavailable) {
             return; // Written about in the store's own words.
         }
-        if let Some(n_requests) = self.notices().due(outcome, 1, Instant::now()) {
+        if let Some(n_requests) = self.log_limiter().due(outcome, 1, Instant::now()) {
             tracing::warn!(endpoint, reason = outcome, n_requests, error = %refusal, "requests of the Waxell SDK were refused");
         }
     }

@@ -17,7 +17,6 @@ use super::count;
 use super::encoding::Coding;
 use super::metrics::{Metrics, ReasonLabels, RecordLabels, RequestLabels, SignalLabels, UnitLabels};
 use super::noticed::Noticed;
-use super::notices::Notices;
 use super::refusal::Refusal;
 use super::reply::Taken;
 use super::screen::{self, Format, Screened};
@@ -25,6 +24,7 @@ use super::told;
 use crate::auth::{self, Authenticator, Right};
 use crate::bounds::lanes::{Lane, Undone};
 use crate::conventions::agents::Told;
+use crate::log_limiter::LogLimiter;
 use crate::model::ids::Tenant;
 use crate::model::via::Via;
 use crate::store::Store;
@@ -75,7 +75,7 @@ struct Shared {
     /// Where runs are looked up that a post is about.
     lookups: Lane,
     /// When which cause was last logged.
-    notices: Notices,
+    log_limiter: LogLimiter,
     /// Whether the one WARN about each signal that is not stored was written.
     logs_warned: AtomicBool,
     metrics_warned: AtomicBool,
@@ -115,7 +115,7 @@ impl Receiver {
             screening: screening_lane(),
             lookups: Lane::new(LOOKUPS_AT_ONCE, SCREENING_WAITING, SCREENING_PATIENCE),
             metrics: Metrics::default(),
-            notices: Notices::default(),
+            log_limiter: LogLimiter::default(),
             logs_warned: AtomicBool::new(false),
             metrics_warned: AtomicBool::new(false),
             agent_metrics_noted: AtomicBool::new(false),
@@ -141,8 +141,8 @@ impl Receiver {
         &self.shared.store
     }
 
-    pub(super) fn notices(&self) -> &Notices {
-        &self.shared.notices
+    pub(super) fn log_limiter(&self) -> &LogLimiter {
+        &self.shared.log_limiter
     }
 
     pub(super) fn max_request_bytes(&self) -> usize {
@@ -220,7 +220,7 @@ impl Receiver {
         if matches!(refusal, Refusal::JournalFull | Refusal::IndexBehind(_) | Refusal::Unavailable) {
             return; // Written about in the store's own words.
         }
-        if let Some(n_requests) = self.shared.notices.due(outcome, 1, Instant::now()) {
+        if let Some(n_requests) = self.shared.log_limiter.due(outcome, 1, Instant::now()) {
             let signal = signal.as_str();
             tracing::warn!(signal, transport, reason = outcome, n_requests, error = %refusal, "OTLP requests were refused");
         }
@@ -239,7 +239,7 @@ impl Receiver {
         for (fault, n_spans) in &rejected.by_fault {
             let reason = fault.as_str();
             self.shared.metrics.spans_rejected.get_or_create(&ReasonLabels { reason }).inc_by(*n_spans);
-            if let Some(n_spans) = self.shared.notices.due(reason, *n_spans, Instant::now()) {
+            if let Some(n_spans) = self.shared.log_limiter.due(reason, *n_spans, Instant::now()) {
                 tracing::warn!(reason, n_spans, trace_id = rejected.first.trace_id, "spans were rejected");
             }
         }
@@ -257,7 +257,7 @@ impl Receiver {
         for (breakage, n_texts) in &noticed.repaired {
             let reason = breakage.as_str();
             metrics.texts_repaired.get_or_create(&ReasonLabels { reason }).inc_by(*n_texts);
-            if let Some(n_texts) = self.shared.notices.due(reason, *n_texts, Instant::now()) {
+            if let Some(n_texts) = self.shared.log_limiter.due(reason, *n_texts, Instant::now()) {
                 tracing::warn!(
                     reason,
                     n_texts,
@@ -269,12 +269,12 @@ impl Receiver {
         for (unit, n_spans) in &noticed.by_time_unit {
             let (unit, n_spans) = (unit.as_str(), *n_spans as u64);
             metrics.spans_in_other_unit.get_or_create(&UnitLabels { unit }).inc_by(n_spans);
-            if let Some(n_spans) = self.shared.notices.due(unit, n_spans, Instant::now()) {
+            if let Some(n_spans) = self.shared.log_limiter.due(unit, n_spans, Instant::now()) {
                 tracing::warn!(unit, n_spans, "times of spans look like another unit than nanoseconds: their sender has to be corrected");
             }
         }
         if let Some(what) = &noticed.misplaced
-            && let Some(n_requests) = self.shared.notices.due("misplaced", 1, Instant::now())
+            && let Some(n_requests) = self.shared.log_limiter.due("misplaced", 1, Instant::now())
         {
             tracing::warn!(what = what.as_str(), n_requests, "what was sent to /v1/traces holds no traces");
         }
@@ -284,7 +284,7 @@ impl Receiver {
     pub(super) fn record_lost(&self, transport: &'static str, path: &str) {
         const OUTCOME: &str = "unknown_path";
         self.shared.metrics.requests.get_or_create(&RequestLabels { signal: "unknown", transport, outcome: OUTCOME }).inc();
-        if let Some(n_requests) = self.shared.notices.due(OUTCOME, 1, Instant::now()) {
+        if let Some(n_requests) = self.shared.log_limiter.due(OUTCOME, 1, Instant::now()) {
             let path = anywhere::shown(path);
             tracing::warn!(path, transport, n_requests, "requests came to a path that is nobody's: OTLP over HTTP is POST /v1/traces");
         }
@@ -294,7 +294,7 @@ impl Receiver {
     pub(super) fn not_accepted(&self, error: crate::store::AcceptError) -> Refusal {
         let words = error.to_string();
         let refusal = Refusal::from(error);
-        if let Some(n_requests) = self.shared.notices.due(refusal.reason(), 1, Instant::now()) {
+        if let Some(n_requests) = self.shared.log_limiter.due(refusal.reason(), 1, Instant::now()) {
             tracing::warn!(reason = refusal.reason(), n_requests, error = words, "the store did not take what was sent");
         }
         refusal

@@ -7,6 +7,7 @@ use super::encoding::Coding;
 use super::mistaken::mistaken;
 use super::noticed::Noticed;
 use super::refusal::Refusal;
+use crate::model::digest::hex;
 use crate::wire::inspect::{self, Inspection, Limits, SpanFault};
 use crate::wire::json;
 use crate::wire::json_mend::{self, Breakage};
@@ -150,10 +151,6 @@ fn tally(faults: &[(usize, SpanFault)]) -> Vec<(SpanFault, u64)> {
     }
     by_fault.sort_by(|(a, n), (b, m)| m.cmp(n).then(a.as_str().cmp(b.as_str())));
     by_fault
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 // === impl Rejected ===

@@ -5,6 +5,7 @@
 //! - Money is integer nano-USD, time is integer nanoseconds since the Unix epoch.
 
 pub mod build;
+pub mod digest;
 pub mod facts;
 pub mod ids;
 pub mod logs;

@@ -18,7 +18,7 @@ use http::{HeaderValue, StatusCode};
 use super::hosts::Hosts;
 use super::metrics::Metrics;
 use super::origins::Origins;
-use crate::ingest::Notices;
+use crate::log_limiter::LogLimiter;
 
 /// What is looked at.
 pub struct Gate {
@@ -26,7 +26,7 @@ pub struct Gate {
     pub origins: Origins,
     pub metrics: Metrics,
     /// When which refusal was last logged.
-    pub notices: Notices,
+    pub log_limiter: LogLimiter,
 }
 
 #[derive(Clone)]
@@ -73,7 +73,7 @@ async fn look(State(Guarded { gate, checks_host }): State<Guarded>, request: Req
     };
     let reason = refusal.reason();
     gate.metrics.refused_request(reason);
-    if let Some(n_requests) = gate.notices.due(reason, 1, Instant::now()) {
+    if let Some(n_requests) = gate.log_limiter.due(reason, 1, Instant::now()) {
         tracing::warn!(reason, n_requests, method = %parts.method, problem = refusal.detail(), "requests were refused before any door");
     }
     refusal.answer(&parts)

@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode, header};
 use super::Ui;
 use super::refusal::Refusal;
 use super::visitor::Place;
+use crate::model::digest::fnv;
 
 struct Asset {
     name: &'static str,
@@ -57,7 +58,7 @@ pub(super) async fn icon(State(_): State<Arc<Ui>>, headers: HeaderMap) -> Respon
 
 impl Asset {
     fn new(name: &'static str, content_type: &'static str, content: &'static str) -> Self {
-        Self { name, content_type, content, hash: format!("{:016x}", fnv(content.as_bytes())) }
+        Self { name, content_type, content, hash: format!("{:016x}", fnv(content.bytes())) }
     }
 
     fn answer(&self, headers: &HeaderMap, cache: &'static str) -> Response {
@@ -69,9 +70,4 @@ impl Asset {
             false => (head, self.content).into_response(),
         }
     }
-}
-
-/// FNV-1a, 64 bits: it distinguishes versions of our own files, nothing more.
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

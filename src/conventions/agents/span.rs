@@ -9,6 +9,7 @@ use super::ids::id_of;
 use super::record::Record;
 use super::tables::{Agent, What};
 use super::{attribute, text};
+use crate::model::digest::hex;
 use crate::model::facts::Delivery;
 use crate::model::logs::{ANSWERED_SPAN, ASKED_SPAN, COMMAND_SPAN, SPAWN_SPAN, TURN_COST_SPAN};
 use crate::wire::otlp::Value;
@@ -306,10 +307,6 @@ impl Maker<'_> {
         let all = format!("{event} {time} {sequence:?} {turn:?} {model:?} {input:?} {output:?} {cost:?} {tool:?} {duration_ms:?}");
         self.id_of(&[kind, &all])
     }
-}
-
-fn hex(id: &[u8]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn fail(span: &mut Span) {

@@ -20,6 +20,7 @@ pub use restored::Restored;
 pub use start::{run_of_workflow, workflow_id};
 
 use crate::conventions::{Oddities, Oddity};
+use crate::model::digest::fnv;
 use crate::model::report::{EventKind, Report, Seen};
 use crate::model::time::{Nanos, UnixNanos};
 
@@ -75,7 +76,7 @@ pub fn apply(report: &mut Report, post: &Post<'_>, opened_at: u64) -> Vec<Oddity
 /// What an event is known by: FNV-1a of its kind and its bytes. The arithmetic is frozen, because digests are stored.
 pub fn digest(kind: EventKind, body: &[u8]) -> u64 {
     let bytes = [kind as u8].into_iter().chain(body.iter().copied());
-    super::fnv(bytes)
+    fnv(bytes)
 }
 
 /// The body of a note that the answer to an event was lost, which was taken no earlier than `since` if it was.

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use parking_lot::RwLockWriteGuard;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::ambient_calls::calls_of;
 use super::bounds::UnsettledBounds;
 use super::disk::rows::{NO_SESSION, TenantNo};
-use super::folder::{FoldError, Folder};
+use super::fold_worker::{FoldError, FoldWorker};
 use super::pending::is_listed;
-use super::strays::calls_of;
 use super::tenant::{TenantCell, TenantState};
 use super::traces::{AppliedRun, TraceKey};
 use super::turns::{next_turn, open_turn};
@@ -56,7 +56,7 @@ struct Effects {
     telling: Vec<Arc<Run>>,
 }
 
-impl Folder {
+impl FoldWorker {
     /// Folds the traces that changed; large ones wait their turn unless `all`.
     pub(super) fn fold_dirty(&mut self, all: bool) -> Result<(), FoldError> {
         self.fold_changed(all)?;

@@ -4,9 +4,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::folder::{FoldError, Folder};
+use super::fold_worker::{FoldError, FoldWorker};
+use super::ingest_stats;
 use super::reports::claimed_run;
-use super::seen;
 use super::tenant::TenantCell;
 use crate::conventions;
 use crate::fold::Joined;
@@ -23,7 +23,7 @@ struct Arrivals {
     facts: Vec<SpanFact>,
 }
 
-impl Folder {
+impl FoldWorker {
     pub(super) fn take_spans(&mut self, cell: &TenantCell, request: &[u8], received_at: UnixNanos) -> Result<(), FoldError> {
         // A clock that is far ahead must not make everything old that its agents send.
         let oldest = self.options.max_age.map_or(UnixNanos::ZERO, |age| received_at.min(self.now).minus(age));
@@ -65,7 +65,7 @@ impl Folder {
                     arrivals.facts.push(extracted.fact);
                 }
             }
-            cell.seen.lock().add(seen::service(&attributes), n_spans);
+            cell.ingest_stats.lock().add(ingest_stats::service(&attributes), n_spans);
         }
         self.join(cell, &mut arrivals)?;
         self.note_old(cell, old, oldest);

@@ -9,7 +9,7 @@ use std::time::Instant;
 use rustc_hash::FxHashSet;
 
 use super::disk::rows::TenantNo;
-use super::folder::{FoldError, Folder};
+use super::fold_worker::{FoldError, FoldWorker};
 use super::store_error;
 use super::tenant::{TenantCell, TenantState};
 use crate::faults::Fault;
@@ -37,7 +37,7 @@ pub(super) struct UnsettledBounds {
     unread: Vec<SessionNo>,
 }
 
-impl Folder {
+impl FoldWorker {
     /// Makes the bounds of these sessions exact: at once for those of usual size, soon for long ones. What must be done without the lock is
     /// left to [`Self::settle_rest`].
     pub(super) fn settle_bounds(

@@ -16,8 +16,8 @@ use rustc_hash::FxHashMap;
 use super::Shared;
 use super::disk::rows::TenantNo;
 use super::disk::write::write;
+use super::ingest_stats::IngestStats;
 use super::recent::{Generation, RunOrder};
-use super::seen::Seen;
 use super::tenant::{TenantCell, Tenants};
 use crate::index::{SessionNo, SessionRow};
 use crate::journal::Position;
@@ -38,7 +38,7 @@ pub(super) struct Checkpoint {
     pub(super) generation: Generation,
     /// All that lies before this in the journal is in here or on disk.
     pub(super) position: Position,
-    pub(super) tenants: Vec<(Arc<TenantCell>, SessionNo, Seen)>,
+    pub(super) tenants: Vec<(Arc<TenantCell>, SessionNo, IngestStats)>,
     /// `None`: the session is gone.
     pub(super) sessions: Vec<(TenantNo, SessionNo, Option<SessionRow>)>,
     /// Sessions of which every run goes, whatever rows there are.

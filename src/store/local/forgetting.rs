@@ -12,7 +12,7 @@ use rustc_hash::FxHashSet;
 
 use super::apply::LARGE_TRACE_SPANS;
 use super::disk::rows::TenantNo;
-use super::folder::{FoldError, Folder};
+use super::fold_worker::{FoldError, FoldWorker};
 use super::recent::{Overlay, RunOrder};
 use super::tenant::TenantCell;
 use crate::index::SessionNo;
@@ -46,7 +46,7 @@ impl Deletion {
     }
 }
 
-impl Folder {
+impl FoldWorker {
     /// Removes what the session is now. Its runs that started before stay gone, whatever comes late or is replayed.
     pub(super) fn delete_session(&mut self, cell: &TenantCell, id: &SessionId, at: UnixNanos) -> Result<(), FoldError> {
         self.fold_dirty(true)?;

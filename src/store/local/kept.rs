@@ -13,7 +13,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::buckets::Unread;
 use super::disk::read::Reader;
 use super::disk::rows::NO_SESSION;
-use super::folder::{FoldError, Folder};
+use super::fold_worker::{FoldError, FoldWorker};
 use super::recent::{Overlay, RunOrder};
 use super::tenant::{TenantCell, TenantState};
 use super::{LocalStore, store_error};
@@ -101,9 +101,9 @@ impl<F: Figures> Kept<F> {
     }
 }
 
-// === impl Folder ===
+// === impl FoldWorker ===
 
-impl Folder {
+impl FoldWorker {
     /// The runs of sessions that are about to go, as far as sums are kept of them.
     pub(super) fn runs_in_sums(&self, cell: &TenantCell, sessions: &[SessionNo]) -> Result<Vec<Arc<Run>>, FoldError> {
         let state = cell.read();

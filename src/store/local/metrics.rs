@@ -40,7 +40,7 @@ pub struct Metrics {
     checkpoint_at: Gauge<f64, AtomicU64>,
 }
 
-/// Seconds: from one small request to a round that everybody notices.
+/// Seconds: from one small request to a round that everybody log_limiter.
 const FOLD_BUCKETS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
 /// Seconds: from a checkpoint of a quiet minute to one that outlasts its interval.
 const CHECKPOINT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0];

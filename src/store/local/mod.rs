@@ -10,6 +10,7 @@
 //! - A crash is "last checkpoint, then the journal from its position": both hold absolute states, so a replay changes nothing.
 //! - It never talks to Tempo and never learns of it.
 
+mod ambient_calls;
 mod apply;
 mod arrivals;
 mod bounds;
@@ -21,13 +22,13 @@ mod elsewhere;
 mod explain;
 mod facts;
 mod find;
-mod folder;
+mod fold_worker;
 mod forgetting;
+mod ingest_stats;
 mod kept;
 mod known;
 mod lag;
 mod metrics;
-mod notices;
 mod open;
 mod patience;
 mod pending;
@@ -38,9 +39,7 @@ mod reports;
 mod restore;
 mod retention;
 mod retold;
-mod seen;
 mod sessionless;
-mod strays;
 mod tenant;
 mod traces;
 mod turns;
@@ -66,7 +65,7 @@ use self::disk::read::{Reader, Readers, RunStream};
 pub use self::disk::renew::{PutAside, begin_anew, damage};
 pub use self::disk::schema::SchemaError;
 pub use self::facts::{StoreFacts, TenantFacts};
-pub use self::folder::FoldError;
+pub use self::fold_worker::FoldError;
 use self::lag::LagMeter;
 pub use self::metrics::Metrics;
 pub use self::open::{OpenError, Running};
@@ -362,7 +361,7 @@ impl Store for LocalStore {
     fn overview(&self, tenant: &Tenant) -> Result<Overview, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Overview::default()) };
         let n_sessionless_runs = self.count_sessionless(&cell)?;
-        let seen = cell.seen.lock();
+        let seen = cell.ingest_stats.lock();
         Ok(Overview { n_spans: seen.n_spans(), n_sessionless_runs, services: seen.services() })
     }
 

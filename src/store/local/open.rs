@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::watch;
 
+use super::ambient_calls::RecentCalls;
 use super::bounds::WideBounds;
 use super::checkpoint;
 use super::clock::TrustedClock;
@@ -19,15 +20,13 @@ use super::disk::read::Readers;
 use super::disk::rows::TenantNo;
 use super::disk::schema::{SchemaError, open_writer};
 use super::disk::write::put_position;
-use super::folder::{FoldError, Folder};
+use super::fold_worker::{FoldError, FoldWorker};
 use super::forgetting::Deletion;
 use super::known::{KnownTraces, Renewal};
 use super::lag::LagMeter;
-use super::notices::Notices;
 use super::pending::Pending;
 use super::recent::Generation;
 use super::reports::{RecentStart, STARTS_MAX};
-use super::strays::RecentCalls;
 use super::tenant::{TenantCell, Tenants};
 use super::traces::{OpenTraces, TraceKey};
 use super::turns::OpenTurns;
@@ -36,6 +35,7 @@ use super::{LocalStore, Metrics, Options, Shared};
 use crate::conventions::Strings;
 use crate::index::{SessionNo, SessionRow};
 use crate::journal::{Journal, Position};
+use crate::log_limiter::LogLimiter;
 use crate::model::ids::SessionId;
 use crate::model::time::UnixNanos;
 
@@ -140,7 +140,7 @@ impl LocalStore {
                 move || checkpoint::run(db, &shared, &queue, &done)
             })
             .map_err(OpenError::Thread)?;
-        let mut folder = Folder {
+        let mut folder = FoldWorker {
             shared: shared.clone(),
             journal: journal.reader(loaded.position),
             folded,
@@ -163,7 +163,7 @@ impl LocalStore {
             starts: loaded.starts,
             forgotten: FxHashMap::default(),
             open_bytes: 0,
-            notices: Notices::default(),
+            log_limiter: LogLimiter::default(),
             dirty: Vec::new(),
             waiting: std::collections::BinaryHeap::new(),
             pending: Pending::starting_at(loaded.position, loaded.opened_at),
@@ -198,7 +198,7 @@ impl Running {
 }
 
 /// A fold that cannot go on says so where an operator looks; what is acknowledged stays in the journal.
-fn supervise(mut folder: Folder) {
+fn supervise(mut folder: FoldWorker) {
     let shared = folder.shared.clone();
     shared.is_open.store(true, Ordering::Release);
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| folder.run()));
@@ -225,7 +225,7 @@ fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
     }
     for sent in disk::sent(db)? {
         if let Some(cell) = by_no.get(&sent.tenant) {
-            cell.seen.lock().restore(sent.service, sent.n_spans);
+            cell.ingest_stats.lock().restore(sent.service, sent.n_spans);
         }
     }
     let n_sessions = load_sessions(db, &by_no)?;

@@ -161,7 +161,7 @@ impl Pending {
         Checkpoint {
             generation: sealed.generation,
             position,
-            tenants: tenants.values().map(|cell| (cell.clone(), cell.read().index.next_no(), cell.seen.lock().clone())).collect(),
+            tenants: tenants.values().map(|cell| (cell.clone(), cell.read().index.next_no(), cell.ingest_stats.lock().clone())).collect(),
             sessions: sessions.into_iter().map(|(tenant, no)| (tenant, no, row(tenant, no))).collect(),
             cleared: sealed.cleared,
             runs: sealed.runs,

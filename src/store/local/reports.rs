@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::disk::rows::TenantNo;
-use super::folder::{FoldError, Folder};
+use super::fold_worker::{FoldError, FoldWorker};
 use super::tenant::TenantCell;
 use super::traces::{OpenTrace, TraceKey, load};
 use crate::conventions::posts::{self, Post};
@@ -28,7 +28,7 @@ pub(super) struct RecentStart {
     pub(super) position: u64,
 }
 
-impl Folder {
+impl FoldWorker {
     /// One POST of the SDK.
     pub(super) fn take_run_event(&mut self, cell: &TenantCell, run: RunId, post: &Post<'_>) -> Result<(), FoldError> {
         let key = (cell.no, TraceId::of_report(run));

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::disk::load;
 use super::disk::rows::{NO_SESSION, TenantNo};
-use super::folder::{FoldError, Folder};
+use super::fold_worker::{FoldError, FoldWorker};
 use super::known::Renewal;
 use super::pending::is_listed;
 use super::tenant::TenantCell;
@@ -40,7 +40,7 @@ type OldTrace = (TraceKey, Vec<SessionNo>, Option<Report>);
 /// Keys of traces that are read in a round, while there are any to read: a few milliseconds.
 const KEYS_AT_ONCE: u32 = 4_096;
 
-impl Folder {
+impl FoldWorker {
     pub(super) fn sweep_if_due(&mut self) -> Result<(), FoldError> {
         if self.last_sweep.elapsed() < self.options.sweep_interval {
             return Ok(());

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::folder::{FoldError, Folder};
+use super::fold_worker::{FoldError, FoldWorker};
 use super::tenant::TenantCell;
 use super::traces::TraceKey;
 use crate::fold::{Telling, may_be_retold};
@@ -20,7 +20,7 @@ const BEFORE: Nanos = Nanos::from_secs(600);
 /// Runs that are looked into, on disk and newer than that.
 const RUNS_MAX: u32 = 64;
 
-impl Folder {
+impl FoldWorker {
     /// Whether a run that names no agent only repeats what others of its session tell.
     pub(super) fn is_retold(&mut self, key: TraceKey, run: &Run, calls: &[Telling]) -> Result<bool, FoldError> {
         if calls.is_empty() || !self.retelling_tenants.contains(&key.0) {

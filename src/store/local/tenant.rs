@@ -9,9 +9,9 @@ use rustc_hash::FxHashMap;
 
 use super::buckets::Buckets;
 use super::disk::rows::TenantNo;
+use super::ingest_stats::IngestStats;
 use super::kept::Kept;
 use super::recent::RecentRuns;
-use super::seen::Seen;
 use super::users::UserTable;
 use crate::index::{SessionIndex, SessionNo};
 use crate::model::ids::Tenant;
@@ -23,7 +23,7 @@ pub(super) struct TenantCell {
     /// Written by the fold thread alone, some times a second; read by every query.
     state: RwLock<TenantState>,
     /// What was sent. Not under the lock above, so that counting never waits for a query.
-    pub(super) seen: Mutex<Seen>,
+    pub(super) ingest_stats: Mutex<IngestStats>,
 }
 
 pub(super) struct TenantState {
@@ -85,7 +85,7 @@ impl Tenants {
             sums: Mutex::default(),
             users: Mutex::default(),
         };
-        let cell = Arc::new(TenantCell { no, name: name.clone(), state: RwLock::new(state), seen: Mutex::default() });
+        let cell = Arc::new(TenantCell { no, name: name.clone(), state: RwLock::new(state), ingest_stats: Mutex::default() });
         self.cells.write().insert(name.clone(), cell.clone());
         cell
     }

@@ -8,7 +8,7 @@
 use rustc_hash::FxHashMap;
 
 use super::disk::rows::TenantNo;
-use super::folder::{FoldError, Folder};
+use super::fold_worker::{FoldError, FoldWorker};
 use super::recent::Generation;
 use super::tenant::TenantCell;
 use crate::model::ids::{SessionId, TraceId};
@@ -104,7 +104,7 @@ impl UntracedSessions {
     }
 }
 
-impl Folder {
+impl FoldWorker {
     /// Folds again what the changes decide: runs of spans without an agent leave, or come back.
     pub(super) fn untraced_changed(&mut self, cell: &TenantCell, changes: UntracedChanges) -> Result<(), FoldError> {
         let (begun, ended) = self.untraced.apply(changes);

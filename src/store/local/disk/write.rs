@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::super::checkpoint::Checkpoint;
-use super::super::seen::Seen;
+use super::super::ingest_stats::IngestStats;
 use super::load::sent_key;
 use super::rows::{self, TenantNo, signed};
 use super::statements::{self, Ready};
@@ -122,7 +122,7 @@ fn write_traces(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()
     Ok(())
 }
 
-fn write_seen(db: &Connection, tenant: TenantNo, seen: &Seen) -> rusqlite::Result<()> {
+fn write_seen(db: &Connection, tenant: TenantNo, seen: &IngestStats) -> rusqlite::Result<()> {
     let mut put = db.ready(&statements::PUT_META)?;
     for (service, n_spans) in seen.counts() {
         put.execute(params![sent_key(tenant, service), signed(n_spans)])?;
@@ -140,12 +140,12 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch("CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID").unwrap();
         db.execute_batch("INSERT INTO meta VALUES ('journal_position', 7)").unwrap();
-        let mut seen = Seen::default();
+        let mut seen = IngestStats::default();
         seen.add("a:b/💬", 3);
         seen.add("", 2);
         seen.add("zz", 9);
         write_seen(&db, TenantNo(4), &seen).unwrap();
-        let mut restored = Seen::default();
+        let mut restored = IngestStats::default();
         for sent in load::sent(&db).unwrap() {
             assert_eq!(sent.tenant, TenantNo(4));
             restored.restore(sent.service, sent.n_spans);

@@ -13,17 +13,16 @@ use std::time::{Duration, Instant};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::watch;
 
+use super::ambient_calls::RecentCalls;
 use super::bounds::WideBounds;
 use super::checkpoint::Checkpoint;
 use super::disk::read::Reader;
 use super::disk::rows::TenantNo;
 use super::forgetting::Deletion;
 use super::known::{KnownTraces, Renewal};
-use super::notices::Notices;
 use super::pending::Pending;
 use super::recent::Generation;
 use super::reports::RecentStart;
-use super::strays::RecentCalls;
 use super::tenant::TenantCell;
 use super::traces::{OpenTrace, TraceKey, load};
 use super::turns::OpenTurns;
@@ -33,6 +32,7 @@ use crate::conventions::Strings;
 use crate::conventions::posts::Post;
 use crate::fold::TraceFacts;
 use crate::journal::{self, Item, Position};
+use crate::log_limiter::LogLimiter;
 use crate::model::ids::{SessionId, TraceId};
 use crate::model::report::EventKind;
 use crate::model::time::UnixNanos;
@@ -46,7 +46,7 @@ const TICK: Duration = Duration::from_millis(200);
 /// How often a checkpoint is written early because open traces take more than they may: only what is on disk can leave memory.
 const CROWDED_INTERVAL: Duration = Duration::from_secs(1);
 
-pub(super) struct Folder {
+pub(super) struct FoldWorker {
     pub(super) shared: Arc<Shared>,
     pub(super) options: Options,
     pub(super) journal: journal::Reader,
@@ -84,7 +84,7 @@ pub(super) struct Folder {
     /// What the facts of open traces take, in bytes.
     pub(super) open_bytes: usize,
     /// What was found odd, and when that was said.
-    pub(super) notices: Notices,
+    pub(super) log_limiter: LogLimiter,
     /// Traces that are to be folded.
     pub(super) dirty: Vec<TraceKey>,
     /// Large traces that are to be folded again, and when: they are dirty too.
@@ -121,7 +121,7 @@ pub enum FoldError {
     Checkpointer,
 }
 
-impl Folder {
+impl FoldWorker {
     /// Folds until the journal is closed and read, then writes a last checkpoint.
     pub(super) fn run(&mut self) -> Result<(), FoldError> {
         while !self.shared.is_stopping() {
@@ -228,7 +228,7 @@ impl Folder {
 
     /// Says it once a minute for each reason; metrics have every one.
     pub(super) fn warn_of(&mut self, reason: &'static str, what: &str) {
-        if let Some(n_spans) = self.notices.meet(reason, Instant::now()) {
+        if let Some(n_spans) = self.log_limiter.due(reason, 1, Instant::now()) {
             tracing::warn!(reason, n_spans, "{what}");
         }
     }

@@ -1,16 +1,17 @@
-//! One log line per cause, not per event: the first at once, then at most one a minute with the count of all since.
+//! Layer 0: one log line per cause, not per event: the first at once, then at most one a minute with the count of all since.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+
 /// The least time between two lines of one cause.
-const QUIET: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(60);
 
 /// When each cause was last written about. Causes are constants of this program, so the map is bounded.
 #[derive(Debug, Default)]
-pub struct Notices {
-    causes: Mutex<HashMap<&'static str, Cause>>,
+pub struct LogLimiter {
+    causes: Mutex<FxHashMap<&'static str, Cause>>,
 }
 
 #[derive(Debug)]
@@ -19,9 +20,9 @@ struct Cause {
     n_since: u64,
 }
 
-// === impl Notices ===
+// === impl LogLimiter ===
 
-impl Notices {
+impl LogLimiter {
     /// Counts `n` events. `Some(total)` if a line is due now, about all events since the last line.
     pub fn due(&self, cause: &'static str, n: u64, now: Instant) -> Option<u64> {
         let mut causes = self.causes.lock();
@@ -30,7 +31,7 @@ impl Notices {
             return Some(n);
         };
         known.n_since += n;
-        if now.saturating_duration_since(known.last) < QUIET {
+        if now.saturating_duration_since(known.last) < INTERVAL {
             return None;
         }
         known.last = now;
@@ -44,8 +45,8 @@ mod tests {
 
     #[test]
     fn a_cause_is_written_about_once_a_minute_with_the_whole_count() {
-        let (notices, start) = (Notices::default(), Instant::now());
-        let at = |cause, n, seconds| notices.due(cause, n, start + Duration::from_secs(seconds));
+        let (limiter, start) = (LogLimiter::default(), Instant::now());
+        let at = |cause, n, seconds| limiter.due(cause, n, start + Duration::from_secs(seconds));
         assert_eq!(at("a", 2, 0), Some(2));
         assert_eq!(at("a", 3, 1), None);
         assert_eq!(at("b", 1, 1), Some(1));

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::disk::rows::TenantNo;
-use super::folder::{FoldError, Folder};
+use super::fold_worker::{FoldError, FoldWorker};
 use crate::fold::{Folded, TraceFacts};
 use crate::model::ids::{RunId, TraceId};
 use crate::model::report::Report;
@@ -49,7 +49,7 @@ pub(super) struct RecentCall {
 /// The record of an `auto:` run; `None` for a call of a real run.
 type Stray = Option<(RunId, usize)>;
 
-impl Folder {
+impl FoldWorker {
     /// Remembers the calls of a unit that has just been folded, and marks the strays that are found by that.
     pub(super) fn note_calls(&mut self, tenant: TenantNo, told: Vec<(CallKey, RecentCall)>) -> Result<(), FoldError> {
         let mut keys: FxHashSet<CallKey> = FxHashSet::default();

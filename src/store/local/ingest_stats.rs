@@ -13,7 +13,7 @@ const SERVICE_NAME: &str = "service.name";
 /// Longer names are cut for counting.
 const NAME_MAX_CHARS: usize = 100;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct IngestStats {
     n_spans: u64,
     services: BTreeMap<Str, u64>,
 }
@@ -27,9 +27,9 @@ pub(super) fn service<'a>(resource: &[Attribute<'a>]) -> &'a str {
     }
 }
 
-// === impl Seen ===
+// === impl IngestStats ===
 
-impl Seen {
+impl IngestStats {
     pub(super) fn add(&mut self, service: &str, n_spans: u64) {
         self.n_spans += n_spans;
         if service.is_empty() {
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_number_of_names_is_bounded_and_the_sum_stays_exact() {
-        let mut seen = Seen::default();
+        let mut seen = IngestStats::default();
         for n in 0..100 {
             seen.add(&format!("service-{n:03}"), 1);
         }
