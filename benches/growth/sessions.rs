@@ -11,7 +11,7 @@ use sessionfold::store::{RunPage, Store};
 
 use super::load::random::mix;
 use super::spans::{self, Root};
-use super::world::{FIRST_PAGE, World, now};
+use super::world::{World, now};
 use super::{Failure, usage};
 
 /// Runs of a request.
@@ -113,13 +113,13 @@ fn while_streaming<T>(world: &World, sessions: u64, ask: impl FnOnce() -> Result
 }
 
 fn queries(world: &World, sessions: u64) -> Result<Vec<QueryCost>, Failure> {
-    let sorted = |field, descending, offset| SessionQuery { sort: Sort { field, descending }, offset, ..FIRST_PAGE };
-    let search = |text: &str| SessionQuery { search: Some(text.into()), ..FIRST_PAGE };
-    let agent = |offset| SessionQuery { agent: Some("agent-07".into()), offset, ..FIRST_PAGE };
-    let hour_ago = UnixNanos(now() - 30_000_000_000);
+    let sorted = |field, descending, offset| SessionQuery { sort: Sort { field, descending }, offset, ..SessionQuery::default() };
+    let search = |text: &str| SessionQuery { search: Some(text.into()), ..SessionQuery::default() };
+    let agent = |offset| SessionQuery { agent: Some("agent-07".into()), offset, ..SessionQuery::default() };
+    let lately = UnixNanos(now() - 30_000_000_000);
     let half = sessions as usize / 2;
     let lists = [
-        ("first page", FIRST_PAGE),
+        ("first page", SessionQuery::default()),
         ("dearest first, in the middle", sorted(SortField::TotalCost, true, half)),
         ("by id, in the middle", sorted(SortField::SessionId, false, half)),
         ("search, 1 character", search("7")),
@@ -127,8 +127,8 @@ fn queries(world: &World, sessions: u64) -> Result<Vec<QueryCost>, Failure> {
         ("search, 8 characters", search("7a3f01bc")),
         ("one agent", agent(0)),
         ("one agent, in its middle", agent(half / AGENTS as usize)),
-        ("with errors", SessionQuery { status: Some(StatusFilter::Error), ..FIRST_PAGE }),
-        ("active in the last 30 s", SessionQuery { start: Some(hour_ago), ..FIRST_PAGE }),
+        ("with errors", SessionQuery { status: Some(StatusFilter::Error), ..SessionQuery::default() }),
+        ("active in the last 30 s", SessionQuery { start: Some(lately), ..SessionQuery::default() }),
     ];
     let mut costs = vec![asked("nothing, for 50 us", spin)?];
     for (name, query) in &lists {

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 
 use super::load::random::mix;
+use super::load::shape::{int, text};
 
 /// A run of an agent, as its root span tells it.
 pub struct Root<'a> {
@@ -41,8 +41,8 @@ pub fn call(tokens: u64) -> Vec<KeyValue> {
     vec![
         text("gen_ai.operation.name", "chat"),
         text("gen_ai.request.model", "gpt-4o"),
-        int("gen_ai.usage.input_tokens", tokens - tokens / 10),
-        int("gen_ai.usage.output_tokens", tokens / 10),
+        int("gen_ai.usage.input_tokens", (tokens - tokens / 10) as i64),
+        int("gen_ai.usage.output_tokens", (tokens / 10) as i64),
     ]
 }
 
@@ -66,16 +66,4 @@ impl Root<'_> {
         let status = Some(Status { code: if self.is_error { 2 } else { 0 }, message: String::new() });
         Span { name: format!("invoke_agent {}", self.agent), attributes, status, ..span(trace, nth, start) }
     }
-}
-
-fn text(key: &str, value: &str) -> KeyValue {
-    attribute(key, Value::StringValue(value.into()))
-}
-
-fn int(key: &str, value: u64) -> KeyValue {
-    attribute(key, Value::IntValue(value as i64))
-}
-
-fn attribute(key: &str, value: Value) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..Default::default() }
 }

@@ -9,7 +9,7 @@ use sessionfold::model::query::SessionQuery;
 use sessionfold::store::Store;
 
 use super::spans::{self, Root};
-use super::world::{FIRST_PAGE, World, now};
+use super::world::{World, now};
 use super::{Failure, usage};
 
 /// At least so many spans are sent for each size, in whole traces.
@@ -78,7 +78,7 @@ fn requests(n_groups: usize, spans: usize) -> Vec<Bytes> {
 /// Waits until the session of the last trace has all that its calls used.
 fn wait_until_shown(world: &World, trace: u64, spans: usize) -> Result<(), Failure> {
     let tokens = (0..spans - 1).filter(|nth| is_call(*nth, spans)).count() as u64 * TOKENS_OF_A_CALL;
-    let query = SessionQuery { session_id: SessionId::new(&session(trace)), ..FIRST_PAGE };
+    let query = SessionQuery { session_id: SessionId::new(&session(trace)), ..SessionQuery::default() };
     let began = Instant::now();
     while world.store.sessions(&world.tenant, &query)?.items.first().is_none_or(|session| session.total_tokens != tokens) {
         if began.elapsed() > PATIENCE {

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use sessionfold::fold::TraceLimit;
 use sessionfold::journal::{self, Journal};
 use sessionfold::model::ids::Tenant;
-use sessionfold::model::query::{SessionQuery, Sort, SortField};
 use sessionfold::model::time::{Nanos, UnixNanos};
 use sessionfold::store::Store;
 use sessionfold::store::local::{LocalStore, Options, Running, SqliteLimits};
@@ -26,19 +25,6 @@ pub struct World {
     runtime: tokio::runtime::Runtime,
     dir: tempfile::TempDir,
 }
-
-/// The list as it is first shown.
-pub const FIRST_PAGE: SessionQuery = SessionQuery {
-    search: None,
-    session_id: None,
-    agent: None,
-    start: None,
-    end: None,
-    status: None,
-    sort: Sort { field: SortField::LastActivity, descending: true },
-    limit: 25,
-    offset: 0,
-};
 
 // === impl World ===
 

@@ -262,11 +262,11 @@ fn words(n_bytes: usize) -> String {
     TEXT.bytes().cycle().take(n_bytes).map(char::from).collect()
 }
 
-fn text(key: &str, value: &str) -> KeyValue {
+pub fn text(key: &str, value: &str) -> KeyValue {
     attribute(key, Value::StringValue(value.to_owned()))
 }
 
-fn int(key: &str, value: i64) -> KeyValue {
+pub fn int(key: &str, value: i64) -> KeyValue {
     attribute(key, Value::IntValue(value))
 }
 

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::wiring::{forward_options, position_path};
 use super::{Forwarding, StartError, pages};
 use crate::config::Config;
@@ -12,7 +14,6 @@ use crate::tempo::forwarder::Forwarder;
 use crate::tempo::metrics::ForwardMetrics;
 use crate::tempo::rewind::Rewinding;
 use crate::tempo::source::JournalSource;
-use parking_lot::Mutex;
 
 /// How long the forwarder waits for Tempo's answer to what it holds of a trace.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);

@@ -22,13 +22,13 @@ const ADDRESSES_MAX: usize = 4096;
 pub(super) struct Throttle {
     /// Written by every wrong key.
     failed: Mutex<Failed>,
+    log_limiter: LogLimiter,
 }
 
 #[derive(Default)]
 struct Failed {
     /// When each address will have all its tries back; how far that lies ahead tells how many it has used.
     whole_again: HashMap<IpAddr, Instant>,
-    log_limiter: LogLimiter,
 }
 
 // === impl Throttle ===
@@ -41,12 +41,18 @@ impl Throttle {
         let most = REFILL * (BURST - 1);
         let debt = failed.whole_again.get(&network).map_or(Duration::ZERO, |whole| whole.saturating_duration_since(now));
         if debt > most {
-            failed.log(network, now);
+            drop(failed);
+            self.log(network, now);
             return Err(debt - most);
         }
         failed.make_room_for(network, now);
         failed.whole_again.insert(network, now + debt + REFILL);
         Ok(())
+    }
+
+    fn log(&self, network: IpAddr, now: Instant) {
+        let Some(n_refused) = self.log_limiter.due("wrong_keys", 1, now) else { return };
+        tracing::warn!(n_refused, address = %network, "wrong keys keep coming from an address: they are answered with 429 until it waits");
     }
 }
 
@@ -64,11 +70,6 @@ impl Failed {
         {
             whole_again.remove(&first);
         }
-    }
-
-    fn log(&mut self, network: IpAddr, now: Instant) {
-        let Some(n_keys) = self.log_limiter.due("wrong_keys", 1, now) else { return };
-        tracing::warn!(n_keys, address = %network, "wrong keys keep coming from an address: they are answered with 429 until it waits");
     }
 }
 

@@ -27,7 +27,7 @@ use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
 
 /// A trace of more spans than this is not folded again at once each time it grows: it takes a tenth of a millisecond.
-pub(super) const LARGE_TRACE_SPANS: usize = 128;
+const LARGE_TRACE_SPANS: usize = 128;
 /// How long a large trace is left alone after it was folded, for each of its spans: seventy times what folding it takes. So a trace that
 /// grows by a few spans at a time costs what one that comes at once does, and the newest of 50,000 spans are shown after 2.5 s.
 const WAIT_PER_SPAN: Duration = Duration::from_micros(50);

@@ -9,8 +9,9 @@
 
 use std::sync::Arc;
 
-use crate::model::time::{Nanos, UnixNanos};
 use parking_lot::Mutex;
+
+use crate::model::time::{Nanos, UnixNanos};
 
 /// The time now; an argument, so that tests can choose it.
 pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;

@@ -83,7 +83,7 @@ pub(super) struct FoldWorker {
     pub(super) forgotten: FxHashMap<TraceKey, Generation>,
     /// What the facts of open traces take, in bytes.
     pub(super) open_bytes: usize,
-    /// What was found odd, and when that was said.
+    /// For what is odd about spans.
     pub(super) log_limiter: LogLimiter,
     /// Traces that are to be folded.
     pub(super) dirty: Vec<TraceKey>,

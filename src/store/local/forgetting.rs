@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashSet;
 
-use super::apply::LARGE_TRACE_SPANS;
 use super::disk::rows::TenantNo;
 use super::fold_worker::{FoldError, FoldWorker};
 use super::recent::{Overlay, RunOrder};
@@ -22,6 +21,8 @@ use crate::model::time::UnixNanos;
 
 /// The time of the fold thread that one slice may take, while other work waits.
 const SLICE_TIME: Duration = Duration::from_millis(10);
+/// A trace of more spans than this is not folded anew for each slice of a deletion that has no run in it any more.
+const REFOLDED_SPANS_MAX: usize = 2_000;
 /// Runs read at a time.
 const PAGE_RUNS: usize = 256;
 
@@ -166,7 +167,7 @@ impl FoldWorker {
         let n_applied = open.applied.len();
         open.applied.retain(|applied| applied.session_no != session);
         // A session may have thousands of runs in one trace, which is not folded again for each slice of them.
-        if was_open && open.applied.len() == n_applied && open.facts.len() > LARGE_TRACE_SPANS {
+        if was_open && open.applied.len() == n_applied && open.facts.len() > REFOLDED_SPANS_MAX {
             return Ok(());
         }
         open.changed = self.pending.generation;

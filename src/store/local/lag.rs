@@ -8,9 +8,10 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use crate::journal::Position;
 use crate::store::FoldLag;
-use parking_lot::Mutex;
 
 /// How finely the lag is known.
 const MARK_EVERY: Duration = Duration::from_millis(100);

@@ -40,7 +40,7 @@ pub struct Metrics {
     checkpoint_at: Gauge<f64, AtomicU64>,
 }
 
-/// Seconds: from one small request to a round that everybody log_limiter.
+/// Seconds: from one small request to a round that everybody notices.
 const FOLD_BUCKETS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
 /// Seconds: from a checkpoint of a quiet minute to one that outlasts its interval.
 const CHECKPOINT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0];
@@ -172,12 +172,12 @@ impl Metrics {
         self.checkpoint_at.set(now.0 as f64 / 1e9);
     }
 
-    /// What open traces take, as it was last looked at.
     /// Large traces whose newest spans wait a moment to be folded.
     pub fn waiting_traces(&self) -> usize {
         usize::try_from(self.waiting_traces.get()).unwrap_or(0)
     }
 
+    /// What open traces take, as it was last looked at.
     pub fn open_trace_bytes(&self) -> u64 {
         u64::try_from(self.open_trace_bytes.get()).unwrap_or(0)
     }
