@@ -19,6 +19,10 @@ use crate::model::ids::{SessionId, SpanId};
 use crate::model::scopes::scope_traits;
 use crate::model::time::UnixNanos;
 
+/// How often runs are founded at most. Each founding can lead to one more, and a trace that is made for it would cost its square; beyond this a
+/// call counts in the run that holds it.
+const FOUNDING_ROUNDS_MAX: usize = 8;
+
 /// A call that looks for a run.
 struct Stray<'a> {
     span: u32,
@@ -40,15 +44,12 @@ pub(super) fn adopt<'a>(forest: &Forest<'a>, territory: &mut Territory<'a>, name
     if strays.is_empty() && find_homeless(forest, territory, names).is_empty() {
         return;
     }
-    let known: BTreeSet<&SessionId> = names.iter().filter_map(|names| names.session).collect();
-    let is_new = |stray: &&Stray<'_>| stray.session.is_some_and(|session| !known.contains(session));
-    let mut new: Vec<&Stray<'_>> = strays.iter().filter(is_new).collect();
-    if !new.is_empty() {
-        let near = Near::of(forest);
-        new.retain(|stray| count::counts(forest.fact(stray.span), &near, stray.span));
-    }
-    let founders: BTreeSet<u32> = new.into_iter().map(|stray| stray.introducer).collect();
-    if !founders.is_empty() {
+    // A run that loses what was below it can get another session from above, and its own is then without a run: so until all have one.
+    for _ in 0..FOUNDING_ROUNDS_MAX {
+        let founders = find_founders(forest, names, &strays);
+        if founders.is_empty() {
+            break;
+        }
         boundary::found(forest, territory, &founders);
         *names = names::name_runs(forest, territory);
         strays = find_strays(forest, territory, names, &introducer);
@@ -68,6 +69,18 @@ pub(super) fn adopt<'a>(forest: &Forest<'a>, territory: &mut Territory<'a>, name
             territory.adopted.push((stray.span, stray.session.is_some()));
         }
     }
+}
+
+/// The spans that brought in the sessions that calls count in and no run has.
+fn find_founders(forest: &Forest<'_>, names: &[Names<'_>], strays: &[Stray<'_>]) -> BTreeSet<u32> {
+    let known: BTreeSet<&SessionId> = names.iter().filter_map(|names| names.session).collect();
+    let is_new = |stray: &&Stray<'_>| stray.session.is_some_and(|session| !known.contains(session));
+    let mut new: Vec<&Stray<'_>> = strays.iter().filter(is_new).collect();
+    if !new.is_empty() {
+        let near = Near::of(forest);
+        new.retain(|stray| count::counts(forest.fact(stray.span), &near, stray.span));
+    }
+    new.into_iter().map(|stray| stray.introducer).collect()
 }
 
 /// Gives a session to the runs that have none.

@@ -301,14 +301,19 @@ impl<'a> Oracle<'a> {
     // --- calls without a run of their session, runs without a session
 
     fn adopt(&mut self) {
-        let known: BTreeSet<&str> = self.runs.iter().filter_map(|&run| self.in_effect(run)).collect();
-        let founders: Vec<SpanId> = self
-            .strays()
-            .into_iter()
-            .filter(|&(call, session)| self.counts(call) && session.is_some_and(|session| !known.contains(session)))
-            .filter_map(|(call, _)| self.introducer(call))
-            .collect();
-        self.runs.extend(founders);
+        for _ in 0..8 {
+            let known: BTreeSet<&str> = self.runs.iter().filter_map(|&run| self.in_effect(run)).collect();
+            let founders: Vec<SpanId> = self
+                .strays()
+                .into_iter()
+                .filter(|&(call, session)| self.counts(call) && session.is_some_and(|session| !known.contains(session)))
+                .filter_map(|(call, _)| self.introducer(call))
+                .collect();
+            if founders.is_empty() {
+                break;
+            }
+            self.runs.extend(founders);
+        }
         let strays = self.strays();
         let (housed, homeless): (Vec<SpanId>, Vec<SpanId>) = self.runs.iter().partition(|&&run| self.in_effect(run).is_some());
         let namers: Vec<SpanId> = self.spans.keys().copied().filter(|&span| self.introducer(span) == Some(span)).collect();

@@ -85,3 +85,18 @@ fn what_claims_a_sum_of_others_makes_no_run_for_its_session() {
     let root = span(1).kind(SpanKind::Step).session("t").used("gpt", (5, 5));
     assert_eq!(shown(&folded([root, agent(2, "a").under(1).session("s"), chat(3, 2, 0, (5, 5))])), [(2, "s", 10)]);
 }
+
+#[test]
+fn a_call_keeps_its_session_when_the_run_that_had_it_takes_another_from_above() {
+    // The outer agent names no session until the call of "u" is a run of its own: then "s" is the only one below it, and the inner agent,
+    // which had "t" from its call, has "s" from above.
+    let trace = [
+        agent(1, "outer").at(500, 690),
+        chat(2, 1, 300, (1, 0)).session("s"),
+        chat(3, 1, 560, (10, 0)).session("u"),
+        agent(4, "inner").under(1).at(520, 580),
+        chat(5, 4, 530, (100, 0)).session("t"),
+        agent(6, "other").session("s").at(700, 800),
+    ];
+    assert_eq!(shown(&folded(trace)), [(1, "s", 1), (4, "s", 0), (5, "t", 100), (3, "u", 10), (6, "s", 0)]);
+}
