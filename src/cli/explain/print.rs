@@ -34,7 +34,9 @@ fn lines(run: &Value) -> Vec<String> {
         .filter_map(|(before, why)| Some(format!("{before}{}", why["words"].as_str()?)))
         .collect();
     match why.is_empty() {
-        true => lines.push("  its spans are no longer kept, so nothing can be explained".into()),
+        true => {
+            lines.push("  nothing can be explained: its spans are no longer kept, or have just become another run (then ask again)".into())
+        }
         false => lines.push(format!("  {}", why.join("; "))),
     }
     if run["trace_id"].as_str().is_some_and(|trace| !trace.is_empty()) {
@@ -255,6 +257,12 @@ mod tests {
     #[test]
     fn a_run_whose_spans_are_gone_says_so_and_shows_no_sums() {
         let run = json!({ "id": 7, "agent_name": "bot", "session_id": "s", "trace_id": "", "explain": { "why_run": null } });
-        assert_eq!(lines(&run), ["run 7 of bot, session s", "  its spans are no longer kept, so nothing can be explained"]);
+        assert_eq!(
+            lines(&run),
+            [
+                "run 7 of bot, session s",
+                "  nothing can be explained: its spans are no longer kept, or have just become another run (then ask again)"
+            ]
+        );
     }
 }

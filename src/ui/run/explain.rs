@@ -70,7 +70,7 @@ fn page(place: &Place, explanation: &Explanation, origin: &Origin, offset: u64) 
                     None => "It belongs to no session: nothing in its trace names one.",
                 } }
             },
-            None => p { "Its spans are no longer kept, so nothing can be explained." },
+            None => p { "Nothing can be explained: its spans are no longer kept, or have just become another run. Then look again." },
         }
         p.source { (origin.words()) }
         (sums(explanation))
