@@ -47,13 +47,11 @@ pub fn measure(sizes: &[u64]) -> Result<Vec<SessionCost>, Failure> {
 
 fn one_size(sessions: u64) -> Result<SessionCost, Failure> {
     let world = World::open()?;
-    let rss_before = rss()?;
     let filling = sessions.saturating_sub(MEASURED.min(sessions / 2));
     send(&world, 0..filling, |n| n)?;
     let new = cost(&world, filling..sessions, |n| n)?;
     let known = cost(&world, sessions..sessions + MEASURED.min(sessions), |n| mix(1, n) % sessions)?;
-    let memory = (rss()? - rss_before) / sessions as f64;
-    println!("\n{sessions} sessions: a run of a new one {new:.1} us, of a known one {known:.1} us, {memory:.0} resident bytes a session\n");
+    println!("\n{sessions} sessions: a run of a new one {new:.1} us, of a known one {known:.1} us\n");
     println!("| query, {STREAM_RATE} runs a second coming in | CPU ms | p50 ms | p99 ms |\n|---|--:|--:|--:|");
     let queries = while_streaming(&world, sessions, || queries(&world, sessions))?;
     world.stop();
@@ -173,9 +171,4 @@ fn asked(name: &'static str, mut ask: impl FnMut() -> Result<(), Failure>) -> Re
     let note = if first > 100.0 { format!(" (the first {first:.0})") } else { String::new() };
     println!("| {name}{note} | {:.2} | {:.2} | {:.2} |", cost.cpu, cost.p50, cost.p99);
     Ok(cost)
-}
-
-/// Resident bytes of the process.
-fn rss() -> Result<f64, Failure> {
-    Ok(usage::rss_mib(std::process::id())?.0 * f64::from(1 << 20))
 }
