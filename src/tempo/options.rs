@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::ask::AskLimits;
 use super::query::QueryClient;
+use super::recover::ask::AskLimits;
 use crate::journal::Position;
 
 /// Everything the forwarder needs to know; [`Options::new`] has the defaults.

@@ -6,9 +6,9 @@ use sessionfold::conventions::Conventions;
 use sessionfold::model::ids::{Tenant, TraceId};
 use sessionfold::tempo::query::QueryError;
 use sessionfold::tempo::query::search::Window;
-use sessionfold::tempo::restored::Restoring;
-use sessionfold::tempo::scan::unread::Lot;
-use sessionfold::tempo::stamped::{self, Held};
+use sessionfold::tempo::recover::restored::Restoring;
+use sessionfold::tempo::recover::scan::unread::Lot;
+use sessionfold::tempo::recover::stamped::{self, Held};
 
 use super::double::{Double, Limits, Trace, n_spans};
 

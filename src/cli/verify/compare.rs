@@ -7,8 +7,8 @@ use super::difference::{Cause, Difference, What};
 use super::explain::Why;
 use super::index::IndexedRun;
 use crate::model::ids::SpanId;
-use crate::tempo::scan::unread::{Lot, Unread};
-use crate::tempo::stamped::{Held, Role, Stamped};
+use crate::tempo::recover::scan::unread::{Lot, Unread};
+use crate::tempo::recover::stamped::{Held, Role, Stamped};
 
 #[derive(Debug, Default)]
 pub(super) struct Comparison {

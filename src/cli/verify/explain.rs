@@ -14,8 +14,8 @@ use super::difference::Cause;
 use super::index::{Index, IndexedRun};
 use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::tempo::query::{QueryClient, QueryError};
-use crate::tempo::scan::whole;
-use crate::tempo::stamped::{self, Role, Stamped};
+use crate::tempo::recover::scan::whole;
+use crate::tempo::recover::stamped::{self, Role, Stamped};
 
 /// Whom to ask about what.
 pub(super) struct Asked<'a> {

@@ -29,11 +29,11 @@ use crate::clock;
 use crate::config::Config;
 use crate::model::ids::Tenant;
 use crate::telemetry::stderr;
+use crate::tempo::probe;
 use crate::tempo::query::search::Window;
 use crate::tempo::query::{QueryClient, QueryError};
-use crate::tempo::stamped::Held;
+use crate::tempo::recover::stamped::{self, Held};
 use crate::tempo::tls::Trust;
-use crate::tempo::{probe, stamped};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct VerifyArgs {

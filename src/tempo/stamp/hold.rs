@@ -17,11 +17,11 @@ use super::{StampOptions, Verdicts};
 use crate::journal::Position;
 use crate::model::ids::Tenant;
 use crate::model::via::Via;
-use crate::tempo::ask::Asker;
-use crate::tempo::batch::{Doubted, Last, Piece};
 use crate::tempo::drain::{Drain, Pause};
-use crate::tempo::forwarder::LogEnd;
+use crate::tempo::export::batch::{Doubted, Last, Piece};
+use crate::tempo::export::forwarder::LogEnd;
 use crate::tempo::metrics::ForwardMetrics;
+use crate::tempo::recover::ask::Asker;
 
 /// How often the head of the queue is looked at while nothing comes, and how much seldomer where there are many queues: all tenants
 /// together are looked at some thousand times a second at most.

@@ -8,7 +8,7 @@ use super::export_state::{ExportState, Seen};
 use crate::journal::Position;
 use crate::model::ids::{RunId, SpanId, TraceId};
 use crate::model::via::Via;
-use crate::tempo::batch::{Doubted, Last};
+use crate::tempo::export::batch::{Doubted, Last};
 use crate::wire::stamp::Layout;
 
 /// More traces and smaller spans only make room when they come.

@@ -20,9 +20,9 @@ use super::stamper::{Found, Stamper};
 use crate::journal::Position;
 use crate::model::ids::TraceId;
 use crate::model::via::Via;
-use crate::tempo::ask::Answers;
-use crate::tempo::batch::{Doubted, Last, Piece};
-use crate::tempo::segmented::SegmentedBytes;
+use crate::tempo::export::batch::{Doubted, Last, Piece};
+use crate::tempo::link::segmented::SegmentedBytes;
+use crate::tempo::recover::ask::Answers;
 
 /// How much longer an entry waits to be folded, on a machine that is too busy.
 const FOLD_PATIENCE: Duration = Duration::from_secs(20);

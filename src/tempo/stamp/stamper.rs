@@ -17,10 +17,10 @@ use crate::fold::{Decided, Verdict};
 use crate::model::Str;
 use crate::model::ids::{SessionId, SpanId, Tenant, TraceId};
 use crate::model::time::UnixNanos;
-use crate::tempo::ask::Holdings;
-use crate::tempo::batch::Doubted;
+use crate::tempo::export::batch::Doubted;
+use crate::tempo::link::segmented::SegmentedBytes;
 use crate::tempo::metrics::{Doubt, ForwardMetrics};
-use crate::tempo::segmented::SegmentedBytes;
+use crate::tempo::recover::ask::Holdings;
 use crate::wire::stamp::{Fate, Stamps};
 
 /// The stamps of a span in the usual lengths.

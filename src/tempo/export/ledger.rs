@@ -12,7 +12,7 @@ use crate::model::time::UnixNanos;
 
 /// The number of an opened entry, ascending.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Ticket(u64);
+pub(in crate::tempo) struct Ticket(u64);
 
 #[derive(Debug)]
 pub(super) struct Ledger {

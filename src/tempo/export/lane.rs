@@ -9,21 +9,21 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use super::ask::{Answers, Asker};
 use super::backoff::{self, Backoff};
 use super::batch::{Batch, Batcher, Doubted, Halves};
-use super::client::{Accepted, CallError, Client};
-use super::drain::{Drain, Pause};
-use super::failure::{self, Cause, Failure};
 use super::ledger::Ledger;
-use super::metrics::{Doubt, DropReason, ForwardMetrics};
-use super::options::RetryOptions;
 use super::pace::Pace;
 use super::report::Report;
 use super::rewind::Stored;
 use super::split;
 use super::watermark::SendWatermark;
 use crate::model::ids::Tenant;
+use crate::tempo::drain::{Drain, Pause};
+use crate::tempo::link::client::{Accepted, CallError, Client};
+use crate::tempo::link::failure::{self, Cause, Failure};
+use crate::tempo::metrics::{Doubt, DropReason, ForwardMetrics};
+use crate::tempo::options::RetryOptions;
+use crate::tempo::recover::ask::{Answers, Asker};
 
 /// What all lanes share.
 pub(super) struct Shared {

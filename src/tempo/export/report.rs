@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::failure::Cause;
-use super::metrics::{DropReason, ForwardMetrics};
 use super::status::Status;
+use crate::tempo::link::failure::Cause;
+use crate::tempo::metrics::{DropReason, ForwardMetrics};
 
 /// While something goes on, the log repeats it this often.
 const REPEAT: Duration = Duration::from_secs(30);

@@ -2,7 +2,7 @@
 //! acknowledged it.
 //!
 //! - What Tempo took so long ago that it has written it is passed for good; only up to there the journal may forget.
-//! - Once a Tempo is found that began after that, forwarding begins again there, and Tempo is asked what it holds ([`super::ask`]).
+//! - Once a Tempo is found that began after that, forwarding begins again there, and Tempo is asked what it holds ([`crate::tempo::recover::ask`]).
 //! - A restart is known by the start time among Tempo's own metrics. Where that cannot be read there is no going back.
 
 use std::collections::VecDeque;
@@ -13,9 +13,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, sleep};
 
 use super::lane::Shared;
-use super::query::QueryClient;
 use super::watermark::NotePosition;
 use crate::journal::Position;
+use crate::tempo::query::QueryClient;
 
 /// What going back needs; the assembly lends it.
 pub struct Rewinding<S> {

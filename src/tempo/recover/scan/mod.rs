@@ -28,9 +28,9 @@ pub use self::question::Question;
 use self::slice::Slice;
 use self::unread::{Lot, Unread};
 use self::whole::Whole;
-use super::query::search::{FoundTrace, Window};
-use super::query::{QueryClient, QueryError};
 use crate::model::ids::{SpanId, Tenant, TraceId};
+use crate::tempo::query::search::{FoundTrace, Window};
+use crate::tempo::query::{QueryClient, QueryError};
 
 /// A reading under way.
 pub struct Scan<'a> {

@@ -12,34 +12,34 @@ use rustc_hash::FxHashSet;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep_until};
 
-use super::ask::Answers;
-use super::drain::Drain;
 use super::ledger::Ticket;
-use super::options::BatchOptions;
-use super::segmented::SegmentedBytes;
 use super::split;
 use crate::journal::Position;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::via::Via;
+use crate::tempo::drain::Drain;
+use crate::tempo::link::segmented::SegmentedBytes;
+use crate::tempo::options::BatchOptions;
+use crate::tempo::recover::ask::Answers;
 
 /// An encoded request, or a part of one.
 #[derive(Debug)]
-pub(super) struct Piece {
-    pub(super) bytes: SegmentedBytes,
-    pub(super) read_at: Instant,
+pub(in crate::tempo) struct Piece {
+    pub(in crate::tempo) bytes: SegmentedBytes,
+    pub(in crate::tempo) read_at: Instant,
     /// Where the entry that it is of ends in the journal; zero for what is of no entry.
-    pub(super) end: Position,
+    pub(in crate::tempo) end: Position,
     /// Through which instances it came.
-    pub(super) via: Via,
+    pub(in crate::tempo) via: Via,
     /// As long as Tempo was not asked.
-    pub(super) doubt: Doubted,
+    pub(in crate::tempo) doubt: Doubted,
     /// Present in the last part of an entry only. Parts are delivered in order, so the entry is done with when this one is.
-    pub(super) last: Option<Last>,
+    pub(in crate::tempo) last: Option<Last>,
 }
 
 /// Whether Tempo may have an entry that is about to be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) enum Doubted {
+pub(in crate::tempo) enum Doubted {
     /// It does not.
     #[default]
     No,
@@ -51,12 +51,12 @@ pub(super) enum Doubted {
 
 /// What is given back when an entry is done with.
 #[derive(Debug)]
-pub(super) struct Last {
-    pub(super) ticket: Ticket,
+pub(in crate::tempo) struct Last {
+    pub(in crate::tempo) ticket: Ticket,
     /// The entry's share of the memory for pending spans.
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(in crate::tempo) permit: OwnedSemaphorePermit,
     /// Keeps the tenant's lane from being ended as idle.
-    pub(super) in_use: Arc<()>,
+    pub(in crate::tempo) in_use: Arc<()>,
 }
 
 /// One request to be, never empty.

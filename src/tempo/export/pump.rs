@@ -15,19 +15,19 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::batch::{Batcher, Doubted, Last, Piece};
-use super::drain::Pause;
 use super::forwarder::{ForwardError, LogEnd, Stamping};
 use super::lane::{Lane, Shared};
-use super::metrics::Doubt;
-use super::options::Options;
-use super::segmented::SegmentedBytes;
 use super::source::{Source, SourceError, Sourced};
 use super::split;
-use super::stamp::{Ends, Hold, Incoming, Memory, RunEvent, Surroundings, What, Workers};
 use crate::journal::Position;
 use crate::model::ids::Tenant;
 use crate::model::report::EventKind;
 use crate::model::via::Via;
+use crate::tempo::drain::Pause;
+use crate::tempo::link::segmented::SegmentedBytes;
+use crate::tempo::metrics::Doubt;
+use crate::tempo::options::Options;
+use crate::tempo::stamp::{Ends, Hold, Incoming, Memory, RunEvent, Surroundings, What, Workers};
 use crate::wire::entry::Event;
 
 /// Entries of one lane that are read and not in a batch. Their bytes are bounded by `max_pending_bytes`.

@@ -61,7 +61,7 @@ impl Status {
 
     /// Spans that had to be given up, for any reason.
     pub fn dropped_spans(&self) -> u64 {
-        use super::metrics::DropReason::{BadData, Rejected, TooLarge};
+        use crate::tempo::metrics::DropReason::{BadData, Rejected, TooLarge};
         [BadData, TooLarge, Rejected].into_iter().map(|reason| self.shared.metrics.dropped_spans(reason).get()).sum()
     }
 

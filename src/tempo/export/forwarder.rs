@@ -14,26 +14,26 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::ask::Asker;
-use super::client::{BuildError, Client};
-use super::drain::Drain;
 use super::guard::{self, OwnAddress};
 use super::keeping::keep_position;
 use super::lane::Shared;
 use super::ledger::Ledger;
-use super::metrics::ForwardMetrics;
-use super::options::Options;
 use super::pace::Pace;
 use super::pump::{Pump, report_ended};
 use super::report::Report;
 use super::rewind::{Rewinding, Stored, Watch};
 use super::source::{Source, SourceError};
-use super::stamp::{StampOptions, Verdicts, Workers};
 pub use super::status::Status;
-use super::target::Target;
 use super::watermark::{NotePosition, SendWatermark};
 use crate::journal::Position;
 use crate::model::ids::Tenant;
+use crate::tempo::drain::Drain;
+use crate::tempo::link::client::{BuildError, Client};
+use crate::tempo::link::target::Target;
+use crate::tempo::metrics::ForwardMetrics;
+use crate::tempo::options::Options;
+use crate::tempo::recover::ask::Asker;
+use crate::tempo::stamp::{StampOptions, Verdicts, Workers};
 
 /// Saves a position where the next process finds it. Runs on a blocking thread; may sync.
 pub type Save = Box<dyn FnMut(Position) -> io::Result<()> + Send>;
