@@ -14,7 +14,8 @@
 //! | [`stamp`] | entries wait until they have settled, and are stamped |
 //! | [`export`] | the journal's entries on their way to Tempo; it uses all others |
 //!
-//! What several rooms share lies beside them.
+//! A room uses only those above it (`tests/tidy.rs` checks it). What several share lies beside them: [`options`], [`metrics`], [`tls`], the drain, the
+//! names of stamps, and the pieces that go from one room to the next.
 //!
 //! - Every accepted span is sent at least once, in the bytes it came in, apart from stamps ([`stamp`]): encoded requests are concatenated, never decoded.
 //! - A failure is classified once, in [`link::failure`]: what Tempo certainly does not have is sent again soon, what it may have is sent again only when
@@ -27,9 +28,11 @@ mod drain;
 pub mod export;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod keys;
 pub mod link;
 pub mod metrics;
 pub mod options;
+mod piece;
 pub mod probe;
 pub mod query;
 pub mod recover;

@@ -5,14 +5,12 @@
 //! - The order of the journal is kept.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustc_hash::FxHashSet;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::ledger::Ticket;
 use super::split;
 use crate::journal::Position;
 use crate::model::ids::{SpanId, TraceId};
@@ -20,44 +18,8 @@ use crate::model::via::Via;
 use crate::tempo::drain::Drain;
 use crate::tempo::link::segmented::SegmentedBytes;
 use crate::tempo::options::BatchOptions;
+use crate::tempo::piece::{Doubted, Piece};
 use crate::tempo::recover::ask::Answers;
-
-/// An encoded request, or a part of one.
-#[derive(Debug)]
-pub(in crate::tempo) struct Piece {
-    pub(in crate::tempo) bytes: SegmentedBytes,
-    pub(in crate::tempo) read_at: Instant,
-    /// Where the entry that it is of ends in the journal; zero for what is of no entry.
-    pub(in crate::tempo) end: Position,
-    /// Through which instances it came.
-    pub(in crate::tempo) via: Via,
-    /// As long as Tempo was not asked.
-    pub(in crate::tempo) doubt: Doubted,
-    /// Present in the last part of an entry only. Parts are delivered in order, so the entry is done with when this one is.
-    pub(in crate::tempo) last: Option<Last>,
-}
-
-/// Whether Tempo may have an entry that is about to be sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(in crate::tempo) enum Doubted {
-    /// It does not.
-    #[default]
-    No,
-    /// It was sent, and whether Tempo took it is not known.
-    Sent,
-    /// Tempo had taken it, and perhaps lost it.
-    Taken,
-}
-
-/// What is given back when an entry is done with.
-#[derive(Debug)]
-pub(in crate::tempo) struct Last {
-    pub(in crate::tempo) ticket: Ticket,
-    /// The entry's share of the memory for pending spans.
-    pub(in crate::tempo) permit: OwnedSemaphorePermit,
-    /// Keeps the tenant's lane from being ended as idle.
-    pub(in crate::tempo) in_use: Arc<()>,
-}
 
 /// One request to be, never empty.
 #[derive(Debug)]
@@ -267,12 +229,15 @@ impl Batcher {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bytes::Bytes;
     use tokio::sync::Semaphore;
 
     use super::super::ledger::Ledger;
     use super::*;
     use crate::model::time::UnixNanos;
+    use crate::tempo::piece::Last;
 
     struct Bench {
         sender: mpsc::Sender<Piece>,

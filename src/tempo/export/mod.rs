@@ -11,16 +11,17 @@
 //! - What an entry means is not known here: it is bytes, with a place in the journal.
 
 mod backoff;
-pub(super) mod batch;
+mod batch;
 pub mod forwarder;
 mod guard;
 mod keeping;
 mod lane;
-pub(super) mod ledger;
+mod ledger;
 mod pace;
 mod pump;
 mod report;
 pub mod rewind;
+mod shared;
 pub mod source;
 mod split;
 mod status;

@@ -22,19 +22,9 @@ use crate::tempo::drain::{Drain, Pause};
 use crate::tempo::link::client::Client;
 use crate::tempo::link::segmented::SegmentedBytes;
 use crate::tempo::metrics::ForwardMetrics;
+use crate::tempo::options::AskLimits;
 use crate::tempo::query::{QueryClient, QueryError};
 use crate::wire::otlp;
-
-/// How much is asked.
-#[derive(Clone, Copy, Debug)]
-pub struct AskLimits {
-    /// Traces asked for before one batch, or one stretch of the journal, is sent.
-    pub traces: usize,
-    /// How long that may take while Tempo is there.
-    pub time: Duration,
-    /// Questions under way at one time, over all tenants.
-    pub at_once: usize,
-}
 
 /// What Tempo holds of one trace.
 #[derive(Clone, Debug, Default)]
@@ -74,14 +64,6 @@ pub(in crate::tempo) struct Asker {
 
 /// The wait before a question is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
-
-// === impl AskLimits ===
-
-impl Default for AskLimits {
-    fn default() -> Self {
-        Self { traces: 5_000, time: Duration::from_secs(60), at_once: 16 }
-    }
-}
 
 // === impl Asker ===
 
@@ -211,7 +193,7 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::tempo::stamp::{RUN_COST, RUN_ID};
+    use crate::tempo::keys::{RUN_COST, RUN_ID};
 
     /// What Tempo answers that has one run, whose span has this scope.
     fn held(scope: &str) -> Holdings {

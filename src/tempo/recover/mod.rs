@@ -10,7 +10,7 @@
 //! - Memory is that of a window, or of the traces that are asked for at one time.
 //! - Nothing is written, and nothing is decided: who asks compares, journals or leaves out.
 
-pub mod ask;
+pub(super) mod ask;
 pub mod restored;
 pub mod scan;
 pub mod stamped;

@@ -10,13 +10,13 @@ use super::scan::unread::Unread;
 use super::scan::whole::Whole;
 use super::scan::{Question, Scan};
 use crate::model::ids::{SpanId, Tenant, TraceId};
-use crate::tempo::query::search::{Attribute, FoundSpan, Window};
-use crate::tempo::query::text::QueryText;
-use crate::tempo::query::{QueryClient, QueryError};
-use crate::tempo::stamp::{
+use crate::tempo::keys::{
     AGENT_NAME, CORRECTION_NAME, COST, RUN_COST, RUN_ID, RUN_LLM_CALLS, RUN_TOKENS, SESSION_ID, STATUS, SYNTHETIC_NAME, TOKENS, USER_GROUP,
     USER_ID, WORKFLOW_NAME,
 };
+use crate::tempo::query::search::{Attribute, FoundSpan, Window};
+use crate::tempo::query::text::QueryText;
+use crate::tempo::query::{QueryClient, QueryError};
 use crate::wire::otlp::{self, Value};
 
 /// One span with stamps. Money in nano-dollars.

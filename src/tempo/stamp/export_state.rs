@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::account::{Accounts, Amounts, Owner, is_over, own_span};
-use super::memory::Turns;
+use super::turns::Turns;
 use crate::fold::{Decided, Verdict};
 use crate::model::facts::Delivery;
 use crate::model::ids::{SessionId, SpanId, TraceId};

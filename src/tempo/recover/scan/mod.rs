@@ -14,8 +14,8 @@
 
 mod ask;
 mod question;
-pub mod slice;
-pub mod tags;
+mod slice;
+pub(super) mod tags;
 pub mod unread;
 pub mod whole;
 
