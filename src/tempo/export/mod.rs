@@ -5,7 +5,7 @@
 //!              one memory for all          asks, waits and halves            only over a prefix that Tempo has taken whole
 //! ```
 //!
-//! - A position is passed when Tempo has everything before it, and noted before and after ([`watermark`], [`keeping`]).
+//! - A position is passed when Tempo has everything before it, and noted before and after (`watermark`, `keeping`).
 //! - Memory for what is read and not yet taken is bounded; when it is used up, reading waits.
 //! - Nothing is given up but a span that is refused on its own.
 //! - What an entry means is not known here: it is bytes, with a place in the journal.

@@ -2,7 +2,7 @@
 //! acknowledged it.
 //!
 //! - What Tempo took so long ago that it has written it is passed for good; only up to there the journal may forget.
-//! - Once a Tempo is found that began after that, forwarding begins again there, and Tempo is asked what it holds ([`crate::tempo::recover::ask`]).
+//! - Once a Tempo is found that began after that, forwarding begins again there, and Tempo is asked what it holds (`recover::ask`).
 //! - A restart is known by the start time among Tempo's own metrics. Where that cannot be read there is no going back.
 
 use std::collections::VecDeque;
