@@ -14,6 +14,9 @@ const LAYERS: [&[&str]; 8] = [
     &["ingest", "api", "ui"],
     &["config", "telemetry", "server", "app", "cli", "demo", "fuzz"],
 ];
+/// The same of what lies in `src/tempo`: a part uses those before it only.
+const TEMPO: [&str; 13] =
+    ["tls", "query", "options", "drain", "keys", "link", "metrics", "piece", "recover", "stamp", "export", "probe", "fuzz"];
 const MAX_LINES: usize = 500;
 
 #[test]
@@ -27,6 +30,27 @@ fn a_module_uses_strictly_lower_layers() {
             let is_top = from_layer == LAYERS.len() - 1;
             if to != from && (to_layer > from_layer || to_layer == from_layer && !is_top) {
                 arrows.push(format!("{}: {from} (layer {from_layer}) uses {to} (layer {to_layer})", path.display()));
+            }
+        }
+    }
+    assert!(arrows.is_empty(), "new arrows:\n{}", arrows.join("\n"));
+}
+
+#[test]
+fn a_room_of_tempo_uses_only_what_comes_before_it() {
+    let mut arrows = Vec::new();
+    for (path, text) in sources("src/tempo") {
+        let inside = path.strip_prefix("src/tempo").unwrap_or(&path);
+        let Some(room) = inside.components().next().map(|first| first.as_os_str().to_string_lossy().replace(".rs", "")) else { continue };
+        if room == "mod" {
+            continue;
+        }
+        let from = TEMPO.iter().position(|known| *known == room).unwrap_or_else(|| panic!("src/tempo/{room} is not in tests/tidy.rs"));
+        // Beside the rooms, `super` is `crate::tempo`.
+        let text = if inside.components().count() == 1 { text.replace("super::", "crate::tempo::") } else { text };
+        for to in uses(&text.replace("crate::tempo::", "crate::")) {
+            if TEMPO.iter().position(|known| *known == to).is_some_and(|to| to > from) {
+                arrows.push(format!("{}: {room} uses {to}", path.display()));
             }
         }
     }

@@ -10,10 +10,10 @@ use super::wiring::{forward_options, position_path};
 use super::{Forwarding, StartError, pages};
 use crate::config::Config;
 use crate::journal::{Journal, Position, PositionFile};
-use crate::tempo::forwarder::Forwarder;
+use crate::tempo::export::forwarder::Forwarder;
+use crate::tempo::export::rewind::Rewinding;
+use crate::tempo::export::source::JournalSource;
 use crate::tempo::metrics::ForwardMetrics;
-use crate::tempo::rewind::Rewinding;
-use crate::tempo::source::JournalSource;
 
 /// How long the forwarder waits for Tempo's answer to what it holds of a trace.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);

@@ -39,9 +39,9 @@ use crate::config::Config;
 use crate::journal::{self, Journal, Position, PositionFile};
 use crate::server;
 use crate::store::local::{self, LocalStore};
-use crate::tempo::forwarder::{Ending, ForwardError, Forwarder, StartError as ForwardStartError, Status};
+use crate::tempo::export::forwarder::{Ending, ForwardError, Forwarder, StartError as ForwardStartError, Status};
+use crate::tempo::export::source::JournalSource;
 use crate::tempo::metrics::ForwardMetrics;
-use crate::tempo::source::JournalSource;
 
 pub use reload::Source as ReloadSource;
 

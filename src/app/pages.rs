@@ -20,7 +20,7 @@ use crate::server;
 use crate::store::Store;
 use crate::store::local::LocalStore;
 use crate::store::raw::TraceSource;
-use crate::tempo::forwarder::Status;
+use crate::tempo::export::forwarder::Status;
 use crate::tempo::query::{QueryClient, QueryOptions};
 use crate::ui::{self, Ui};
 

@@ -49,9 +49,9 @@ use crate::store::sums::Sums;
 use crate::store::view::{RunQuery, RunView, TraceView};
 use crate::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
 use crate::tempo;
+use crate::tempo::link::target::Target;
 use crate::tempo::options::Options as ForwardOptions;
 use crate::tempo::stamp::StampOptions;
-use crate::tempo::target::Target;
 use crate::ui::{self, UiMetrics};
 
 /// The cap of the journal where none is configured, unless the disk has less than twice that left.

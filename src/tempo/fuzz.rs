@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use super::query::search::{self, FoundTrace};
 use super::query::stream;
-use super::{restored, stamped};
+use super::recover::{restored, stamped};
 use crate::wire::inspect::{Limits, inspect};
 
 /// Any answer: read or refused, and what a rebuild makes of it is a request that the front door would take whole.

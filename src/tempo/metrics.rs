@@ -6,7 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::failure::Cause;
+use super::link::failure::Cause;
 
 /// Counters and gauges; clones share them.
 #[derive(Clone, Debug, Default)]

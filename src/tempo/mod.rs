@@ -6,45 +6,38 @@
 //!                       for all tenants                 └► split, bisect, wait       Tempo has taken whole
 //! ```
 //!
+//! | room | what it is |
+//! |---|---|
+//! | [`query`] | one question to Tempo's query API, one answer |
+//! | [`link`] | the line to its receiver: bytes out, answers in, what a failure means |
+//! | [`recover`] | what Tempo has, read back: for `verify`, for `rebuild`, and before spans are sent again |
+//! | [`stamp`] | entries wait until they have settled, and are stamped |
+//! | [`export`] | the journal's entries on their way to Tempo; it uses all others |
+//!
+//! A room uses only those above it (`tests/tidy.rs` checks it). What several share lies beside them: [`options`], [`metrics`], [`tls`], the drain, the
+//! names of stamps, and the pieces that go from one room to the next.
+//!
 //! - Every accepted span is sent at least once, in the bytes it came in, apart from stamps ([`stamp`]): encoded requests are concatenated, never decoded.
-//! - A failure is classified once, in [`failure`]: what Tempo certainly does not have is sent again soon, what it may have is sent again only when
+//! - A failure is classified once, in [`link::failure`]: what Tempo certainly does not have is sent again soon, what it may have is sent again only when
 //!   Tempo can distinguish the copy from the original, what is too large is split, and only a span that is refused on its own is given up.
 //! - What waits is in the journal; memory holds at most `max_pending_bytes`.
 //! - A batch goes to one tenant; tenants do not wait for each other until that memory is full of what one of them cannot deliver.
 //! - It never reads a span's contents, never logs one, and never decides what a session is: stamps are made from what the fold decided ([`stamp::Verdicts`]).
 
-pub mod ask;
-mod backoff;
-mod batch;
-pub mod client;
 mod drain;
-pub mod failure;
-pub mod forwarder;
+pub mod export;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
-pub mod guard;
-mod keeping;
-mod lane;
-mod ledger;
+mod keys;
+pub mod link;
 pub mod metrics;
 pub mod options;
-mod pace;
+mod piece;
 pub mod probe;
-mod pump;
 pub mod query;
-mod report;
-pub mod restored;
-pub mod rewind;
-pub mod scan;
-mod segmented;
-pub mod source;
-mod split;
+pub mod recover;
 pub mod stamp;
-pub mod stamped;
-mod status;
-pub mod target;
 pub mod tls;
-mod watermark;
 
 /// The metadata key every export carries, with this instance's id. A request that comes in with our own id has gone in a circle.
 pub const INSTANCE_HEADER: &str = "x-sessionfold-instance";

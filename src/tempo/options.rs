@@ -2,11 +2,12 @@
 //!
 //! - Plain data: nothing is checked here; `Forwarder::new` refuses what cannot work, before anything is sent.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::ask::AskLimits;
 use super::query::QueryClient;
 use crate::journal::Position;
 
@@ -70,6 +71,23 @@ pub struct RetryOptions {
     pub ambiguous_wait: Duration,
 }
 
+/// How much Tempo is asked before something is sent that it may have.
+#[derive(Clone, Copy, Debug)]
+pub struct AskLimits {
+    /// Traces asked for before one batch, or one stretch of the journal, is sent.
+    pub traces: usize,
+    /// How long that may take while Tempo is there.
+    pub time: Duration,
+    /// Questions under way at one time, over all tenants.
+    pub at_once: usize,
+}
+
+/// Saves a position where the next process finds it. Runs on a blocking thread; may sync.
+pub type Save = Box<dyn FnMut(Position) -> io::Result<()> + Send>;
+
+/// Gives the end of the journal.
+pub type LogEnd = Arc<dyn Fn() -> Position + Send + Sync>;
+
 // === impl Options ===
 
 impl Options {
@@ -114,5 +132,13 @@ impl Default for RetryOptions {
             max_backoff: Duration::from_secs(30),
             ambiguous_wait: Duration::from_secs(31),
         }
+    }
+}
+
+// === impl AskLimits ===
+
+impl Default for AskLimits {
+    fn default() -> Self {
+        Self { traces: 5_000, time: Duration::from_secs(60), at_once: 16 }
     }
 }

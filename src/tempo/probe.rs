@@ -9,9 +9,9 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 
-use super::client::{BuildError, CallError, Client};
+use super::link::client::{BuildError, CallError, Client};
+use super::link::segmented::SegmentedBytes;
 use super::options::Options;
-use super::segmented::SegmentedBytes;
 use super::tls::{Trust, Version};
 use crate::model::ids::Tenant;
 

@@ -6,9 +6,9 @@ use sessionfold::conventions::Conventions;
 use sessionfold::model::ids::{Tenant, TraceId};
 use sessionfold::tempo::query::QueryError;
 use sessionfold::tempo::query::search::Window;
-use sessionfold::tempo::restored::Restoring;
-use sessionfold::tempo::scan::unread::Lot;
-use sessionfold::tempo::stamped::{self, Held};
+use sessionfold::tempo::recover::restored::Restoring;
+use sessionfold::tempo::recover::scan::unread::Lot;
+use sessionfold::tempo::recover::stamped::{self, Held};
 
 use super::double::{Double, Limits, Trace, n_spans};
 
@@ -127,6 +127,18 @@ async fn a_trace_that_no_question_gets_is_named_and_everything_else_is_read() {
     let trace = TraceId::from_bytes(&poisoned.to_be_bytes()).unwrap();
     assert_eq!(held.unread.len(), 1);
     assert!(held.unread[0].covers(trace, (START + 5) * 1_000_000_000, (START + 6) * 1_000_000_000), "{}", held.unread[0]);
+}
+
+/// Windows around it were halved again and again, and each was refused; with a real Tempo each refusal took a second.
+#[tokio::test]
+async fn the_way_to_a_burst_is_short() {
+    let traces: Vec<Trace> = (0..1_000).map(|n| Trace { id: id(n), second: START + 5, n_spans: 3 }).collect();
+    let double = Double::start(traces.clone(), Limits { limit: 600, ..Limits::default() }).await;
+    let range = Window { start: START - 86_400, end: START + 86_400 };
+    let held = stamped::read(&double.client(), &Tenant::default(), None, range, |_| {}).await.unwrap();
+    assert_whole(&held, &traces);
+    let (n_answered, n_refused) = double.n_asked();
+    assert!(n_answered + n_refused < 40, "{n_answered} answered, {n_refused} refused");
 }
 
 #[tokio::test]

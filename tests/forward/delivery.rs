@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sessionfold::journal::Position;
 use sessionfold::model::ids::Tenant;
 use sessionfold::tempo::INSTANCE_HEADER;
-use sessionfold::tempo::forwarder::{Forwarder, StartError};
+use sessionfold::tempo::export::forwarder::{Forwarder, StartError};
 use sessionfold::tempo::metrics::ForwardMetrics;
 use sessionfold::tempo::options::{BatchOptions, Options};
 use tonic::Code;
@@ -161,7 +161,7 @@ async fn shutting_down_without_tempo_is_quick_and_keeps_everything() {
     let bench = Bench::start(quick(&address)).await;
     bench.log.spans(request(1..2));
     let end = bench.log.spans(request(2..3));
-    super::bench::eventually("a retry", || bench.metrics.retries(sessionfold::tempo::failure::Cause::Unreachable).get() > 0).await;
+    super::bench::eventually("a retry", || bench.metrics.retries(sessionfold::tempo::link::failure::Cause::Unreachable).get() > 0).await;
     let began = Instant::now();
     let ending = bench.stop().await;
     assert!(began.elapsed() < Duration::from_secs(2));

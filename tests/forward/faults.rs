@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use sessionfold::journal::Position;
 use sessionfold::model::ids::Tenant;
-use sessionfold::tempo::failure::Cause;
+use sessionfold::tempo::link::failure::Cause;
 use sessionfold::tempo::metrics::DropReason;
 use sessionfold::tempo::options::{BatchOptions, Options};
 use tonic::Code;

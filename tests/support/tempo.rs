@@ -149,6 +149,17 @@ impl Tempo {
         Ok((status, body.to_bytes()))
     }
 
+    /// How many searches it has answered, and how many traces it was asked for by their ids, as its metrics say.
+    pub async fn n_asked(&self) -> (u64, u64) {
+        let metrics = String::from_utf8(self.get("/metrics", &[]).await.unwrap().1.to_vec()).unwrap();
+        let counts = metrics.lines().filter_map(|line| line.strip_prefix("tempo_request_duration_seconds_count{")?.rsplit_once(' '));
+        let n_of = |routes: &[&str]| {
+            let of_route = counts.clone().filter(|(labels, _)| routes.iter().any(|route| labels.contains(&format!("route=\"{route}\""))));
+            of_route.map(|(_, count)| count.parse::<u64>().unwrap()).sum()
+        };
+        (n_of(&["/tempopb.StreamingQuerier/Search", "api_search"]), n_of(&["api_traces_traceid", "api_v2_traces_traceid"]))
+    }
+
     /// Asks again and again until it is so; fails with the end of Tempo's log.
     pub async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
         let began = Instant::now();

@@ -83,6 +83,9 @@ async fn a_burst_of_41_000_runs_in_two_seconds_is_verified_and_rebuilt() {
     }
     everything_left(&server).await;
     agrees(&server, &tempo, N_RUNS).await;
+    // A first look, while Tempo did not show all of it, and a second.
+    let (n_searches, n_by_id) = tempo.n_asked().await;
+    assert!(n_searches < 200 && n_by_id < 20, "verify asked {n_searches} searches and for {n_by_id} traces");
 
     let before = server.json("/api/v1/observability/sessions/?limit=100&sort=session_id").await;
     assert_eq!(before["count"], N_SESSIONS);
@@ -94,6 +97,8 @@ async fn a_burst_of_41_000_runs_in_two_seconds_is_verified_and_rebuilt() {
     assert_eq!(code, Some(0), "{said}{errors}");
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&said["runs"], &said["spans"]), (&Value::from(N_RUNS), &Value::from(3 * N_RUNS)));
+    let n_of_rebuild = tempo.n_asked().await.0 - n_searches;
+    assert!(n_of_rebuild < 100, "rebuild asked {n_of_rebuild} searches");
     let server = place.start().await;
     assert_eq!(server.json("/api/v1/observability/sessions/?limit=100&sort=session_id").await, before);
 }

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prost::Message;
 use sessionfold::model::ids::Tenant;
-use sessionfold::tempo::failure::Cause;
+use sessionfold::tempo::link::failure::Cause;
 use sessionfold::tempo::metrics::DropReason;
 use sessionfold::tempo::options::{BatchOptions, Options};
 use sessionfold::tempo::probe::{self, Reached};

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value;
 use sessionfold::model::ids::{SpanId, Tenant, TraceId};
-use sessionfold::tempo::client::Client;
+use sessionfold::tempo::link::client::Client;
 use sessionfold::tempo::options::Options;
 use sessionfold::wire::stamp::{Fate, Layout};
 use sessionfold::wire::stored;

@@ -27,7 +27,7 @@ use crate::model::time::UnixNanos;
 use crate::server::Connections;
 use crate::store::Store;
 use crate::store::local::{LocalStore, TenantFacts};
-use crate::tempo::forwarder::Status as ForwarderStatus;
+use crate::tempo::export::forwarder::Status as ForwarderStatus;
 use crate::tempo::metrics::ForwardMetrics;
 use parking_lot::Mutex;
 

@@ -32,8 +32,8 @@ use crate::store::{AcceptError, StoreError};
 use crate::telemetry::stderr;
 use crate::tempo::query::search::Window;
 use crate::tempo::query::{QueryClient, QueryError};
-use crate::tempo::restored::{GivenBack, Restoring};
-use crate::tempo::scan::unread::Unread;
+use crate::tempo::recover::restored::{GivenBack, Restoring};
+use crate::tempo::recover::scan::unread::Unread;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct RebuildArgs {

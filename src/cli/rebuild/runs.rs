@@ -21,8 +21,8 @@ use crate::model::run::RunStatus;
 use crate::model::time::UnixNanos;
 use crate::model::usage::{NanoUsd, Usage};
 use crate::store::local::Price;
-use crate::tempo::restored::TraceSpans;
-use crate::tempo::stamped::{Role, Stamped};
+use crate::tempo::recover::restored::TraceSpans;
+use crate::tempo::recover::stamped::{Role, Stamped};
 use crate::wire::otlp;
 
 /// Traces of which more may come.

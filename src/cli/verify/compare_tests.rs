@@ -1,6 +1,7 @@
 //! Why a run differs, as far as its spans show.
 
 use super::*;
+use crate::model::ids::TraceId;
 
 const RUN: u64 = 7;
 

@@ -49,6 +49,8 @@ pub(super) enum Cause {
     NotSearchable,
     /// The same, and it did not come too late for search.
     NotShownYet,
+    /// Tempo was asked for others like it, and not for this.
+    NotLookedUp,
     /// Tempo has the trace, without stamps of this run.
     NotStamped,
     /// Tempo has spans of the run that the index has not.
@@ -85,6 +87,7 @@ impl Cause {
             Self::TraceDropped => "trace_not_in_tempo",
             Self::NotSearchable => "not_searchable",
             Self::NotShownYet => "not_shown_yet",
+            Self::NotLookedUp => "not_looked_up",
             Self::NotStamped => "not_stamped",
             Self::MissingInIndex => "missing_in_index",
             Self::MissingInTempo => "missing_in_tempo",
@@ -110,6 +113,10 @@ impl Cause {
             Self::NotShownYet => {
                 "tempo has the trace and search does not show it yet: what begins longer ago than query_backend_after is found once its \
                  block is written and polled (blocklist_poll); verify again in some minutes"
+            }
+            Self::NotLookedUp => {
+                "search does not show all of it, as of so many others that tempo was asked by id for some of them only; their causes are likely \
+                 this one's too"
             }
             Self::NotStamped => "tempo has the trace without stamps of this run: it was forwarded with forward.stamp=false",
             Self::MissingInIndex => {

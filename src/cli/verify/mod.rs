@@ -6,16 +6,21 @@
 
 mod compare;
 mod difference;
+mod explain;
 mod index;
 mod print;
 
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use futures_util::TryStreamExt;
 
-use self::compare::{Asked, Comparison, compare};
-use self::index::Index;
+use self::compare::{Comparison, compare};
+use self::difference::Cause;
+use self::explain::{Asked, Why, newest_first};
+use self::index::{Index, IndexedRun};
 use super::progress::bar;
 use super::since::{self, Since};
 use super::{EXIT_UNKNOWN, Settings, fail, query_client, refuse};
@@ -24,10 +29,11 @@ use crate::clock;
 use crate::config::Config;
 use crate::model::ids::Tenant;
 use crate::telemetry::stderr;
+use crate::tempo::probe;
 use crate::tempo::query::search::Window;
 use crate::tempo::query::{QueryClient, QueryError};
+use crate::tempo::recover::stamped::{self, Held};
 use crate::tempo::tls::Trust;
-use crate::tempo::{probe, stamped};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct VerifyArgs {
@@ -58,6 +64,9 @@ pub(super) struct VerifyArgs {
 
 /// Tempo polls for new blocks every half minute at best.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// A trace on its way from Tempo's memory to its disk is found neither by search nor by its id; of a burst that takes some seconds (measured).
+const CUT: Duration = Duration::from_secs(5);
 
 /// Longer than traces are held by default (`forward.hold`).
 const FORWARDING_MAX: Duration = Duration::from_secs(10);
@@ -121,43 +130,86 @@ async fn verify(args: &VerifyArgs, config: &Config, tenant: &Tenant, client: &Qu
         .ok()
         .and_then(|settings| settings.slack);
     let index = Index::find(config, args.key.as_deref(), tenant).await?;
-    let began = Instant::now();
+    let verifying = Verifying { args, tenant, client, index, slack, began: Instant::now() };
     // What was sent just now is held until its traces have settled. Under steady load something always waits; then young runs are left out anyway.
-    while index.is_forwarding().await && began.elapsed() < args.wait.min(FORWARDING_MAX) {
+    while verifying.index.is_forwarding().await && verifying.began.elapsed() < args.wait.min(FORWARDING_MAX) {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     loop {
-        let comparison = once(args, &index, tenant, client, slack).await?;
-        let n_waited_for = comparison.n_not_shown_yet();
-        if n_waited_for == 0 || began.elapsed() + AGAIN_AFTER > args.wait {
+        if let Some(comparison) = verifying.once().await? {
             return Ok(comparison);
         }
-        eprintln!(
-            "sessionfold: tempo has {n_waited_for} runs that its search does not show yet; asking again in {} s",
-            AGAIN_AFTER.as_secs()
-        );
         tokio::time::sleep(AGAIN_AFTER).await;
     }
 }
 
-async fn once(
-    args: &VerifyArgs,
-    index: &Index,
-    tenant: &Tenant,
-    client: &QueryClient,
+struct Verifying<'a> {
+    args: &'a VerifyArgs,
+    tenant: &'a Tenant,
+    client: &'a QueryClient,
+    index: Index,
+    /// How much later than it begins a span may arrive; `None` where Tempo does not say.
     slack: Option<Duration>,
-) -> Result<Comparison, VerifyError> {
-    let now = clock::now().0;
-    let back = |by: Duration| now.saturating_sub(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX));
-    let start = args.since.start(now).filter(|_| args.session.is_none());
-    let scope = Scope { session: args.session.clone(), start, young: back(args.grace) };
-    let (runs, sessions) = index.runs(&scope).await?;
-    // Whole runs, also those that began before the range; and what Tempo alone may have, up to now.
-    let first = runs.iter().map(|run| run.started_at).filter(|at| *at > 0).min().into_iter().chain(scope.start).min().unwrap_or(now);
-    let range = Window { start: first / 1_000_000_000, end: now / 1_000_000_000 + 1 };
-    let bar = bar("reading tempo", range.end - range.start);
-    let held = stamped::read(client, tenant, args.session.as_deref(), range, |seconds| bar.set_position(seconds)).await?;
-    bar.finish_and_clear();
-    let asked = Asked { index, client, tenant, scope: &scope, in_time: slack.map(back) };
-    compare(&asked, &runs, &sessions, held).await
+    began: Instant,
+}
+
+// === impl Verifying ===
+
+impl Verifying<'_> {
+    /// `None` if Tempo has something that its search does not show yet, and there is time to ask again.
+    async fn once(&self) -> Result<Option<Comparison>, VerifyError> {
+        let now = clock::now().0;
+        let back = |by: Duration| now.saturating_sub(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX));
+        let start = self.args.since.start(now).filter(|_| self.args.session.is_none());
+        let scope = Scope { session: self.args.session.clone(), start, young: back(self.args.grace) };
+        let (runs, sessions) = self.index.runs(&scope).await?;
+        let held = self.held(&scope, &runs, now).await?;
+        let (mut comparison, mut suspects) = compare(&scope, &runs, &sessions, held);
+        newest_first(&mut suspects);
+        let asked = Asked { index: &self.index, client: self.client, tenant: self.tenant, in_time: self.slack.map(back) };
+        let mut absent = Vec::new();
+        let mut reasons = pin!(asked.reasons(&suspects));
+        while let Some((suspect, why)) = reasons.try_next().await? {
+            match why {
+                Why::Known(Cause::NotShownYet, _) if self.can_wait() => {
+                    say_again(suspects.len());
+                    return Ok(None);
+                }
+                Why::Known(Cause::TraceDropped, _) => absent.extend(suspect.run.trace),
+                _ => {}
+            }
+            comparison.note(suspect, why);
+        }
+        if !absent.is_empty() && self.can_wait() {
+            tokio::time::sleep(CUT).await;
+            if asked.has_one_of(&absent).await? {
+                say_again(suspects.len());
+                return Ok(None);
+            }
+        }
+        comparison.sort();
+        Ok(Some(comparison))
+    }
+
+    fn can_wait(&self) -> bool {
+        self.began.elapsed() + AGAIN_AFTER <= self.args.wait
+    }
+
+    /// What Tempo's search shows of everything that is compared.
+    async fn held(&self, scope: &Scope, runs: &[IndexedRun], now: u64) -> Result<Held, VerifyError> {
+        // Whole runs, also those that began before the range; and what Tempo alone may have, up to now.
+        let first = runs.iter().map(|run| run.started_at).filter(|at| *at > 0).min().into_iter().chain(scope.start).min().unwrap_or(now);
+        let range = Window { start: first / 1_000_000_000, end: now / 1_000_000_000 + 1 };
+        let bar = bar("reading tempo", range.end - range.start);
+        let held = stamped::read(self.client, self.tenant, scope.session.as_deref(), range, |seconds| bar.set_position(seconds)).await?;
+        bar.finish_and_clear();
+        Ok(held)
+    }
+}
+
+fn say_again(n_runs: usize) {
+    eprintln!(
+        "sessionfold: tempo has runs that its search does not show yet, perhaps all of {n_runs} that differ; asking again in {} s",
+        AGAIN_AFTER.as_secs()
+    );
 }

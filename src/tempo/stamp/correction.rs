@@ -12,25 +12,17 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use prost::Message;
 
 use super::account::{Amounts, Owner, Subject};
+use super::dollars;
 use super::labels::{put_labels, put_run, put_totals};
-use super::{COST, RUN_COST, RUN_LLM_CALLS, RUN_TOKENS, STATUS, TOKENS, USER_GROUP, USER_ID, WORKFLOW_NAME, dollars};
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::logs;
 use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
+use crate::tempo::keys::{
+    CORRECTION_NAME, COST, RUN_COST, RUN_LLM_CALLS, RUN_TOKENS, SCOPE, STATUS, SYNTHETIC_KEY, SYNTHETIC_NAME, TOKENS, USER_GROUP, USER_ID,
+    WORKFLOW_NAME,
+};
 use crate::wire::stamp::{Stamps, encoded};
-
-/// The name of a span that carries a difference.
-pub const CORRECTION_NAME: &str = "sessionfold.correction";
-
-/// `true` on a span that stands for a run without a span of the sender's.
-pub const SYNTHETIC_KEY: &str = "sessionfold.synthetic";
-
-/// The name of such a span.
-pub const SYNTHETIC_NAME: &str = "sessionfold.run";
-
-/// The instrumentation scope of spans that are ours.
-pub const SCOPE: &str = "sessionfold";
 
 /// The difference to what Tempo has, in one trace.
 #[derive(Clone, PartialEq, Debug)]

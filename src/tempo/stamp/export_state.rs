@@ -10,12 +10,12 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::account::{Accounts, Amounts, Owner, is_over, own_span};
-use super::memory::Turns;
+use super::turns::Turns;
 use crate::fold::{Decided, Verdict};
 use crate::model::facts::Delivery;
 use crate::model::ids::{SessionId, SpanId, TraceId};
 use crate::model::run::Run;
-use crate::tempo::ask::{Holdings, Sums};
+use crate::tempo::recover::ask::{Holdings, Sums};
 
 /// A span in the map, and its share of the room that maps keep free.
 const SPAN_BYTES: usize = 2 * size_of::<SpanExport>();

@@ -1,27 +1,20 @@
 //! The task of one tenant that has its entries held and stamped: it waits here, and works on the threads for that.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use super::intake::RunEvent;
-use super::memory::Memory;
-use super::room::{Came, Released, Room};
+use super::intake::Incoming;
+use super::room::{Came, Released, Room, Surroundings};
 use super::stamper::Stamper;
-use super::workers::{Undone, Workers};
+use super::workers::Undone;
 use super::{StampOptions, Verdicts};
-use crate::journal::Position;
 use crate::model::ids::Tenant;
-use crate::model::via::Via;
-use crate::tempo::ask::Asker;
-use crate::tempo::batch::{Doubted, Last, Piece};
-use crate::tempo::drain::{Drain, Pause};
-use crate::tempo::forwarder::LogEnd;
-use crate::tempo::metrics::ForwardMetrics;
+use crate::tempo::drain::Pause;
+use crate::tempo::piece::Piece;
 
 /// How often the head of the queue is looked at while nothing comes, and how much seldomer where there are many queues: all tenants
 /// together are looked at some thousand times a second at most.
@@ -31,43 +24,6 @@ const MAX_TICK: Duration = Duration::from_secs(1);
 
 /// How long what comes is collected: a turn on a thread is cheap, and not for nothing.
 const COLLECT: Duration = Duration::from_millis(5);
-
-/// An entry as it was read.
-pub(in crate::tempo) struct Incoming {
-    pub(in crate::tempo) what: What,
-    pub(in crate::tempo) read_at: Instant,
-    pub(in crate::tempo) end: Position,
-    pub(in crate::tempo) via: Via,
-    pub(in crate::tempo) doubt: Doubted,
-    pub(in crate::tempo) last: Last,
-}
-
-pub(in crate::tempo) enum What {
-    Spans(Bytes),
-    Event(RunEvent),
-}
-
-/// What all waiting rooms need of the house.
-#[derive(Clone)]
-pub(in crate::tempo) struct Surroundings {
-    pub(in crate::tempo) drain: Drain,
-    pub(in crate::tempo) metrics: ForwardMetrics,
-    pub(in crate::tempo) log_end: LogEnd,
-    /// How far the reader of the journal has handed entries on, over all tenants.
-    pub(in crate::tempo) read: Arc<AtomicU64>,
-    /// The memory for entries; when it is nearly used up, the oldest do not wait longer.
-    pub(in crate::tempo) memory: Arc<Semaphore>,
-    pub(in crate::tempo) memory_bytes: usize,
-    /// What was sent, of all tenants.
-    pub(in crate::tempo) remembered: Arc<Memory>,
-    pub(in crate::tempo) workers: Workers,
-    /// Present where Tempo can be asked what it holds.
-    pub(in crate::tempo) asker: Option<Arc<Asker>>,
-    /// When what could not be found out may be sent all the same.
-    pub(in crate::tempo) doubt_ends: Instant,
-    /// How many rooms have something to wait for.
-    pub(in crate::tempo) n_busy: Arc<AtomicUsize>,
-}
 
 /// The ends of a room that others hold.
 pub(in crate::tempo) struct Ends {
@@ -212,15 +168,4 @@ impl Drop for Hold {
 
 fn bytes_of(came: &[Incoming]) -> usize {
     came.iter().map(|incoming| incoming.what.bytes()).sum()
-}
-
-// === impl What ===
-
-impl What {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Spans(bytes) => bytes.len(),
-            Self::Event(_) => 0,
-        }
-    }
 }

@@ -8,12 +8,27 @@ use super::export_state::{ExportState, Seen};
 use crate::journal::Position;
 use crate::model::ids::{RunId, SpanId, TraceId};
 use crate::model::via::Via;
-use crate::tempo::batch::{Doubted, Last};
+use crate::tempo::piece::{Doubted, Last};
 use crate::wire::stamp::Layout;
 
 /// More traces and smaller spans only make room when they come.
 const TRACES_USUAL: usize = 48;
 const SPAN_BYTES_USUAL: usize = 512;
+
+/// An entry as it was read.
+pub(in crate::tempo) struct Incoming {
+    pub(in crate::tempo) what: What,
+    pub(in crate::tempo) read_at: Instant,
+    pub(in crate::tempo) end: Position,
+    pub(in crate::tempo) via: Via,
+    pub(in crate::tempo) doubt: Doubted,
+    pub(in crate::tempo) last: Last,
+}
+
+pub(in crate::tempo) enum What {
+    Spans(Bytes),
+    Event(RunEvent),
+}
 
 /// One entry of the journal on its way.
 pub(super) struct Held {
@@ -53,6 +68,17 @@ pub(super) struct HeldSpan {
     /// Of its bytes.
     checksum: u32,
     pub(super) seen: Seen,
+}
+
+// === impl What ===
+
+impl What {
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Spans(bytes) => bytes.len(),
+            Self::Event(_) => 0,
+        }
+    }
 }
 
 // === impl Held ===

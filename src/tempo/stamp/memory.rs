@@ -4,12 +4,12 @@
 //!   not touched since is forgotten, whosever it is. So a tenant that is silent gives its memory to those that are not.
 //! - What a tenant remembers outlives its waiting room, until it is forgotten.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rustc_hash::FxHashMap;
 
 use super::export_state::ExportState;
+use super::turns::Turns;
 use crate::model::ids::Tenant;
 
 /// Shared by all waiting rooms.
@@ -17,16 +17,6 @@ use crate::model::ids::Tenant;
 pub(in crate::tempo) struct Memory {
     tenants: Mutex<FxHashMap<Tenant, Arc<Mutex<ExportState>>>>,
     turns: Arc<Turns>,
-}
-
-/// When the generation turns.
-#[derive(Debug)]
-pub(super) struct Turns {
-    generation: AtomicU64,
-    /// What was remembered in this generation, all tenants together, in bytes.
-    young_bytes: AtomicUsize,
-    /// Half of the budget.
-    generation_bytes: usize,
 }
 
 // === impl Memory ===
@@ -64,42 +54,6 @@ impl Memory {
     #[cfg(test)]
     pub(super) fn n_tenants(&self) -> usize {
         lock(&self.tenants).len()
-    }
-}
-
-// === impl Turns ===
-
-impl Turns {
-    pub(super) fn new(budget_bytes: usize) -> Self {
-        Self { generation: AtomicU64::new(0), young_bytes: AtomicUsize::new(0), generation_bytes: (budget_bytes / 2).max(1) }
-    }
-
-    pub(super) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
-    }
-
-    pub(super) fn grow(&self, bytes: usize) {
-        self.young_bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// A tenant that has not caught up with a turn may give back more than was counted since.
-    pub(super) fn shrink(&self, bytes: usize) {
-        let _ = self.young_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |young| Some(young.saturating_sub(bytes)));
-    }
-
-    #[cfg(test)]
-    pub(super) fn young_bytes(&self) -> usize {
-        self.young_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Whether this call turned it.
-    fn turn_if_full(&self) -> bool {
-        let young = self.young_bytes.load(Ordering::Relaxed);
-        if young < self.generation_bytes || self.young_bytes.compare_exchange(young, 0, Ordering::Relaxed, Ordering::Relaxed).is_err() {
-            return false;
-        }
-        self.generation.fetch_add(1, Ordering::Release);
-        true
     }
 }
 

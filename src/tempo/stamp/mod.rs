@@ -23,6 +23,7 @@ mod labels;
 mod memory;
 mod room;
 mod stamper;
+mod turns;
 mod unsure;
 mod workers;
 
@@ -31,10 +32,10 @@ use std::time::Duration;
 
 use rustc_hash::FxHashSet;
 
-pub use self::correction::{CORRECTION_NAME, SCOPE, SYNTHETIC_KEY, SYNTHETIC_NAME};
-pub(super) use self::hold::{Ends, Hold, Incoming, Surroundings, What};
-pub(super) use self::intake::RunEvent;
+pub(super) use self::hold::{Ends, Hold};
+pub(super) use self::intake::{Incoming, RunEvent, What};
 pub(super) use self::memory::Memory;
+pub(super) use self::room::Surroundings;
 pub(super) use self::workers::Workers;
 use crate::fold::Decided;
 use crate::journal::Position;
@@ -74,28 +75,6 @@ pub struct StampOptions {
     /// Threads that hold and stamp, over all tenants.
     pub threads: usize,
 }
-
-/// The key of every span of a run: the session it belongs to.
-pub const SESSION_ID: &str = "sessionfold.session_id";
-/// The id the run is shown by, as text. Missing where the run's own span is not known yet.
-pub const RUN_ID: &str = "sessionfold.run_id";
-pub const AGENT_NAME: &str = "sessionfold.agent_name";
-/// What a model span that counts cost, in dollars.
-pub const COST: &str = "sessionfold.cost";
-/// The same where the span does not state it and a log event of its agent does, so that it comes back with the span.
-pub const LOGGED_COST: &str = "sessionfold.logged_cost";
-pub const TOKENS: &str = "sessionfold.tokens";
-/// On the run's own span: its totals.
-pub const RUN_COST: &str = "sessionfold.run.cost";
-pub const RUN_TOKENS: &str = "sessionfold.run.tokens";
-pub const RUN_LLM_CALLS: &str = "sessionfold.run.llm_calls";
-
-/// On a span of ours that stands for a run: what no other span says of it.
-pub const WORKFLOW_NAME: &str = "sessionfold.workflow_name";
-pub const USER_ID: &str = "sessionfold.user_id";
-pub const USER_GROUP: &str = "sessionfold.user_group";
-/// In the words of the API: `success`, `error`, `blocked`, `interrupted`, `timeout`.
-pub const STATUS: &str = "sessionfold.status";
 
 /// Nano-dollars as the double that is nearest to them.
 fn dollars(nanos: i64) -> f64 {

@@ -4,25 +4,29 @@
 //! - Not async: it is worked on by the threads of [`super::workers`], since stamping is CPU, and a trace that left memory is read from disk.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustc_hash::FxHashSet;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::StampOptions;
 use super::export_state::ExportState;
-use super::hold::{Incoming, Surroundings, What};
-use super::intake::Held;
-use super::memory::lock;
+use super::intake::{Held, Incoming, What};
+use super::memory::{Memory, lock};
 use super::stamper::{Found, Stamper};
+use super::workers::Workers;
 use crate::journal::Position;
 use crate::model::ids::TraceId;
 use crate::model::via::Via;
-use crate::tempo::ask::Answers;
-use crate::tempo::batch::{Doubted, Last, Piece};
-use crate::tempo::segmented::SegmentedBytes;
+use crate::tempo::drain::Drain;
+use crate::tempo::link::segmented::SegmentedBytes;
+use crate::tempo::metrics::ForwardMetrics;
+use crate::tempo::options::LogEnd;
+use crate::tempo::piece::{Doubted, Last, Piece};
+use crate::tempo::recover::ask::{Answers, Asker};
 
 /// How much longer an entry waits to be folded, on a machine that is too busy.
 const FOLD_PATIENCE: Duration = Duration::from_secs(20);
@@ -32,6 +36,28 @@ const CATCH_UP: Duration = Duration::from_millis(500);
 
 /// What an entry has waited for company less than `linger` when it leaves: what leaves with it needs a moment to be stamped.
 const COMPANY: Duration = Duration::from_millis(25);
+
+/// What all waiting rooms need of the house.
+#[derive(Clone)]
+pub(in crate::tempo) struct Surroundings {
+    pub(in crate::tempo) drain: Drain,
+    pub(in crate::tempo) metrics: ForwardMetrics,
+    pub(in crate::tempo) log_end: LogEnd,
+    /// How far the reader of the journal has handed entries on, over all tenants.
+    pub(in crate::tempo) read: Arc<AtomicU64>,
+    /// The memory for entries; when it is nearly used up, the oldest do not wait longer.
+    pub(in crate::tempo) memory: Arc<Semaphore>,
+    pub(in crate::tempo) memory_bytes: usize,
+    /// What was sent, of all tenants.
+    pub(in crate::tempo) remembered: Arc<Memory>,
+    pub(in crate::tempo) workers: Workers,
+    /// Present where Tempo can be asked what it holds.
+    pub(in crate::tempo) asker: Option<Arc<Asker>>,
+    /// When what could not be found out may be sent all the same.
+    pub(in crate::tempo) doubt_ends: Instant,
+    /// How many rooms have something to wait for.
+    pub(in crate::tempo) n_busy: Arc<AtomicUsize>,
+}
 
 pub(super) struct Room {
     queue: VecDeque<Held>,

@@ -12,15 +12,16 @@ use super::export_state::{ExportState, Seen, TraceExport, needs_synthetic_span};
 use super::intake::{Held, RunEvent};
 use super::labels::{put_run, put_totals};
 use super::unsure::Unsure;
-use super::{COST, LOGGED_COST, StampOptions, TOKENS, Verdicts, dollars};
+use super::{StampOptions, Verdicts, dollars};
 use crate::fold::{Decided, Verdict};
 use crate::model::Str;
 use crate::model::ids::{SessionId, SpanId, Tenant, TraceId};
 use crate::model::time::UnixNanos;
-use crate::tempo::ask::Holdings;
-use crate::tempo::batch::Doubted;
+use crate::tempo::keys::{COST, LOGGED_COST, TOKENS};
+use crate::tempo::link::segmented::SegmentedBytes;
 use crate::tempo::metrics::{Doubt, ForwardMetrics};
-use crate::tempo::segmented::SegmentedBytes;
+use crate::tempo::piece::Doubted;
+use crate::tempo::recover::ask::Holdings;
 use crate::wire::stamp::{Fate, Stamps};
 
 /// The stamps of a span in the usual lengths.

@@ -2,20 +2,20 @@
 //! acknowledged it.
 //!
 //! - What Tempo took so long ago that it has written it is passed for good; only up to there the journal may forget.
-//! - Once a Tempo is found that began after that, forwarding begins again there, and Tempo is asked what it holds ([`super::ask`]).
+//! - Once a Tempo is found that began after that, forwarding begins again there, and Tempo is asked what it holds (`recover::ask`).
 //! - A restart is known by the start time among Tempo's own metrics. Where that cannot be read there is no going back.
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, sleep};
 
-use super::lane::Shared;
-use super::query::QueryClient;
+use super::report::Report;
 use super::watermark::NotePosition;
 use crate::journal::Position;
+use crate::tempo::query::QueryClient;
 
 /// What going back needs; the assembly lends it.
 pub struct Rewinding<S> {
@@ -111,7 +111,7 @@ impl Watch {
     }
 
     /// Returns once a Tempo is there that began after the last look at it.
-    pub(super) async fn restarted(&mut self, shared: &Arc<Shared>) {
+    pub(super) async fn restarted(&mut self, report: &Report) {
         loop {
             let started = if self.query.is_ready().await { self.query.process_start().await } else { None };
             if let Some(started) = started
@@ -122,7 +122,7 @@ impl Watch {
             let began = Instant::now();
             while began.elapsed() < CHECK_EVERY {
                 sleep(CHECK_AGAIN).await;
-                if started.is_none() || shared.report.is_away() {
+                if started.is_none() || report.is_away() {
                     break;
                 }
             }

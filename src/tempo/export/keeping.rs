@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::forwarder::{LogEnd, Save};
-use super::lane::Shared;
+use super::shared::Shared;
 use super::status::Status;
+use crate::tempo::options::{LogEnd, Save};
 
 /// Saves the position while it moves, and once more at the end; keeps the gauges.
 pub(super) async fn keep_position(shared: Arc<Shared>, mut save: Save, log_end: LogEnd, interval: Duration, stop: CancellationToken) {
@@ -25,10 +25,11 @@ pub(super) async fn keep_position(shared: Arc<Shared>, mut save: Save, log_end: 
         let position = shared.ledger.position();
         shared.metrics.lag_bytes.set(gauge(status.lag_bytes()));
         if shared.pace.sample(Instant::now(), position, log_end()) {
-            shared.metrics.waiting_seconds.set(gauge(status.oldest_waiting().map_or(0, |age| age.as_secs())));
-            shared.metrics.rate_bytes.set(gauge(status.rate_bytes_per_s()));
-            shared.metrics.eta_seconds.set(status.eta().map_or(-1, |eta| gauge(eta.as_secs())));
-            shared.report.progress(&status);
+            let progress = status.progress();
+            shared.metrics.waiting_seconds.set(gauge(progress.waited.as_secs()));
+            shared.metrics.rate_bytes.set(gauge(progress.rate_bytes_per_s));
+            shared.metrics.eta_seconds.set(progress.eta.map_or(-1, |eta| gauge(eta.as_secs())));
+            shared.report.progress(progress);
             if let Err(error) = shared.stored.sample(Instant::now(), position) {
                 shared.report.not_saved(&error);
             }

@@ -19,8 +19,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use super::tls::{Trust, Version};
 use crate::model::ids::{Tenant, TraceId};
+use crate::tempo::tls::{Trust, Version};
 
 /// Tempo itself cuts a trace at 5 MB unless it is configured otherwise.
 const MAX_TRACE_BYTES: usize = 64 << 20;

@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use super::target::Target;
+use crate::tempo::link::target::Target;
 
 /// The Tempo address leads back to this process.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -1,8 +1,9 @@
 //! Reads whatever matches in a range of time out of Tempo's search, in parts that Tempo can answer.
 //!
 //! - A window of time is first asked only which traces it holds, which is quick, unless the one before was just right. It is halved where the
-//!   answer would be too much in any way: too many traces, too many bytes, too long a time. A second is the shortest window there is; it is
-//!   halved by ids (`slice`). The next windows are wider where there is little, and much wider where there is nothing.
+//!   answer would be too much in any way: too many traces, too many bytes, too long a time; or, once, cut where what was found lies. A second is
+//!   the shortest window there is; it is halved by ids (`slice`). The next windows are wider where there is little, and much wider where there is
+//!   nothing.
 //! - Then two halves are asked for the spans at the same time, since Tempo reads a block on one core.
 //! - Spans are grouped by their id (`by(span:id)`). Tempo combines what it finds of a trace in several blocks by keeping the larger group of
 //!   spans and forgetting the other; groups of one span each are all kept. It also returns no more than 100 spans of a group.
@@ -13,8 +14,8 @@
 
 mod ask;
 mod question;
-pub mod slice;
-pub mod tags;
+mod slice;
+pub(super) mod tags;
 pub mod unread;
 pub mod whole;
 
@@ -27,9 +28,9 @@ pub use self::question::Question;
 use self::slice::Slice;
 use self::unread::{Lot, Unread};
 use self::whole::Whole;
-use super::query::search::{FoundTrace, Window};
-use super::query::{QueryClient, QueryError};
 use crate::model::ids::{SpanId, Tenant, TraceId};
+use crate::tempo::query::search::{FoundTrace, Window};
+use crate::tempo::query::{QueryClient, QueryError};
 
 /// A reading under way.
 pub struct Scan<'a> {
@@ -58,8 +59,18 @@ struct Pace {
     depth: u32,
     /// The last part was of this size and held about as much as one may.
     is_right: bool,
+    /// A window that begins here was cut short by where its traces lay, and has not been read yet.
+    has_leapt: bool,
     /// Traces in the fullest part of this window.
     n_most: usize,
+}
+
+/// What came of asking for a part.
+enum Searched {
+    /// The traces, and the ids of the large ones.
+    All(Vec<FoundTrace>, Vec<TraceId>),
+    /// There are more than these.
+    Some(Vec<FoundTrace>),
 }
 
 /// What one part holds.
@@ -102,7 +113,7 @@ impl<'a> Scan<'a> {
             question,
             at: range.start,
             end: range.end,
-            pace: Pace { seconds: FIRST_SECONDS, longest_seconds: LONGEST_SECONDS, depth: 0, is_right: false, n_most: 0 },
+            pace: Pace { seconds: FIRST_SECONDS, longest_seconds: LONGEST_SECONDS, depth: 0, is_right: false, has_leapt: false, n_most: 0 },
             pending: Vec::new(),
             window: Window { start: range.start, end: range.start },
             unread: Vec::new(),
@@ -144,8 +155,9 @@ impl<'a> Scan<'a> {
             let Some(slice) = self.next_part() else { return Ok(None) };
             let window = self.window;
             let (traces, large) = match self.search(window, slice).await {
-                Ok(Some(found)) => found,
-                Ok(None) => {
+                Ok(Searched::All(traces, large)) => (traces, large),
+                Ok(Searched::Some(traces)) if self.leap(&traces) => continue,
+                Ok(Searched::Some(_)) => {
                     let why = QueryError::TooLarge(format!("more than {TRACES_MAX} traces"));
                     if let Some(read) = self.halve(slice, why)? {
                         return Ok(Some(read));
@@ -222,6 +234,19 @@ impl<'a> Scan<'a> {
         Ok(Some(self.read(Vec::new(), Vec::new())))
     }
 
+    /// Ends the window where the middle one of these traces begins, since a burst may lie there: what is before it is then read at once, and no
+    /// window around it is halved again and again. Not twice in a row, for Tempo may have found them at the end of many.
+    fn leap(&mut self, found: &[FoundTrace]) -> bool {
+        if is_shortest(&self.window) || self.pace.has_leapt {
+            return false;
+        }
+        let Some(middle) = middle_second(found, self.window) else { return false };
+        self.pace.seconds = (middle - self.window.start).max(SHORTEST_SECONDS);
+        (self.pace.is_right, self.pace.has_leapt) = (false, true);
+        self.pending.clear();
+        true
+    }
+
     /// Puts smaller parts in the place of one: it, halved so often. `false` if there are none.
     fn narrow(&mut self, slice: Slice, n_halvings: u32) -> bool {
         self.pace.is_right = false;
@@ -239,18 +264,17 @@ impl<'a> Scan<'a> {
         true
     }
 
-    /// The traces, and the ids of the large ones; `None` if they are too many.
-    async fn search(&self, window: Window, slice: Slice) -> Result<Option<(Vec<FoundTrace>, Vec<TraceId>)>, QueryError> {
+    async fn search(&self, window: Window, slice: Slice) -> Result<Searched, QueryError> {
         let part = Part::Traces(slice);
         let known = if self.pace.is_right { self.question.large(part) } else { self.question.traces(part) };
         let known = self.asker.ask(&known, window, TRACES_MAX, 1).await?;
         if known.is_cut {
-            return Ok(None);
+            return Ok(Searched::Some(known.traces));
         }
         let is_large = |found: &&FoundTrace| found.matched > SPANS_MAX as u64;
         let large: HashSet<TraceId> = known.traces.iter().filter(is_large).map(|found| found.trace).collect();
         if !self.pace.is_right && known.traces.len() == large.len() {
-            return Ok(Some((Vec::new(), large.into_iter().collect())));
+            return Ok(Searched::All(Vec::new(), large.into_iter().collect()));
         }
         let ask = async |slice: Slice, window: Window| {
             self.asker.ask(&self.question.spans(Part::Traces(slice)), window, TRACES_MAX, COPIES_MAX).await
@@ -263,14 +287,24 @@ impl<'a> Scan<'a> {
             Some([first, second]) => tokio::try_join!(ask(first, window), ask(second, window))?,
             None => (ask(slice, window).await?, ask::Found { traces: Vec::new(), is_cut: false }),
         };
-        if first.is_cut || second.is_cut {
-            return Ok(None);
-        }
+        let is_cut = first.is_cut || second.is_cut;
         let mut traces = joined(first.traces, second.traces);
+        if is_cut {
+            return Ok(Searched::Some(traces));
+        }
         // In one block it has few, in another it has many.
         traces.retain(|found| !large.contains(&found.trace));
-        Ok(Some((traces, large.into_iter().collect())))
+        Ok(Searched::All(traces, large.into_iter().collect()))
     }
+}
+
+/// When the middle one of the traces begins, in seconds since 1970; `None` if most reach into the window from before it.
+fn middle_second(traces: &[FoundTrace], window: Window) -> Option<u64> {
+    const NANOS: u64 = 1_000_000_000;
+    let starts = traces.iter().filter_map(|found| found.spans.iter().map(|span| span.start_unix_nanos / NANOS).min());
+    let mut starts: Vec<u64> = starts.filter(|second| (window.start..window.end).contains(second)).collect();
+    starts.sort_unstable();
+    starts.get(starts.len() / 2).copied().filter(|_| starts.len() > traces.len() / 2)
 }
 
 fn is_shortest(window: &Window) -> bool {
@@ -288,6 +322,7 @@ impl Pace {
 
     /// The window is read.
     fn conclude(&mut self, window: &Window) {
+        self.has_leapt = false;
         let n_traces = std::mem::take(&mut self.n_most);
         if n_traces >= TRACES_MAX / 4 {
             return;
@@ -330,6 +365,21 @@ mod tests {
             attributes: Vec::new(),
         };
         FoundTrace { trace: TraceId::from_bytes(&[trace; 16]).unwrap(), matched: 0, spans: spans.iter().map(span).collect() }
+    }
+
+    #[test]
+    fn a_window_ends_before_the_burst_that_lies_in_it() {
+        let at = |second: u64| {
+            let mut found = found(1, &[1]);
+            found.spans[0].start_unix_nanos = second * 1_000_000_000 + 7;
+            found
+        };
+        let window = Window { start: 100, end: 200 };
+        assert_eq!(middle_second(&[at(120), at(180), at(180), at(180), at(190)], window), Some(180));
+        assert_eq!(middle_second(&[at(100), at(100), at(150)], window), Some(100));
+        // They say nothing of when there is less.
+        assert_eq!(middle_second(&[at(20), at(30), at(180)], window), None);
+        assert_eq!(middle_second(&[], window), None);
     }
 
     #[test]

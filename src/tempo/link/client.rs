@@ -16,11 +16,11 @@ use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
-use super::options::Options;
 use super::segmented::SegmentedBytes;
 use super::target::{self, InvalidTarget, Target};
 use crate::model::ids::Tenant;
 use crate::model::via::Via;
+use crate::tempo::options::Options;
 
 /// The gRPC method of `opentelemetry.proto.collector.trace.v1.TraceService/Export`.
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -92,8 +92,8 @@ impl Client {
     pub fn new(options: &Options) -> Result<Self, BuildError> {
         let target = Target::parse(&options.endpoint)?;
         let mut metadata = target::metadata(&options.headers)?;
-        let instance_id = options.instance_id.parse().map_err(|_| InvalidTarget::HeaderValue(super::INSTANCE_HEADER.to_owned()))?;
-        metadata.insert(super::INSTANCE_HEADER, instance_id);
+        let instance_id = options.instance_id.parse().map_err(|_| InvalidTarget::HeaderValue(crate::tempo::INSTANCE_HEADER.to_owned()))?;
+        metadata.insert(crate::tempo::INSTANCE_HEADER, instance_id);
         let tenant_header = options.tenant_header.as_deref().map(target::metadata_key).transpose()?;
         let channel = endpoint(&target, options)?.connect_lazy();
         Ok(Self { channel, metadata, tenant_header, gzip: options.gzip, request_timeout: options.retry.request_timeout })
@@ -105,7 +105,7 @@ impl Client {
     }
 
     /// The same of spans that came through other instances.
-    pub(super) async fn export_via(&self, request: SegmentedBytes, tenant: &Tenant, via: &Via) -> Result<Accepted, CallError> {
+    pub(in crate::tempo) async fn export_via(&self, request: SegmentedBytes, tenant: &Tenant, via: &Via) -> Result<Accepted, CallError> {
         let mut request = Request::new(request);
         *request.metadata_mut() = self.metadata.clone();
         if let Some(header) = self.tenant_header.as_ref().filter(|_| tenant.as_str() != Tenant::DEFAULT) {
@@ -114,7 +114,7 @@ impl Client {
         }
         if !via.is_empty() {
             let list: MetadataValue<Ascii> = via.to_list().parse().expect("an id has only letters, digits, `-` and `_`");
-            request.metadata_mut().insert(super::VIA_HEADER, list);
+            request.metadata_mut().insert(crate::tempo::VIA_HEADER, list);
         }
         let call = async {
             let mut grpc = tonic::client::Grpc::new(self.channel.clone()).accept_compressed(CompressionEncoding::Gzip);

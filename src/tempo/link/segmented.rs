@@ -20,16 +20,16 @@ enum Segment {
 // === impl SegmentedBytes ===
 
 impl SegmentedBytes {
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::tempo) fn len(&self) -> usize {
         self.0.iter().map(Segment::len).sum()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::tempo) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// As one buffer; copied unless it is a single segment.
-    pub(super) fn contiguous(&self) -> Bytes {
+    pub(in crate::tempo) fn contiguous(&self) -> Bytes {
         match &self.0[..] {
             [Segment::Whole(one)] => one.clone(),
             _ => {
@@ -40,12 +40,12 @@ impl SegmentedBytes {
         }
     }
 
-    pub(super) fn append(&mut self, more: &Self) {
+    pub(in crate::tempo) fn append(&mut self, more: &Self) {
         self.0.extend_from_slice(&more.0);
     }
 
     /// Calls `see` with each segment, in order.
-    pub(super) fn for_each(&self, mut see: impl FnMut(&[u8])) {
+    pub(in crate::tempo) fn for_each(&self, mut see: impl FnMut(&[u8])) {
         for segment in &self.0 {
             match segment {
                 Segment::Whole(bytes) => see(bytes),

@@ -6,17 +6,17 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::query::search::{Attribute, FoundSpan, Window};
-use super::query::text::QueryText;
-use super::query::{QueryClient, QueryError};
 use super::scan::unread::Unread;
 use super::scan::whole::Whole;
 use super::scan::{Question, Scan};
-use super::stamp::{
+use crate::model::ids::{SpanId, Tenant, TraceId};
+use crate::tempo::keys::{
     AGENT_NAME, CORRECTION_NAME, COST, RUN_COST, RUN_ID, RUN_LLM_CALLS, RUN_TOKENS, SESSION_ID, STATUS, SYNTHETIC_NAME, TOKENS, USER_GROUP,
     USER_ID, WORKFLOW_NAME,
 };
-use crate::model::ids::{SpanId, Tenant, TraceId};
+use crate::tempo::query::search::{Attribute, FoundSpan, Window};
+use crate::tempo::query::text::QueryText;
+use crate::tempo::query::{QueryClient, QueryError};
 use crate::wire::otlp::{self, Value};
 
 /// One span with stamps. Money in nano-dollars.
@@ -160,7 +160,7 @@ impl Stamped {
         is_stamped.then_some(stamped)
     }
 
-    pub(super) fn of_span(span: &otlp::Span<'_>) -> Option<Self> {
+    pub(in crate::tempo) fn of_span(span: &otlp::Span<'_>) -> Option<Self> {
         let (trace, id) = (TraceId::from_bytes(span.trace_id)?, SpanId::from_bytes(span.span_id)?);
         let mut stamped = Self::bare(trace, id, span.name, (span.start_time_unix_nano, span.end_time_unix_nano));
         stamped.is_error = span.status_code == 2;

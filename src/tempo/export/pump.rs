@@ -4,6 +4,7 @@
 //! - A tenant's lane ends when nothing came for it for a while, and begins again with the next entry: a tenant that is silent costs nothing.
 
 use std::collections::HashMap;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,20 +15,21 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::batch::{Batcher, Doubted, Last, Piece};
-use super::drain::Pause;
-use super::forwarder::{ForwardError, LogEnd, Stamping};
-use super::lane::{Lane, Shared};
-use super::metrics::Doubt;
-use super::options::Options;
-use super::segmented::SegmentedBytes;
+use super::batch::Batcher;
+use super::lane::Lane;
+use super::shared::Shared;
 use super::source::{Source, SourceError, Sourced};
 use super::split;
-use super::stamp::{Ends, Hold, Incoming, Memory, RunEvent, Surroundings, What, Workers};
 use crate::journal::Position;
 use crate::model::ids::Tenant;
 use crate::model::report::EventKind;
 use crate::model::via::Via;
+use crate::tempo::drain::Pause;
+use crate::tempo::link::segmented::SegmentedBytes;
+use crate::tempo::metrics::Doubt;
+use crate::tempo::options::{LogEnd, Options};
+use crate::tempo::piece::{Doubted, Last, Piece};
+use crate::tempo::stamp::{Ends, Hold, Incoming, Memory, RunEvent, StampOptions, Surroundings, Verdicts, What, Workers};
 use crate::wire::entry::Event;
 
 /// Entries of one lane that are read and not in a batch. Their bytes are bounded by `max_pending_bytes`.
@@ -41,6 +43,24 @@ const SETTLE: Duration = Duration::from_secs(2);
 
 /// What an entry takes at least of the memory for pending spans: its own bookkeeping.
 const MIN_ENTRY_COST: usize = 256;
+
+/// What stamps are made from, and how.
+#[derive(Clone)]
+pub(super) struct Stamping {
+    pub(super) verdicts: Arc<dyn Verdicts>,
+    pub(super) options: StampOptions,
+}
+
+/// Why forwarding ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("the lane of tenant {0:?} ended unexpectedly")]
+    LaneEnded(Tenant),
+    #[error("cannot start the threads that stamp: {0}")]
+    Threads(io::Error),
+}
 
 pub(super) struct Pump<S> {
     source: S,

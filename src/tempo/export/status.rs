@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::lane::Shared;
+use super::report::Progress;
+use super::shared::Shared;
 use crate::journal::Position;
 
 /// A handle; clones ask the same forwarder.
@@ -61,12 +62,22 @@ impl Status {
 
     /// Spans that had to be given up, for any reason.
     pub fn dropped_spans(&self) -> u64 {
-        use super::metrics::DropReason::{BadData, Rejected, TooLarge};
+        use crate::tempo::metrics::DropReason::{BadData, Rejected, TooLarge};
         [BadData, TooLarge, Rejected].into_iter().map(|reason| self.shared.metrics.dropped_spans(reason).get()).sum()
     }
 
     /// Tenants that have a lane now.
     pub fn n_lanes(&self) -> usize {
         usize::try_from(self.shared.metrics.lanes.get()).unwrap_or(0)
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        Progress {
+            lag_bytes: self.lag_bytes(),
+            waited: self.oldest_waiting().unwrap_or_default(),
+            rate_bytes_per_s: self.rate_bytes_per_s(),
+            eta: self.eta(),
+            is_tempo_up: self.is_tempo_up(),
+        }
     }
 }

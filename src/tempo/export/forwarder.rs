@@ -5,7 +5,6 @@
 //!   back the others; nothing is lost by it.
 //! - What the process before may have sent waits first (see [`Options::in_doubt_below`]): Tempo counts a copy that comes too soon twice.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,32 +13,26 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::ask::Asker;
-use super::client::{BuildError, Client};
-use super::drain::Drain;
 use super::guard::{self, OwnAddress};
 use super::keeping::keep_position;
-use super::lane::Shared;
 use super::ledger::Ledger;
-use super::metrics::ForwardMetrics;
-use super::options::Options;
 use super::pace::Pace;
-use super::pump::{Pump, report_ended};
+pub use super::pump::ForwardError;
+use super::pump::{Pump, Stamping, report_ended};
 use super::report::Report;
 use super::rewind::{Rewinding, Stored, Watch};
-use super::source::{Source, SourceError};
-use super::stamp::{StampOptions, Verdicts, Workers};
+use super::shared::Shared;
+use super::source::Source;
 pub use super::status::Status;
-use super::target::Target;
 use super::watermark::{NotePosition, SendWatermark};
 use crate::journal::Position;
-use crate::model::ids::Tenant;
-
-/// Saves a position where the next process finds it. Runs on a blocking thread; may sync.
-pub type Save = Box<dyn FnMut(Position) -> io::Result<()> + Send>;
-
-/// Gives the end of the journal.
-pub type LogEnd = Arc<dyn Fn() -> Position + Send + Sync>;
+use crate::tempo::drain::Drain;
+use crate::tempo::link::client::{BuildError, Client};
+use crate::tempo::link::target::Target;
+use crate::tempo::metrics::ForwardMetrics;
+use crate::tempo::options::{LogEnd, Options, Save};
+use crate::tempo::recover::ask::Asker;
+use crate::tempo::stamp::{StampOptions, Verdicts, Workers};
 
 /// A forwarder that has checked everything and sent nothing.
 pub struct Forwarder<S> {
@@ -51,13 +44,6 @@ pub struct Forwarder<S> {
     target: Target,
     stamping: Option<Stamping>,
     rewinding: Option<Rewinding<S>>,
-}
-
-/// What stamps are made from, and how.
-#[derive(Clone)]
-pub(super) struct Stamping {
-    pub(super) verdicts: Arc<dyn Verdicts>,
-    pub(super) options: StampOptions,
 }
 
 /// Where the forwarder stopped.
@@ -81,17 +67,6 @@ pub enum StartError {
     Build(#[from] BuildError),
     #[error(transparent)]
     OwnAddress(#[from] OwnAddress),
-}
-
-/// Why forwarding ended by itself.
-#[derive(Debug, thiserror::Error)]
-pub enum ForwardError {
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    #[error("the lane of tenant {0:?} ended unexpectedly")]
-    LaneEnded(Tenant),
-    #[error("cannot start the threads that stamp: {0}")]
-    Threads(io::Error),
 }
 
 // === impl Forwarder ===
@@ -175,7 +150,7 @@ impl<S: Source> Forwarder<S> {
                         Pump::new(source, log_end, options.clone(), shared.clone(), stamping.clone(), workers.clone(), taken_below);
                     let restarted = async {
                         match &mut rewinding {
-                            Some((_, watch)) => watch.restarted(&shared).await,
+                            Some((_, watch)) => watch.restarted(&shared.report).await,
                             None => std::future::pending().await,
                         }
                     };

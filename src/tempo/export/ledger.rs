@@ -9,10 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::journal::Position;
 use crate::model::time::UnixNanos;
-
-/// The number of an opened entry, ascending.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Ticket(u64);
+use crate::tempo::piece::Ticket;
 
 #[derive(Debug)]
 pub(super) struct Ledger {

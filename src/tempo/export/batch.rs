@@ -5,59 +5,21 @@
 //! - The order of the journal is kept.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustc_hash::FxHashSet;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::ask::Answers;
-use super::drain::Drain;
-use super::ledger::Ticket;
-use super::options::BatchOptions;
-use super::segmented::SegmentedBytes;
 use super::split;
 use crate::journal::Position;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::via::Via;
-
-/// An encoded request, or a part of one.
-#[derive(Debug)]
-pub(super) struct Piece {
-    pub(super) bytes: SegmentedBytes,
-    pub(super) read_at: Instant,
-    /// Where the entry that it is of ends in the journal; zero for what is of no entry.
-    pub(super) end: Position,
-    /// Through which instances it came.
-    pub(super) via: Via,
-    /// As long as Tempo was not asked.
-    pub(super) doubt: Doubted,
-    /// Present in the last part of an entry only. Parts are delivered in order, so the entry is done with when this one is.
-    pub(super) last: Option<Last>,
-}
-
-/// Whether Tempo may have an entry that is about to be sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) enum Doubted {
-    /// It does not.
-    #[default]
-    No,
-    /// It was sent, and whether Tempo took it is not known.
-    Sent,
-    /// Tempo had taken it, and perhaps lost it.
-    Taken,
-}
-
-/// What is given back when an entry is done with.
-#[derive(Debug)]
-pub(super) struct Last {
-    pub(super) ticket: Ticket,
-    /// The entry's share of the memory for pending spans.
-    pub(super) permit: OwnedSemaphorePermit,
-    /// Keeps the tenant's lane from being ended as idle.
-    pub(super) in_use: Arc<()>,
-}
+use crate::tempo::drain::Drain;
+use crate::tempo::link::segmented::SegmentedBytes;
+use crate::tempo::options::BatchOptions;
+use crate::tempo::piece::{Doubted, Piece};
+use crate::tempo::recover::ask::Answers;
 
 /// One request to be, never empty.
 #[derive(Debug)]
@@ -267,12 +229,15 @@ impl Batcher {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bytes::Bytes;
     use tokio::sync::Semaphore;
 
     use super::super::ledger::Ledger;
     use super::*;
     use crate::model::time::UnixNanos;
+    use crate::tempo::piece::Last;
 
     struct Bench {
         sender: mpsc::Sender<Piece>,

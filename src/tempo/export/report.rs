@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::failure::Cause;
-use super::metrics::{DropReason, ForwardMetrics};
-use super::status::Status;
+use crate::tempo::link::failure::Cause;
+use crate::tempo::metrics::{DropReason, ForwardMetrics};
 
 /// While something goes on, the log repeats it this often.
 const REPEAT: Duration = Duration::from_secs(30);
@@ -21,6 +20,18 @@ const BACKLOG_AGE: Duration = Duration::from_secs(30);
 
 /// At most this many characters of a receiver's message are logged.
 const MAX_WORDS: usize = 200;
+
+/// How forwarding gets on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Progress {
+    /// Journal bytes that Tempo does not have yet, for how long the oldest has waited, and how many a second it took lately.
+    pub(super) lag_bytes: u64,
+    pub(super) waited: Duration,
+    pub(super) rate_bytes_per_s: u64,
+    /// `None` while what waits does not become less.
+    pub(super) eta: Option<Duration>,
+    pub(super) is_tempo_up: bool,
+}
 
 /// Shared by all lanes.
 #[derive(Debug)]
@@ -100,17 +111,17 @@ impl Report {
     }
 
     /// Called every second: says now and then how a backlog drains, and when it is gone.
-    pub(super) fn progress(&self, status: &Status) {
-        let (lag_bytes, waited) = (status.lag_bytes(), status.oldest_waiting().unwrap_or_default());
+    pub(super) fn progress(&self, progress: Progress) {
+        let Progress { lag_bytes, waited, rate_bytes_per_s, eta, is_tempo_up } = progress;
         let is_behind = lag_bytes >= BACKLOG_BYTES && waited >= BACKLOG_AGE;
         let now = Instant::now();
-        let Some(since) = self.backlog_line(now, is_behind && status.is_tempo_up(), is_behind) else { return };
-        let (tempo, rate_bytes_per_s) = (&self.target, status.rate_bytes_per_s());
+        let Some(since) = self.backlog_line(now, is_behind && is_tempo_up, is_behind) else { return };
+        let tempo = &self.target;
         if !is_behind {
             return tracing::info!(%tempo, lag_bytes, took_secs = since.as_secs(), "tempo has caught up with the journal");
         }
         let oldest_secs = waited.as_secs();
-        match status.eta().map(|eta| eta.as_secs()) {
+        match eta.map(|eta| eta.as_secs()) {
             Some(eta_secs) => {
                 tracing::info!(%tempo, lag_bytes, rate_bytes_per_s, eta_secs, oldest_secs, "tempo is catching up with the journal");
             }

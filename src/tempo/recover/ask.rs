@@ -15,55 +15,45 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::client::Client;
-use super::drain::{Drain, Pause};
-use super::metrics::ForwardMetrics;
-use super::query::{QueryClient, QueryError};
-use super::segmented::SegmentedBytes;
 use super::stamped::{Role, Stamped};
 use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::model::logs;
+use crate::tempo::drain::{Drain, Pause};
+use crate::tempo::link::client::Client;
+use crate::tempo::link::segmented::SegmentedBytes;
+use crate::tempo::metrics::ForwardMetrics;
+use crate::tempo::options::AskLimits;
+use crate::tempo::query::{QueryClient, QueryError};
 use crate::wire::otlp;
-
-/// How much is asked.
-#[derive(Clone, Copy, Debug)]
-pub struct AskLimits {
-    /// Traces asked for before one batch, or one stretch of the journal, is sent.
-    pub traces: usize,
-    /// How long that may take while Tempo is there.
-    pub time: Duration,
-    /// Questions under way at one time, over all tenants.
-    pub at_once: usize,
-}
 
 /// What Tempo holds of one trace.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Holdings {
+pub(in crate::tempo) struct Holdings {
     spans: FxHashSet<SpanId>,
     /// What its stamps come to, by the run and session that they name.
-    pub(super) sums: Vec<Sums>,
+    pub(in crate::tempo) sums: Vec<Sums>,
     /// The own span of each run that has one.
-    pub(super) own_spans: HashMap<String, SpanId>,
+    pub(in crate::tempo) own_spans: HashMap<String, SpanId>,
     /// Runs that a span of ours stands for.
-    pub(super) synthetic: Vec<String>,
+    pub(in crate::tempo) synthetic: Vec<String>,
 }
 
 /// Sums of stamps; money in nano-dollars.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Sums {
-    pub(super) run_id: Option<String>,
-    pub(super) session: Option<String>,
-    pub(super) cost: i64,
-    pub(super) tokens: i64,
-    pub(super) run_cost: i64,
-    pub(super) run_tokens: i64,
-    pub(super) run_calls: i64,
+pub(in crate::tempo) struct Sums {
+    pub(in crate::tempo) run_id: Option<String>,
+    pub(in crate::tempo) session: Option<String>,
+    pub(in crate::tempo) cost: i64,
+    pub(in crate::tempo) tokens: i64,
+    pub(in crate::tempo) run_cost: i64,
+    pub(in crate::tempo) run_tokens: i64,
+    pub(in crate::tempo) run_calls: i64,
 }
 
 /// What was found out; traces that are not in it stay unknown.
-pub(super) type Answers = FxHashMap<TraceId, Arc<Holdings>>;
+pub(in crate::tempo) type Answers = FxHashMap<TraceId, Arc<Holdings>>;
 
-pub(super) struct Asker {
+pub(in crate::tempo) struct Asker {
     query: QueryClient,
     export: Client,
     limits: AskLimits,
@@ -75,27 +65,19 @@ pub(super) struct Asker {
 /// The wait before a question is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-// === impl AskLimits ===
-
-impl Default for AskLimits {
-    fn default() -> Self {
-        Self { traces: 5_000, time: Duration::from_secs(60), at_once: 16 }
-    }
-}
-
 // === impl Asker ===
 
 impl Asker {
-    pub(super) fn new(query: QueryClient, export: Client, limits: AskLimits, drain: Drain, metrics: ForwardMetrics) -> Self {
+    pub(in crate::tempo) fn new(query: QueryClient, export: Client, limits: AskLimits, drain: Drain, metrics: ForwardMetrics) -> Self {
         Self { query, export, limits, slots: Semaphore::new(limits.at_once.max(1)), drain, metrics }
     }
 
-    pub(super) fn max_traces(&self) -> usize {
+    pub(in crate::tempo) fn max_traces(&self) -> usize {
         self.limits.traces
     }
 
     /// Asks for each of these traces, as far as the limits let it. Ends early when the forwarder has to.
-    pub(super) async fn ask(&self, tenant: &Tenant, traces: &[TraceId]) -> Answers {
+    pub(in crate::tempo) async fn ask(&self, tenant: &Tenant, traces: &[TraceId]) -> Answers {
         let Some(deadline) = self.until_ready(tenant).await else { return Answers::default() };
         let mut questions: Vec<BoxFuture<'_, _>> = Vec::new();
         for trace in traces.iter().take(self.limits.traces) {
@@ -153,16 +135,16 @@ impl Asker {
 // === impl Holdings ===
 
 impl Holdings {
-    pub(super) fn holds(&self, span: SpanId) -> bool {
+    pub(in crate::tempo) fn holds(&self, span: SpanId) -> bool {
         self.spans.contains(&span)
     }
 
-    pub(super) fn spans(&self) -> impl Iterator<Item = SpanId> {
+    pub(in crate::tempo) fn spans(&self) -> impl Iterator<Item = SpanId> {
         self.spans.iter().copied()
     }
 
     /// Of an encoded trace.
-    pub(super) fn of(trace: &Bytes) -> Result<Self, QueryError> {
+    pub(in crate::tempo) fn of(trace: &Bytes) -> Result<Self, QueryError> {
         let malformed = |error: otlp::Malformed| QueryError::Answer(error.to_string());
         let mut holdings = Self::default();
         for resource in otlp::resource_spans(trace) {
@@ -211,7 +193,7 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::tempo::stamp::{RUN_COST, RUN_ID};
+    use crate::tempo::keys::{RUN_COST, RUN_ID};
 
     /// What Tempo answers that has one run, whose span has this scope.
     fn held(scope: &str) -> Holdings {

@@ -90,7 +90,7 @@ impl Source for JournalSource {
 
 #[cfg(test)]
 mod tests {
-    use super::super::forwarder::ForwardError;
+    use super::super::pump::ForwardError;
     use super::*;
 
     /// The log shows an error's own message and not its source; it once ended at "forwarding stopped".

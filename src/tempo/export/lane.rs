@@ -7,42 +7,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
-use super::ask::{Answers, Asker};
 use super::backoff::{self, Backoff};
-use super::batch::{Batch, Batcher, Doubted, Halves};
-use super::client::{Accepted, CallError, Client};
-use super::drain::{Drain, Pause};
-use super::failure::{self, Cause, Failure};
-use super::ledger::Ledger;
-use super::metrics::{Doubt, DropReason, ForwardMetrics};
-use super::options::RetryOptions;
-use super::pace::Pace;
-use super::report::Report;
-use super::rewind::Stored;
+use super::batch::{Batch, Batcher, Halves};
+use super::shared::Shared;
 use super::split;
-use super::watermark::SendWatermark;
 use crate::model::ids::Tenant;
-
-/// What all lanes share.
-pub(super) struct Shared {
-    pub(super) client: Client,
-    pub(super) retry: RetryOptions,
-    pub(super) ledger: Arc<Ledger>,
-    pub(super) drain: Drain,
-    pub(super) report: Report,
-    pub(super) metrics: ForwardMetrics,
-    /// How much of the journal Tempo does not have yet.
-    pub(super) lag_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
-    pub(super) watermark: SendWatermark,
-    /// Requests that may wait for an answer at one time.
-    pub(super) slots: Semaphore,
-    pub(super) pace: Pace,
-    /// Present where Tempo can be asked what it holds.
-    pub(super) asker: Option<Arc<Asker>>,
-    pub(super) stored: Stored,
-}
+use crate::tempo::drain::Pause;
+use crate::tempo::link::client::{Accepted, CallError};
+use crate::tempo::link::failure::{self, Cause, Failure};
+use crate::tempo::metrics::{Doubt, DropReason};
+use crate::tempo::piece::Doubted;
+use crate::tempo::recover::ask::{Answers, Asker};
 
 pub(super) struct Lane {
     tenant: Tenant,

@@ -17,8 +17,6 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 
-use super::query::search::{Attribute, FoundSpan, FoundTrace, Window};
-use super::query::{QueryClient, QueryError};
 use super::scan::tags;
 use super::scan::unread::Unread;
 use super::scan::whole::Whole;
@@ -26,6 +24,8 @@ use super::scan::{Question, Scan};
 use super::stamped::{self, Stamped};
 use crate::conventions::Conventions;
 use crate::model::ids::{SpanId, Tenant, TraceId};
+use crate::tempo::query::search::{Attribute, FoundSpan, FoundTrace, Window};
+use crate::tempo::query::{QueryClient, QueryError};
 use crate::wire::otlp;
 
 /// Reads a range of time.
@@ -66,7 +66,7 @@ pub struct TraceSpans {
 }
 
 /// Attributes of the resources of spans.
-pub(super) type Resources = HashMap<(TraceId, SpanId), Vec<(String, Attribute)>>;
+pub(in crate::tempo) type Resources = HashMap<(TraceId, SpanId), Vec<(String, Attribute)>>;
 
 /// Tempo refuses to say which tags there are in more than 168 hours.
 const TAGS_SECONDS: u64 = 24 * 3600 * 6;
@@ -219,7 +219,7 @@ fn digest(found: &FoundTrace) -> u64 {
     found.spans.iter().map(of_span).fold(found.spans.len() as u64, u64::wrapping_add)
 }
 
-pub(super) fn trace_spans(found: FoundTrace, resources: &Resources, conventions: &Conventions) -> TraceSpans {
+pub(in crate::tempo) fn trace_spans(found: FoundTrace, resources: &Resources, conventions: &Conventions) -> TraceSpans {
     let FoundTrace { trace, spans, .. } = found;
     let stamped = spans.iter().filter_map(|span| Stamped::of_found(trace, span)).collect();
     let n_spans = spans.len();
