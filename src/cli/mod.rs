@@ -48,7 +48,7 @@ const EXAMPLES: &str = "Examples:
   sessionfold --tempo http://localhost:14317   the same, and forward every span
   sessionfold check --tempo http://tempo:4317  would it start, does Tempo answer
   sessionfold demo                             send it conversations to look at
-  sessionfold explain demo-support-66aba9      why a session comes to what it comes to
+  sessionfold explain demo-support-0dd7        why a session comes to what it comes to
   sessionfold setup claude-code --write        make Claude Code send to it; Codex, Gemini CLI and others, too
   sessionfold --print-config                   every setting that would be used
 

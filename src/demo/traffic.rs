@@ -164,8 +164,7 @@ impl Maker {
 
     fn play(&mut self, n: u64, pause_ms: std::ops::RangeInclusive<u64>) -> Played {
         let tale = &TALES[(n % TALES.len() as u64) as usize];
-        // Short enough to be typed, and not met again in another demo.
-        let mut session_id = || format!("{PREFIX}{}-{:06x}", tale.topic, self.id_dice.next() & 0x00ff_ffff);
+        let mut session_id = || format!("{PREFIX}{}-{}", tale.topic, self.id_dice.word());
         let mut id = session_id();
         while !self.session_ids.insert(id.clone()) {
             id = session_id();

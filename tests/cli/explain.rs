@@ -100,7 +100,7 @@ async fn what_is_not_there_is_told_with_what_to_try() {
     check_says(&refused(&["explain", "x", "--http", "127.0.0.1"], &[], USAGE), &["127.0.0.1:8080"]);
     check_says(&refused(&["explain", "x", "--http", "http://127.0.0.1:9"], &[], FAILURE), &["nothing answers", "--http"]);
     let help = String::from_utf8(run(&["explain", "--help"], &[]).stdout).unwrap();
-    check_says(&help, &["$ sessionfold explain demo-support-66aba9", "left out"]);
+    check_says(&help, &["$ sessionfold explain demo-support-0dd7", "left out"]);
 }
 
 /// OpenInference's LangChain and OpenAI: the spans of the first are never the current ones, so the second's begin traces of their own.

@@ -22,8 +22,8 @@ const SESSIONS: &str = "/api/v1/observability/sessions/";
 const RUNS: &str = "/api/v1/observability/runs/";
 
 const EXAMPLE: &str = "Example:
-  $ sessionfold explain demo-support-66aba9
-  run 8212671946353871 of support-agent, session demo-support-66aba9
+  $ sessionfold explain demo-support-0dd7
+  run 8212671946353871 of support-agent, session demo-support-0dd7
     it is a run, since it is an agent and no agent is above it; its own span names the session
     agent support-agent [gen_ai.operation.name=invoke_agent; session: session.id]: the run
       llm ChatOpenAI: not counted, 902 tokens: model spans below it tell of the same tokens (7e1f27a9b3c0d502)
