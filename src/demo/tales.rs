@@ -3,7 +3,8 @@
 use super::tale::Act::{BrokenTool, Call, Decide, Delegate, EchoedCall, Embed, Fatal, Refused, Search, Step, Stream, Tool, UnseenTool};
 use super::tale::{CLAUDE_SONNET, GPT_4O, GPT_4O_MINI, Helper, LLAMA, Tale, Turn};
 
-pub(super) const TALES: &[Tale] = &[PARCEL, REFUND, RESEARCH, INVOICES, REVIEW, JOURNEY, ONBOARDING, NOTES, NUMBERS, OUTAGE];
+/// The first three are also the newest, and so at the top of a list: there are a failed run and several agents among them.
+pub(super) const TALES: &[Tale] = &[PARCEL, OUTAGE, RESEARCH, NOTES, REVIEW, JOURNEY, ONBOARDING, REFUND, NUMBERS, INVOICES];
 
 const PARCEL: Tale = Tale {
     topic: "support",
@@ -275,9 +276,7 @@ const OUTAGE: Tale = Tale {
         Turn { ask: "Compare the traces of before and after.", answer: "", acts: &[Call, Tool("search_traces"), Refused, Fatal] },
         Turn {
             ask: "Try again, please.",
-            answer: "Every checkout now makes **14 queries instead of 2**: the new build loads each cart item on its own.\n\n\
-                     ```python\nfor item_id in cart.item_ids:\n    items.append(db.get(Item, item_id))\n```\n\n\
-                     Rolling back is safe.",
+            answer: "Every checkout now makes 14 queries instead of 2: the new build loads each cart item on its own. Rolling back is safe.",
             acts: &[Call, Tool("search_traces"), Call],
         },
     ],
