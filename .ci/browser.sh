@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The pages in a real Chromium. Installs what it needs: Debian's chromium, nodejs and npm where they are missing, and two packages of npm
-# below target/. Prints "N passed, N failed". The server it starts is the debug build.
+# The pages in a real Chromium: .ci/browser.sh runs the tests and prints "N passed, N failed", .ci/browser.sh FILE.mjs another program.
+# Installs what it needs: Debian's chromium, nodejs and npm where they are missing, and two packages of npm below target/. The server it starts
+# is the debug build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,4 +24,4 @@ if ! grep -qs "\"$PLAYWRIGHT\"" target/browser/package.json || ! grep -qs "\"$AX
 fi
 
 cargo build --locked
-node tests/ui/browser/run.mjs
+node "${1:-tests/ui/browser/run.mjs}"

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::client::ClientArgs;
-use super::{fail, print_line};
+use super::client::{Address, ClientArgs, ServerArgs};
+use super::{fail, print_line, refuse};
 use crate::clock;
+use crate::config::Config;
 use crate::demo::client::{ClientError, Door};
+use crate::demo::sights::Sights;
 use crate::demo::traffic::{self, PREFIX, Plan, SESSIONS_MAX};
 use crate::demo::{clean, send};
 use crate::telemetry::stderr;
@@ -24,24 +26,23 @@ const SPREAD_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct DemoArgs {
-    /// The server's OTLP HTTP address
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4318")]
-    url: String,
-    /// The server's API
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    http: String,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+    /// Where the server takes OTLP over HTTP: as with --http [default: http://127.0.0.1:4318]
+    #[arg(long, alias = "url", value_name = "ADDR", env = "SESSIONFOLD_OTLP_HTTP")]
+    otlp_http: Option<Address>,
     /// How many conversations of the last hours to send
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=SESSIONS_MAX))]
     sessions: u64,
-    /// The same number gives the same conversations; what --clean removed stays removed, so take another then [default: a new one]
+    /// The same number gives the same conversations, each time under new ids [default: a number drawn at random]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// How far back they go [default: 22h, or less where Tempo's search would not show it]
     #[arg(long, value_name = "TIME", value_parser = parse_spread)]
     spread: Option<Duration>,
-    /// Tempo's HTTP API: what it would not show is not sent
-    #[arg(long, value_name = "URL", env = "SESSIONFOLD_TEMPO_QUERY", default_value = "")]
-    tempo_query: String,
+    /// Tempo's HTTP API: what its search would not show is not sent
+    #[arg(long, value_name = "URL", env = "SESSIONFOLD_TEMPO_QUERY")]
+    tempo_query: Option<String>,
     /// Then go on for this long with conversations that happen now, for instance 30s
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_live)]
     live: Duration,
@@ -52,21 +53,45 @@ pub(super) struct DemoArgs {
     client: ClientArgs,
 }
 
-pub(super) fn run(args: &DemoArgs) -> ExitCode {
+/// Where both doors of the server are, and the Tempo behind it.
+struct Place {
+    otlp: String,
+    api: String,
+    tempo_query: String,
+}
+
+pub(super) fn run(args: &DemoArgs, config: &Config) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start the runtime: {error}")),
     };
-    let done = runtime.block_on(async { if args.clean { remove(args).await } else { show(args).await } });
+    let place = match Place::of(args, config) {
+        Ok(place) => place,
+        Err(problem) => return refuse(&problem),
+    };
+    let done = runtime.block_on(async { if args.clean { remove(args, &place).await } else { show(args, &place).await } });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => fail(&problem),
     }
 }
 
-async fn show(args: &DemoArgs) -> Result<(), String> {
-    let client = args.client.client(&args.url, Door::Otlp).map_err(|error| error.to_string())?;
-    let api = args.client.client(&args.http, Door::Api).map_err(|error| error.to_string())?;
+// === impl Place ===
+
+impl Place {
+    /// As the flags say it, else as the server's settings do.
+    fn of(args: &DemoArgs, config: &Config) -> Result<Self, String> {
+        Ok(Self {
+            otlp: Address::or(args.otlp_http.as_ref(), &config.server.otlp_http).url(config, "--otlp-http")?,
+            api: args.server.api(config)?,
+            tempo_query: args.tempo_query.clone().unwrap_or_else(|| config.forward.tempo_query.clone()),
+        })
+    }
+}
+
+async fn show(args: &DemoArgs, place: &Place) -> Result<(), String> {
+    let client = args.client.client(&place.otlp, Door::Otlp).map_err(|error| error.to_string())?;
+    let api = args.client.client(&place.api, Door::Api).map_err(|error| error.to_string())?;
     let seed = match args.seed {
         Some(seed) => seed,
         // Small enough to be typed again.
@@ -75,14 +100,12 @@ async fn show(args: &DemoArgs) -> Result<(), String> {
     let now = clock::now();
     let spread = match args.spread {
         Some(spread) => spread,
-        None => shown_by_tempo(&args.tempo_query, &args.client.trust()).await,
+        None => shown_by_tempo(&place.tempo_query, &args.client.trust()).await,
     };
     let traffic = traffic::make(&Plan { sessions: args.sessions, seed, now, spread, live: args.live });
     let n_sessions = traffic.truth.len();
     let n_runs: usize = traffic.truth.values().map(|session| session.runs.len()).sum();
-    // The one with most to see.
-    let example = traffic.truth.iter().max_by_key(|(_, session)| (session.agents().len(), session.last_activity()));
-    let example = example.map(|(id, _)| id.clone());
+    let sights = Sights::of(&traffic.truth);
     if !args.live.is_zero() {
         stderr::progress(&format!("the last conversations are sent as they happen, for {} s", args.live.as_secs()));
     }
@@ -96,14 +119,23 @@ async fn show(args: &DemoArgs) -> Result<(), String> {
     if sent.rejected > 0 {
         return Err(format!("the server rejected {} of the spans; its log says why", sent.rejected));
     }
-    let list = format!("{}/api/v1/observability/sessions/", api.base());
-    print_line(&format!("\n  in a browser      {}/?search={PREFIX}", api.base()));
-    print_line(&format!("  the sessions      curl '{list}?search={PREFIX}'"));
-    if let Some(example) = example {
-        print_line(&format!("  one conversation  curl {list}{example}/"));
-    }
-    print_line(&format!("  tidy up           sessionfold demo --clean{}", other_address(args)));
+    print_line(&format!("\n{}", tour(&sights, api.base(), &other_address(args, api.base()))));
     Ok(())
+}
+
+/// Where to look, one line each; `address` is what every command needs to find the server.
+fn tour(sights: &Sights, base: &str, address: &str) -> String {
+    let mut lines = vec![("all of them", format!("{base}/?search={PREFIX}"))];
+    lines.extend(sights.conversation.as_ref().map(|id| ("a conversation", format!("{base}/sessions/{id}?view=conversation"))));
+    lines.extend(sights.agents.as_ref().map(|id| ("several agents", format!("{base}/sessions/{id}"))));
+    lines.extend(sights.failure.as_ref().map(|id| ("a run that failed", format!("{base}/sessions/{id}"))));
+    if let Some(id) = sights.conversation.as_ref().or(sights.agents.as_ref()).or(sights.failure.as_ref()) {
+        lines.push(("as JSON", format!("curl {base}/api/v1/observability/sessions/{id}/")));
+        lines.push(("why it costs that", format!("sessionfold explain {id}{address}")));
+    }
+    lines.push(("tidy up", format!("sessionfold demo --clean{address}")));
+    let lines: Vec<String> = lines.into_iter().map(|(what, how)| format!("  {what:<19}{how}")).collect();
+    lines.join("\n")
 }
 
 /// How far back conversations may go so that Tempo's search shows them.
@@ -138,9 +170,9 @@ fn within(slack: Duration) -> Duration {
     traffic::SPREAD.min(slack - rest).max(SPREAD_MIN)
 }
 
-async fn remove(args: &DemoArgs) -> Result<(), String> {
+async fn remove(args: &DemoArgs, place: &Place) -> Result<(), String> {
     let removed = async {
-        let api = args.client.client(&args.http, Door::Api)?;
+        let api = args.client.client(&place.api, Door::Api)?;
         Ok::<_, ClientError>((clean::clean(&api).await?, api))
     };
     let (removed, api) = removed.await.map_err(|error| error.to_string())?;
@@ -154,9 +186,9 @@ async fn remove(args: &DemoArgs) -> Result<(), String> {
     Ok(())
 }
 
-/// What has to be said again for `--clean` to find the same server.
-fn other_address(args: &DemoArgs) -> String {
-    let http = if args.http == "http://127.0.0.1:8080" { String::new() } else { format!(" --http {}", args.http) };
+/// What has to be said again for another command to find the same server.
+fn other_address(args: &DemoArgs, api: &str) -> String {
+    let http = if api == "http://127.0.0.1:8080" { String::new() } else { format!(" --http {api}") };
     http + &args.client.said()
 }
 

@@ -146,8 +146,18 @@ pub fn main() -> ExitCode {
         Some(Command::Check(settings)) => (settings, Box::new(check::run)),
         Some(Command::Health(settings)) => (settings, Box::new(health::run)),
         Some(Command::Key(args)) => return key::run(&args),
-        Some(Command::Demo(args)) => return demo::run(&args),
-        Some(Command::Explain(args)) => return explain::run(&args),
+        Some(Command::Demo(args)) => {
+            return match args.server.resolve() {
+                Ok(config) => demo::run(&args, &config),
+                Err(error) => refuse(&error.to_string()),
+            };
+        }
+        Some(Command::Explain(args)) => {
+            return match args.server.resolve() {
+                Ok(config) => explain::run(&args, &config),
+                Err(error) => refuse(&error.to_string()),
+            };
+        }
         Some(Command::Verify(args)) => {
             return match args.settings.resolve() {
                 Ok(config) => verify::run(&args, &config),
@@ -221,6 +231,15 @@ fn own_identity(config: &Config) -> Option<Identity> {
 /// Where a program on this machine reaches the listener that is configured so.
 fn reach(listen: &Listen) -> std::io::Result<SocketAddr> {
     Ok(crate::server::reachable(listen.addresses()?[0]))
+}
+
+/// The same as an address for clients. A name stays a name: it is what a certificate has. `None` where only the running server knows the
+/// port.
+fn url_of(config: &Config, listen: &Listen) -> Option<String> {
+    let written = listen.to_string();
+    let host_and_port = written.parse::<SocketAddr>().map_or(written, |address| crate::server::reachable(address).to_string());
+    let scheme = if config.server.tls_cert.as_os_str().is_empty() { "http" } else { "https" };
+    (!host_and_port.ends_with(":0")).then(|| format!("{scheme}://{host_and_port}"))
 }
 
 /// Variables that look like settings and are none.

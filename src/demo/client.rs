@@ -70,7 +70,7 @@ pub struct Answer {
 impl Door {
     fn flag(self) -> &'static str {
         match self {
-            Self::Otlp => "--url",
+            Self::Otlp => "--otlp-http",
             Self::Api => "--http",
         }
     }

@@ -38,6 +38,12 @@ impl Dice {
         of[self.within(0..=of.len() as u64 - 1) as usize]
     }
 
+    /// Four letters and digits, none like another: short enough to be typed, and not soon met again, as there are a million of them.
+    pub(super) fn word(&mut self) -> String {
+        const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+        (0..4).map(|_| char::from(LETTERS[self.within(0..=31) as usize])).collect()
+    }
+
     /// `N` bytes that are not all zero, as the ids of OpenTelemetry must be.
     pub(super) fn id<const N: usize>(&mut self) -> Vec<u8> {
         let mut bytes: Vec<u8> = std::iter::repeat_with(|| self.next().to_le_bytes()).take(N.div_ceil(8)).flatten().take(N).collect();

@@ -11,6 +11,7 @@ pub mod client;
 mod dice;
 mod progress;
 pub mod send;
+pub mod sights;
 mod span;
 mod stage;
 mod tale;

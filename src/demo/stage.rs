@@ -40,7 +40,10 @@ struct Role<'a> {
 }
 
 struct Stage<'a> {
+    /// Throws what happens.
     dice: &'a mut Dice,
+    /// Throws the ids of traces and spans.
+    id_dice: &'a mut Dice,
     session_id: &'a str,
     user_id: &'a str,
     workflow: &'a str,
@@ -53,7 +56,7 @@ struct Stage<'a> {
 }
 
 /// Plays `tale` as `session_id`; between two turns the user thinks for `pause_ms`.
-pub(super) fn play(tale: &Tale, session_id: String, dice: &mut Dice, pause_ms: RangeInclusive<u64>) -> Played {
+pub(super) fn play(tale: &Tale, session_id: String, dice: &mut Dice, id_dice: &mut Dice, pause_ms: RangeInclusive<u64>) -> Played {
     let user_id = format!("{}.{:03}", dice.pick(USERS), dice.within(1..=999));
     let name = user_id.split('.').next().unwrap_or_default();
     let words = [
@@ -64,6 +67,7 @@ pub(super) fn play(tale: &Tale, session_id: String, dice: &mut Dice, pause_ms: R
     ];
     let mut stage = Stage {
         dice,
+        id_dice,
         session_id: &session_id,
         user_id: &user_id,
         workflow: tale.workflow,
@@ -76,7 +80,7 @@ pub(super) fn play(tale: &Tale, session_id: String, dice: &mut Dice, pause_ms: R
     let mut turns = Vec::new();
     for turn in tale.turns {
         let (prompt, answer) = (fill(turn.ask, &words), fill(turn.answer, &words));
-        stage.trace_id = stage.dice.id::<16>();
+        stage.trace_id = stage.id_dice.id::<16>();
         stage.run(&Role { agent: tale.agent, model: tale.model, prompt: &prompt, answer: &answer }, turn.acts, None);
         stage.context += tokens_of(&prompt) + tokens_of(&answer);
         let (spans, runs) = (std::mem::take(&mut stage.spans), std::mem::take(&mut stage.runs));
@@ -90,7 +94,7 @@ pub(super) fn play(tale: &Tale, session_id: String, dice: &mut Dice, pause_ms: R
 
 impl Stage<'_> {
     fn run(&mut self, role: &Role<'_>, acts: &[Act], parent: Option<&[u8]>) {
-        let span_id = self.dice.id::<8>();
+        let span_id = self.id_dice.id::<8>();
         let start = self.clock;
         let mut run = RunTruth { agent: role.agent.to_owned(), start, ..RunTruth::default() };
         self.pass(1..=6);
@@ -128,7 +132,7 @@ impl Stage<'_> {
                 Act::Tool(name) => self.moment(parent, |place| span::tool(place, name, None)),
                 Act::BrokenTool(name, error) => self.moment(parent, |place| span::tool(place, name, Some(error))),
                 Act::UnseenTool(inner) => {
-                    let unseen = self.dice.id::<8>();
+                    let unseen = self.id_dice.id::<8>();
                     let within = Role { answer: "Nothing else in the repository depends on this.", ..*role };
                     if let failure @ Some(_) = self.act(&within, inner, &unseen, run) {
                         return failure;
@@ -211,7 +215,7 @@ impl Stage<'_> {
     }
 
     fn emit(&mut self, parent: &[u8], start: u64, end: u64, make: impl FnOnce(Place<'_>) -> Span) {
-        let span_id = self.dice.id::<8>();
+        let span_id = self.id_dice.id::<8>();
         self.spans.push(make(Place { trace_id: &self.trace_id, span_id, parent: Some(parent), start, end }));
     }
 

@@ -1,9 +1,10 @@
-//! The conversations of the demo. Data only.
+//! The conversations of the demo. Data only. Some answers are Markdown, as models write it.
 
 use super::tale::Act::{BrokenTool, Call, Decide, Delegate, EchoedCall, Embed, Fatal, Refused, Search, Step, Stream, Tool, UnseenTool};
 use super::tale::{CLAUDE_SONNET, GPT_4O, GPT_4O_MINI, Helper, LLAMA, Tale, Turn};
 
-pub(super) const TALES: &[Tale] = &[PARCEL, REFUND, RESEARCH, INVOICES, REVIEW, JOURNEY, ONBOARDING, NOTES, NUMBERS, OUTAGE];
+/// The first three are also the newest, and so at the top of a list: there are a failed run and several agents among them.
+pub(super) const TALES: &[Tale] = &[PARCEL, OUTAGE, RESEARCH, NOTES, REVIEW, JOURNEY, ONBOARDING, REFUND, NUMBERS, INVOICES];
 
 const PARCEL: Tale = Tale {
     topic: "support",
@@ -136,8 +137,10 @@ const REVIEW: Tale = Tale {
     turns: &[
         Turn {
             ask: "Review pull request {order}: \"retry uploads with backoff\".",
-            answer: "Two findings. The delay doubles without an upper limit, so a long outage ends in hours of silence: cap it. And `attempt` \
-                     starts at 1 but is compared with `<=`, which is one try too many.",
+            answer: "Two findings:\n\n\
+                     1. The delay doubles **without an upper limit**, so a long outage ends in hours of silence: cap it.\n\
+                     2. `attempt` starts at 1 but is compared with `<=`, which is one try too many.\n\n\
+                     ```python\ndelay = min(delay * 2, 30)\nif attempt < max_attempts:\n    retry(delay)\n```",
             acts: &[Step("read the diff"), Call, Tool("read_file"), UnseenTool(&[Call]), Tool("run_tests"), Call],
         },
         Turn {
@@ -162,8 +165,11 @@ const JOURNEY: Tale = Tale {
     turns: &[
         Turn {
             ask: "I want three quiet days in {city} in spring, by train.",
-            answer: "Lovely choice. Day one: the old town and the botanical garden; day two: along the river by bike; day three: the market \
-                     and a late train home. Shall I look for a small hotel?",
+            answer: "Lovely choice.\n\n\
+                     - **Day one**: the old town and the botanical garden\n\
+                     - **Day two**: along the river by bike\n\
+                     - **Day three**: the market and a late train home\n\n\
+                     Shall I look for a small hotel?",
             acts: &[Stream],
         },
         Turn {
@@ -229,8 +235,12 @@ const NUMBERS: Tale = Tale {
     turns: &[
         Turn {
             ask: "Which products sold worse in {city} than last year?",
-            answer: "Three: garden chairs (-31 %), kettles (-12 %) and notebooks (-4 %). Chairs were out of stock for nine weeks; the other \
-                     two follow the country as a whole.",
+            answer: "Three of 212:\n\n\
+                     | product | change | why |\n\
+                     |---|---:|---|\n\
+                     | garden chairs | -31 % | out of stock for nine weeks |\n\
+                     | kettles | -12 % | as in the whole country |\n\
+                     | notebooks | -4 % | as in the whole country |",
             acts: &[
                 Step("plan the query"),
                 Call,
@@ -258,7 +268,9 @@ const OUTAGE: Tale = Tale {
     turns: &[
         Turn {
             ask: "Checkout is slow since 14:05. What changed?",
-            answer: "One deployment at 14:02 (payments, build {order}) and nothing else. Its database connections doubled right after.",
+            answer: "One deployment at 14:02 (payments, build {order}) and nothing else. Right after it\n\n\
+                     - its database connections doubled,\n\
+                     - the p95 of `POST /checkout` went from 180 ms to 2.4 s.",
             acts: &[Call, Tool("list_deployments"), Tool("query_metrics"), Stream],
         },
         Turn { ask: "Compare the traces of before and after.", answer: "", acts: &[Call, Tool("search_traces"), Refused, Fatal] },

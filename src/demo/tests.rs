@@ -53,6 +53,25 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_gives_others() {
     assert!(seven.is_disjoint(&eight));
 }
 
+/// Agents, tokens, money and lengths of every session, in an order that does not hang on ids.
+fn stories(traffic: &Traffic) -> Vec<(Vec<&str>, u64, u64, u64)> {
+    let sessions = traffic.truth.values();
+    let mut stories: Vec<_> =
+        sessions.map(|session| (session.agents(), session.tokens(), session.cost_nanos(), session.duration())).collect();
+    stories.sort();
+    stories
+}
+
+#[test]
+fn the_same_seed_at_another_time_gives_the_same_conversations_under_other_ids() {
+    let first = traffic::make(&plan(40, 7));
+    let second = traffic::make(&Plan { now: UnixNanos(NOW + 1), ..plan(40, 7) });
+    assert_eq!(stories(&first), stories(&second));
+    assert!(first.truth.keys().all(|id| !second.truth.contains_key(id)));
+    let trace_ids = |traffic: &Traffic| all_spans(traffic).into_iter().map(|span| span.trace_id).collect::<HashSet<_>>();
+    assert!(trace_ids(&first).is_disjoint(&trace_ids(&second)));
+}
+
 #[test]
 fn as_many_sessions_as_asked_for_begin_with_demo_and_never_share_an_id() {
     for sessions in [1, 2, 60, 2_000] {
@@ -218,5 +237,5 @@ async fn a_server_that_does_not_run_is_told_with_the_flag_to_change() {
     let url = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);
     let error = Client::new(&url, Door::Otlp, None).unwrap().post_traces("x".into()).await.err().unwrap().to_string();
-    assert!(error.contains(&url) && error.contains("`sessionfold`") && error.contains("--url"), "{error}");
+    assert!(error.contains(&url) && error.contains("`sessionfold`") && error.contains("--otlp-http"), "{error}");
 }

@@ -1,6 +1,8 @@
 //! All of a demo's requests, made before the first is sent: what, when, and what must come of it.
 //!
-//! Pure: the same seed, time and size give the same bytes. Memory is bounded by `SESSIONS_MAX`; one session is some 30 KB.
+//! - Pure: the same seed, time and size give the same bytes. Memory is bounded by `SESSIONS_MAX`; one session is some 30 KB.
+//! - The seed says what happens, and the time, too, under which ids: a second demo of the same seed adds to the first, and one that comes
+//!   after a `--clean` is not taken for what was removed, which stays removed.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -43,6 +45,7 @@ const QUICK_MS: std::ops::RangeInclusive<u64> = 500..=3_000;
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     pub sessions: u64,
+    /// What happens in them.
     pub seed: u64,
     /// The present, of which all times are counted back.
     pub now: UnixNanos,
@@ -68,14 +71,23 @@ pub struct Parcel {
 }
 
 struct Maker {
+    /// Throws what happens.
     dice: Dice,
-    ids: HashSet<String>,
+    /// Throws the ids of sessions, traces, spans and instances.
+    id_dice: Dice,
+    session_ids: HashSet<String>,
     parcels: Vec<Parcel>,
     truth: Truth,
 }
 
 pub fn make(plan: &Plan) -> Traffic {
-    let mut maker = Maker { dice: Dice::new(plan.seed), ids: HashSet::new(), parcels: Vec::new(), truth: BTreeMap::new() };
+    let mut maker = Maker {
+        dice: Dice::new(plan.seed),
+        id_dice: Dice::new(Dice::new(plan.now.0).next() ^ plan.seed),
+        session_ids: HashSet::new(),
+        parcels: Vec::new(),
+        truth: BTreeMap::new(),
+    };
     for n in 0..plan.sessions.min(SESSIONS_MAX) {
         maker.past(plan, n);
     }
@@ -152,15 +164,16 @@ impl Maker {
 
     fn play(&mut self, n: u64, pause_ms: std::ops::RangeInclusive<u64>) -> Played {
         let tale = &TALES[(n % TALES.len() as u64) as usize];
-        let mut session_id = format!("{PREFIX}{}-{:04x}", tale.topic, self.dice.next() & 0xffff);
-        while !self.ids.insert(session_id.clone()) {
-            session_id = format!("{PREFIX}{}-{:08x}", tale.topic, self.dice.next() & 0xffff_ffff);
+        let mut session_id = || format!("{PREFIX}{}-{}", tale.topic, self.id_dice.word());
+        let mut id = session_id();
+        while !self.session_ids.insert(id.clone()) {
+            id = session_id();
         }
-        stage::play(tale, session_id, &mut self.dice, pause_ms)
+        stage::play(tale, id, &mut self.dice, &mut self.id_dice, pause_ms)
     }
 
     fn resource(&mut self, service: &str) -> Resource {
-        let instance: Vec<_> = self.dice.id::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+        let instance: Vec<_> = self.id_dice.id::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
         let attributes = vec![
             text("telemetry.sdk.language", "python"),
             text("telemetry.sdk.name", "opentelemetry"),

@@ -99,7 +99,7 @@ async fn what_is_not_there_is_told_with_what_to_try() {
     let said = tokio::task::spawn_blocking(ask).await.unwrap();
     check_says(&said, &["has nothing called \"no such\"", "?search=no%20such", "not be folded yet"]);
     check_says(&refused(&["explain"], &[], USAGE), &["<ID>"]);
-    check_says(&refused(&["explain", "x", "--http", "127.0.0.1"], &[], FAILURE), &["http://127.0.0.1:8080"]);
+    check_says(&refused(&["explain", "x", "--http", "127.0.0.1"], &[], USAGE), &["127.0.0.1:8080"]);
     check_says(&refused(&["explain", "x", "--http", "http://127.0.0.1:9"], &[], FAILURE), &["nothing answers", "--http"]);
     let help = String::from_utf8(run(&["explain", "--help"], &[]).stdout).unwrap();
     check_says(&help, &["$ sessionfold explain demo-support-0dd7", "left out"]);

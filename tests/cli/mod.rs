@@ -1,5 +1,6 @@
 //! The real program as it is typed: what it says when something is wrong, and with which exit code.
 
+mod demo;
 mod explain;
 mod setup;
 

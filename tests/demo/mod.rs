@@ -164,6 +164,20 @@ async fn the_server_answers_what_the_demo_sent_and_clean_removes_it_all() {
     stop(server).await;
 }
 
+/// What was removed stays removed, so the same conversations have to come as others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_seed_is_there_again_after_clean() {
+    let server = start(Vec::new()).await;
+    for _ in 0..3 {
+        let traffic = traffic_of(20, 5);
+        let truth = truth_of(&traffic);
+        send::send(&server.otlp, traffic.parcels).await.unwrap();
+        wait_for(&server, &truth).await;
+        assert_eq!(clean::clean(&server.api).await.unwrap(), 20);
+    }
+    stop(server).await;
+}
+
 fn run_of(run: &Value) -> (u64, String, u64, bool) {
     let started = chrono::DateTime::parse_from_rfc3339(run["started_at"].as_str().unwrap()).unwrap().timestamp_micros();
     (started as u64, run["agent_name"].as_str().unwrap().to_owned(), run["tokens"].as_u64().unwrap(), run["status"] == "error")

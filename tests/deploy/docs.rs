@@ -5,10 +5,11 @@ use std::process::Command;
 
 use super::{files, read, root};
 
-/// README, CONTRIBUTING, CHANGELOG, the README of the examples and everything below docs.
-fn pages() -> Vec<PathBuf> {
+/// The pages at the root, the README of the examples and everything below docs.
+pub(super) fn pages() -> Vec<PathBuf> {
     let mut pages = files("docs", "md");
-    pages.extend(["README.md".into(), "CONTRIBUTING.md".into(), "CHANGELOG.md".into(), "examples/README.md".into()]);
+    pages
+        .extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "THIRD_PARTY.md", "examples/README.md"].map(PathBuf::from));
     pages
 }
 
@@ -39,7 +40,7 @@ fn anchor(line: &str) -> Option<String> {
 
 #[test]
 fn every_source_file_that_the_docs_name_exists() {
-    let folders = ["src/", "tests/", "config/", "docs/", "benches/", "examples/", ".ci/"];
+    let folders = ["src/", "tests/", "config/", "docs/", "benches/", "examples/", "scripts/", ".ci/"];
     for page in pages() {
         let text = read(page.to_str().unwrap());
         for code in text.split('`').skip(1).step_by(2) {

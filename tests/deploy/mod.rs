@@ -4,16 +4,21 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
+mod answers;
+mod commands;
 mod compose;
 mod dashboard;
 mod docs;
 mod image;
 mod metrics;
+mod pages;
 mod readme;
+mod tables;
 mod tempo;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -23,6 +28,27 @@ fn root() -> &'static Path {
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The rows between two comments of a page, head and rule left out: their cells, code marks taken off.
+fn table(page: &str, name: &str) -> Vec<Vec<String>> {
+    let text = read(page);
+    let from = text.split(&format!("<!-- {name}: begin")).nth(1).unwrap_or_else(|| panic!("{page} has no table of {name}"));
+    let table = from.split(&format!("<!-- {name}: end -->")).next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with('|')).skip(2);
+    let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect();
+    rows.map(cells).collect()
+}
+
+/// What the binary prints; a variable of the caller's environment must not change it.
+fn sessionfold(arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sessionfold"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SESSIONFOLD_")) {
+        command.env_remove(name);
+    }
+    let output = command.args(arguments).env("COLUMNS", "1000").output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Fails on what a lenient parser lets pass: a key that stands twice.

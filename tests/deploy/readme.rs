@@ -1,81 +1,85 @@
-//! README's tables are what the program has.
+//! README is short, and leads everywhere.
 
-use std::collections::BTreeMap;
-use std::process::Command;
+use std::fs;
 
-use sessionfold::config::Config;
+use super::{files, read, root};
 
-use super::{files, read};
+/// A picture that is larger makes a slow page.
+const PICTURE_MAX_BYTES: u64 = 150 * 1024;
 
-/// The cells of a table between two comments of README, head and rule left out, code marks taken off.
-fn table(name: &str) -> Vec<Vec<String>> {
+#[test]
+fn readme_can_be_read_at_a_sitting() {
+    let n_lines = read("README.md").lines().count();
+    assert!(n_lines < 170, "README has {n_lines} lines: what it says at length belongs into docs");
+}
+
+#[test]
+fn every_page_of_the_docs_is_linked_from_readme() {
     let readme = read("README.md");
-    let from = readme.split(&format!("<!-- {name}: begin")).nth(1).unwrap();
-    let table = from.split(&format!("<!-- {name}: end -->")).next().unwrap();
-    let rows = table.lines().filter(|line| line.starts_with('|')).skip(2);
-    let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect();
-    rows.map(cells).collect()
-}
-
-/// What the binary prints; a variable of the caller's environment must not change it.
-fn sessionfold(argument: &str) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sessionfold"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SESSIONFOLD_")) {
-        command.env_remove(name);
+    let pages = files("docs", "md").into_iter().chain(files("docs", "yaml"));
+    // Decisions have an index of their own.
+    let pages = pages.filter(|page| !page.starts_with("docs/decisions") || page.ends_with("README.md"));
+    let others = ["CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "THIRD_PARTY.md", "examples/README.md"].map(Into::into);
+    for page in pages.chain(others) {
+        assert!(readme.contains(&format!("]({})", page.display())), "README does not lead to {}", page.display());
     }
-    let output = command.arg(argument).env("COLUMNS", "1000").output().unwrap();
-    assert!(output.status.success(), "{argument}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
+/// What a fresh machine needs, in the order in which it helps: nothing is removed before anybody could look at it.
 #[test]
-fn the_table_of_flags_is_what_help_says() {
-    let help = sessionfold("--help");
-    let words: Vec<&str> = help.split_whitespace().collect();
-    let rows = table("flags");
-    for row in &rows {
-        let [flag, variable, default, _] = &row[..] else { panic!("{row:?}") };
-        let name = flag.split(' ').next().unwrap();
-        assert!(words.contains(&name), "{name} is no flag");
-        assert!(help.contains(&format!("{variable}=")), "{variable} is no variable of a flag");
-        if let [value] = default.split(' ').collect::<Vec<_>>()[..]
-            && !["none", "false"].contains(&value)
-        {
-            assert!(help.contains(&format!("[default: {value}]")), "{name}: {value} is not the default");
-        }
-    }
-    let documented: Vec<&str> = rows.iter().map(|row| row[0].split(' ').next().unwrap()).collect();
-    let of_everyone = ["--help", "--version", "--print-config"];
-    let of_the_server = help.split("Options:").nth(1).and_then(|rest| rest.split("Examples:").next()).unwrap().split_whitespace();
-    for flag in of_the_server.filter(|word| word.starts_with("--") && !of_everyone.contains(word)) {
-        assert!(documented.contains(&flag), "README's table lacks {flag}");
+fn the_first_minute_is_there_in_its_order() {
+    let readme = read("README.md");
+    let steps = [
+        "cargo install --locked --path .",
+        "$ sessionfold\n",
+        "cargo run --release",
+        "$ sessionfold demo",
+        "Open <http",
+        "demo --clean\nremoved",
+        "$ .ci/run\n",
+    ];
+    let mut from = 0;
+    for step in steps {
+        let at = readme[from..].find(step).unwrap_or_else(|| panic!("{step:?} is missing, or comes too early"));
+        from += at + step.len();
     }
 }
 
 #[test]
-fn the_table_of_settings_is_every_key_with_its_default() {
-    let defaults = toml::Table::try_from(Config::default()).unwrap();
-    let mut expected = BTreeMap::new();
-    for (section, keys) in &defaults {
-        for (key, value) in keys.as_table().unwrap() {
-            expected.insert(format!("{section}.{key}"), value.to_string());
-        }
+fn every_picture_is_small_shown_and_made_by_the_script() {
+    let script = read("scripts/pictures.mjs");
+    let pages: String = ["README.md", "docs/pages.md"].map(read).concat();
+    let pictures = files("docs/images", "png");
+    assert_eq!(fs::read_dir(root().join("docs/images")).unwrap().count(), pictures.len());
+    for picture in &pictures {
+        let size = fs::metadata(root().join(picture)).unwrap().len();
+        let name = picture.file_stem().unwrap().to_str().unwrap();
+        assert!(size <= PICTURE_MAX_BYTES, "{} has {size} bytes", picture.display());
+        assert!(pages.contains(&format!("images/{name}.png")), "nothing shows {}", picture.display());
+        assert!(script.contains(&format!("image(\"{name}\")")), "scripts/pictures does not make {}", picture.display());
     }
-    let shown: BTreeMap<String, String> = table("settings").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
-    assert_eq!(shown, expected);
+    assert_eq!(script.matches("image(\"").count(), pictures.len());
+}
+
+/// The cells of a comparison: what, and what of whom.
+fn comparison(page: &str) -> Vec<(String, String, String)> {
+    let text = read(page);
+    let table: Vec<Vec<&str>> = text
+        .lines()
+        .skip_while(|line| !line.starts_with("| | sessionfold |"))
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let whom = &table[0];
+    let cells = |row: &Vec<&str>| (1..row.len()).map(|n| (row[0].to_owned(), whom[n].to_owned(), row[n].to_owned())).collect::<Vec<_>>();
+    table[2..].iter().flat_map(cells).collect()
 }
 
 #[test]
-fn every_message_in_the_table_of_the_log_is_logged() {
-    let sources: String = files("src", "rs").iter().map(|file| read(file.to_str().unwrap())).collect();
-    let rows = table("log");
-    assert!(rows.len() > 10);
-    for row in rows {
-        assert!(sources.contains(&row[1]), "nothing logs {:?}", row[1]);
-        let at = sources.find(&row[1]).unwrap();
-        let level = if row[0] == "WARN" { "warn!(" } else { "error!(" };
-        let before = &sources[..at];
-        let call = before.rfind("tracing::").unwrap();
-        assert!(before[call..].starts_with(&format!("tracing::{level}")), "{:?} is not logged as {}", row[1], row[0]);
+fn the_short_comparison_is_a_part_of_the_long_one() {
+    let (short, long) = (comparison("README.md"), comparison("docs/comparison.md"));
+    assert!(short.len() >= 16);
+    for cell in short {
+        assert!(long.contains(&cell), "docs/comparison.md does not say {cell:?}");
     }
 }

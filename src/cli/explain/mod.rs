@@ -11,8 +11,9 @@ use clap::Args;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::client::ClientArgs;
-use super::{fail, print_line};
+use super::client::{ClientArgs, ServerArgs};
+use super::{fail, print_line, refuse};
+use crate::config::Config;
 use crate::demo::client::{Client, Door};
 use crate::model::ids::TraceId;
 use crate::params::pairs;
@@ -39,9 +40,8 @@ pub(super) struct ExplainArgs {
     /// A session's id, a run's number, a trace's id, a workflow's id, or the first 12 characters or more of one of the middle two
     #[arg(value_name = "ID")]
     id: String,
-    /// The server's API
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    http: String,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
     /// How many runs of a session or trace to explain
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     runs: u64,
@@ -63,12 +63,16 @@ struct Asked {
     n_runs: u64,
 }
 
-pub(super) fn run(args: &ExplainArgs) -> ExitCode {
+pub(super) fn run(args: &ExplainArgs, config: &Config) -> ExitCode {
+    let api = match args.server.api(config) {
+        Ok(api) => api,
+        Err(problem) => return refuse(&problem),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start the runtime: {error}")),
     };
-    match runtime.block_on(ask(args)) {
+    match runtime.block_on(ask(args, &api)) {
         Ok(asked) => {
             if args.json {
                 print_line(&json!({ "id": args.id, "what": asked.what, "run_count": asked.n_runs, "runs": asked.runs }).to_string());
@@ -81,8 +85,8 @@ pub(super) fn run(args: &ExplainArgs) -> ExitCode {
     }
 }
 
-async fn ask(args: &ExplainArgs) -> Result<Asked, String> {
-    let client = args.client.client(&args.http, Door::Api).map_err(|error| error.to_string())?;
+async fn ask(args: &ExplainArgs, api: &str) -> Result<Asked, String> {
+    let client = args.client.client(api, Door::Api).map_err(|error| error.to_string())?;
     let path = |id: &str| format!("{RUNS}{}/?include=explain&limit={}", pairs::encode(id), args.spans);
     let of_session = format!("{SESSIONS}{}/?limit={}", pairs::encode(&args.id), args.runs);
     if let Some(session) = get(&client, &of_session).await? {

@@ -1,12 +1,10 @@
 //! What the server's configuration means for an agent that is to send to it.
 
-use std::net::SocketAddr;
-
 use http::Uri;
 use http::uri::Scheme;
 
+use crate::cli::url_of;
 use crate::config::Config;
-use crate::server::reachable;
 
 /// The server as an agent needs to know it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,7 +23,8 @@ pub(super) struct Server {
 pub(super) fn server(config: &Config, endpoint: Option<&str>) -> Result<Server, String> {
     let address = match endpoint {
         Some(endpoint) => base(endpoint)?,
-        None => listening(config)?,
+        None => url_of(config, &config.server.otlp_http)
+            .ok_or("--otlp-http has port 0, so that the port is known only to the running server: say it with --endpoint")?,
     };
     let settings = &config.server;
     Ok(Server {
@@ -35,17 +34,6 @@ pub(super) fn server(config: &Config, endpoint: Option<&str>) -> Result<Server, 
         needs_key: config.auth.is_on(),
         wants_certificates: !settings.tls_client_ca.as_os_str().is_empty(),
     })
-}
-
-/// Where a program on this machine reaches the listener. A name stays a name: it is what a certificate has.
-fn listening(config: &Config) -> Result<String, String> {
-    let written = config.server.otlp_http.to_string();
-    let host_and_port = written.parse::<SocketAddr>().map_or(written, |address| reachable(address).to_string());
-    if host_and_port.ends_with(":0") {
-        return Err("--otlp-http has port 0, so that the port is known only to the running server: say it with --endpoint".to_owned());
-    }
-    let scheme = if config.server.tls_cert.as_os_str().is_empty() { "http" } else { "https" };
-    Ok(format!("{scheme}://{host_and_port}"))
 }
 
 fn base(endpoint: &str) -> Result<String, String> {
