@@ -81,8 +81,8 @@ const CALL_KEYS: [&str; 11] =
 fn keyed(fields: &Fields, depth: usize) -> Option<Vec<Part>> {
     let of = |names: &[&str]| first(fields, names);
     let object = |names: &[&str]| of(names).and_then(Json::as_object);
-    if let Some(inner) = object(&["message_content"]) {
-        return part(inner, depth + 1);
+    if let Some(parts) = object(&["message_content"]).and_then(|inner| part(inner, depth + 1)) {
+        return Some(parts);
     }
     if let Some(inner) = object(&["toolUse", "functionCall", "function_call", "tool_call", "toolCall", "executable_code"]) {
         return call(inner).map(|call| vec![Part::Call(call)]);
@@ -188,7 +188,9 @@ fn plain(value: &Json, depth: usize) -> String {
 
 /// A call of a tool: `{name, arguments}` under the names that providers have for them, or within `function`.
 pub(super) fn call(fields: &Fields) -> Option<Call> {
-    let function = first(fields, &["function", "functionCall", "tool_call", "toolCall", "toolUse"]).and_then(Json::as_object);
+    // OpenInference has `{"tool_call": {"id": …, "function": {…}}}`.
+    let fields = first(fields, &["tool_call", "toolCall", "toolUse", "functionCall"]).and_then(Json::as_object).unwrap_or(fields);
+    let function = first(fields, &["function"]).and_then(Json::as_object);
     let of = |names: &[&str]| function.and_then(|function| first(function, names)).or_else(|| first(fields, names));
     let name = of(&["name", "toolName", "tool_name"]).and_then(Json::as_str).unwrap_or_default();
     let arguments = of(&["arguments", "args", "input", "toolInput", "tool_kwargs", "tool_input", "parameters"]);
@@ -240,8 +242,11 @@ pub(super) fn given(value: &Json, depth: usize) -> Vec<Part> {
     match value {
         Json::String(text) => {
             let start = text.trim_start();
-            let is_object = start.starts_with(['{', '[', '"']) || start.starts_with("content=") || start.starts_with("ToolMessage(");
-            let read = is_object.then(|| serde_json::from_str(text).ok().or_else(|| python::parse(text))).flatten();
+            let is_printed = start.starts_with("content=") || start.starts_with(|c: char| c.is_ascii_uppercase()) && start.contains("='");
+            let read = match start.starts_with(['{', '[', '"']) {
+                true => serde_json::from_str(text).ok().or_else(|| python::parse(text)),
+                false => is_printed.then(|| python::parse(text)).flatten(),
+            };
             match read {
                 Some(Json::String(text)) => content(&Json::String(text), depth + 1),
                 Some(read @ (Json::Object(_) | Json::Array(_))) => given(&read, depth + 1),
@@ -257,9 +262,9 @@ pub(super) fn given(value: &Json, depth: usize) -> Vec<Part> {
                 return kwargs.get("content").map(|content| given(content, depth + 1)).unwrap_or_default();
             }
             // LangChain and LlamaIndex, beside settings of their own.
-            let message =
-                first(fields, &["output", "result", "data"]).filter(|inner| inner.get("content").is_some() || inner.get("lc").is_some());
-            let blocks = fields.get("blocks").filter(|_| fields.contains_key("raw_output"));
+            let is_wrapped = |inner: &&Json| ["content", "lc", "blocks"].iter().any(|name| inner.get(name).is_some());
+            let message = first(fields, &["tool_output", "output", "result", "data"]).filter(is_wrapped);
+            let blocks = fields.get("blocks").filter(|_| fields.contains_key("raw_output") || fields.contains_key("__class__"));
             if let Some(inner) = message.or(blocks) {
                 return given(inner, depth + 1);
             }

@@ -22,6 +22,8 @@ const OPEN_CHARS: usize = 600;
 /// Texts and images on one page.
 const PAGE_TEXT_BYTES: usize = 2 * 1024 * 1024;
 const PAGE_IMAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Structures that are no longer are on one line.
+const LINE_CHARS: usize = 90;
 /// Of a folded text or of arguments, beside their name.
 const GLIMPSE_CHARS: usize = 90;
 
@@ -219,6 +221,8 @@ fn said(part: &Part) -> String {
     }
 }
 
+/// On one line if it is short.
 fn pretty(value: &Json) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
+    let line = value.to_string();
+    if line.len() <= LINE_CHARS { line } else { serde_json::to_string_pretty(value).unwrap_or_default() }
 }

@@ -176,6 +176,33 @@ fn calls_answers_thoughts_images_and_files_are_told_apart() {
 }
 
 #[test]
+fn calls_in_numbered_keys_are_told() {
+    let openinference = "llm.output_messages.0.message.tool_calls.0.tool_call";
+    let openllmetry = "gen_ai.completion.0.tool_calls.0";
+    let traceloop = "gen_ai.completion.0.function_call";
+    for (of, expected) in [
+        (
+            json!({"llm.output_messages.0.message.role": "assistant", format!("{openinference}.id"): "a", format!("{openinference}.function.name"): "f", format!("{openinference}.function.arguments"): "{\"x\": 1}"}),
+            "assistant: → f({\"x\":1}) a",
+        ),
+        (
+            json!({"gen_ai.completion.0.role": "assistant", format!("{openllmetry}.id"): "a", format!("{openllmetry}.name"): "f", format!("{openllmetry}.arguments"): "{\"x\": 1}"}),
+            "assistant: → f({\"x\":1}) a",
+        ),
+        (
+            json!({"gen_ai.completion.0.role": "assistant", format!("{traceloop}.name"): "f", format!("{traceloop}.arguments"): "{\"x\": 1}"}),
+            "assistant: → f({\"x\":1}) -",
+        ),
+        (
+            json!({"llm.input_messages.0.message.role": "tool", "llm.input_messages.0.message.tool_call_id": "a", "llm.input_messages.0.message.content": "ok"}),
+            "tool: ← ok a",
+        ),
+    ] {
+        check(of, &[expected]);
+    }
+}
+
+#[test]
 fn texts_and_strange_shapes_are_readable() {
     check(json!({"gen_ai.input.messages": "Where is it?", "gen_ai.output.messages": "Here."}), &["user: Where is it?", "assistant: Here."]);
     check(json!({"output.value": "42"}), &["assistant: 42"]);
@@ -220,6 +247,22 @@ fn what_a_tool_was_called_with_and_gave_back_is_told() {
         assert_eq!((&*told.call.name, told.call.id.as_deref(), &told.call.arguments), ("weather", Some("a"), &city), "{of}");
         assert_eq!(told.result, [Part::Text("sunny".to_owned())], "{of}");
     }
+}
+
+#[test]
+fn what_was_printed_and_cut_is_told_as_far_as_it_goes() {
+    let output = attributes(
+        &json!({"output": "ToolCallResult(tool_name='weather', tool_kwargs={'city': 'Paris'}, tool_id='a', tool_output=ToolOutput(blocks=[TextBlock(block_type='text', text='sunny')], tool_name='weather', raw_inp..."}),
+    );
+    let of =
+        attributes(&json!({"llamaindex.step.input_summary": "ToolCall(tool_name='weather', tool_kwargs={'city': 'Paris'}, tool_id='a')"}));
+    let told = told("FunctionTool.acall", &of, &[("step.output", &output)]);
+    assert_eq!((&*told.call.name, told.call.id.as_deref(), &told.call.arguments), ("weather", Some("a"), &json!({"city": "Paris"})));
+    assert_eq!(told.result, [Part::Text("sunny".to_owned())]);
+    let output = attributes(
+        &json!({"output": "AgentOutput(response=ChatMessage(role=<MessageRole.ASSISTANT: 'assistant'>, blocks=[TextBlock(block_type='text', text='Sunny.')]), structured_response=None, curr..."}),
+    );
+    assert_eq!(lines(&said(&Attributes::new(), &[("step.output", &output)]).output), ["assistant: Sunny."]);
 }
 
 /// Depth, number and repetition: nothing takes the stack, and nothing takes more than time linear in the text.

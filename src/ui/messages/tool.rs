@@ -32,6 +32,11 @@ pub(super) fn told(span_name: &str, attributes: &Attributes, span_events: &[Even
         arguments = asked(&said);
     }
     if result.is_empty() {
+        // LlamaIndex.
+        let outputs = span_events.iter().filter_map(|(_, attributes)| attributes.get("output"));
+        result = outputs.map(|output| parts::given(output, 0)).find(|parts| !parts.is_empty()).unwrap_or_default();
+    }
+    if result.is_empty() {
         result = said.output.into_iter().flat_map(|message| message.parts).collect();
     }
     let inner = ["tool_name", "name"].iter().find_map(|name| arguments.get(name)).and_then(Json::as_str).map(str::to_owned);

@@ -1,5 +1,7 @@
 //! Turns as a page shows them.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
 use super::super::digest::Digest;
@@ -15,7 +17,7 @@ pub(super) fn talk(place: &Place, digest: &Digest, page: RunPage, turns: &[Turn]
     let is_silent = !turns.iter().any(Turn::has_words);
     let show = Show::new();
     let pager = timeline::pager(place, digest, page, Some("conversation"));
-    let mut told: &[Message] = &[];
+    let mut instructed = Instructed::default();
     html! {
         section aria-labelledby="talk-title" {
             h2 #talk-title { "Conversation" }
@@ -29,12 +31,28 @@ pub(super) fn talk(place: &Place, digest: &Digest, page: RunPage, turns: &[Turn]
                 }
             }
             @for (turn, number) in turns.iter().zip(page.offset + 1..) {
-                @let system = if turn.system.as_slice() == told { &[][..] } else { turn.system.as_slice() };
-                (self::turn(place, &show, turn, number, system))
-                ({ if !turn.system.is_empty() { told = &turn.system; } "" })
+                (self::turn(place, &show, turn, number, instructed.new_in(turn)))
             }
             (pager)
         }
+    }
+}
+
+/// The instructions that were shown last of each agent.
+#[derive(Default)]
+struct Instructed<'a>(BTreeMap<&'a str, &'a [Message]>);
+
+// === impl Instructed ===
+
+impl<'a> Instructed<'a> {
+    /// Those of a turn, unless its agent had the same before.
+    fn new_in(&mut self, turn: &'a Turn) -> &'a [Message] {
+        let before = self.0.get(&*turn.run.agent).copied();
+        if turn.system.is_empty() || before == Some(&turn.system) {
+            return &[];
+        }
+        self.0.insert(&turn.run.agent, &turn.system);
+        &turn.system
     }
 }
 
@@ -130,7 +148,7 @@ fn delegated(place: &Place, show: &Show, child: &Turn) -> Markup {
 /// Why there is no answer; nothing where that needs no word.
 fn unanswered(turn: &Turn) -> Option<&'static str> {
     let last_is_said = turn.steps.iter().any(|step| matches!(step, Step::Said(_)));
-    if last_is_said || turn.error.is_some() || turn.failures().next().is_some() {
+    if last_is_said || turn.is_of_numbers || turn.error.is_some() || turn.failures().next().is_some() {
         None
     } else if turn.run.completed_at.is_none() {
         Some("No answer yet.")

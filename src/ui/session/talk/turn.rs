@@ -39,6 +39,8 @@ pub(super) struct Turn {
     pub(super) error: Option<String>,
     /// Steps, or spans, that are not shown.
     pub(super) is_cut: bool,
+    /// It asked for numbers, not for words: an embedding.
+    pub(super) is_of_numbers: bool,
 }
 
 #[derive(Debug)]
@@ -84,7 +86,7 @@ struct Spoken<'a> {
 
 impl Turn {
     pub(super) fn bare(run: Run) -> Self {
-        Self { run, system: Vec::new(), asked: Vec::new(), steps: Vec::new(), error: None, is_cut: false }
+        Self { run, system: Vec::new(), asked: Vec::new(), steps: Vec::new(), error: None, is_cut: false, is_of_numbers: false }
     }
 
     /// Whether there is nothing to read in it.
@@ -141,8 +143,16 @@ impl<'a> Trace<'a> {
         let own = self.read(run.key.span, &|_| true);
         let own_said = own.as_ref().map(said).unwrap_or_default();
         self.asked(&mut turn, spans, &own_said);
+        turn.is_of_numbers =
+            spans.iter().any(|span| span.kind == SpanKind::Embedding) && !spans.iter().any(|span| span.kind == SpanKind::Llm);
         let mut steps = Steps::default();
-        let spoken = self.spoken(spans);
+        let mut spoken = self.spoken(spans);
+        if spoken.iter().all(|spoken| spoken.output.is_empty() && spoken.error.is_none())
+            && let Some(span) = self.spans.get(&run.key.span)
+            && own_said.output.iter().any(|message| message.parts.iter().any(|part| matches!(part, Part::Call(_))))
+        {
+            spoken = vec![Spoken { span, output: own_said.output.clone(), error: None }];
+        }
         for spoken in &spoken {
             steps.say(spoken);
         }
@@ -452,9 +462,11 @@ impl Steps {
     }
 
     fn answer(&mut self, answer: messages::Answer) {
-        let fits = |called: &Called| match (&called.call.id, &answer.id) {
-            (Some(call), Some(answer)) => call == answer,
-            _ => answer.name.as_deref().is_none_or(|name| is_tool(&called.call.name, name)),
+        let is_known = answer.id.is_some() && self.calls().any(|(_, _, called)| called.call.id == answer.id);
+        // Where ids are not told, or not the same in both places: the first that waits, by its name if that is told.
+        let fits = |called: &Called| match is_known {
+            true => called.call.id == answer.id,
+            false => answer.name.as_deref().is_none_or(|name| is_tool(&called.call.name, name)),
         };
         let held = self.calls().map(|(_, _, called)| called).find(|called| called.result.is_none() && fits(called));
         if let Some(held) = held {
