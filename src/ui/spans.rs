@@ -136,9 +136,12 @@ impl<'a> Gathered<'a> {
         Self(found)
     }
 
-    /// The bytes of a span.
-    pub(super) fn size(&self, trace: TraceId, span: SpanId) -> Option<usize> {
-        self.0.get(&(trace, span)).map(|(_, span)| span.bytes.len())
+    /// About the bytes of a span that `wants` picks.
+    pub(super) fn size(&self, trace: TraceId, span: SpanId, wants: &dyn Fn(&str) -> bool) -> Option<usize> {
+        let (_, span) = self.0.get(&(trace, span))?;
+        let attributes = span.attributes().map_while(Result::ok);
+        let left: usize = attributes.filter(|attribute| !wants(attribute.key)).map(|attribute| size(attribute.value)).sum();
+        Some(span.bytes.len().saturating_sub(left))
     }
 
     /// What a span carries, of its attributes those that `wants` picks.
@@ -206,6 +209,15 @@ fn read(resource: &[Attribute<'_>], scope: &str, span: &Span<'_>) -> RawSpan {
 
 fn collect<'a>(attributes: impl Iterator<Item = Attribute<'a>>) -> BTreeMap<String, Json> {
     attributes.take(ATTRIBUTES_MAX).map(|attribute| (attribute.key.to_owned(), json(attribute.value, 0))).collect()
+}
+
+/// Of a text; structures are seldom large.
+fn size(value: Value<'_>) -> usize {
+    match value {
+        Value::Str(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        _ => 0,
+    }
 }
 
 /// A value as JSON has it; bytes as their number, since nobody reads them. `depth` counts the arrays and maps around it.

@@ -25,6 +25,10 @@ pub(super) fn said(events: &[Event<'_>]) -> Said {
                 Some(role) => said.input.extend(message(attributes, &Role::of(role))),
                 // LlamaIndex' own, and whatever else tells of messages under these names.
                 None if *name != "exception" => {
+                    // The conventions' newer form.
+                    said.input.extend(of(attributes, "gen_ai.system_instructions", &Role::System));
+                    said.input.extend(of(attributes, "gen_ai.input.messages", &Role::User));
+                    said.output.extend(of(attributes, "gen_ai.output.messages", &Role::Assistant));
                     said.input.extend(of(attributes, "messages", &Role::User));
                     said.output.extend(of(attributes, "response", &Role::Assistant));
                     said.output.extend(of(attributes, "output", &Role::Assistant));

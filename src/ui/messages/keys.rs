@@ -11,12 +11,22 @@ pub(super) struct Dialect {
 /// Keys that hold lists of messages with their roles.
 pub(super) const MESSAGES: &[Dialect] = &[
     Dialect { input: &["gen_ai.system_instructions", "gen_ai.input.messages"], output: &["gen_ai.output.messages"] },
+    Dialect { input: &["llm.input_messages"], output: &["llm.output_messages"] },
     Dialect { input: &["ai.prompt.messages"], output: &[] },
+    // Sentry; what was answered is in several keys (`ANSWERS`).
+    Dialect { input: &["gen_ai.request.messages"], output: &[] },
 ];
 
-/// Keys that are paths below these, each with what may be between number and field.
-pub(super) const NUMBERED: &[(&str, &str)] =
-    &[("llm.input_messages.", "llm.output_messages."), ("gen_ai.prompt.", "gen_ai.completion."), ("llm.prompts.", "llm.completions.")];
+/// Before the names of an answer's parts: text, thoughts, calls, an object.
+pub(super) const ANSWERS: [&str; 3] = ["ai.response.", "ai.result.", "gen_ai.response."];
+
+/// Keys that are paths below these: of what went in, and of what came out.
+pub(super) const NUMBERED: &[(&str, &str)] = &[
+    ("llm.input_messages.", "llm.output_messages."),
+    ("gen_ai.prompt.", "gen_ai.completion."),
+    ("llm.prompts.", "llm.completions."),
+    ("", "llm.choices."),
+];
 
 /// Keys whose values hold them somewhere within, or a text.
 pub(super) const WRAPPED: &[Dialect] = &[
@@ -48,13 +58,38 @@ pub(super) const WRAPPED: &[Dialect] = &[
 ];
 
 /// Keys with a whole conversation in them, answers too.
-pub(super) const WHOLE: &[&str] = &["pydantic_ai.all_messages", "all_messages", "all_messages_events", "events"];
+pub(super) const WHOLE: &[&str] = &["pydantic_ai.all_messages", "all_messages", "all_messages_events", "events", "mlflow.chat.messages"];
 
 /// The last words of other keys.
-pub(super) const INPUT_WORDS: [&str; 11] =
-    ["input", "inputs", "input_data", "prompt", "prompts", "question", "query", "user_input", "user_message", "request", "messages"];
-pub(super) const OUTPUT_WORDS: [&str; 10] =
-    ["output", "outputs", "output_data", "response", "completion", "completions", "answer", "result", "reply", "final_output"];
+pub(super) const INPUT_WORDS: [&str; 12] = [
+    "input",
+    "inputs",
+    "input_data",
+    "input_json",
+    "prompt",
+    "prompts",
+    "question",
+    "query",
+    "user_input",
+    "user_message",
+    "request",
+    "messages",
+];
+pub(super) const OUTPUT_WORDS: [&str; 13] = [
+    "output",
+    "outputs",
+    "output_data",
+    "output_json",
+    "response",
+    "responses",
+    "completion",
+    "completions",
+    "answer",
+    "result",
+    "reply",
+    "final_output",
+    "generation",
+];
 /// Of keys that end so and hold counts, types and settings.
 pub(super) const NOT_SAID: [&str; 16] = [
     "usage",
@@ -93,6 +128,7 @@ pub(super) const TOOL_CALL_ID: &[&str] = &[
 pub(super) const TOOL_ARGUMENTS: &[&str] = &[
     "gen_ai.tool.call.arguments",
     "gen_ai.tool.args",
+    "gen_ai.tool.input",
     "ai.toolCall.args",
     "ai.toolCall.input",
     "gcp.vertex.agent.tool_call_args",
@@ -112,6 +148,7 @@ pub(super) const TOOL_ARGUMENTS: &[&str] = &[
 ];
 pub(super) const TOOL_RESULT: &[&str] = &[
     "gen_ai.tool.call.result",
+    "gen_ai.tool.output",
     "ai.toolCall.result",
     "ai.toolCall.output",
     "gcp.vertex.agent.tool_response",

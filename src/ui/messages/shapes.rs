@@ -343,6 +343,11 @@ fn message(fields: &Fields, otherwise: &Role, depth: usize) -> Vec<Message> {
     let listed = more(&["tool_calls", "toolCalls"]).filter(|calls| !calls.is_empty());
     let listed = listed.or_else(|| kept.and_then(|kept| kept.get("tool_calls")).and_then(Json::as_array));
     let single = first(fields, &["function_call"]).filter(|call| call.is_object());
+    // OpenInference's earlier form.
+    if let Some(name) = fields.get("function_call_name").and_then(Json::as_str) {
+        let arguments = fields.get("function_call_arguments_json").map(parts::unquoted).unwrap_or_default();
+        parts.push(Part::Call(Call { id: None, name: name.to_owned(), arguments }));
+    }
     for call in listed.into_iter().flatten().chain(single).filter_map(Json::as_object).filter_map(parts::call).take(MESSAGES_MAX) {
         let is_known = |part: &Part| matches!(part, Part::Call(known) if is_same(known, &call));
         if !parts.iter().any(is_known) {

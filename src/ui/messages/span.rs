@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::events::{self, Event};
-use super::keys::{INPUT_WORDS, MESSAGES, NOT_SAID, NUMBERED, OUTPUT_WORDS, WHOLE, WRAPPED};
+use super::keys::{ANSWERS, INPUT_WORDS, MESSAGES, NOT_SAID, NUMBERED, OUTPUT_WORDS, WHOLE, WRAPPED};
 use super::message::{Message, Part, Role};
 use super::{Attributes, MESSAGES_MAX, Said, numbered, shapes};
 
@@ -11,7 +11,7 @@ use super::{Attributes, MESSAGES_MAX, Said, numbered, shapes};
 pub(super) fn said(attributes: &Attributes, events: &[Event<'_>]) -> Said {
     let mut said = Said::default();
     let mut structures = Said::default();
-    for way in [exact, numbered_keys, vercel] {
+    for way in [exact, numbered_keys, answer_in_parts] {
         said.fill(way(attributes), &mut structures);
     }
     said.fill(events::said(events), &mut structures);
@@ -60,21 +60,29 @@ fn numbered_keys(attributes: &Attributes) -> Said {
     let mut said = Said::default();
     let mut structures = Said::default();
     for (input, output) in NUMBERED {
-        let read = |prefix: &str, role: &Role| shapes::messages(&numbered::below(attributes, prefix), role);
+        let read = |prefix: &str, role: &Role| match prefix {
+            "" => Vec::new(),
+            prefix => shapes::messages(&numbered::below(attributes, prefix), role),
+        };
         said.fill(Said { input: read(input, &Role::User), output: read(output, &Role::Assistant) }, &mut structures);
     }
     said.or(structures)
 }
 
-/// The AI SDK of Vercel: an answer in several attributes.
-fn vercel(attributes: &Attributes) -> Said {
-    let get = |name: &str| ["ai.response.", "ai.result."].iter().find_map(|prefix| attributes.get(&format!("{prefix}{name}")));
+/// An answer in several attributes, as the AI SDK of Vercel and Sentry have it.
+fn answer_in_parts(attributes: &Attributes) -> Said {
+    let get = |names: &[&str]| {
+        let keys = ANSWERS.iter().flat_map(|prefix| names.iter().map(move |name| format!("{prefix}{name}")));
+        keys.filter_map(|key| attributes.get(&key)).find(|value| !value.is_null())
+    };
     let mut parts = Vec::new();
-    let text = |name: &str| get(name).and_then(Json::as_str).filter(|text| !text.trim().is_empty());
-    parts.extend(text("reasoning").map(|text| Part::Reasoning(text.to_owned())));
-    parts.extend(text("text").map(|text| Part::Text(text.to_owned())));
-    parts.extend(get("object").map(super::parts::unquoted).filter(|object| !object.is_null()).map(Part::Data));
-    let calls = get("toolCalls").map(super::parts::unquoted);
+    parts.extend(
+        get(&["reasoning"]).and_then(Json::as_str).filter(|text| !text.trim().is_empty()).map(|text| Part::Reasoning(text.to_owned())),
+    );
+    let said = get(&["text"]).map(|text| shapes::messages(text, &Role::Assistant)).unwrap_or_default();
+    parts.extend(said.into_iter().flat_map(|message| message.parts));
+    parts.extend(get(&["object"]).map(super::parts::unquoted).filter(|object| !object.is_null()).map(Part::Data));
+    let calls = get(&["toolCalls", "tool_calls"]).map(super::parts::unquoted);
     let calls = calls.as_ref().and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_object);
     parts.extend(calls.filter_map(super::parts::call).map(Part::Call));
     let output = if parts.is_empty() { Vec::new() } else { vec![Message { role: Role::Assistant, parts }] };
@@ -112,20 +120,19 @@ fn whole(attributes: &Attributes) -> Said {
 
 /// By the last words of keys that no table names.
 fn named(attributes: &Attributes) -> Said {
-    let find = |words: &[&str], role: &Role| {
+    let find = |is_output: bool, role: &Role| {
         let fits = |key: &&String| {
-            let mut words_of_key = key.split(['.', '_']);
-            key.rsplit('.').next().is_some_and(|last| words.contains(&last)) && !words_of_key.any(|word| NOT_SAID.contains(&word))
+            let last = key.rsplit('.').next().unwrap_or_default();
+            // `meta.output.messages` is of what came out.
+            let is_of_output =
+                OUTPUT_WORDS.contains(&last) || key.split('.').any(|word| OUTPUT_WORDS.contains(&word)) && INPUT_WORDS.contains(&last);
+            let is_said = is_of_output || INPUT_WORDS.contains(&last);
+            is_said && is_of_output == is_output && !key.split(['.', '_']).any(|word| NOT_SAID.contains(&word))
         };
-        attributes
-            .keys()
-            .filter(fits)
-            .take(8)
-            .map(|key| read(attributes, &[key], role))
-            .find(|found| found.iter().any(Message::is_read))
-            .unwrap_or_default()
+        let found = attributes.keys().filter(fits).take(8).map(|key| read(attributes, &[key], role));
+        found.into_iter().find(|found| found.iter().any(Message::is_read)).unwrap_or_default()
     };
-    Said { input: find(&INPUT_WORDS, &Role::User), output: find(&OUTPUT_WORDS, &Role::Assistant) }
+    Said { input: find(false, &Role::User), output: find(true, &Role::Assistant) }
 }
 
 // === impl Said ===

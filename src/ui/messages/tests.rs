@@ -81,6 +81,22 @@ fn every_dialect_is_a_conversation() {
             "gcp.vertex.agent.llm_response": r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"Hello"}]}}]}"#,
         }),
         json!({
+            "gen_ai.request.messages": r#"[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}]"#,
+            "gen_ai.response.text": r#"["Hello"]"#, "gen_ai.response.model": "m",
+        }),
+        json!({
+            "_ml_obs.meta.input.messages": r#"[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}]"#,
+            "_ml_obs.meta.output.messages": r#"[{"role":"assistant","content":"Hello"}]"#,
+        }),
+        json!({
+            "langwatch.input": r#"{"type":"chat_messages","value":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}]}"#,
+            "langwatch.output": r#"{"type":"chat_messages","value":[{"role":"assistant","content":"Hello"}]}"#,
+        }),
+        json!({
+            "llm.prompts": r#"[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}]"#,
+            "llm.responses": r#"[{"role":"assistant","content":"Hello"}]"#,
+        }),
+        json!({
             "acme.llm.messages": "[{'role': 'system', 'content': 'Be brief.'}, {'role': 'user', 'content': 'Hi'}]",
             "acme.llm.response": "[ChatMessage(role=<Role.ASSISTANT: 'assistant'>, blocks=[TextBlock(block_type='text', text='Hello')])]",
         }),
@@ -105,6 +121,11 @@ fn events_are_a_conversation() {
         ("gen_ai.assistant.message", &of_openai),
         ("gen_ai.choice", &choice),
     ];
+    let details = event(
+        json!({"gen_ai.input.messages": r#"[{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"#, "gen_ai.output.messages": r#"[{"role":"assistant","parts":[{"type":"text","content":"Hello"}]}]"#}),
+    );
+    let newer = said(&Attributes::new(), &[("gen_ai.client.inference.operation.details", &details)]);
+    assert_eq!(lines(&newer.all()), ["user: Hi", "assistant: Hello"]);
     let said = said(&Attributes::new(), &events);
     assert_eq!(
         lines(&said.all()),
@@ -193,6 +214,15 @@ fn calls_in_numbered_keys_are_told() {
             json!({"gen_ai.completion.0.role": "assistant", format!("{traceloop}.name"): "f", format!("{traceloop}.arguments"): "{\"x\": 1}"}),
             "assistant: → f({\"x\":1}) -",
         ),
+        (
+            json!({"gen_ai.response.text": "", "gen_ai.response.tool_calls": r#"[{"id":"a","type":"function_call","name":"f","arguments":"{\"x\": 1}"}]"#}),
+            "assistant: → f({\"x\":1}) a",
+        ),
+        (
+            json!({"llm.output_messages.0.message.role": "assistant", "llm.output_messages.0.message.function_call_name": "f", "llm.output_messages.0.message.function_call_arguments_json": "{\"x\": 1}"}),
+            "assistant: → f({\"x\":1}) -",
+        ),
+        (json!({"llm.choices.0.completion.text": "Hello"}), "assistant: Hello"),
         (
             json!({"llm.input_messages.0.message.role": "tool", "llm.input_messages.0.message.tool_call_id": "a", "llm.input_messages.0.message.content": "ok"}),
             "tool: ← ok a",

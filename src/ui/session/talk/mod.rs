@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use maud::Markup;
 
-use self::turn::{Trace, Turn};
+use self::turn::{Room, Trace, Turn};
 use super::Asked;
 use super::digest::Paged;
 use crate::model::ids::{Tenant, TraceId};
@@ -34,6 +34,8 @@ const AT_A_TIME: usize = 8;
 const TIME_MAX: Duration = Duration::from_secs(4);
 /// Bytes of spans that are read for one page: each call of a model repeats what was said before it.
 const READ_MAX: usize = 48 * 1024 * 1024;
+/// Runs within others on one page.
+const RUNS_MAX: usize = 500;
 
 /// The page's part: not live, since its texts come from elsewhere.
 pub(super) async fn part(ui: &Arc<Ui>, asked: Asked) -> Result<Markup, Refusal> {
@@ -77,7 +79,7 @@ async fn requests(ui: &Arc<Ui>, tenant: &Tenant, traces: &BTreeSet<TraceId>) -> 
 
 fn turns(ui: &Ui, tenant: &Tenant, runs: &[Run], traces: &BTreeSet<TraceId>, requests: &[Bytes]) -> Result<Vec<Turn>, Refusal> {
     let gathered = Gathered::new(requests, traces);
-    let room = Cell::new(READ_MAX);
+    let room = Room { bytes: Cell::new(READ_MAX), runs: Cell::new(RUNS_MAX) };
     let mut views: Vec<TraceView> = Vec::with_capacity(traces.len());
     for trace in traces {
         views.extend(ui.store.trace(tenant, *trace)?);

@@ -24,6 +24,8 @@ use crate::ui::spans::{Carried, Gathered};
 const DEPTH_MAX: usize = 4;
 /// Steps of one turn.
 const STEPS_MAX: usize = 200;
+/// Spans of tools that are looked at: some are told twice.
+const TOOLS_MAX: usize = 2 * STEPS_MAX;
 /// Of an error.
 const ERROR_MAX_CHARS: usize = 4_000;
 /// Spans that are looked through where neither the run's own nor a model's says anything.
@@ -64,6 +66,14 @@ pub(super) struct Called {
     pub(super) span: Option<SpanId>,
 }
 
+/// What is left of a page's room.
+pub(super) struct Room {
+    /// Bytes of spans that may still be read.
+    pub(super) bytes: Cell<usize>,
+    /// Runs within others that may still be shown.
+    pub(super) runs: Cell<usize>,
+}
+
 /// One trace: its runs, its spans, and what they carry.
 pub(super) struct Trace<'a> {
     id: TraceId,
@@ -71,8 +81,7 @@ pub(super) struct Trace<'a> {
     spans: FxHashMap<SpanId, &'a SpanView>,
     of_run: FxHashMap<RunId, Vec<&'a SpanView>>,
     gathered: &'a Gathered<'a>,
-    /// Bytes of spans that may still be read for the page.
-    room: &'a Cell<usize>,
+    room: &'a Room,
 }
 
 /// What a model said, and when.
@@ -125,7 +134,7 @@ impl Turn {
 // === impl Trace ===
 
 impl<'a> Trace<'a> {
-    pub(super) fn new(view: &'a TraceView, gathered: &'a Gathered<'a>, room: &'a Cell<usize>) -> Self {
+    pub(super) fn new(view: &'a TraceView, gathered: &'a Gathered<'a>, room: &'a Room) -> Self {
         let mut of_run: FxHashMap<RunId, Vec<&SpanView>> = FxHashMap::default();
         for span in &view.spans {
             if let Some(run) = span.run {
@@ -156,16 +165,18 @@ impl<'a> Trace<'a> {
         for spoken in &spoken {
             steps.say(spoken);
         }
-        for tool in spans.iter().filter(|span| may_be_tool(span) && span.span != run.key.span) {
+        for tool in spans.iter().filter(|span| may_be_tool(span) && span.span != run.key.span).take(TOOLS_MAX) {
             self.call(&mut steps, tool);
         }
         self.answers(&mut steps, &spoken);
         for child in self.runs.iter().filter(|child| child.parent == Some(run.id) && child.id != run.id) {
+            let Some(left) = self.room.runs.get().checked_sub(1) else { break };
+            self.room.runs.set(left);
             let child = if depth < DEPTH_MAX { self.turn(child, depth + 1) } else { Turn::bare(child.clone()) };
             steps.list.push((child.run.started_at, Step::Delegated(Box::new(child))));
         }
         steps.list.sort_by_key(|(at, _)| *at);
-        turn.is_cut = steps.list.len() > STEPS_MAX || self.room.get() == 0;
+        turn.is_cut = steps.list.len() > STEPS_MAX || self.room.bytes.get() == 0;
         turn.steps = steps.list.into_iter().map(|(_, step)| step).take(STEPS_MAX).collect();
         if run.status == RunStatus::Error {
             turn.error = own.as_ref().and_then(failure);
@@ -180,12 +191,13 @@ impl<'a> Trace<'a> {
     }
 
     fn read(&self, span: SpanId, wants: &dyn Fn(&str) -> bool) -> Option<Carried> {
-        let size = self.gathered.size(self.id, span)?;
-        let room = self.room.get();
-        self.room.set(room.saturating_sub(size));
-        if size > room {
+        let size = self.gathered.size(self.id, span, wants)?;
+        let bytes = &self.room.bytes;
+        if size > bytes.get() {
+            bytes.set(0);
             return None;
         }
+        bytes.set(bytes.get() - size);
         self.gathered.read(self.id, span, wants)
     }
 
@@ -271,12 +283,18 @@ impl<'a> Trace<'a> {
 
     /// Of calls whose tool has no span: what the model was given next.
     fn answers(&self, steps: &mut Steps, spoken: &[Spoken<'_>]) {
+        let mut looked = UnixNanos::ZERO;
         for spoken in spoken.iter().skip(1) {
-            if !steps.is_waiting(spoken.span.start) {
+            // What is not in the next input is in none.
+            if !steps.is_waiting(looked, spoken.span.start) {
                 continue;
             }
             let Some(carried) = self.read(spoken.span.span, &|_| true) else { continue };
-            for part in said(&carried).input.into_iter().flat_map(|message| message.parts) {
+            let input = said(&carried).input;
+            if !input.is_empty() {
+                looked = spoken.span.start;
+            }
+            for part in input.into_iter().flat_map(|message| message.parts) {
                 if let Part::Answer(answer) = part {
                     steps.answer(answer);
                 }
@@ -456,9 +474,9 @@ impl Steps {
         self.told.extend(span.zip(place));
     }
 
-    /// Whether a call before this moment has no answer.
-    fn is_waiting(&mut self, before: UnixNanos) -> bool {
-        self.calls().any(|(_, at, called)| called.result.is_none() && at < before)
+    /// Whether a call that was made in this time has no answer.
+    fn is_waiting(&mut self, from: UnixNanos, before: UnixNanos) -> bool {
+        self.calls().any(|(_, at, called)| called.result.is_none() && (from..before).contains(&at))
     }
 
     fn answer(&mut self, answer: messages::Answer) {
