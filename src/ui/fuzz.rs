@@ -3,27 +3,37 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use maud::html;
 use serde_json::Value as Json;
 
+use super::messages::{self, Message, Outcome, Role, Show};
+use super::spans;
 use super::visitor::own_path;
-use super::{messages, spans};
 use crate::model::ids::{SpanId, TraceId};
 use crate::wire::otlp;
 
 /// Any attributes of a span, as a JSON object: a conversation that is shown escaped, whatever is in it.
 pub fn check_messages(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    assert!(messages::text_of(&text).len() <= 16 * text.len() + 16);
     if let Some(path) = own_path(&text) {
         assert!(path.starts_with('/') && !path[1..].starts_with(['/', '\\']));
     }
+    assert_shown(&Show::new().list(&messages::reported(&text, &Role::User)).into_string());
+    assert_shown(&Show::new().list(&[Message::text(Role::Assistant, text.clone())]).into_string());
     let Ok(attributes) = serde_json::from_str::<BTreeMap<String, Json>>(&text) else {
         return;
     };
-    let said = messages::of(&attributes);
-    let (input, output) = messages::both(&attributes);
-    assert!(said.len() <= input.len() + output.len());
-    assert_shown(&messages::list(&said).into_string());
+    assert_said(&attributes, &[("gen_ai.choice", &attributes), ("gen_ai.user.message", &attributes), ("exception", &attributes)]);
+}
+
+/// Of limited number and size, and shown.
+fn assert_said(attributes: &BTreeMap<String, Json>, events: &[messages::Event<'_>]) {
+    let said = messages::said(attributes, events);
+    assert!(said.input.len() <= messages::MESSAGES_MAX && said.output.len() <= messages::MESSAGES_MAX);
+    assert_shown(&Show::new().list(&said.all()).into_string());
+    let told = messages::told("execute_tool x", attributes, events);
+    let outcome = Outcome { result: Some(&told.result), is_error: true };
+    assert_shown(&Show::new().call(&told.call, outcome, &html! {}).into_string());
 }
 
 /// Any bytes where Tempo, or the journal, should have a trace: what can be read of it is, to the first byte that is not protobuf.
@@ -54,14 +64,56 @@ fn check_span(requests: &[Bytes], trace: TraceId, span: SpanId, attributes: &BTr
         // As a page shows them.
         let _ = serde_json::to_string(&event.attributes).expect("JSON");
     }
-    assert_shown(&messages::list(&messages::of(&whole.attributes)).into_string());
+    let events: Vec<messages::Event<'_>> = whole.events.iter().map(|event| (&*event.name, &event.attributes)).collect();
+    assert_said(&whole.attributes, &events);
 }
 
-/// Only our own elements, and no control character, which HTML cannot hold.
+/// Only elements of the allow-list, with attributes that are ours; nothing is loaded but checked `data:`; no control character, which HTML
+/// cannot hold.
 fn assert_shown(html: &str) {
-    const OURS: [&str; 10] = ["ol class", "/ol>", "li class", "/li>", "div class", "/div>", "p class", "/p>", "bdi>", "/bdi>"];
+    const OURS: [&str; 22] = [
+        "ol",
+        "ul",
+        "li",
+        "div",
+        "p",
+        "bdi",
+        "pre",
+        "code",
+        "details",
+        "summary",
+        "span",
+        "strong",
+        "em",
+        "del",
+        "blockquote",
+        "br",
+        "hr",
+        "table",
+        "thead",
+        "tr",
+        "th",
+        "td",
+    ];
+    const ATTRIBUTES: [&str; 7] = ["class=\"", "dir=\"auto\"", "open", "start=\"", "scope=\"col\"", "viewBox=\"0 0 16 16\"", "title=\""];
     for (at, _) in html.match_indices('<') {
-        assert!(OURS.iter().any(|ours| html[at + 1..].starts_with(ours)), "{html}");
+        let rest = &html[at + 1..];
+        let tag = rest.strip_prefix('/').unwrap_or(rest);
+        let name = &tag[..tag.find([' ', '>']).unwrap_or(tag.len())];
+        let inside = &tag[name.len()..tag.find('>').unwrap_or(tag.len())];
+        match name {
+            "a" => {
+                let address = inside.strip_prefix(" href=\"").map(str::to_ascii_lowercase).unwrap_or_default();
+                let is_ours = ["http:", "https:", "mailto:"].iter().any(|scheme| address.starts_with(scheme));
+                assert!(inside.is_empty() || is_ours && inside.ends_with(" rel=\"noopener noreferrer nofollow\""), "{inside}");
+            }
+            "img" => assert!(inside.starts_with(" class=\"shown\" src=\"data:image/") && !inside.contains("svg"), "{inside}"),
+            "svg" | "path" | "circle" => {}
+            _ => assert!(
+                OURS.contains(&name) && (inside.is_empty() || ATTRIBUTES.iter().any(|ours| inside[1..].starts_with(ours))),
+                "{rest}"
+            ),
+        }
     }
     assert!(!html.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')), "{html:?}");
 }

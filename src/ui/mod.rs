@@ -3,7 +3,7 @@
 //! - HTML made on the server. Without JavaScript every page shows everything, and every action is a link or a form.
 //! - Every state is in the address, under the names that the API has for it.
 //! - `Content-Security-Policy: default-src 'self'`: no inline script, no inline style, nothing from elsewhere. What needs a measure from
-//!   data is an SVG attribute.
+//!   data is an SVG attribute. An image is drawn from `data:`, after a look at its bytes (`messages`).
 //! - A page that can change is also an event stream, at the same address: its parts are sent again when they differ (`live`).
 //! - Text of agents is hostile: it is escaped, set apart in `bdi`, and its control characters are shown, not obeyed (`words`).
 //! - Every read happens on a blocking thread, in a lane ([`crate::bounds::lanes`]), and is of bounded size. Never writes to the store, never

@@ -40,8 +40,9 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/favicon.ico", serve: || get(assets::icon) },
 ];
 
-/// Only what this server sends is run, drawn or submitted to; the page is in nobody's frame.
-const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+/// Only what this server sends is run, drawn or submitted to; the page is in nobody's frame. Images of a conversation stand in its page.
+const POLICY: &str =
+    "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 pub(super) fn build(ui: Arc<Ui>) -> Router {
     let mut router = Router::new();

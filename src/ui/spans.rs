@@ -1,8 +1,9 @@
 //! Raw spans of one trace, read out of encoded requests as far as a page needs them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use serde_json::{Map, Number, Value as Json};
 
 use crate::model::ids::{SpanId, TraceId};
@@ -13,6 +14,8 @@ use crate::wire::otlp::{self, Attribute, Span, Value, array_values, map_entries}
 /// Attributes of one span that a page shows, and events.
 const ATTRIBUTES_MAX: usize = 256;
 const EVENTS_MAX: usize = 64;
+/// Attributes of one span in which messages are looked for: some dialects need several for each message.
+const TOLD_MAX: usize = 4_096;
 
 const TOOL_KEYS: [&str; 3] = ["gen_ai.tool.name", "tool_name", "ai.toolCall.name"];
 
@@ -100,6 +103,59 @@ pub(super) fn whole(requests: &[Bytes], trace: TraceId, wanted: SpanId) -> Optio
     found
 }
 
+/// Spans of several traces, found in one pass over the requests that hold them; what each carries is read when it is asked for.
+pub(super) struct Gathered<'a>(FxHashMap<(TraceId, SpanId), (Rank, Span<'a>)>);
+
+/// What a span carries, as far as it was asked for.
+pub(super) struct Carried {
+    pub(super) attributes: BTreeMap<String, Json>,
+    pub(super) events: Vec<RawEvent>,
+    pub(super) status_message: String,
+}
+
+// === impl Gathered ===
+
+impl<'a> Gathered<'a> {
+    /// Of several copies of a span the sender's own, and of those the one with the most attributes.
+    pub(super) fn new(requests: &'a [Bytes], traces: &BTreeSet<TraceId>) -> Self {
+        let mut found: FxHashMap<(TraceId, SpanId), (Rank, Span<'a>)> = FxHashMap::default();
+        for request in requests {
+            for resource_spans in otlp::resource_spans(request).map_while(Result::ok) {
+                for scope_spans in resource_spans.scope_spans().map_while(Result::ok) {
+                    for span in scope_spans.spans().map_while(Result::ok) {
+                        let ids = TraceId::from_bytes(span.trace_id).zip(SpanId::from_bytes(span.span_id));
+                        let Some(ids) = ids.filter(|(trace, _)| traces.contains(trace)) else { continue };
+                        let rank = rank(scope_spans.scope_name, span.attributes().map_while(Result::ok).count());
+                        if found.get(&ids).is_none_or(|(held, _)| *held <= rank) {
+                            found.insert(ids, (rank, span));
+                        }
+                    }
+                }
+            }
+        }
+        Self(found)
+    }
+
+    /// About the bytes of a span that `wants` picks.
+    pub(super) fn size(&self, trace: TraceId, span: SpanId, wants: &dyn Fn(&str) -> bool) -> Option<usize> {
+        let (_, span) = self.0.get(&(trace, span))?;
+        let attributes = span.attributes().map_while(Result::ok);
+        let left: usize = attributes.filter(|attribute| !wants(attribute.key)).map(|attribute| size(attribute.value)).sum();
+        Some(span.bytes.len().saturating_sub(left))
+    }
+
+    /// What a span carries, of its attributes those that `wants` picks.
+    pub(super) fn read(&self, trace: TraceId, span: SpanId, wants: &dyn Fn(&str) -> bool) -> Option<Carried> {
+        let (_, span) = self.0.get(&(trace, span))?;
+        let wanted = span.attributes().map_while(Result::ok).filter(|attribute| wants(attribute.key)).take(TOLD_MAX);
+        Some(Carried {
+            attributes: wanted.map(|attribute| (attribute.key.to_owned(), json(attribute.value, 0))).collect(),
+            events: span.events().map_while(Result::ok).take(EVENTS_MAX).map(event).collect(),
+            status_message: span.status_message.to_owned(),
+        })
+    }
+}
+
 /// The attributes of every span of the trace that `wants` picks.
 pub(super) fn attributes_of(
     requests: &[Bytes],
@@ -133,12 +189,15 @@ fn each(requests: &[Bytes], trace: TraceId, take: &mut Each<'_>) {
     }
 }
 
-fn read(resource: &[Attribute<'_>], scope: &str, span: &Span<'_>) -> RawSpan {
-    let event = |event: otlp::SpanEvent<'_>| RawEvent {
+fn event(event: otlp::SpanEvent<'_>) -> RawEvent {
+    RawEvent {
         at: UnixNanos::from_wire(event.time_unix_nano),
         name: event.name.to_owned(),
         attributes: collect(event.attributes().map_while(Result::ok)),
-    };
+    }
+}
+
+fn read(resource: &[Attribute<'_>], scope: &str, span: &Span<'_>) -> RawSpan {
     RawSpan {
         scope: scope.to_owned(),
         status_message: span.status_message.to_owned(),
@@ -150,6 +209,15 @@ fn read(resource: &[Attribute<'_>], scope: &str, span: &Span<'_>) -> RawSpan {
 
 fn collect<'a>(attributes: impl Iterator<Item = Attribute<'a>>) -> BTreeMap<String, Json> {
     attributes.take(ATTRIBUTES_MAX).map(|attribute| (attribute.key.to_owned(), json(attribute.value, 0))).collect()
+}
+
+/// Of a text; structures are seldom large.
+fn size(value: Value<'_>) -> usize {
+    match value {
+        Value::Str(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        _ => 0,
+    }
 }
 
 /// A value as JSON has it; bytes as their number, since nobody reads them. `depth` counts the arrays and maps around it.

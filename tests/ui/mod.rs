@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
+mod dialects;
 mod empty;
 mod list;
 mod live;

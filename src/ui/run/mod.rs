@@ -10,10 +10,12 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::frame::Frame;
+use super::messages::{self, Role, Show};
 use super::refusal::Refusal;
 use super::session::{copyable, in_grafana};
 use super::visitor::{Place, Visitor};
-use super::{Effort, Ui, icons, list, live, messages, words};
+use super::{Effort, Ui, icons, list, live, words};
+use crate::model::Str;
 use crate::model::ids::{RunId, Tenant};
 use crate::model::run::Run;
 use crate::params::explore::Elsewhere;
@@ -109,8 +111,8 @@ fn relatives(place: &Place, view: &RunView) -> Markup {
 
 /// What it was given and what it gave back, where that was captured.
 fn said(view: &RunView) -> Markup {
-    let message = |role: &str, text: &str| messages::Message { role: role.to_owned(), text: messages::text_of(text) };
-    let said: Vec<_> =
-        view.inputs.iter().map(|text| message("input", text)).chain(view.result.iter().map(|text| message("result", text))).collect();
-    html! { @if !said.is_empty() { h2 { "Input and result" } (messages::list(&said)) } }
+    let given = |text: &Option<Str>, role: Role| text.as_deref().map(|text| messages::reported(text, &role)).unwrap_or_default();
+    let mut said = given(&view.inputs, Role::Other("input".to_owned()));
+    said.extend(given(&view.result, Role::Other("result".to_owned())));
+    html! { @if !said.is_empty() { h2 { "Input and result" } (Show::new().list(&said)) } }
 }

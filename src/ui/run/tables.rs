@@ -5,8 +5,9 @@ use maud::{Markup, html};
 use crate::model::facts::{SpanKind, SpanStatus};
 use crate::model::run::{Run, ScoreValue};
 use crate::store::view::{CallView, RunView, SpanView};
+use crate::ui::messages::{self, Message, Role, Show};
 use crate::ui::visitor::Place;
-use crate::ui::{icons, messages, words};
+use crate::ui::{icons, words};
 
 const ROWS_MAX: usize = 500;
 /// How the spans of tools are called by the conventions; the tool's name follows.
@@ -58,20 +59,17 @@ pub(super) fn calls(place: &Place, view: &RunView) -> Markup {
             @let with_text: Vec<_> = view.calls.iter().filter(|call| call.prompt.is_some() || call.response.is_some()).take(ROWS_MAX).collect();
             @if !with_text.is_empty() {
                 h2 { "What was said to the models" }
+                @let show = Show::new();
                 ol.talk {
                     @for call in with_text {
                         @let beside = html! { (words::time_of_day(call.at)) " " (words::name(&call.model)) };
-                        @if let Some(prompt) = &call.prompt { (messages::item(&message("user", prompt), &beside)) }
-                        @if let Some(response) = &call.response { (messages::item(&message("assistant", response), &beside)) }
+                        @if let Some(prompt) = &call.prompt { (show.message(&Message::text(Role::User, &**prompt), &beside)) }
+                        @if let Some(response) = &call.response { (show.message(&Message::text(Role::Assistant, &**response), &beside)) }
                     }
                 }
             }
         }
     }
-}
-
-fn message(role: &str, text: &str) -> messages::Message {
-    messages::Message { role: role.to_owned(), text: text.to_owned() }
 }
 
 fn call(place: &Place, view: &RunView, call: &CallView) -> Markup {
@@ -144,7 +142,7 @@ pub(super) fn steps(view: &RunView) -> Markup {
                             tr {
                                 th scope="row" { (words::moment(step.at)) }
                                 td { (words::name(&step.name)) }
-                                td { @if let Some(output) = &step.output { bdi { (words::visible_lines(&messages::text_of(output))) } } }
+                                td { @if let Some(output) = &step.output { (step_output(output)) } }
                             }
                         }
                     }
@@ -153,6 +151,13 @@ pub(super) fn steps(view: &RunView) -> Markup {
             (more(view.steps.len()))
         }
     }
+}
+
+/// The text in a step's output, else the JSON that it is.
+fn step_output(output: &str) -> Markup {
+    let said = messages::reported(output, &Role::Assistant);
+    let text: Vec<String> = said.iter().map(Message::said).filter(|text| !text.is_empty()).collect();
+    html! { bdi { (words::visible_lines(&if text.is_empty() { output.to_owned() } else { text.join("\n") })) } }
 }
 
 pub(super) fn scores(run: &Run) -> Markup {

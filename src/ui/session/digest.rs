@@ -22,9 +22,19 @@ const PARENTS_MAX: usize = 100_000;
 /// A silence this long is marked.
 pub(super) const IDLE_MIN: Nanos = Nanos::from_secs(5 * 60);
 
+/// What the lines of a page are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Paged {
+    Runs,
+    /// Runs that no other run of the session started.
+    Turns,
+}
+
 pub(super) struct Digest {
     pub(super) summary: SessionSummary,
     pub(super) lines: Vec<Line>,
+    /// Runs, or turns, that can be lines.
+    pub(super) count: u64,
     pub(super) usage: UsageTotal,
     pub(super) suppressed: UsageTotal,
     /// By agent; the empty name for runs without one.
@@ -62,10 +72,11 @@ pub(super) struct Line {
 // === impl Digest ===
 
 impl Digest {
-    pub(super) fn read(detail: SessionDetail, page: RunPage) -> Result<Self, StoreError> {
+    pub(super) fn read(detail: SessionDetail, page: RunPage, paged: Paged) -> Result<Self, StoreError> {
         let mut digest = Self {
             summary: detail.summary,
             lines: Vec::new(),
+            count: 0,
             usage: UsageTotal::default(),
             suppressed: UsageTotal::default(),
             agents: BTreeMap::new(),
@@ -77,7 +88,7 @@ impl Digest {
         let mut above: FxHashMap<RunId, (usize, Str)> = FxHashMap::default();
         // The latest sign of life, and the day, of the runs before.
         let mut before: Option<(UnixNanos, u64)> = None;
-        for (at, run) in (0..).zip(detail.runs) {
+        for run in detail.runs {
             let run = run?;
             digest.add(&run);
             let parent = run.parent.and_then(|parent| above.get(&parent)).cloned();
@@ -90,7 +101,11 @@ impl Digest {
             let is_new_day = before.is_none_or(|(_, before)| before != day);
             let active = before.map_or(run.last_activity, |(active, _)| active.max(run.last_activity));
             before = Some((active, day));
-            if (page.offset..end).contains(&at) {
+            if paged == Paged::Turns && depth > 0 {
+                continue;
+            }
+            digest.count += 1;
+            if (page.offset..end).contains(&(digest.count - 1)) {
                 let is_new_day = is_new_day || digest.lines.is_empty();
                 digest.lines.push(Line { run, depth, parent: parent.map(|(_, agent)| agent), idle, is_new_day });
             }

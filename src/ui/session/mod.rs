@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use http::Uri;
 use maud::{Markup, html};
 
-use self::digest::Digest;
+use self::digest::{Digest, Paged};
 pub(super) use self::elsewhere::{copyable, copyable_from, curl, in_grafana};
 use super::frame::Frame;
 use super::refusal::Refusal;
@@ -34,7 +34,7 @@ const LIMIT: u64 = 200;
 const LIMIT_MAX: u64 = 500;
 /// A session with more runs is long.
 const SHORT_MAX: u64 = 1_000;
-/// Runs on one page of the conversation: each may need its trace.
+/// Turns on one page of the conversation: each may need its trace.
 const TURNS: u64 = 50;
 
 /// What the address asks for.
@@ -103,13 +103,13 @@ async fn effort(ui: &Arc<Ui>, asked: &Asked) -> Result<Effort, Refusal> {
     Ok(if n_runs > SHORT_MAX { Effort::Long } else { Effort::Short })
 }
 
-fn digest(ui: &Ui, tenant: &Tenant, id: &SessionId, page: RunPage) -> Result<Digest, Refusal> {
+fn digest(ui: &Ui, tenant: &Tenant, id: &SessionId, page: RunPage, paged: Paged) -> Result<Digest, Refusal> {
     let detail = ui.store.session(tenant, id, RunPage::default())?.ok_or(Refusal::NotFound("session"))?;
-    Ok(Digest::read(detail, page)?)
+    Ok(Digest::read(detail, page, paged)?)
 }
 
 fn make_part(ui: &Ui, asked: &Asked) -> Result<Markup, Refusal> {
-    let digest = digest(ui, &asked.tenant, &asked.id, asked.page)?;
+    let digest = digest(ui, &asked.tenant, &asked.id, asked.page, Paged::Runs)?;
     let now = ui.now();
     Ok(html! {
         div #session data-part {

@@ -88,7 +88,7 @@ pub(super) fn to_run(run: &Run) -> String {
 /// The way to other pages of the timeline, or of another `view`.
 pub(super) fn pager(place: &Place, digest: &Digest, page: RunPage, view: Option<&str>) -> Markup {
     let default_limit = if view.is_none() { LIMIT } else { TURNS };
-    let window = Window { offset: page.offset, limit: page.limit.unwrap_or(default_limit), count: digest.summary.run_count };
+    let window = Window { offset: page.offset, limit: page.limit.unwrap_or(default_limit), count: digest.count };
     let id = pairs::encode(digest.summary.id.as_str());
     let to = |offset: u64| {
         let mut query: Vec<String> = view.map(|view| format!("view={view}")).into_iter().collect();
@@ -111,7 +111,7 @@ pub(super) fn pager(place: &Place, digest: &Digest, page: RunPage, view: Option<
                     a href=(to(previous)) rel="prev" { "Previous" }
                 }
                 span {
-                    "Runs "
+                    @if view.is_none() { "Runs " } @else { "Turns " }
                     @if n_shown > 0 { (words::count(window.offset + 1)) "–" (words::count(window.offset + n_shown)) " of " }
                     (words::count(window.count))
                 }

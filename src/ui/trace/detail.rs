@@ -7,9 +7,10 @@ use serde_json::Value as Json;
 
 use super::tree::Row;
 use super::waterfall::{kind, status};
-use crate::ui::messages::Message;
+use crate::model::facts::SpanKind;
+use crate::ui::messages::{self, Answer, Message, Part, Role, Show};
 use crate::ui::spans::{RawEvent, RawSpan};
-use crate::ui::{messages, words};
+use crate::ui::words;
 
 /// How much of a value is shown.
 const VALUE_MAX_CHARS: usize = 20_000;
@@ -18,7 +19,7 @@ pub(super) fn detail(row: &Row, raw: Option<&RawSpan>, said: &[Message]) -> Mark
     html! {
         section #span aria-labelledby="span-title" {
             h2 #span-title { span.kind { (kind(row.kind)) } " " (words::name(&row.name)) " " (status(row)) }
-            @if !said.is_empty() { h3 { "Messages" } (messages::list(said)) }
+            @if !said.is_empty() { h3 { "Messages" } (Show::new().list(said)) }
             @if let Some(raw) = raw {
                 @if !raw.status_message.is_empty() { p.problem { (words::visible_lines(&raw.status_message)) } }
                 @for event in &raw.events { (self::event(event)) }
@@ -28,6 +29,21 @@ pub(super) fn detail(row: &Row, raw: Option<&RawSpan>, said: &[Message]) -> Mark
             (facts(row, raw))
         }
     }
+}
+
+/// What was said in a span; of a tool, with what it was called and what it gave back.
+pub(super) fn messages(row: &Row, raw: &RawSpan) -> Vec<Message> {
+    let events: Vec<messages::Event<'_>> = raw.events.iter().map(|event| (&*event.name, &event.attributes)).collect();
+    if row.kind != SpanKind::Tool {
+        return messages::said(&raw.attributes, &events).all();
+    }
+    let told = messages::told(&row.name, &raw.attributes, &events);
+    let id = told.call.id.clone();
+    let is_told = !told.call.arguments.is_null();
+    let called = is_told.then(|| Message { role: Role::Assistant, parts: vec![Part::Call(told.call)] });
+    let answer = Answer { id, name: None, parts: told.result, is_error: false };
+    let gave = (!answer.parts.is_empty()).then(|| Message { role: Role::Tool, parts: vec![Part::Answer(answer)] });
+    called.into_iter().chain(gave).collect()
 }
 
 fn facts(row: &Row, raw: Option<&RawSpan>) -> Markup {

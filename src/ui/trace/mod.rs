@@ -99,14 +99,15 @@ fn page(place: &Place, asked: &Asked, tree: &Tree, found: &Found) -> Markup {
 
 /// What was said in a span, or right below it where a coding agent's log events say it.
 fn said(tree: &Tree, row: &Row, raw: Option<&RawSpan>, trace: TraceId, requests: &[Bytes]) -> Vec<Message> {
-    let said = raw.map(|raw| messages::of(&raw.attributes)).unwrap_or_default();
+    let said = raw.map(|raw| detail::messages(row, raw)).unwrap_or_default();
     if !said.is_empty() || row.kind != SpanKind::Agent {
         return said;
     }
     let says = |below: &&Row| below.parent == Some(row.span) && below.is_of_log && [ASKED_SPAN, ANSWERED_SPAN].contains(&&*below.name);
     let below: Vec<SpanId> = tree.rows.iter().filter(says).map(|below| below.span).collect();
     let attributes = spans::attributes_of(requests, trace, &|span| below.contains(&span));
-    below.iter().filter_map(|span| attributes.get(span)).flat_map(messages::of).take(messages::MESSAGES_MAX).collect()
+    let all = |attributes| messages::said(attributes, &[]).all();
+    below.iter().filter_map(|span| attributes.get(span)).flat_map(all).take(messages::MESSAGES_MAX).collect()
 }
 
 fn way(place: &Place, run: Option<&Run>) -> Markup {

@@ -89,6 +89,30 @@ export const story = () => [
   agent(3, 1, 0, "support", "conv-42", 1010, null),
 ];
 
+const PNG = "iVBORw0KGgoAAAANSUhEUgAAAEAAAAAwCAIAAAAuKetIAAAAVUlEQVR42u3XQQ0AIAwEwXrCA25wyaN6UICIvppOcgbmtbl497ReAAAAAACUAGtn6wEAAAAA1ABKDAAAAOAPKDEAAACAP6DEAAAAAP6AEgMAAACMA3y2eVktDqd3PAAAAABJRU5ErkJggg==";
+
+// A conversation as agents have them: instructions, Markdown, code, an image, thoughts, tools of which one fails, an agent within.
+export const chatty = () => {
+  const say = (...messages) => JSON.stringify(messages.map(([role, ...parts]) => ({ role, parts })));
+  const text = (content) => ({ type: "text", content });
+  const instructions = `# Shop assistant\n\n${"Be brief, polite and exact. Never promise what the carrier has not confirmed. ".repeat(40)}`;
+  const asked = ["user", text("Which parcels are late? Here is what I see:"), { type: "blob", modality: "image", mime_type: "image/png", content: PNG }];
+  const call = { type: "tool_call", id: "call_1", name: "find_parcels", arguments: { status: "late", limit: 2 } };
+  const answer = "Two parcels are **late**:\n\n| parcel | days |\n|---|---|\n| `92203` | 2 |\n| `92207` | 1 |\n\n1. I told the depot.\n2. You can follow it [here](https://example.org/track).\n\n```python\nfor parcel in late:\n    print(parcel.number, \"<b>late</b>\")\n```\n\n> No promise, though.\n\n<script>alert(1)</script>";
+  const tool = (id, parent, name, from, to, attributes, more) => span(700, id, parent, `execute_tool ${name}`, from, to, { "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name, ...attributes }, more);
+  return [
+    agent(700, 1, 0, "shop", "chat-7", 0, 9, {}, { "user.id": "ana" }),
+    chat(700, 2, 1, "house-large", 900, 40, 0.0042, 0.5, 2, say(["system", text(instructions)], asked), say(["assistant", { type: "reasoning", content: "They want the late ones. I look them up first." }, call])),
+    tool(3, 1, "find_parcels", 2, 2.4, { "gen_ai.tool.call.id": "call_1", "gen_ai.tool.call.arguments": '{"status":"late","limit":2}', "gen_ai.tool.call.result": '[{"parcel":92203,"days":2},{"parcel":92207,"days":1}]' }),
+    tool(4, 1, "tell_depot", 3, 4, { "gen_ai.tool.call.arguments": '{"parcels":[92203,92207]}' }, { status: { code: 2, message: "depot: 503 Service Unavailable" } }),
+    agent(700, 5, 1, "depot", "chat-7", 4, 6),
+    chat(700, 6, 5, "house-small", 100, 20, 0.0003, 4.5, 5.5, say(["user", text("Tell the depot of 92203 and 92207.")]), say(["assistant", text("Told.")])),
+    chat(700, 7, 1, "house-large", 1200, 160, 0.0061, 6, 9, say(["system", text(instructions)], asked, ["assistant", call], ["tool", { type: "tool_call_response", id: "call_1", response: "[…]" }]), say(["assistant", text(answer)])),
+    agent(701, 1, 0, "shop", "chat-7", 60, 62, { status: { code: 2, message: "Error code: 429 - Rate limit reached" } }),
+    chat(701, 2, 1, "house-large", 0, 0, null, 60.5, 61.5, say(["system", text(instructions)], ["user", text("Thanks! And *tomorrow*?")]), null),
+  ];
+};
+
 // Sessions to sort, search and page through.
 export const crowd = () => {
   const spans = [];

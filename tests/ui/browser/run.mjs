@@ -1,6 +1,6 @@
 // The pages in a real Chromium: node tests/ui/browser/run.mjs, after .ci/browser.sh has installed what it needs.
 
-import { agent, chat, CLAUDE, coding, crowd, hostile, HOSTILE, huge, lonely, nobodys, send, story, tell } from "./data.mjs";
+import { agent, chat, chatty, CLAUDE, coding, crowd, hostile, HOSTILE, huge, lonely, nobodys, send, story, tell } from "./data.mjs";
 import { accessible, browser, count, fits, golden, open, quiet, report, same, server, test, truth, until } from "./harness.mjs";
 
 const READER = "wax_sk_reader_0123456789";
@@ -17,10 +17,11 @@ await send(main, crowd());
 await send(main, hostile());
 await send(main, lonely());
 await send(main, nobodys());
+await send(main, chatty());
 await send(idless, lonely(), "billing");
 await send(guarded, story());
 await tell(coded, CLAUDE, coding());
-await until("the sessions are there", async () => (await count(main)) === 62);
+await until("the sessions are there", async () => (await count(main)) === 63);
 await until("the spans are counted", async () => (await (await fetch(idless.url)).text()).includes("2 spans came, with 2 runs"));
 
 const detail = async (at, id) => (await (await fetch(`${at.url}/api/v1/observability/sessions/${id}/`)).json());
@@ -38,6 +39,7 @@ const PAGES = {
   "no-session-id": `${idless.url}/`,
   session,
   conversation: `${session}?view=conversation`,
+  chat: `${main.url}/sessions/chat-7?view=conversation`,
   trace,
   "trace-span": `${trace}&span=0000000000000002`,
   "trace-of-nobody": `${main.url}/traces/${"1f4".padStart(32, "0")}`,
@@ -110,9 +112,9 @@ await test("without JavaScript: list, sort, search, filter, page, open, all work
   truth(page.url().includes("search=CROWD") && page.url().includes("agent=reader") && page.url().includes("sort=total_cost"), page.url());
   await page.getByRole("link", { name: "Clear" }).click();
   await page.getByRole("link", { name: "Next" }).click();
-  same(await page.locator(".found").textContent(), "26–50 of 62 sessions");
+  same(await page.locator(".found").textContent(), "26–50 of 63 sessions");
   await page.getByRole("link", { name: "Last", exact: true }).click();
-  same(await page.locator(".found").textContent(), "51–62 of 62 sessions");
+  same(await page.locator(".found").textContent(), "51–63 of 63 sessions");
   await page.getByRole("searchbox", { name: "Search" }).fill("conv-42");
   await page.getByRole("button", { name: "Apply" }).click();
   await page.getByRole("link", { name: "conv-42" }).click();
@@ -124,7 +126,39 @@ await test("without JavaScript: list, sort, search, filter, page, open, all work
   same(await page.locator("ol.talk .said").allTextContents(), ["Where is my parcel?", "On its way: <b>Porto</b>, since yesterday."]);
   await page.getByRole("link", { name: "conv-42" }).click();
   await page.getByRole("link", { name: "Conversation" }).click();
-  same(await page.locator("ol.talk li.user .said").allTextContents(), ["Where is my parcel?", "And my refund?"]);
+  same(await page.locator(".turn > ol.talk > li.user .said").allTextContents(), ["Where is my parcel?", "And my refund?"]);
+  await visit.close();
+});
+
+await test("a conversation: what is long is folded, an image is drawn, nothing is loaded from elsewhere and nothing runs", async () => {
+  const visit = await context();
+  const page = await open(visit);
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url()));
+  await page.goto(PAGES.chat);
+  same(await page.locator("img.shown").evaluate((image) => [image.naturalWidth, image.naturalHeight]), [64, 48]);
+  same(asked.filter((url) => !url.startsWith(main.url) && !url.startsWith("data:image/png;base64,")), [], "what was asked for");
+  const instructions = page.locator("li.system .said");
+  truth(!(await instructions.isVisible()), "instructions are folded");
+  await page.getByText("Instructions", { exact: false }).first().click();
+  truth(await instructions.isVisible(), "a click opens them");
+  same(await page.locator("li.tool strong").allTextContents(), ["find_parcels", "tell_depot"]);
+  same(await page.locator("li.tool .problem").allTextContents(), ["depot: 503 Service Unavailable"]);
+  same(await page.locator("li.delegated > details > summary strong").allTextContents(), ["depot"]);
+  same(await page.locator(".turn-head h3").allTextContents(), ["Turn 1", "Turn 2"]);
+  same(await page.locator(".said a").getAttribute("rel"), "noopener noreferrer nofollow");
+  same(await page.locator("main script").count(), 0, "scripts");
+  quiet(page);
+  await visit.close();
+});
+
+await test("a conversation is paged by its turns", async () => {
+  const visit = await context({ javaScriptEnabled: false });
+  const page = await open(visit, `${PAGES.conversation}&limit=1`);
+  same(await page.locator("nav.pager span").first().textContent(), "Turns 1–1 of 3");
+  await page.getByRole("link", { name: "Next" }).first().click();
+  same(await page.locator(".turn-head h3").allTextContents(), ["Turn 2"]);
+  same(await page.locator("li.user .said").allTextContents(), ["And my refund?"]);
   await visit.close();
 });
 

@@ -1,0 +1,149 @@
+//! The conversations of all recordings of real packages (`tests/dialects`): what a recording holds, its page says.
+//!
+//! The oracle reads nothing but bytes: the fake model numbered many of its answers, so each that is in a recording is looked for in the pages
+//! of its sessions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Method;
+use regex::Regex;
+
+use super::{encode, place};
+use crate::support::server::{RemoteServer, SESSIONS};
+
+/// How long the fold of one recording may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the spans name no session of, so that no page can show it.
+const WITHOUT_A_SESSION: [(&str, &[&str]); 3] = [
+    ("mlflow-3.17.2", &["Sunny, 21 degrees"]),
+    ("openai-agents-0.24.0+otel-v2", &["Sunny in Paris (21).", "Sunny in Paris (23)."]),
+    ("opentelemetry-instrumentation-openai-agents-v2-0.1.0--v2_agents", &["Sunny, 21 degrees"]),
+];
+/// What a page that reads a dialect does not show of it.
+const RAW: [&str; 9] = [
+    "&quot;lc&quot;",
+    "constructor",
+    "ToolCall(",
+    " object at 0x",
+    "tool_calls",
+    "toolUse",
+    "&quot;role&quot;",
+    "role=&lt;",
+    "message_content",
+];
+
+struct Recording {
+    name: String,
+    requests: Vec<Bytes>,
+}
+
+#[tokio::test]
+async fn every_recording_that_captures_words_is_a_conversation() {
+    let recordings = recordings();
+    let keys: Vec<String> = (0..recordings.len()).map(|n| format!("{{ key = \"{}\", tenant = \"t{n}\" }}", key(n))).collect();
+    let place = place().config(&format!("[auth]\nkeys = [{}]\n", keys.join(", ")));
+    let server = place.start().await;
+    let mut wrong = Vec::new();
+    let mut n_answers = 0;
+    for (n, recording) in recordings.iter().enumerate() {
+        let client = server.client().with_key(&key(n));
+        for request in &recording.requests {
+            client.send(request.clone()).await.unwrap();
+        }
+        // What arrives last is folded last.
+        let started = Instant::now();
+        let (found, text) = loop {
+            let judged = judge(recording, &pages(&client).await);
+            if judged.1.is_empty() || started.elapsed() > PATIENCE {
+                break judged;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        n_answers += found;
+        wrong.extend(text);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(n_answers > 140, "{n_answers} answers were looked for");
+}
+
+fn key(n: usize) -> String {
+    format!("wax_sk_recording_{n:04}")
+}
+
+fn recordings() -> Vec<Recording> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects/recordings");
+    let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    let read = |folder: &PathBuf| {
+        let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files.retain(|file| file.file_name().unwrap().to_str().unwrap().starts_with("otlp-"));
+        let request = |file: &PathBuf| match file.extension().unwrap().to_str() {
+            Some("json") => sessionfold::wire::json::to_protobuf(&fs::read(file).unwrap()).unwrap().into(),
+            _ => Bytes::from(fs::read(file).unwrap()),
+        };
+        Recording { name: folder.file_name().unwrap().to_str().unwrap().to_owned(), requests: files.iter().map(request).collect() }
+    };
+    folders.iter().map(read).collect()
+}
+
+/// The conversation of each session.
+async fn pages(client: &RemoteServer) -> BTreeMap<String, String> {
+    let list = client.json(&format!("{SESSIONS}?limit=100")).await;
+    let mut pages = BTreeMap::new();
+    for session in list["results"].as_array().unwrap() {
+        let id = session["session_id"].as_str().unwrap();
+        let page = client.call(Method::GET, &format!("/sessions/{}?view=conversation", encode(id))).await;
+        assert_eq!(page.status, 200, "{id}: {}", page.text);
+        pages.insert(id.to_owned(), page.text);
+    }
+    pages
+}
+
+/// How many answers the recording holds, and what is wrong with its pages.
+fn judge(recording: &Recording, pages: &BTreeMap<String, String>) -> (usize, Vec<String>) {
+    let raw: String = recording.requests.iter().map(|request| String::from_utf8_lossy(request).into_owned()).collect();
+    let shown: String = pages.values().map(String::as_str).collect();
+    let numbered = Regex::new(r"Sunny in Paris \(\d+\)\.").unwrap();
+    let mut answers: BTreeSet<&str> = numbered.find_iter(&raw).map(|found| found.as_str()).collect();
+    answers.extend(["Sunny, 21 degrees", "It is sunny"].into_iter().filter(|answer| raw.contains(answer)));
+    let excepted = WITHOUT_A_SESSION.iter().find(|(name, _)| *name == recording.name).map_or(&[][..], |(_, answers)| answers);
+    let mut wrong: Vec<String> = Vec::new();
+    for answer in &answers {
+        if shown.contains(answer) == excepted.contains(answer) {
+            wrong.push(format!("{answer:?} is{} shown", if excepted.contains(answer) { "" } else { " not" }));
+        }
+    }
+    if !answers.is_empty() && answers.len() > excepted.len() {
+        wrong.extend(of_words(&shown));
+        let calls_a_tool =
+            raw.contains("get_weather") && raw.contains("sunny") && Regex::new(r#"city\W{1,8}(Paris|Oslo)"#).unwrap().is_match(&raw);
+        // A card: its name, its arguments, its result.
+        let card = Regex::new(
+            r#"(?s)<bdi>(\w+-)?get_weather</bdi></strong>.{0,400}?Arguments</p>.{0,80}?(Paris|Oslo).{0,200}?Result</p>.{0,60}?sunny"#,
+        )
+        .unwrap();
+        if calls_a_tool && !card.is_match(&shown) {
+            wrong.push("no card of get_weather with arguments and result".to_owned());
+        }
+    }
+    wrong.extend(RAW.iter().filter(|raw| shown.contains(*raw)).map(|raw| format!("{raw:?} is shown")));
+    (answers.len(), wrong.into_iter().map(|what| format!("{}: {what}", recording.name)).collect())
+}
+
+/// A page of a recording that has words.
+fn of_words(shown: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if shown.contains("What was answered was not captured") {
+        wrong.push("an answer is said not to be captured".to_owned());
+    }
+    if !shown.contains("<li class=\"user\"><div class=\"who\"><bdi>user</bdi></div><div class=\"said\"") {
+        wrong.push("no user says anything".to_owned());
+    }
+    wrong
+}
