@@ -4,6 +4,7 @@
 //! - What the SDK posted goes first (inputs, `io:` steps, result), then the spans.
 //! - Spans come from Tempo, some at a time and for a few seconds at most, or from the journal.
 
+mod failure;
 mod reported;
 mod show;
 mod turn;
