@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use crate::model::digest::hex;
 use crate::model::ids::{SpanId, TraceId};
 use crate::wire::otlp::Malformed;
 use crate::wire::rewrite::{Edit, rewrite};
@@ -90,10 +91,6 @@ fn span_bytes(request: &[u8]) -> Result<Vec<usize>, Malformed> {
 fn keep(request: &[u8], ordinals: std::ops::Range<usize>) -> Result<Bytes, Malformed> {
     let kept = rewrite(request, |ordinal, _| if ordinals.contains(&ordinal) { Edit::Keep } else { Edit::Drop })?;
     Ok(Bytes::from(kept))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
