@@ -59,7 +59,7 @@ fn a_room_of_tempo_uses_only_what_comes_before_it() {
 
 #[test]
 fn no_source_file_is_longer_than_500_lines() {
-    let generated = Path::new("src/wire/proto");
+    let generated = Path::new("src/wire/format/proto");
     let long: Vec<_> = ["src", "tests", "benches", "fuzz"]
         .into_iter()
         .flat_map(sources)

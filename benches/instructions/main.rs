@@ -21,8 +21,8 @@ use sessionfold::model::ids::Tenant;
 use sessionfold::model::time::{Nanos, UnixNanos};
 use sessionfold::model::via::Via;
 use sessionfold::store::local::{LocalStore, Options, SqliteLimits};
-use sessionfold::wire::entry::{Entry, Event};
-use sessionfold::wire::inspect::{self, inspect};
+use sessionfold::wire::format::entry::{Entry, Event};
+use sessionfold::wire::otlp::inspect::{self, inspect};
 
 use load::plan::{Disorder, Plan, Source};
 use load::run::World;

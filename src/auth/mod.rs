@@ -31,7 +31,7 @@ use http::{Extensions, HeaderMap, StatusCode};
 use parking_lot::RwLock;
 
 use crate::model::ids::Tenant;
-use crate::wire::json_text::decode_base64;
+use crate::wire::otlp::json::text::decode_base64;
 
 pub use exposure::exposure_error;
 pub use keys::{InvalidKey, KEY_MAX_BYTES, KEY_MIN_BYTES, KeyEntry, Keys, STRONG_KEY_MIN_BYTES, Secret, is_well_formed};

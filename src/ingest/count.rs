@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use crate::conventions::agents;
-use crate::wire::json::InvalidJson;
+use crate::wire::otlp::json::InvalidJson;
 use crate::wire::otlp::{self, Malformed};
 
 /// `resource_metrics`, `scope_metrics`, `metrics`, then `gauge`, `sum`, `histogram`, `exponential_histogram` or `summary`, `data_points`.

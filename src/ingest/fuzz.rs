@@ -13,7 +13,7 @@ use super::told;
 use super::{count, grpc, observe};
 use crate::conventions::agents;
 use crate::model::time::UnixNanos;
-use crate::wire::inspect::{Limits, inspect};
+use crate::wire::otlp::inspect::{Limits, inspect};
 
 /// Enough for what a fuzzer sends, and little enough that a bomb meets it.
 const MAX_BYTES: usize = 1 << 20;

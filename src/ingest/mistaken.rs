@@ -5,7 +5,7 @@
 use super::encoding::Coding;
 use super::refusal::Refusal;
 use super::screen::Format;
-use crate::wire::inspect::{Limits, inspect};
+use crate::wire::otlp::inspect::{Limits, inspect};
 
 /// The byte order mark that some editors and .NET write before UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";

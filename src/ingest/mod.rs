@@ -42,8 +42,8 @@ pub use peer::{Answering, Peer, Whole};
 pub use receiver::{InstanceMark, Options, Receiver};
 
 use self::screen::Format;
-use crate::wire::misplaced::{Misplaced, misplaced};
-use crate::wire::signal::{Records, records};
+use crate::wire::otlp::json::misplaced::{Misplaced, misplaced};
+use crate::wire::otlp::signal::{Records, records};
 
 /// What kind of telemetry a request carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,8 +1,8 @@
 //! What was odd about a request that was taken all the same.
 
-use crate::wire::json_mend::Breakage;
-use crate::wire::misplaced::Misplaced;
-use crate::wire::time_unit::TimeUnit;
+use crate::wire::otlp::json::mend::Breakage;
+use crate::wire::otlp::json::misplaced::Misplaced;
+use crate::wire::otlp::time_unit::TimeUnit;
 
 /// Nothing of this makes a span be rejected.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -28,7 +28,7 @@ use crate::log_limiter::LogLimiter;
 use crate::model::ids::Tenant;
 use crate::model::via::Via;
 use crate::store::Store;
-use crate::wire::inspect::Limits;
+use crate::wire::otlp::inspect::Limits;
 
 /// The limits of the doors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

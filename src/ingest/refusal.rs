@@ -18,8 +18,8 @@ use tonic_types::{ErrorDetails, StatusExt};
 use super::encoding::Coding;
 use crate::auth::Denied;
 use crate::store::AcceptError;
-use crate::wire::json::InvalidJson;
 use crate::wire::otlp::Malformed;
+use crate::wire::otlp::json::InvalidJson;
 
 /// Why a whole request was not taken. Nothing of it was kept.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

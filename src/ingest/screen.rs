@@ -8,13 +8,13 @@ use super::mistaken::mistaken;
 use super::noticed::Noticed;
 use super::refusal::Refusal;
 use crate::model::digest::hex;
-use crate::wire::inspect::{self, Inspection, Limits, SpanFault};
-use crate::wire::json;
-use crate::wire::json_mend::{self, Breakage};
-use crate::wire::misplaced;
 use crate::wire::otlp::Span;
-use crate::wire::repair::{self, Repaired};
-use crate::wire::rewrite::{self, Edit};
+use crate::wire::otlp::inspect::{self, Inspection, Limits, SpanFault};
+use crate::wire::otlp::json;
+use crate::wire::otlp::json::mend::{self, Breakage};
+use crate::wire::otlp::json::misplaced;
+use crate::wire::otlp::repair::{self, Repaired};
+use crate::wire::otlp::rewrite::{self, Edit};
 
 /// How the message itself is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,7 +108,7 @@ fn to_protobuf(held: Held) -> Result<(Held, Noticed), Refusal> {
                 return Err(refusal);
             }
             permit.grow(bytes.len())?;
-            let Some(mended) = json_mend::mend(&bytes) else {
+            let Some(mended) = mend::mend(&bytes) else {
                 return Err(error.into());
             };
             bytes = mended.json.into();

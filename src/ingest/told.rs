@@ -4,9 +4,9 @@ use super::body::Held;
 use super::refusal::Refusal;
 use super::screen::Format;
 use crate::conventions::agents::{self, Told};
-use crate::wire::json;
-use crate::wire::json_mend;
-use crate::wire::repair;
+use crate::wire::otlp::json;
+use crate::wire::otlp::json::mend;
+use crate::wire::otlp::repair;
 
 /// What a decoded `ExportLogsServiceRequest` tells. The permit of the body covers it.
 pub(super) fn tell(held: Held, format: Format, tenant: &str, keep_content: bool) -> Result<(Told, Held), Refusal> {
@@ -27,7 +27,7 @@ pub(super) fn tell(held: Held, format: Format, tenant: &str, keep_content: bool)
 
 fn to_protobuf(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
     json::logs_to_protobuf(bytes).or_else(|error| {
-        let Some(mended) = json_mend::mend(bytes) else { return Err(error.into()) };
+        let Some(mended) = mend::mend(bytes) else { return Err(error.into()) };
         Ok(json::logs_to_protobuf(&mended.json)?)
     })
 }

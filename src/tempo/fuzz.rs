@@ -8,7 +8,7 @@ use prost::Message as _;
 use super::query::search::{self, FoundTrace};
 use super::query::stream;
 use super::recover::{restored, stamped};
-use crate::wire::inspect::{Limits, inspect};
+use crate::wire::otlp::inspect::{Limits, inspect};
 
 /// Any answer: read or refused, and what a rebuild makes of it is a request that the front door would take whole.
 ///

@@ -50,7 +50,7 @@ impl Recording {
         let request = |file: &PathBuf| {
             let bytes = fs::read(file).unwrap();
             match file.extension().unwrap().to_str() {
-                Some("json") => sessionfold::wire::json::to_protobuf(&bytes).unwrap(),
+                Some("json") => sessionfold::wire::otlp::json::to_protobuf(&bytes).unwrap(),
                 _ => bytes,
             }
         };

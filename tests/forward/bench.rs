@@ -17,7 +17,7 @@ use sessionfold::tempo::export::forwarder::{Ending, ForwardError, Forwarder, Sta
 use sessionfold::tempo::export::source::{Source, SourceError, Sourced};
 use sessionfold::tempo::metrics::ForwardMetrics;
 use sessionfold::tempo::options::{BatchOptions, Options, RetryOptions};
-use sessionfold::wire::entry::{Entry, Event};
+use sessionfold::wire::format::entry::{Entry, Event};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 

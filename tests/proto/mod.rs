@@ -1,4 +1,4 @@
-//! The code in `src/wire/proto` is generated from `proto/` and committed, so that nobody needs a protobuf compiler to build.
+//! The code in `src/wire/format/proto` is generated from `proto/` and committed, so that nobody needs a protobuf compiler to build.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ fn the_committed_protobuf_code_is_what_the_proto_files_generate() {
 
     for (generated, committed) in [("sessionfold.journal.v1.rs", "journal.rs"), ("sessionfold.stored.v1.rs", "stored.rs")] {
         let now = std::fs::read_to_string(out.path().join(generated)).expect("the generated file");
-        let path = root.join("src/wire/proto").join(committed);
+        let path = root.join("src/wire/format/proto").join(committed);
         if std::env::var_os("UPDATE_GENERATED").is_some() {
             std::fs::write(&path, &now).expect("the generated file is written");
         }

@@ -8,8 +8,8 @@ use serde_json::Value;
 use sessionfold::model::ids::{SpanId, Tenant, TraceId};
 use sessionfold::tempo::link::client::Client;
 use sessionfold::tempo::options::Options;
-use sessionfold::wire::stamp::{Fate, Layout};
-use sessionfold::wire::stored;
+use sessionfold::wire::format::stored;
+use sessionfold::wire::otlp::stamp::{Fate, Layout};
 
 use crate::support::server::{Place, Server, until};
 use crate::support::spans::{SECOND, Tell, agent, chat, request, span};

@@ -84,7 +84,7 @@ fn recordings() -> Vec<Recording> {
         files.sort();
         files.retain(|file| file.file_name().unwrap().to_str().unwrap().starts_with("otlp-"));
         let request = |file: &PathBuf| match file.extension().unwrap().to_str() {
-            Some("json") => sessionfold::wire::json::to_protobuf(&fs::read(file).unwrap()).unwrap().into(),
+            Some("json") => sessionfold::wire::otlp::json::to_protobuf(&fs::read(file).unwrap()).unwrap().into(),
             _ => Bytes::from(fs::read(file).unwrap()),
         };
         Recording { name: folder.file_name().unwrap().to_str().unwrap().to_owned(), requests: files.iter().map(request).collect() }

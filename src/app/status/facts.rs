@@ -12,7 +12,7 @@ use crate::journal::Position;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::store::local::StoreFacts;
 use crate::telemetry::process::{self, ProcessFacts};
-use crate::wire::entry::Entry;
+use crate::wire::format::entry::Entry;
 
 /// All figures of one moment.
 pub(super) struct Facts {

@@ -6,7 +6,7 @@ use prost::Message;
 
 use super::{Told, tell};
 use crate::model::ids::{SpanId, TraceId};
-use crate::wire::inspect::{Limits, inspect};
+use crate::wire::otlp::inspect::{Limits, inspect};
 
 /// What was told of a request: every record is accounted for, as prost counts them, and every span can be taken as if it had been sent.
 pub fn check(request: &[u8], told: &Told) {

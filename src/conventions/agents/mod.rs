@@ -31,7 +31,7 @@ use self::record::{RESOURCE_SESSION_KEY, Record};
 use self::tables::{Agent, RENAMED};
 use crate::model::facts::Delivery;
 use crate::model::logs::{BESIDE_SPANS, SCOPE};
-use crate::wire::logs;
+use crate::wire::otlp::logs;
 use crate::wire::otlp::{Malformed, Value};
 
 /// What a request of logs comes to.
@@ -49,7 +49,7 @@ pub struct Told {
 /// Reads an encoded `ExportLogsServiceRequest`.
 ///
 /// # Errors
-/// [`Malformed`] if it is not one, or if an attribute is not UTF-8: `wire::repair` mends that.
+/// [`Malformed`] if it is not one, or if an attribute is not UTF-8: `wire::otlp::repair` mends that.
 pub fn tell(request: &[u8], tenant: &str, keep_content: bool) -> Result<Told, Malformed> {
     let mut told = Told::default();
     let (mut spans, mut unforwarded) = (Request::default(), Request::default());

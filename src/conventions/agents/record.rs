@@ -2,7 +2,7 @@
 
 use super::tables::Agent;
 use crate::conventions::number::{self, Reading};
-use crate::wire::logs::LogRecord;
+use crate::wire::otlp::logs::LogRecord;
 use crate::wire::otlp::{Malformed, Value};
 
 /// The attributes of a record that are read, under one name for what several agents call differently. Tokens are as they were sent.

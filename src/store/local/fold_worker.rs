@@ -37,7 +37,7 @@ use crate::model::ids::{SessionId, TraceId};
 use crate::model::report::EventKind;
 use crate::model::time::UnixNanos;
 use crate::store::StoreError;
-use crate::wire::entry::{Entry, Event};
+use crate::wire::format::entry::{Entry, Event};
 
 /// A round ends after this many bytes of entries even when more are there, so that what came becomes visible.
 const ROUND_BYTES: usize = 4 << 20;

@@ -90,7 +90,7 @@ use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::{Call, Cost};
 use crate::model::via::Via;
-use crate::wire::entry::{Entry, Event};
+use crate::wire::format::entry::{Entry, Event};
 
 /// The price of a call that states none, by model, provider and start.
 pub type Price = Arc<dyn Fn(&Call, UnixNanos) -> Option<Cost> + Send + Sync>;

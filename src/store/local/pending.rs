@@ -14,7 +14,7 @@ use crate::journal::Position;
 use crate::model::ids::{SessionId, TraceId};
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
-use crate::wire::stored;
+use crate::wire::format::stored;
 
 #[derive(Default)]
 pub(super) struct Pending {

@@ -10,7 +10,7 @@ use super::LocalStore;
 use crate::model::ids::{Tenant, TraceId};
 use crate::model::logs::is_of_logs;
 use crate::store::raw::RawSpans;
-use crate::wire::entry::{Entry, Event};
+use crate::wire::format::entry::{Entry, Event};
 use crate::wire::otlp;
 
 /// A look takes no longer: about a gigabyte of journal on a small machine.

@@ -8,7 +8,7 @@ use crate::journal::Class;
 use crate::model::ids::{RunId, Tenant};
 use crate::model::report::EventKind;
 use crate::store::AcceptError;
-use crate::wire::entry::Event;
+use crate::wire::format::entry::Event;
 use bytes::Bytes;
 
 impl LocalStore {

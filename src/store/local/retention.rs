@@ -16,7 +16,7 @@ use crate::model::facts::SpanFact;
 use crate::model::ids::TraceId;
 use crate::model::report::Report;
 use crate::model::time::{Nanos, UnixNanos};
-use crate::wire::stored::StoredTrace;
+use crate::wire::format::stored::StoredTrace;
 
 /// Sessions removed under one hold of a tenant's lock, and in one sweep: a big clean-up is a trickle, not a pause.
 const SLICE_SESSIONS: usize = 500;

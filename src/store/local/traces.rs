@@ -15,7 +15,7 @@ use crate::index::SessionNo;
 use crate::model::ids::{RunId, RunKey, TraceId};
 use crate::model::report::Report;
 use crate::model::run::Run;
-use crate::wire::stored::RunRef;
+use crate::wire::format::stored::RunRef;
 
 pub(super) type TraceKey = (TenantNo, TraceId);
 

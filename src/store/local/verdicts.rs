@@ -18,7 +18,7 @@ use crate::model::facts::{Delivery, SpanFact};
 use crate::model::ids::{RunId, SpanId, Tenant, TraceId};
 use crate::model::run::{Run, RunStatus};
 use crate::store::StoreError;
-use crate::wire::stored::RunRef;
+use crate::wire::format::stored::RunRef;
 
 /// A larger trace is never called settled: looking at every parent each time would cost more than waiting.
 const SETTLED_SPANS_MAX: usize = 2_000;

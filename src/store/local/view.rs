@@ -24,7 +24,7 @@ use crate::model::run::{Run, RunStatus};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::store::StoreError;
 use crate::store::view::{CallView, RunBrief, RunQuery, RunView, SpanView, TraceView};
-use crate::wire::stored::RunRef;
+use crate::wire::format::stored::RunRef;
 
 /// A run of another trace is not what its start names as parent if that one's work had ended by then: what it told of its end can still be
 /// on its way while the SDK already names it as the parent of all that come later (`docs/sdk.md`).

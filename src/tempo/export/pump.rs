@@ -30,7 +30,7 @@ use crate::tempo::metrics::Doubt;
 use crate::tempo::options::{LogEnd, Options};
 use crate::tempo::piece::{Doubted, Last, Piece};
 use crate::tempo::stamp::{Ends, Hold, Incoming, Memory, RunEvent, StampOptions, Surroundings, Verdicts, What, Workers};
-use crate::wire::entry::Event;
+use crate::wire::format::entry::Event;
 
 /// Entries of one lane that are read and not in a batch. Their bytes are bounded by `max_pending_bytes`.
 const LANE_ENTRIES: usize = 1024;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::journal::{Item, Position, ReadError, Reader};
-use crate::wire::entry::{Entry, UnreadableEntry};
+use crate::wire::format::entry::{Entry, UnreadableEntry};
 
 /// How long after a failed read of the journal the next is tried.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(500);

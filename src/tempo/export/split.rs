@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::model::digest::hex;
 use crate::model::ids::{SpanId, TraceId};
 use crate::wire::otlp::Malformed;
-use crate::wire::rewrite::{Edit, rewrite};
+use crate::wire::otlp::rewrite::{Edit, rewrite};
 
 /// The two halves of a request by number of spans, or `None` if it has fewer than two.
 pub(super) fn halve(request: &[u8]) -> Result<Option<(Bytes, Bytes)>, Malformed> {

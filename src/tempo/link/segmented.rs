@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::wire::stamp::Stamped;
+use crate::wire::otlp::stamp::Stamped;
 
 /// A clone shares the bytes.
 #[derive(Clone, Debug, Default)]

@@ -22,7 +22,7 @@ use crate::tempo::keys::{
     CORRECTION_NAME, COST, RUN_COST, RUN_LLM_CALLS, RUN_TOKENS, SCOPE, STATUS, SYNTHETIC_KEY, SYNTHETIC_NAME, TOKENS, USER_GROUP, USER_ID,
     WORKFLOW_NAME,
 };
-use crate::wire::stamp::{Stamps, encoded};
+use crate::wire::otlp::stamp::{Stamps, encoded};
 
 /// The difference to what Tempo has, in one trace.
 #[derive(Clone, PartialEq, Debug)]

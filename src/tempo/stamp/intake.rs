@@ -9,7 +9,7 @@ use crate::journal::Position;
 use crate::model::ids::{RunId, SpanId, TraceId};
 use crate::model::via::Via;
 use crate::tempo::piece::{Doubted, Last};
-use crate::wire::stamp::Layout;
+use crate::wire::otlp::stamp::Layout;
 
 /// More traces and smaller spans only make room when they come.
 const TRACES_USUAL: usize = 48;

@@ -4,7 +4,7 @@ use crate::model::ids::{RunId, SessionId};
 use crate::model::run::Run;
 use crate::model::usage::UsageTotal;
 use crate::tempo::keys::{AGENT_NAME, RUN_COST, RUN_ID, RUN_LLM_CALLS, RUN_TOKENS, SESSION_ID};
-use crate::wire::stamp::Stamps;
+use crate::wire::otlp::stamp::Stamps;
 
 /// On every span of a run. A run whose own span is missing has no id yet that would last.
 pub(super) fn put_run(stamps: &mut Stamps<'_>, run: &Run) {

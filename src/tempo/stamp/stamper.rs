@@ -22,7 +22,7 @@ use crate::tempo::link::segmented::SegmentedBytes;
 use crate::tempo::metrics::{Doubt, ForwardMetrics};
 use crate::tempo::piece::Doubted;
 use crate::tempo::recover::ask::Holdings;
-use crate::wire::stamp::{Fate, Stamps};
+use crate::wire::otlp::stamp::{Fate, Stamps};
 
 /// The stamps of a span in the usual lengths.
 const STAMP_BYTES: usize = 208;

@@ -11,7 +11,7 @@ use crate::model::Str;
 use crate::model::ids::{SessionId, Tenant, TraceId};
 use crate::model::report::Report;
 use crate::model::time::UnixNanos;
-use crate::wire::stored;
+use crate::wire::format::stored;
 
 /// The keys in the table `meta`: `spans:<tenant>` and `service:<tenant>:<name>` count what was sent.
 const SPANS_KEY: &str = "spans:";

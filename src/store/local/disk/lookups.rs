@@ -12,7 +12,7 @@ use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
 use crate::store::view::RunQuery;
-use crate::wire::stored::{self, StoredTrace};
+use crate::wire::format::stored::{self, StoredTrace};
 
 impl Reader {
     /// One run by the number it is shown by; `state` is the tenant's, of the same moment.

@@ -10,7 +10,7 @@ use crate::model::run::{Run, RunStatus};
 use crate::model::session::SessionSummary;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::NanoUsd;
-use crate::wire::stored::{self, StoredAgent};
+use crate::wire::format::stored::{self, StoredAgent};
 
 /// The number of a tenant in the database.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -1,0 +1,100 @@
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message as _;
+
+use super::*;
+use crate::wire::checks::oracle::assert_walk;
+use crate::wire::otlp::{Value, array_values, map_entries};
+use crate::wire::protobuf::encode::put_bytes;
+
+fn field(number: u32, content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_bytes(&mut out, number, content);
+    out
+}
+
+fn string(text: &str) -> Vec<u8> {
+    field(1, text.as_bytes())
+}
+
+/// The value of the one attribute of a span, after comparing all of it with what prost decodes.
+fn show_value(attribute: &[&[u8]]) -> String {
+    let span = field(9, &attribute.concat());
+    let request = field(1, &field(2, &field(2, &span)));
+    let decoded = ExportTraceServiceRequest::decode(&request[..]).expect("decodes");
+    assert_walk(&request, &decoded);
+    let span = Span::read(Reader::new(&span)).expect("well formed");
+    let attribute = span.attributes().next().expect("one").expect("well formed");
+    show(attribute.value)
+}
+
+fn show(value: Value<'_>) -> String {
+    match value {
+        Value::Str(text) => text.to_owned(),
+        Value::Array(array) => format!("{:?}", array_values(array).flatten().map(show).collect::<Vec<_>>()),
+        Value::Map(map) => {
+            let entries = map_entries(map).flatten().map(|entry| format!("{}:{}", entry.key, show(entry.value)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_value_in_pieces_reads_as_one() {
+    let array = |texts: &[&str]| field(5, &texts.iter().map(|text| field(1, &string(text))).collect::<Vec<_>>().concat());
+    let map = |key: &str| field(6, &field(1, &[string(key), field(2, &string("v"))].concat()));
+    let value = |pieces: &[Vec<u8>]| field(2, &pieces.concat());
+
+    assert_eq!(show_value(&[]), "Empty");
+    assert_eq!(show_value(&[&value(&[])]), "Empty");
+    assert_eq!(show_value(&[&value(&[string("a"), string("b")])]), "b");
+    assert_eq!(show_value(&[&value(&[string("a")]), &value(&[])]), "a");
+    assert_eq!(show_value(&[&value(&[string("a")]), &value(&[vec![0x10, 2]])]), "Bool(true)");
+    assert_eq!(show_value(&[&value(&[array(&["a"]), array(&[]), array(&["b", "c"])])]), r#"["a", "b", "c"]"#);
+    assert_eq!(show_value(&[&value(&[array(&["a"])]), &string("key"), &value(&[array(&["b"])])]), r#"["a", "b"]"#);
+    assert_eq!(show_value(&[&value(&[array(&["lost"]), string("lost"), array(&["a"])]), &value(&[array(&["b"])])]), r#"["a", "b"]"#);
+    assert_eq!(show_value(&[&value(&[array(&["lost"])]), &value(&[string("s")])]), "s");
+    assert_eq!(show_value(&[&value(&[array(&["lost"])]), &value(&[vec![0x40, 1], array(&["b"])])]), r#"["b"]"#);
+    assert_eq!(show_value(&[&value(&[array(&["lost"]), map("k"), map("l")]), &value(&[map("m")])]), "{k:v,l:v,m:v}");
+}
+
+#[test]
+fn a_status_or_resource_or_scope_in_pieces_reads_as_one() {
+    let key = |key: &str| field(1, &field(1, key.as_bytes()));
+    let scope_key = |key: &str| field(3, &field(1, key.as_bytes()));
+    let span = [field(15, &[0x18, 1]), field(15, &field(2, b"why")), field(15, &[0x18, 2]), field(15, &[])].concat();
+    let scope = [
+        field(1, &[string("old"), scope_key("a")].concat()),
+        field(2, &span),
+        field(1, &[string("name"), scope_key("b")].concat()),
+        field(1, &field(2, b"v1")),
+    ];
+    let resource = [field(1, &key("x")), field(2, &scope.concat()), field(1, &key("y"))];
+    let request = field(1, &resource.concat());
+    let decoded = ExportTraceServiceRequest::decode(&request[..]).expect("decodes");
+    assert_walk(&request, &decoded);
+
+    let resource = resource_spans(&request).next().expect("one").expect("well formed");
+    let keys: Vec<_> = resource.attributes().flatten().map(|attribute| attribute.key).collect();
+    assert_eq!(keys, ["x", "y"]);
+    let scope = resource.scope_spans().next().expect("one").expect("well formed");
+    assert_eq!((scope.scope_name, scope.scope_version), ("name", "v1"));
+    let span = scope.spans().next().expect("one").expect("well formed");
+    assert_eq!((span.status_code, span.status_message), (2, "why"));
+}
+
+#[test]
+fn after_an_error_there_is_nothing() {
+    let good = field(9, &string("k"));
+    let bad_text = field(9, &[0x0a, 1, 0xff]);
+    let bad_type = field(9, &[0x08, 1]);
+    for bad in [bad_text, bad_type, vec![0x4a, 9]] {
+        let bytes = [&good[..], &bad, &good].concat();
+        let span = Span { bytes: &bytes, ..Span::default() };
+        let mut attributes = span.attributes();
+        assert!(attributes.next().is_some_and(|attribute| attribute.is_ok()));
+        assert!(attributes.next().is_some_and(|attribute| attribute.is_err()));
+        assert!(attributes.next().is_none());
+        assert!(attributes.next().is_none());
+    }
+}
