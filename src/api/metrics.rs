@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 
 use super::Api;
 use super::exposition::Exposition;
-use super::guard::Reader;
+use super::reader::Reader;
 use super::refusal::Refusal;
 use crate::answered::Answered;
 use crate::bounds::stream::Aborted;

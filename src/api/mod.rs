@@ -9,13 +9,13 @@
 mod agents;
 mod dto;
 mod exposition;
-mod guard;
 mod head;
 mod health;
 mod metrics;
 mod openapi;
 mod path;
 mod query;
+mod reader;
 mod refusal;
 mod routes;
 mod run;
@@ -34,6 +34,7 @@ use std::sync::Arc;
 use axum::Router;
 use prometheus_client::registry::Registry;
 
+use crate::auth::Authenticator;
 use crate::bounds::flights::Flights;
 use crate::bounds::memory::Memory;
 use crate::model::ids::Tenant;
@@ -41,7 +42,6 @@ use crate::model::status::ServerStatus;
 use crate::store::Store;
 use crate::store::raw::TraceSource;
 
-pub use guard::Guard;
 pub use metrics::ApiMetrics;
 pub use routes::{ROUTES, Route};
 pub use whole::{Question, Whole};
@@ -56,7 +56,7 @@ pub struct Api {
     /// Where whole spans can be asked for.
     pub tempo: Option<Arc<dyn TraceSource>>,
     /// Says who a request comes from, and whether it may do what it asks.
-    pub guard: Arc<dyn Guard>,
+    pub authenticator: Arc<Authenticator>,
     /// Everything `/metrics` shows; complete before the first request.
     pub registry: Arc<Registry>,
     pub metrics: ApiMetrics,

@@ -11,7 +11,7 @@ use http::Uri;
 
 use super::dto::explain::Explain;
 use super::dto::run::RunDetail;
-use super::guard::Reader;
+use super::reader::Reader;
 use super::refusal::Refusal;
 use super::whole::Whole;
 use super::{Api, head};

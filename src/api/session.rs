@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::dto::links::Links;
 use super::dto::{self, Aggregates, Deleted, Errors, RunLine};
-use super::guard::Reader;
+use super::reader::Reader;
 use super::refusal::Refusal;
 use super::totals::Totals;
 use super::{Api, head, path};

@@ -6,7 +6,7 @@ use axum::extract::State;
 use http::Uri;
 
 use super::dto::SessionList;
-use super::guard::Reader;
+use super::reader::Reader;
 use super::refusal::Refusal;
 use super::whole::Whole;
 use super::{Api, head, path};

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::dto::status::StatusDto;
-use super::guard::Reader;
+use super::reader::Reader;
 use super::refusal::Refusal;
 use super::{Api, dto};
 

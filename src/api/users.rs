@@ -12,8 +12,8 @@ use http::Uri;
 use rustc_hash::FxHashMap;
 
 use super::dto::user::{UserDetail, UserList, UserSummary};
-use super::guard::Reader;
 use super::query::gather::{Newest, RUN_BYTES};
+use super::reader::Reader;
 use super::refusal::Refusal;
 use super::user_totals::UserTotal;
 use super::whole::{Question, Whole};

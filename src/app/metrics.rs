@@ -19,17 +19,17 @@ pub(super) fn server(
     config: &Config,
     max_connections: usize,
     journal: &Journal,
-    doored: &Arc<dyn Store>,
+    store: &LocalStore,
     connections: &[server::Connections; 3],
     registry: &mut Registry,
 ) {
-    let doored = doored.clone();
+    let store = store.clone();
     telemetry::build::register(registry);
     telemetry::process::register(registry);
     telemetry::register_journal(journal, registry);
     let [otlp_grpc, otlp_http, http] = connections.clone();
     let health = telemetry::health::Health {
-        is_ready: Arc::new(move || doored.not_ready().is_none()),
+        is_ready: Arc::new(move || store.not_ready().is_none()),
         memory_available_bytes: budget::available(),
         data_dir: config.server.data_dir.clone(),
         connections: [("otlp_grpc", otlp_grpc), ("otlp_http", otlp_http), ("http", http)],

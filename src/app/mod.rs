@@ -26,7 +26,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -61,8 +60,6 @@ pub struct App {
     drain: Duration,
     /// Ends the listeners, and the streams that would hold them up.
     no_more_requests: CancellationToken,
-    /// Read by `/readyz`.
-    stopping: Arc<AtomicBool>,
 }
 
 /// The forwarder and what outlives its run.
@@ -194,7 +191,7 @@ impl App {
 
         stop.await;
         let started = Instant::now();
-        self.stopping.store(true, Ordering::Release);
+        self.store.begin_drain();
         no_more_requests.cancel();
         for door in doors {
             door.await?;

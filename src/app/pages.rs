@@ -17,7 +17,6 @@ use crate::config::{self, Config};
 use crate::model::ids::{Tenant, TraceId};
 use crate::params::explore::Grafana;
 use crate::server;
-use crate::store::Store;
 use crate::store::local::LocalStore;
 use crate::store::raw::TraceSource;
 use crate::tempo::export::forwarder::Status;
@@ -46,7 +45,6 @@ pub(super) struct About {
 /// What the pages need; `shutdown` ends their event streams.
 pub(super) fn pages(
     config: &Config,
-    doored: Arc<dyn Store>,
     store: LocalStore,
     Listening { access, addresses: [_, otlp_http, http] }: Listening<'_>,
     shutdown: CancellationToken,
@@ -59,7 +57,7 @@ pub(super) fn pages(
     let public = public_url.as_ref().and_then(|url| url.parse::<http::Uri>().ok());
     let public_otlp = public.and_then(|uri| Some(format!("{}://{}:{}", uri.scheme_str()?, uri.authority()?.host(), otlp_http.port())));
     Ui {
-        store: doored,
+        store: Arc::new(store.clone()),
         authenticator: Arc::clone(&access.authenticator),
         public_url,
         own_url: listens(http),

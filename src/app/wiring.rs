@@ -4,10 +4,8 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
 use http::HeaderName;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -32,22 +30,11 @@ use crate::ingest::{self, InstanceMark, Receiver};
 
 use crate::conventions::Conventions;
 use crate::journal::{self, Journal};
-use crate::model::Str;
-use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
-use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
-use crate::model::run::Run;
-use crate::model::session::{AgentSummary, Page, SessionSummary};
-use crate::model::time::{Nanos, UnixNanos};
-use crate::model::via::Via;
+use crate::model::time::Nanos;
 use crate::prices::Prices;
 use crate::server;
-use crate::store::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
+use crate::store::Store;
 use crate::store::local::{self, LocalStore};
-use crate::store::overview::Overview;
-use crate::store::raw::RawSpans;
-use crate::store::sums::Sums;
-use crate::store::view::{RunQuery, RunView, TraceView};
-use crate::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
 use crate::tempo;
 use crate::tempo::link::target::Target;
 use crate::tempo::options::Options as ForwardOptions;
@@ -97,15 +84,14 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
         forwarding = forwarding.map(|it| Forwarding { forwarder: it.forwarder.stamping(Arc::new(verdicts), options), ..it });
     }
 
-    let stopping = Arc::new(AtomicBool::new(false));
     let mut registry = Registry::default();
     store.metrics().register(&mut registry);
     if let Some(forwarding) = &forwarding {
         forwarding.metrics.register(&mut registry);
     }
-    let doored: Arc<dyn Store> = Arc::new(Doored { store: store.clone(), stopping: stopping.clone() });
+    let shared: Arc<dyn Store> = Arc::new(store.clone());
     let mark = Some(instance_mark(&instance));
-    let receiver = Receiver::new(doored.clone(), authenticator.clone(), ingest_options(config, &budget), mark);
+    let receiver = Receiver::new(shared.clone(), authenticator.clone(), ingest_options(config, &budget), mark);
     receiver.register_metrics(&mut registry);
     authenticator.metrics().register(&mut registry);
     access.gate.metrics.register(&mut registry);
@@ -119,7 +105,7 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
     let answers = StreamLimits { slots: Arc::new(Semaphore::new(budget.streams)), memory: memory.clone(), ..StreamLimits::default() };
     metrics::memory(&budget, &memory, &store, &receiver, &mut registry);
     let connections: [server::Connections; 3] = Default::default();
-    metrics::server(config, max_connections, &journal, &doored, &connections, &mut registry);
+    metrics::server(config, max_connections, &journal, &store, &connections, &mut registry);
     let board = StatusBoard::new(Sources {
         config: config.clone(),
         budget,
@@ -132,7 +118,6 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
         connections: connections.clone(),
         journal: journal.clone(),
         store: store.clone(),
-        doored: doored.clone(),
         receiver: receiver.clone(),
         forwarding: forwarding.as_ref().map(|forwarding| (forwarding.forwarder.status(), forwarding.metrics.clone())),
         started,
@@ -141,9 +126,9 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
     let tempo =
         pages::trace_source(config, forwarding.as_ref().map(|forwarding| forwarding.forwarder.status())).map_err(StartError::Config)?;
     let api = Arc::new(Api {
-        store: doored.clone(),
+        store: shared.clone(),
         tempo: tempo.clone(),
-        guard: authenticator.clone(),
+        authenticator: authenticator.clone(),
         registry: Arc::new(registry),
         metrics: api_metrics,
         public_url: public_url.clone(),
@@ -153,11 +138,10 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
         status: status.clone(),
     });
     let no_more_requests = CancellationToken::new();
-    let shown: Arc<dyn Store> = doored.clone();
     let listening = pages::Listening { access: &access, addresses };
     let api_router = api::router(api);
     let about = pages::About { tempo, status, api: api_router.clone(), metrics: ui_metrics };
-    let pages = pages::pages(config, doored, store.clone(), listening, no_more_requests.clone(), answers, about);
+    let pages = pages::pages(config, store.clone(), listening, no_more_requests.clone(), answers, about);
     let pages = Arc::new(pages);
     let observe = ingest::observe::router(receiver.clone(), public_url, access.tls.is_some());
     let http_router = api_router
@@ -167,7 +151,7 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
         .fallback(ingest::unknown_page);
     let intake = access.for_browsers(ingest::intake(receiver.clone()));
     let http_router = ingest::anywhere(receiver.clone(), intake, http_router);
-    let http_router = lag::announce(answers::bounded(http_router, memory.clone()), shown);
+    let http_router = lag::announce(answers::bounded(http_router, memory.clone()), shared);
     let otlp_router = answers::bounded(access.for_browsers(ingest::otlp_router(receiver)), memory);
     let routers = [otlp_router.clone(), otlp_router, http_router];
     let doors = access.doors([otlp_grpc, otlp_http, http], routers, addresses, connections);
@@ -190,7 +174,6 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
         forwarding,
         drain: config.server.drain_timeout.0,
         no_more_requests,
-        stopping,
     })
 }
 
@@ -200,105 +183,6 @@ pub(super) fn tempo_ca(config: &Config) -> Option<&Path> {
 
 pub(super) fn public_url(config: &Config) -> Option<String> {
     Some(config.server.public_url.clone()).filter(|url| !url.is_empty())
-}
-
-/// The store as the doors see it: not ready while it stops.
-struct Doored {
-    store: LocalStore,
-    stopping: Arc<AtomicBool>,
-}
-
-impl Store for Doored {
-    fn accept_spans(&self, tenant: &Tenant, request: bytes::Bytes) -> BoxFuture<'_, Result<(), AcceptError>> {
-        self.store.accept_spans(tenant, request)
-    }
-
-    fn accept_spans_via(&self, tenant: &Tenant, request: bytes::Bytes, via: Via) -> BoxFuture<'_, Result<(), AcceptError>> {
-        self.store.accept_spans_via(tenant, request, via)
-    }
-
-    fn accept_unforwarded(&self, tenant: &Tenant, request: bytes::Bytes) -> BoxFuture<'_, Result<(), AcceptError>> {
-        self.store.accept_unforwarded(tenant, request)
-    }
-
-    fn accept_post(&self, tenant: &Tenant, post: RunPost) -> BoxFuture<'_, Result<(), AcceptError>> {
-        self.store.accept_post(tenant, post)
-    }
-
-    fn unanswered(&self, tenant: &Tenant, post: RunPost, since: UnixNanos) -> BoxFuture<'_, ()> {
-        self.store.unanswered(tenant, post, since)
-    }
-
-    fn delete_session(&self, tenant: &Tenant, id: &SessionId) -> BoxFuture<'_, Result<Option<u64>, AcceptError>> {
-        self.store.delete_session(tenant, id)
-    }
-
-    fn sessions(&self, tenant: &Tenant, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError> {
-        self.store.sessions(tenant, query)
-    }
-
-    fn session(&self, tenant: &Tenant, id: &SessionId, runs: RunPage) -> Result<Option<SessionDetail>, StoreError> {
-        self.store.session(tenant, id, runs)
-    }
-
-    fn agents(&self, tenant: &Tenant, query: &AgentQuery) -> Result<Page<AgentSummary>, StoreError> {
-        self.store.agents(tenant, query)
-    }
-
-    fn overview(&self, tenant: &Tenant) -> Result<Overview, StoreError> {
-        self.store.overview(tenant)
-    }
-
-    fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError> {
-        self.store.run(tenant, id)
-    }
-
-    fn explain(&self, tenant: &Tenant, query: &ExplainQuery<'_>) -> Result<Option<Explanation>, StoreError> {
-        self.store.explain(tenant, query)
-    }
-
-    fn orphans(&self, tenant: &Tenant, query: &OrphansQuery<'_>) -> Result<Option<Orphans>, StoreError> {
-        self.store.orphans(tenant, query)
-    }
-
-    fn find_run(&self, tenant: &Tenant, text: &str) -> Result<Option<RunId>, StoreError> {
-        self.store.find_run(tenant, text)
-    }
-
-    fn trace(&self, tenant: &Tenant, id: TraceId) -> Result<Option<TraceView>, StoreError> {
-        self.store.trace(tenant, id)
-    }
-
-    fn runs(&self, tenant: &Tenant, query: &RunQuery, each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
-        self.store.runs(tenant, query, each)
-    }
-
-    fn sums(&self, tenant: &Tenant, start: UnixNanos) -> Result<Option<Sums>, StoreError> {
-        self.store.sums(tenant, start)
-    }
-
-    fn users(&self, tenant: &Tenant, query: &UserQuery) -> Result<Option<Page<Str>>, StoreError> {
-        self.store.users(tenant, query)
-    }
-
-    fn runs_of_users(&self, tenant: &Tenant, users: &[Str], each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
-        self.store.runs_of_users(tenant, users, each)
-    }
-
-    fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError> {
-        self.store.raw_spans(tenant, traces)
-    }
-
-    fn lag(&self) -> FoldLag {
-        self.store.lag()
-    }
-
-    fn not_ready(&self) -> Option<String> {
-        if self.stopping.load(Ordering::Acquire) {
-            return Some("stopping".into());
-        }
-        self.store.not_ready()
-    }
 }
 
 // === parts ===

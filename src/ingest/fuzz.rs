@@ -10,9 +10,10 @@ use super::body::Held;
 use super::encoding::Coding;
 use super::screen::{Format, decode, screen};
 use super::told;
-use super::{count, grpc, observe};
+use super::{agent_metrics, grpc, observe};
 use crate::conventions::agents;
 use crate::model::time::UnixNanos;
+use crate::wire::otlp;
 use crate::wire::otlp::inspect::{Limits, inspect};
 
 /// Enough for what a fuzzer sends, and little enough that a bomb meets it.
@@ -60,13 +61,13 @@ pub fn check_body(bytes: &[u8]) {
 /// Any metrics: counted or refused.
 pub fn check_count(bytes: &[u8]) {
     // A point takes two bytes at least: its key and its length.
-    if let Ok(counted) = count::metric_points(bytes) {
+    if let Ok(counted) = otlp::metrics::points(bytes) {
         assert!(counted <= bytes.len() as u64 / 2);
     }
-    if let Ok(counted) = count::metric_points_json(bytes) {
+    if let Ok(counted) = otlp::metrics::points_json(bytes) {
         assert!(counted <= bytes.len() as u64);
     }
-    let _ = (count::is_of_coding_agents(bytes), count::is_of_coding_agents_json(bytes));
+    let _ = (agent_metrics::is_of_coding_agents(bytes), agent_metrics::is_of_coding_agents_json(bytes));
 }
 
 /// Any logs: told or refused, and nothing of the bytes in flight is left behind.

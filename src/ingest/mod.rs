@@ -10,9 +10,10 @@
 //! - Never decodes spans into objects, never looks into an attribute, never forwards.
 
 mod admission;
+mod agent_metrics;
 mod anywhere;
 mod body;
-mod count;
+
 mod encoding;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -11,9 +11,9 @@ use prometheus_client::registry::Registry;
 
 use super::Signal;
 use super::admission::Admission;
+use super::agent_metrics;
 use super::anywhere;
 use super::body::{self, Held};
-use super::count;
 use super::encoding::Coding;
 use super::metrics::{Metrics, ReasonLabels, RecordLabels, RequestLabels, SignalLabels, UnitLabels};
 use super::noticed::Noticed;
@@ -28,7 +28,7 @@ use crate::log_limiter::LogLimiter;
 use crate::model::ids::Tenant;
 use crate::model::via::Via;
 use crate::store::Store;
-use crate::wire::otlp::inspect::Limits;
+use crate::wire::otlp::{self, inspect::Limits};
 
 /// The limits of the doors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -329,8 +329,8 @@ impl Receiver {
         let counting = compute(&self.shared.screening, coding, format, held, move |held| {
             let bytes = screen::decode(held, coding, max_bytes)?.bytes;
             Ok(match format {
-                Format::Protobuf => (count::metric_points(&bytes)?, count::is_of_coding_agents(&bytes)),
-                Format::Json => (count::metric_points_json(&bytes)?, count::is_of_coding_agents_json(&bytes)),
+                Format::Protobuf => (otlp::metrics::points(&bytes)?, agent_metrics::is_of_coding_agents(&bytes)),
+                Format::Json => (otlp::metrics::points_json(&bytes)?, agent_metrics::is_of_coding_agents_json(&bytes)),
             })
         });
         let (n_points, is_of_coding_agents) = counting.await?;

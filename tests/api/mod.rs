@@ -16,11 +16,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use prometheus_client::registry::Registry;
 use sessionfold::api::{self, Api, ApiMetrics, StreamLimits};
-use sessionfold::auth::Denied;
+use sessionfold::auth::{Authenticator, KeyEntry, Keys, Right, Secret};
 use sessionfold::model::ids::Tenant;
 use tower::ServiceExt;
 
@@ -43,7 +43,7 @@ pub fn open_api(store: Arc<Double>) -> Api {
     Api {
         store,
         tempo: None,
-        guard: Arc::new(|_: &HeaderMap| Ok(Tenant::default())),
+        authenticator: Arc::new(Authenticator::off()),
         registry: Arc::new(registry),
         metrics,
         public_url: None,
@@ -54,15 +54,15 @@ pub fn open_api(store: Arc<Double>) -> Api {
     }
 }
 
-/// `Bearer reader` reads the default tenant, `Bearer sender` may only send, `Bearer other` reads another tenant.
+/// `key-of-a-reader` reads the default tenant, `key-of-a-sender` may only send, `key-of-another-reader` reads another tenant.
 pub fn guarded_api(store: Arc<Double>) -> Api {
-    let guard = |headers: &HeaderMap| match headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) {
-        Some("Bearer reader") => Ok(Tenant::default()),
-        Some("Bearer other") => Ok(Tenant::new("other").unwrap()),
-        Some("Bearer sender") => Err(Denied::WrongRight),
-        _ => Err(Denied::Missing),
-    };
-    Api { guard: Arc::new(guard), ..open_api(store) }
+    let key = |text: &str, tenant: Tenant, right| KeyEntry { key: Secret::Plain(text.into()), tenant, rights: vec![right] };
+    let keys = Keys::new(vec![
+        key("key-of-a-reader", Tenant::default(), Right::Read),
+        key("key-of-another-reader", Tenant::new("other").unwrap(), Right::Read),
+        key("key-of-a-sender", Tenant::default(), Right::Ingest),
+    ]);
+    Api { authenticator: Arc::new(Authenticator::with_keys(keys.unwrap())), ..open_api(store) }
 }
 
 pub fn router(store: Double) -> Router {

@@ -51,22 +51,22 @@ async fn nobody_reads_without_a_key_or_with_a_key_that_may_not() {
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
         assert_eq!(answer.text, r#"{"detail":"Authentication credentials were not provided."}"#);
         assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"sessionfold\""));
-        let answer = send(&router, "GET", path, &[("authorization", "Bearer sender")]).await;
+        let answer = send(&router, "GET", path, &[("authorization", "Bearer key-of-a-sender")]).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
         assert_eq!(answer.text, r#"{"detail":"You do not have permission to perform this action."}"#);
     }
-    for credential in ["", "Bearer sender"] {
+    for credential in ["", "Bearer key-of-a-sender"] {
         let answer = send(&router, "DELETE", &format!("{LIST}s/"), &[("authorization", credential)]).await;
         assert!(matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN));
     }
     for path in ["/healthz", "/readyz", "/api/openapi.yaml"] {
         assert_eq!(get(&router, path).await.status, StatusCode::OK, "{path}");
     }
-    let other = [("authorization", "Bearer other")];
+    let other = [("authorization", "Bearer key-of-another-reader")];
     assert_eq!(send(&router, "GET", LIST, &other).await.ids(), ["theirs"]);
     assert_eq!(send(&router, "GET", &format!("{LIST}s/"), &other).await.status, StatusCode::NOT_FOUND);
     assert_eq!(send(&router, "DELETE", &format!("{LIST}s/"), &other).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(send(&router, "GET", LIST, &[("authorization", "Bearer reader")]).await.ids(), ["s"]);
+    assert_eq!(send(&router, "GET", LIST, &[("authorization", "Bearer key-of-a-reader")]).await.ids(), ["s"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use http::{HeaderMap, Uri};
 use super::window::Asked;
 use crate::api::Api;
 use crate::api::dto::detail::Detail;
-use crate::api::guard::Reader;
+use crate::api::reader::Reader;
 use crate::api::refusal::Refusal;
 use crate::api::whole::Whole;
 use crate::store::Store;

@@ -11,7 +11,7 @@ use super::window::Asked;
 use super::{GROUPS_MAX, RUNS_MAX, question};
 use crate::api::Api;
 use crate::api::dto::query::{Agents, Billing, Costs, Dashboard, Errors, Models, Runs};
-use crate::api::guard::Reader;
+use crate::api::reader::Reader;
 use crate::api::refusal::Refusal;
 use crate::api::whole::Whole;
 use crate::bounds::memory::Memory;

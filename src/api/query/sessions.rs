@@ -9,7 +9,7 @@ use super::GROUPS_MAX;
 use super::window::Asked;
 use crate::api::Api;
 use crate::api::dto::query::{SessionItem, Sessions};
-use crate::api::guard::Reader;
+use crate::api::reader::Reader;
 use crate::api::refusal::Refusal;
 use crate::api::whole::Whole;
 use crate::model::ids::{SessionId, Tenant};

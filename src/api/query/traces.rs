@@ -10,7 +10,7 @@ use super::window::Asked;
 use super::{RUNS_MAX, question};
 use crate::api::Api;
 use crate::api::dto::query::{RunItem, Traces};
-use crate::api::guard::Reader;
+use crate::api::reader::Reader;
 use crate::api::refusal::Refusal;
 use crate::api::whole::Whole;
 use crate::bounds::memory::Memory;

@@ -12,7 +12,7 @@ use super::window::Asked;
 use super::{GROUPS_MAX, question};
 use crate::api::Api;
 use crate::api::dto::query::{UserItem, Users};
-use crate::api::guard::Reader;
+use crate::api::reader::Reader;
 use crate::api::refusal::Refusal;
 use crate::api::whole::Whole;
 use crate::bounds::memory::{Memory, Permit, Spent, Use};

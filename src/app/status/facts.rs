@@ -10,6 +10,7 @@ use crate::bounds::memory::Standing;
 use crate::config::UnknownVariable;
 use crate::journal::Position;
 use crate::model::time::{Nanos, UnixNanos};
+use crate::store::Store as _;
 use crate::store::local::StoreFacts;
 use crate::telemetry::process::{self, ProcessFacts};
 use crate::wire::format::entry::Entry;
@@ -92,7 +93,7 @@ impl StatusBoard {
             at,
             started_at: self.sources.started.1,
             uptime: nanos(self.sources.started.0.elapsed()),
-            not_ready: self.sources.doored.not_ready(),
+            not_ready: self.sources.store.not_ready(),
             addresses: self.sources.addresses,
             misspelled: self.sources.misspelled.clone(),
             journal: JournalFacts {

@@ -25,7 +25,6 @@ use crate::model::ids::Tenant;
 use crate::model::status::{Scope, ServerStatus};
 use crate::model::time::UnixNanos;
 use crate::server::Connections;
-use crate::store::Store;
 use crate::store::local::{LocalStore, TenantFacts};
 use crate::tempo::export::forwarder::Status as ForwarderStatus;
 use crate::tempo::metrics::ForwardMetrics;
@@ -58,7 +57,6 @@ pub(super) struct Sources {
     pub(super) journal: Journal,
     pub(super) store: LocalStore,
     /// The store as the doors see it: it knows when the server stops.
-    pub(super) doored: Arc<dyn Store>,
     pub(super) receiver: Receiver,
     pub(super) forwarding: Option<(ForwarderStatus, ForwardMetrics)>,
     pub(super) started: (Instant, UnixNanos),

@@ -181,6 +181,8 @@ struct Shared {
     folded: watch::Receiver<Position>,
     /// What keeps the store from its work, for `/readyz`.
     trouble: Mutex<Trouble>,
+    /// The process is about to stop: what asks for readiness is told, and everything else goes on.
+    is_draining: AtomicBool,
     stopping: AtomicBool,
     /// The fold has caught up once and serves: from now on it waits rather than ends.
     is_open: AtomicBool,
@@ -220,6 +222,11 @@ impl LocalStore {
     /// as long as the rest of the stop.
     pub fn leave_memory_to_the_system(&self) {
         std::mem::forget((self.shared.traces.clone(), self.shared.tenants.all()));
+    }
+
+    /// From now on the store is not ready, so that nobody is sent here who has another place to go. It takes and answers as before.
+    pub fn begin_drain(&self) {
+        self.shared.is_draining.store(true, Ordering::Release);
     }
 
     /// How far the fold has come in the journal.
@@ -419,6 +426,9 @@ impl Store for LocalStore {
     }
 
     fn not_ready(&self) -> Option<String> {
+        if self.shared.is_draining.load(Ordering::Acquire) {
+            return Some("stopping".into());
+        }
         if let Some(trouble) = self.journal.trouble() {
             return Some(trouble);
         }

@@ -127,6 +127,7 @@ impl LocalStore {
             idle_after: options.idle_after,
             folded: folded_seen,
             trouble: parking_lot::Mutex::default(),
+            is_draining: false.into(),
             stopping: false.into(),
             is_open: false.into(),
             checkpointed: loaded.position.0.into(),

@@ -4,6 +4,7 @@ mod append;
 pub mod inspect;
 pub mod json;
 pub mod logs;
+pub mod metrics;
 pub mod repair;
 pub mod rewrite;
 pub(in crate::wire) mod schema;
