@@ -35,6 +35,7 @@ use crate::journal::{self, Journal};
 use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
+use crate::model::reason::Reason;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::{Nanos, UnixNanos};
@@ -235,6 +236,10 @@ impl Store for Doored {
 
     fn sessions(&self, tenant: &Tenant, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError> {
         self.store.sessions(tenant, query)
+    }
+
+    fn last_errors(&self, tenant: &Tenant, sessions: &[SessionSummary]) -> Result<Vec<Option<Reason>>, StoreError> {
+        self.store.last_errors(tenant, sessions)
     }
 
     fn session(&self, tenant: &Tenant, id: &SessionId, runs: RunPage) -> Result<Option<SessionDetail>, StoreError> {

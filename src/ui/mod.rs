@@ -11,6 +11,7 @@
 
 mod assets;
 mod explained;
+mod failed;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -8,6 +8,7 @@ use futures_util::future::{BoxFuture, ready};
 use sessionfold::model::Str;
 use sessionfold::model::ids::{RunId, RunKey, SessionId, SpanId, Tenant, TraceId};
 use sessionfold::model::query::{AgentQuery, SessionQuery, SortField, StatusFilter};
+use sessionfold::model::reason::Reason;
 use sessionfold::model::run::{Run, RunStatus};
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::{Nanos, UnixNanos};
@@ -80,6 +81,8 @@ pub fn run(session: &str, agent: &str, at: u64) -> Run {
         completed_at: Some(completed_at),
         last_activity: completed_at,
         status: RunStatus::Success,
+        error: None,
+        tool_errors: 0,
         usage: UsageTotal::default(),
         suppressed: UsageTotal::default(),
         models: Vec::new(),
@@ -256,6 +259,16 @@ impl Store for Double {
         Ok(Page { items: found.into_iter().skip(query.offset).take(query.limit).collect(), count })
     }
 
+    fn last_errors(&self, tenant: &Tenant, sessions: &[SessionSummary]) -> Result<Vec<Option<Reason>>, StoreError> {
+        let runs = self.runs.lock().unwrap();
+        let error = |session: &SessionSummary| {
+            let of_session = runs.iter().filter(|(of, run)| of == tenant && run.session.as_ref() == Some(&session.id));
+            let failed = of_session.map(|(_, run)| run).filter(|run| run.status == RunStatus::Error);
+            failed.max_by_key(|run| run.started_at).and_then(|run| run.error.clone())
+        };
+        Ok(sessions.iter().map(error).collect())
+    }
+
     fn session(&self, tenant: &Tenant, id: &SessionId, page: RunPage) -> Result<Option<SessionDetail>, StoreError> {
         self.check()?;
         let runs = self.runs_of(tenant, id);
@@ -346,6 +359,7 @@ fn summary(id: SessionId, runs: &[Run]) -> SessionSummary {
         total_tokens: runs.iter().map(|run| run.usage.tokens).sum(),
         agents,
         error_count: n_with(RunStatus::Error),
+        tool_errors: runs.iter().map(|run| u64::from(run.tool_errors)).sum(),
         running_count: n_with(RunStatus::Running),
         unpriced_calls: runs.iter().map(|run| run.usage.unpriced_calls).sum(),
     }

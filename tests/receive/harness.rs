@@ -19,6 +19,7 @@ use sessionfold::auth::Authenticator;
 use sessionfold::ingest::{self, InstanceMark, Options, Receiver};
 use sessionfold::model::ids::{RunId, SessionId, Tenant, TraceId};
 use sessionfold::model::query::{AgentQuery, SessionQuery};
+use sessionfold::model::reason::Reason;
 use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::UnixNanos;
@@ -168,6 +169,10 @@ impl Store for Recorder {
     }
 
     fn sessions(&self, _: &Tenant, _: &SessionQuery) -> Result<Page<SessionSummary>, StoreError> {
+        Err(unreadable())
+    }
+
+    fn last_errors(&self, _: &Tenant, _: &[SessionSummary]) -> Result<Vec<Option<Reason>>, StoreError> {
         Err(unreadable())
     }
 

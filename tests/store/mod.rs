@@ -5,6 +5,7 @@
 mod clock;
 mod coding_agents;
 mod deletion;
+mod failures;
 pub mod house;
 mod idle;
 mod lag;

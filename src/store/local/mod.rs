@@ -28,6 +28,7 @@ mod ingest_stats;
 mod kept;
 mod known;
 mod lag;
+mod last_errors;
 mod metrics;
 mod open;
 mod patience;
@@ -84,6 +85,7 @@ use crate::journal::{self, Class, Journal, Position};
 use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
+use crate::model::reason::Reason;
 use crate::model::report::EventKind;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
@@ -338,6 +340,14 @@ impl Store for LocalStore {
         // Without both ends of a window no session's runs need to be asked.
         let page = cell.read().index.list(query, &mut |_, _, _| true);
         Ok(page)
+    }
+
+    fn last_errors(&self, tenant: &Tenant, sessions: &[SessionSummary]) -> Result<Vec<Option<Reason>>, StoreError> {
+        let has_failed = sessions.iter().any(|session| session.error_count > 0);
+        match self.shared.tenants.get(tenant).filter(|_| has_failed) {
+            Some(cell) => self.find_last_errors(&cell, sessions),
+            None => Ok(vec![None; sessions.len()]),
+        }
     }
 
     fn session(&self, tenant: &Tenant, id: &SessionId, page: RunPage) -> Result<Option<SessionDetail>, StoreError> {
