@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +47,7 @@ use crate::store::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use crate::store::local::{self, LocalStore};
 use crate::store::overview::Overview;
 use crate::store::raw::RawSpans;
+use crate::store::said::{Heard, Looked};
 use crate::store::sums::Sums;
 use crate::store::view::{RunQuery, RunView, TraceView};
 use crate::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
@@ -288,6 +290,10 @@ impl Store for Doored {
 
     fn runs_of_users(&self, tenant: &Tenant, users: &[Str], each: &mut dyn FnMut(&Run)) -> Result<(), StoreError> {
         self.store.runs_of_users(tenant, users, each)
+    }
+
+    fn search_said(&self, tenant: &Tenant, phrase: &str, each: &mut dyn FnMut(Heard) -> ControlFlow<()>) -> Result<Looked, StoreError> {
+        self.store.search_said(tenant, phrase, each)
     }
 
     fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError> {

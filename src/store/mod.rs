@@ -4,9 +4,11 @@ pub mod explain;
 pub mod local;
 pub mod overview;
 pub mod raw;
+pub mod said;
 pub mod sums;
 pub mod view;
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +17,7 @@ use futures_util::future::BoxFuture;
 use self::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use self::overview::Overview;
 use self::raw::RawSpans;
+use self::said::{Heard, Looked};
 use self::sums::Sums;
 use self::view::{RunQuery, RunView, TraceView};
 use crate::faults::Fault;
@@ -108,6 +111,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The raw requests that hold spans of these traces, as far as they are still kept. Blocks on disk for at most some seconds.
     fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError>;
+
+    /// Gives `each` what may hold the phrase, newest first, until it has enough. Blocks on disk for at most some seconds.
+    fn search_said(&self, tenant: &Tenant, phrase: &str, each: &mut dyn FnMut(Heard) -> ControlFlow<()>) -> Result<Looked, StoreError>;
 
     /// How far what is shown is behind what was acknowledged.
     fn lag(&self) -> FoldLag;

@@ -25,6 +25,7 @@ mod pager;
 mod refusal;
 mod routes;
 mod run;
+mod search;
 mod session;
 mod source;
 mod spans;

@@ -1,5 +1,6 @@
 //! A store out of a list of runs: everything is computed anew for every question, in the plainest way.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -16,6 +17,7 @@ use sessionfold::model::usage::{ModelUsage, NanoUsd, UsageTotal};
 use sessionfold::store::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use sessionfold::store::overview::Overview;
 use sessionfold::store::raw::RawSpans;
+use sessionfold::store::said::{Heard, Looked};
 use sessionfold::store::view::{RunQuery, RunView, TraceView};
 use sessionfold::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
 use tokio::sync::mpsc;
@@ -300,6 +302,10 @@ impl Store for Double {
 
     fn overview(&self, _: &Tenant) -> Result<Overview, StoreError> {
         Ok(Overview::default())
+    }
+
+    fn search_said(&self, _: &Tenant, _: &str, _: &mut dyn FnMut(Heard) -> ControlFlow<()>) -> Result<Looked, StoreError> {
+        Ok(Looked::default())
     }
 
     fn raw_spans(&self, _: &Tenant, _: &[TraceId]) -> Result<RawSpans, StoreError> {

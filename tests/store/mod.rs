@@ -11,6 +11,7 @@ mod idle;
 mod lag;
 mod laws;
 mod long_sessions;
+mod looking_back;
 mod memory;
 mod opening;
 mod parents;

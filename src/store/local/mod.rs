@@ -29,6 +29,7 @@ mod kept;
 mod known;
 mod lag;
 mod last_errors;
+mod look_back;
 mod metrics;
 mod open;
 mod patience;
@@ -40,6 +41,7 @@ mod reports;
 mod restore;
 mod retention;
 mod retold;
+mod said;
 mod sessionless;
 mod tenant;
 mod traces;
@@ -50,6 +52,7 @@ mod verdicts;
 mod view;
 mod window;
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -75,6 +78,7 @@ use self::traces::OpenTraces;
 use super::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use super::overview::Overview;
 use super::raw::RawSpans;
+use super::said::{Heard, Looked};
 use super::sums::Sums;
 use super::view::{RunQuery, RunView, TraceView};
 use super::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
@@ -422,6 +426,10 @@ impl Store for LocalStore {
 
     fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError> {
         Ok(self.find_raw(tenant, traces))
+    }
+
+    fn search_said(&self, tenant: &Tenant, phrase: &str, each: &mut dyn FnMut(Heard) -> ControlFlow<()>) -> Result<Looked, StoreError> {
+        Ok(self.find_said(tenant, phrase, each))
     }
 
     fn lag(&self) -> FoldLag {

@@ -68,6 +68,7 @@ fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &ListState, query: &Sess
     let content = html! {
         h1 { "Sessions" }
         (form::form(place, state, &agents, None))
+        p.quiet { "Session ids are searched here. " a href=(place.to("/search")) { "Search in what was said" } }
         (part(ui, place, state, &found))
     };
     Ok(Frame { place, title: "Sessions", is_live: true }.around(&content).into_response())

@@ -24,7 +24,7 @@ pub(super) fn cards(digest: &Digest, now: UnixNanos) -> Markup {
             }))
             (card("Errors", &errors(summary.error_count), &html! {
                 "runs that failed"
-                @if summary.tool_errors > 0 { ", and " (failed::counted_tools(summary.tool_errors)) }
+                @if summary.tool_errors > 0 { "; " (failed::counted_tools(summary.tool_errors)) }
             }))
             (card("Agents", &html! { (words::count(summary.agents.len() as u64)) }, &names(&summary.agents)))
             (card("Users", &html! { (words::count(digest.users.len() as u64)) }, &names(&digest.users)))
