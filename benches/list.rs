@@ -136,6 +136,7 @@ fn session(number: usize, agents: &[Str], random: &mut Random) -> SessionRow {
         total_tokens: run_count * random.below(20_000),
         agents: names,
         error_count: u64::from(bits % 50 == 1),
+        tool_errors: 0,
         running_count: u64::from(bits % 200 == 3),
         unpriced_calls: 0,
     };
@@ -210,6 +211,8 @@ fn a_run(agent: &Str, start: u64, random: &mut Random) -> Run {
         completed_at: Some(end),
         last_activity: end,
         status: RunStatus::Success,
+        error: None,
+        tool_errors: 0,
         usage: UsageTotal { cost: NanoUsd(random.below(50_000_000)), tokens: random.below(20_000), ..UsageTotal::default() },
         suppressed: UsageTotal::default(),
         models: Vec::new(),

@@ -11,6 +11,7 @@ use super::refusal::Refusal;
 use super::whole::Whole;
 use super::{Api, head, path};
 use crate::params::base::Base;
+use crate::params::include::Include;
 use crate::params::links::Place;
 use crate::params::sessions::ListParams;
 use crate::store::Store;
@@ -25,7 +26,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, ur
         let place = Place { offset, limit, count: page.count };
         let link = place.header(&base, path::SESSIONS, &pairs);
         let short = |offset| place.short(offset);
-        let list = SessionList::new(&page, include, grafana.as_ref(), place.next().map(short), place.previous().map(short));
+        let last_errors = if include.has(Include::Errors) { store.last_errors(&tenant, &page.items)? } else { Vec::new() };
+        let list = SessionList::new(&page, &last_errors, include, grafana.as_ref(), place.next().map(short), place.previous().map(short));
         Whole::json(head::headers(&pairs, link), &list)
     };
     api.answer(make).await

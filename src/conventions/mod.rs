@@ -7,6 +7,7 @@
 //! - Never panics, whatever the values are, and never asks about other spans: that is the fold's.
 
 pub mod agents;
+mod failure;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod json;
@@ -39,6 +40,7 @@ use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::Call;
 use crate::wire::otlp::{Attribute, Span};
 
+use failure::{Outcome, failure};
 use known::Known;
 use reading::{Said, cut, session_of};
 
@@ -102,7 +104,7 @@ struct Scalars<'a> {
     name: &'a str,
     start: UnixNanos,
     end: UnixNanos,
-    status: SpanStatus,
+    outcome: Outcome<'a>,
 }
 
 /// A set of [`Oddity`].
@@ -168,12 +170,13 @@ fn extract_known<'a>(
         span: id,
         parent,
         kind: said.kind,
-        status: span.status,
+        status: span.outcome.status,
         has_response_model: said.has_response_model,
         is_framework: said.is_framework,
         is_future,
         name: strings.share(cut(span.name)),
         scope: scope.name.clone(),
+        failure: failure(&span.outcome, &said),
     };
     Some(Extracted { trace, fact, oddities: oddities.list() })
 }
@@ -270,7 +273,7 @@ impl Oddity {
 // === impl Scalars ===
 
 impl<'a> Scalars<'a> {
-    fn of(span: &Span<'a>) -> Self {
+    fn of(span: &'a Span<'a>) -> Self {
         Self {
             trace_id: span.trace_id,
             span_id: span.span_id,
@@ -278,7 +281,7 @@ impl<'a> Scalars<'a> {
             name: span.name,
             start: UnixNanos::from_wire(span.start_time_unix_nano),
             end: UnixNanos::from_wire(span.end_time_unix_nano),
-            status: SpanStatus::from_code(span.status_code.into()),
+            outcome: Outcome { status: SpanStatus::from_code(span.status_code.into()), message: span.status_message, span: Some(span) },
         }
     }
 }

@@ -34,6 +34,10 @@ pub(super) struct Said<'a> {
     pub provider: Option<&'a str>,
     pub response: Option<&'a str>,
     pub tier: Option<ServiceTier>,
+    /// Why it failed, as attributes tell it that only a span has which did.
+    pub failure: Option<&'a str>,
+    /// Why, if it did.
+    pub weak_failure: Option<&'a str>,
     pub usage: Usage,
     pub kind: SpanKind,
     pub has_response_model: bool,
@@ -130,6 +134,8 @@ impl<'a> Said<'a> {
                     said.is_framework = !matches!(value, Value::Bool(false));
                     (Q::Framework, said.is_framework)
                 }
+                Meaning::Failure => (Q::Failure, answer(&mut said.failure, telling(value))),
+                Meaning::WeakFailure => (Q::WeakFailure, answer(&mut said.weak_failure, telling(value))),
                 Meaning::Usage(namespace, part) => {
                     let is_new = claims.get_or_insert_with(Claims::new).add(namespace, part, value, oddities);
                     notes.number(namespace, part, number, is_new);
@@ -435,6 +441,14 @@ fn cut_id(id: Cow<'_, str>) -> Cow<'_, str> {
     match id {
         Cow::Borrowed(text) => Cow::Borrowed(cut(text)),
         digits => digits,
+    }
+}
+
+/// A text of any length.
+fn telling(value: Value<'_>) -> Option<&str> {
+    match value {
+        Value::Str(text) => Some(text).filter(|text| !text.trim().is_empty()),
+        _ => None,
     }
 }
 

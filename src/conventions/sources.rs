@@ -71,6 +71,7 @@ pub(super) enum Question {
     Tier,
     Framework,
     Repetition,
+    Failure,
     /// Answers that count only under a condition; see `reading`.
     OwnAgent,
     OwnUser,
@@ -78,6 +79,7 @@ pub(super) enum Question {
     GraphAgent,
     Function,
     WeakModel,
+    WeakFailure,
 }
 
 /// Which namespace told each part of the usage.
@@ -250,6 +252,7 @@ const QUESTIONS: &[(Question, &str)] = &[
     (Question::Response, "answer's id"),
     (Question::Tier, "service tier"),
     (Question::Framework, "framework"),
+    (Question::Failure, "failure"),
 ];
 
 type Number = (&'static str, Option<usize>, &'static [&'static [Part]]);

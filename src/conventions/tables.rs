@@ -85,6 +85,10 @@ pub(super) enum Meaning {
     Kind,
     /// The span was made by a framework's instrumentation around a provider's.
     Framework,
+    /// Why the span failed, and that it did.
+    Failure,
+    /// Why, where something else says that it failed.
+    WeakFailure,
     Usage(Namespace, Part),
 }
 
@@ -377,6 +381,13 @@ pub(super) const ROWS: &[Row] = &[
     within(CLAUDE_CODE, row(C::ClaudeCode, "output_tokens", M::Usage(N::ClaudeCode, P::Output))),
     within(CLAUDE_CODE, row(C::ClaudeCode, "cache_read_tokens", M::Usage(N::ClaudeCode, P::CacheRead))),
     within(CLAUDE_CODE, row(C::ClaudeCode, "cache_creation_tokens", M::Usage(N::ClaudeCode, P::CacheWrite))),
+    // --- why it failed; its status and its events come first
+    row(C::OpenTelemetry, "exception.message", M::Failure),
+    row(C::OpenTelemetry, "error.message", M::Failure),
+    row(C::Langfuse, "langfuse.observation.status_message", M::WeakFailure),
+    row(C::Plain, "error", M::WeakFailure),
+    row(C::OpenTelemetry, "exception.type", M::Failure),
+    row(C::OpenTelemetry, "error.type", M::Failure),
 ];
 
 const CLAUDE_CODE: &str = "com.anthropic.claude_code";

@@ -9,6 +9,7 @@
 
 use super::boundary::Territory;
 use super::count::Share;
+use super::failure::{self, Ended};
 use super::merge::Merged;
 use super::names::{Names, WORKFLOW_DEFAULT};
 use super::tree::{Forest, NONE};
@@ -38,6 +39,7 @@ struct Tally {
     /// Spans of an agent that tells all in its logs.
     /// A call counts of an instrumentation whose spans are never the current ones.
     is_retelling: bool,
+    n_failed_tools: u32,
     n_told_in_logs: u32,
     newest_event: Option<Newest>,
     /// When the first of the log events began, prompts included.
@@ -70,10 +72,12 @@ pub(super) fn assemble<'a>(
     add_reported(forest, territory, merged, &mut tallies, &mut counted);
     let mut models = models(counted, territory.seeds.len());
     let id = |seed: u32| id(trace, forest, territory, seed);
+    let times: Vec<Times> = territory.seeds.iter().zip(&tallies).map(|(seed, tally)| Times::of(forest, seed.span, tally, rules)).collect();
+    let ended: Vec<Ended> = times.iter().map(|times| Ended { status: times.status, last_activity: times.last_activity }).collect();
+    let mut errors = failure::errors(forest, territory, &ended);
     let mut runs: Vec<(usize, Run)> = Vec::with_capacity(territory.seeds.len());
-    for (at, (names, tally)) in names.into_iter().zip(tallies).enumerate() {
+    for (at, ((names, tally), times)) in names.into_iter().zip(tallies).zip(times).enumerate() {
         let seed = &territory.seeds[at];
-        let times = Times::of(forest, seed.span, &tally, rules);
         let report = forest.report(seed.span).map(|placed| placed.report);
         let enclosing = (seed.enclosing != NONE).then(|| id(seed.enclosing));
         let run = Run {
@@ -89,6 +93,8 @@ pub(super) fn assemble<'a>(
             completed_at: times.completed_at,
             last_activity: times.last_activity,
             status: times.status,
+            error: errors[at].take(),
+            tool_errors: tally.n_failed_tools.max(report.map_or(0, failure::failed_tools_of)),
             usage: tally.usage,
             suppressed: tally.suppressed,
             models: std::mem::take(&mut models[at]),
@@ -206,6 +212,7 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
         if is_span && forest.report(span as u32).is_none_or(|placed| !placed.is_spanless()) {
             tally.n_spans += 1;
         }
+        tally.n_failed_tools += u32::from(failure::is_failed_tool(forest, span as u32));
         tally.n_agents += u32::from(fact.kind == SpanKind::Agent);
         let traits = scope_traits(&fact.scope);
         tally.n_of_reporting_scope += u32::from(traits.reports_runs);

@@ -22,6 +22,7 @@ mod count;
 mod decided;
 mod duplicates;
 mod explain;
+mod failure;
 mod lost;
 mod merge;
 mod names;

@@ -67,6 +67,7 @@ fn stand_in(report: &Report, span: SpanId, parent: Option<SpanId>) -> SpanFact {
         is_future: false,
         name: Str::from(format!("invoke_agent {agent}").trim_end()),
         scope: Str::from(SCOPE),
+        failure: None,
     }
 }
 

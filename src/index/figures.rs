@@ -32,6 +32,7 @@ pub(super) struct Figures {
     pub(super) run_count: u32,
     pub(super) error_count: u32,
     pub(super) running_count: u32,
+    pub(super) tool_errors: u32,
 }
 
 /// The part of one agent in a session.
@@ -129,6 +130,7 @@ impl Figures {
         self.run_count = self.run_count.wrapping_add(1);
         self.error_count = self.error_count.wrapping_add(u32::from(run.status == RunStatus::Error));
         self.running_count = self.running_count.wrapping_add(u32::from(run.status == RunStatus::Running));
+        self.tool_errors = self.tool_errors.wrapping_add(run.tool_errors);
         self.total_duration = self.total_duration.wrapping_add(duration(run));
         self.total_cost = self.total_cost.wrapping_add(run.usage.cost.0);
         self.total_tokens = self.total_tokens.wrapping_add(run.usage.tokens);
@@ -139,6 +141,7 @@ impl Figures {
         self.run_count = self.run_count.wrapping_sub(1);
         self.error_count = self.error_count.wrapping_sub(u32::from(run.status == RunStatus::Error));
         self.running_count = self.running_count.wrapping_sub(u32::from(run.status == RunStatus::Running));
+        self.tool_errors = self.tool_errors.wrapping_sub(run.tool_errors);
         self.total_duration = self.total_duration.wrapping_sub(duration(run));
         self.total_cost = self.total_cost.wrapping_sub(run.usage.cost.0);
         self.total_tokens = self.total_tokens.wrapping_sub(run.usage.tokens);

@@ -293,6 +293,7 @@ impl SessionIndex {
             agents: self.ordered_shares(row).iter().map(|share| self.agents.name(share.agent).clone()).collect(),
             error_count: u64::from(figures.error_count),
             running_count: u64::from(figures.running_count),
+            tool_errors: u64::from(figures.tool_errors),
             unpriced_calls: figures.unpriced_calls,
         })
     }

@@ -97,6 +97,7 @@ fn row(no: SessionNo, id: &SessionId, runs: &[Run]) -> SessionRow {
         total_tokens: sum(|run| run.usage.tokens),
         agents: agents.iter().map(|(name, _)| name.clone()).collect(),
         error_count: sum(|run| u64::from(run.status == RunStatus::Error)),
+        tool_errors: sum(|run| u64::from(run.tool_errors)),
         running_count: sum(|run| u64::from(run.status == RunStatus::Running)),
         unpriced_calls: sum(|run| run.usage.unpriced_calls),
     };
@@ -156,6 +157,8 @@ pub(super) fn run(agent: &str, start: u64, end: u64) -> Run {
         completed_at: Some(UnixNanos(end)),
         last_activity: UnixNanos(end),
         status: RunStatus::Success,
+        error: None,
+        tool_errors: 0,
         usage: UsageTotal::default(),
         suppressed: UsageTotal::default(),
         models: Vec::new(),

@@ -113,6 +113,7 @@ impl From<&SessionRow> for Figures {
             run_count: count(summary.run_count),
             error_count: count(summary.error_count),
             running_count: count(summary.running_count),
+            tool_errors: count(summary.tool_errors),
         }
     }
 }

@@ -160,6 +160,11 @@ impl Journal {
         self.inner.shared.lock().end()
     }
 
+    /// Where each segment that is held begins, oldest first.
+    pub fn segment_starts(&self) -> Vec<Position> {
+        self.inner.shared.lock().segments.iter().map(|segment| segment.base).collect()
+    }
+
     /// Bytes on disk, and the cap. Segment headers are included; the lock file and position files are not.
     pub fn usage(&self) -> (u64, u64) {
         (self.inner.shared.lock().used_bytes, self.inner.shared.options.max_bytes)

@@ -5,6 +5,7 @@
 
 use crate::model::Str;
 use crate::model::ids::{SessionId, SpanId};
+use crate::model::reason::Reason;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::Call;
 
@@ -88,6 +89,8 @@ pub struct SpanFact {
     pub name: Str,
     /// The name of the instrumentation scope.
     pub scope: Str,
+    /// Why it failed; `None` also where it failed and nobody says why. A tool that says why has failed, whatever its status is.
+    pub failure: Option<Box<Reason>>,
 }
 
 // === impl SpanKind ===
@@ -133,6 +136,11 @@ impl SpanFact {
         self.end.since(self.start)
     }
 
+    /// The Waxell SDK leaves the status of a tool unset that failed, and says why (`docs/sdk.md`).
+    pub fn has_failed(&self) -> bool {
+        self.status == SpanStatus::Error || self.failure.is_some()
+    }
+
     /// The session that the span itself names.
     pub fn session(&self) -> Option<&SessionId> {
         self.labels.as_ref()?.session.as_ref()
@@ -158,6 +166,7 @@ impl SpanFact {
     /// Bytes this fact holds in memory, near enough to bound what open traces may take. Shared strings count as pointers.
     pub fn weight(&self) -> usize {
         let labels = self.labels.as_ref().map_or(0, |l| size_of::<Labels>() + l.session.as_ref().map_or(0, |s| s.as_str().len() + 16));
-        size_of::<Self>() + self.call.as_ref().map_or(0, |_| size_of::<Call>()) + labels
+        let failure = self.failure.as_ref().map_or(0, |failure| failure.weight());
+        size_of::<Self>() + self.call.as_ref().map_or(0, |_| size_of::<Call>()) + labels + failure
     }
 }

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod ids;
 pub mod logs;
 pub mod query;
+pub mod reason;
 pub mod report;
 pub mod run;
 pub mod scopes;

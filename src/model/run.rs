@@ -2,6 +2,7 @@
 
 use crate::model::Str;
 use crate::model::ids::{RunId, RunKey, SessionId, TraceId};
+use crate::model::reason::Reason;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::{ModelUsage, UsageTotal};
 
@@ -40,6 +41,10 @@ pub struct Run {
     /// The latest moment it was active: its end, else its newest span, else its start.
     pub last_activity: UnixNanos,
     pub status: RunStatus,
+    /// Why it failed, where anybody says so.
+    pub error: Option<Reason>,
+    /// Calls of tools that failed, whatever became of the run.
+    pub tool_errors: u32,
     pub usage: UsageTotal,
     /// Claims that were left out so that nothing counts twice: echoes, wrappers, containers' sums.
     pub suppressed: UsageTotal,

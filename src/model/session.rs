@@ -22,6 +22,8 @@ pub struct SessionSummary {
     pub agents: Vec<Str>,
     /// Runs with status `error`.
     pub error_count: u64,
+    /// Calls of tools that failed, over all runs.
+    pub tool_errors: u64,
     /// Runs with status `running`.
     pub running_count: u64,
     /// Calls with tokens and no known price: with any of these the cost is "at least".

@@ -44,6 +44,30 @@ const METRICS_SECONDS: u64 = 24 * 3600;
 const LINKS_MAX: usize = 53;
 const SECOND: u64 = 1_000_000_000;
 
+/// Finds spans whose messages hold a phrase, ASCII letters in any case, under the keys that most instrumentations use.
+pub fn said(phrase: &str) -> String {
+    let mut expression = String::from("(?is).*");
+    for c in phrase.chars() {
+        if c.is_whitespace() {
+            // Once for a run of them.
+            if !expression.ends_with("\\s+") {
+                expression.push_str("\\s+");
+            }
+            continue;
+        }
+        if c.is_ascii_punctuation() {
+            expression.push('\\');
+        }
+        expression.push(c);
+    }
+    expression.push_str(".*");
+    let conditions = SAID_KEYS.map(|key| format!("span.{key} =~ {}", json(&expression)));
+    format!("{{ {} }}", conditions.join(" || "))
+}
+
+/// Where most instrumentations write what was said.
+const SAID_KEYS: [&str; 4] = ["gen_ai.input.messages", "gen_ai.output.messages", "input.value", "output.value"];
+
 // === impl Elsewhere ===
 
 impl Elsewhere {

@@ -4,9 +4,11 @@ pub mod explain;
 pub mod local;
 pub mod overview;
 pub mod raw;
+pub mod said;
 pub mod sums;
 pub mod view;
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,17 +17,22 @@ use futures_util::future::BoxFuture;
 use self::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use self::overview::Overview;
 use self::raw::RawSpans;
+use self::said::{Heard, Looked};
 use self::sums::Sums;
 use self::view::{RunQuery, RunView, TraceView};
 use crate::faults::Fault;
 use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
+use crate::model::reason::Reason;
 use crate::model::report::EventKind;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::UnixNanos;
 use crate::model::via::Via;
+
+/// Runs of a session, counted from the newest, among which the failed one is looked for that says why the session failed.
+pub const LAST_ERROR_RUNS: u32 = 200;
 
 /// What the doors need of a store. Every method speaks of one tenant.
 pub trait Store: Send + Sync + 'static {
@@ -53,6 +60,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// One page of sessions and the exact count, from one state of the index. Blocks for at most some milliseconds.
     fn sessions(&self, tenant: &Tenant, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError>;
+
+    /// Why the newest failed run of each of these sessions failed, in their order; `None` where it does not say, where none of the newest
+    /// [`LAST_ERROR_RUNS`] of the session failed, and where the session is gone. Blocks on disk for at most some milliseconds.
+    fn last_errors(&self, tenant: &Tenant, sessions: &[SessionSummary]) -> Result<Vec<Option<Reason>>, StoreError>;
 
     /// One session and its runs, from one state. Blocks on disk: call it, and drain `runs`, on a blocking thread.
     fn session(&self, tenant: &Tenant, id: &SessionId, runs: RunPage) -> Result<Option<SessionDetail>, StoreError>;
@@ -100,6 +111,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The raw requests that hold spans of these traces, as far as they are still kept. Blocks on disk for at most some seconds.
     fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError>;
+
+    /// Gives `each` what may hold the phrase, newest first, until it has enough. Blocks on disk for at most some seconds.
+    fn search_said(&self, tenant: &Tenant, phrase: &str, each: &mut dyn FnMut(Heard) -> ControlFlow<()>) -> Result<Looked, StoreError>;
 
     /// How far what is shown is behind what was acknowledged.
     fn lag(&self) -> FoldLag;

@@ -3,6 +3,7 @@
 use crate::model::Str;
 use crate::model::facts::{Delivery, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, SpanId, TraceId};
+use crate::model::reason::Reason;
 use crate::model::report::{ReportedSpan, Step};
 use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
@@ -18,6 +19,7 @@ pub struct RunView {
     /// Compact JSON, as far as it was kept.
     pub inputs: Option<Str>,
     pub result: Option<Str>,
+    /// Why it failed, whole as it was reported, else as far as it is kept of its spans.
     pub error: Option<Str>,
     pub parent: Option<RunBrief>,
     /// Runs started in this one, chronological.
@@ -79,6 +81,8 @@ pub struct SpanView {
     pub end: Option<UnixNanos>,
     /// Made of a log event of a coding agent.
     pub is_of_log: bool,
+    /// Why it failed.
+    pub failure: Option<Reason>,
     /// How Tempo comes to know of it.
     pub delivery: Delivery,
     /// Whose it is; `None` is an orphan.
@@ -104,18 +108,28 @@ pub struct RunQuery {
 impl RunView {
     /// A run of which nothing else is kept.
     pub fn bare(run: Run) -> Self {
+        let error = run.error.as_deref().map(Str::from);
         Self {
             run,
             calls: Vec::new(),
             steps: Vec::new(),
             inputs: None,
             result: None,
-            error: None,
+            error,
             parent: None,
             children: Vec::new(),
             spans: Vec::new(),
             reported_spans: Vec::new(),
         }
+    }
+}
+
+// === impl SpanView ===
+
+impl SpanView {
+    /// As [`crate::model::facts::SpanFact::has_failed`].
+    pub fn has_failed(&self) -> bool {
+        self.status == SpanStatus::Error || self.failure.is_some()
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod assets;
 mod explained;
+mod failed;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -24,6 +25,7 @@ mod pager;
 mod refusal;
 mod routes;
 mod run;
+mod search;
 mod session;
 mod source;
 mod spans;

@@ -14,7 +14,7 @@ use http::{HeaderValue, header};
 
 use super::refusal::Refusal;
 use super::visitor::Place;
-use super::{Ui, assets, list, login, run, session, status, theme, trace};
+use super::{Ui, assets, list, login, run, search, session, status, theme, trace};
 
 /// One line of the table.
 pub struct Route {
@@ -32,6 +32,7 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/runs/{run_id}/explain", serve: || get(run::explain::show) },
     Route { path: "/traces/{trace_id}", serve: || get(trace::show) },
     Route { path: "/traces/{trace_id}/explain", serve: || get(trace::explain::show) },
+    Route { path: "/search", serve: || get(search::show) },
     Route { path: "/status", serve: || get(status::show) },
     Route { path: "/login", serve: || get(login::show).post(login::enter) },
     Route { path: "/logout", serve: || post(login::leave) },

@@ -134,7 +134,7 @@ async fn include_tells_usage_users_models_and_errors() {
         r#""reasoning_tokens":5,"unpriced_calls":0,"cost_is_partial":false,"cost_source":"emitted","#,
         r#""suppressed":{"llm_calls":2,"tokens":240,"cost":0.000000001}},"user_id":"ann","user_group":"staff","#,
         r#""models":[{"model":"gpt-4o","provider":"openai","llm_calls":1,"tokens":120,"input_tokens":100,"output_tokens":20,"#,
-        r#""cost":0.0006,"unpriced_calls":0,"cost_source":"emitted"}]"#
+        r#""cost":0.0006,"unpriced_calls":0,"cost_source":"emitted"}],"error":null,"tool_errors":0"#
     );
     assert_eq!(run, expected);
     assert_eq!(body["runs"][1]["user_group"], serde_json::Value::Null);
@@ -150,7 +150,7 @@ async fn include_tells_usage_users_models_and_errors() {
         r#""cost":0.000600001,"unpriced_calls":0,"cost_source":"emitted"},"#,
         r#"{"model":"llama","provider":"openai","llm_calls":1,"tokens":10,"input_tokens":7,"output_tokens":3,"cost":0.0,"unpriced_calls":1,"#,
         r#""cost_source":"unknown"}],"#,
-        r#""errors":{"error_count":1,"running_count":0}}"#
+        r#""errors":{"error_count":1,"running_count":0,"tool_errors":0}}"#
     );
     assert_eq!(sums, expected);
 }

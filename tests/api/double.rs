@@ -1,5 +1,6 @@
 //! A store out of a list of runs: everything is computed anew for every question, in the plainest way.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -8,6 +9,7 @@ use futures_util::future::{BoxFuture, ready};
 use sessionfold::model::Str;
 use sessionfold::model::ids::{RunId, RunKey, SessionId, SpanId, Tenant, TraceId};
 use sessionfold::model::query::{AgentQuery, SessionQuery, SortField, StatusFilter};
+use sessionfold::model::reason::Reason;
 use sessionfold::model::run::{Run, RunStatus};
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::{Nanos, UnixNanos};
@@ -15,6 +17,7 @@ use sessionfold::model::usage::{ModelUsage, NanoUsd, UsageTotal};
 use sessionfold::store::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use sessionfold::store::overview::Overview;
 use sessionfold::store::raw::RawSpans;
+use sessionfold::store::said::{Heard, Looked};
 use sessionfold::store::view::{RunQuery, RunView, TraceView};
 use sessionfold::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
 use tokio::sync::mpsc;
@@ -80,6 +83,8 @@ pub fn run(session: &str, agent: &str, at: u64) -> Run {
         completed_at: Some(completed_at),
         last_activity: completed_at,
         status: RunStatus::Success,
+        error: None,
+        tool_errors: 0,
         usage: UsageTotal::default(),
         suppressed: UsageTotal::default(),
         models: Vec::new(),
@@ -256,6 +261,16 @@ impl Store for Double {
         Ok(Page { items: found.into_iter().skip(query.offset).take(query.limit).collect(), count })
     }
 
+    fn last_errors(&self, tenant: &Tenant, sessions: &[SessionSummary]) -> Result<Vec<Option<Reason>>, StoreError> {
+        let runs = self.runs.lock().unwrap();
+        let error = |session: &SessionSummary| {
+            let of_session = runs.iter().filter(|(of, run)| of == tenant && run.session.as_ref() == Some(&session.id));
+            let failed = of_session.map(|(_, run)| run).filter(|run| run.status == RunStatus::Error);
+            failed.max_by_key(|run| run.started_at).and_then(|run| run.error.clone())
+        };
+        Ok(sessions.iter().map(error).collect())
+    }
+
     fn session(&self, tenant: &Tenant, id: &SessionId, page: RunPage) -> Result<Option<SessionDetail>, StoreError> {
         self.check()?;
         let runs = self.runs_of(tenant, id);
@@ -287,6 +302,10 @@ impl Store for Double {
 
     fn overview(&self, _: &Tenant) -> Result<Overview, StoreError> {
         Ok(Overview::default())
+    }
+
+    fn search_said(&self, _: &Tenant, _: &str, _: &mut dyn FnMut(Heard) -> ControlFlow<()>) -> Result<Looked, StoreError> {
+        Ok(Looked::default())
     }
 
     fn raw_spans(&self, _: &Tenant, _: &[TraceId]) -> Result<RawSpans, StoreError> {
@@ -346,6 +365,7 @@ fn summary(id: SessionId, runs: &[Run]) -> SessionSummary {
         total_tokens: runs.iter().map(|run| run.usage.tokens).sum(),
         agents,
         error_count: n_with(RunStatus::Error),
+        tool_errors: runs.iter().map(|run| u64::from(run.tool_errors)).sum(),
         running_count: n_with(RunStatus::Running),
         unpriced_calls: runs.iter().map(|run| run.usage.unpriced_calls).sum(),
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use sessionfold::api::{self, Api, StreamLimits};
 use sessionfold::bounds::memory::{Memory, Shares};
+use sessionfold::model::reason::Reason;
 use sessionfold::model::run::Run;
 
 use super::double::{Double, MILLI, SECOND, failed, lasting, run, running, using};
@@ -220,11 +221,12 @@ async fn every_documented_sort_and_ours_orders_the_list() {
 
 #[tokio::test]
 async fn include_adds_keys_after_the_documented_ones_and_nothing_else_does() {
-    let router = router(Double::new([failed(using(run("s", "a", 0), "m", (1, 2), None)), running(run("s", "a", SECOND), SECOND)]));
+    let broken = Run { error: Reason::of("no such order"), tool_errors: 2, ..failed(using(run("s", "a", 0), "m", (1, 2), None)) };
+    let router = router(Double::new([broken, running(run("s", "a", SECOND), SECOND)]));
     let plain = get(&router, LIST).await.text;
     let more = get(&router, &format!("{LIST}?include=errors,usage,models")).await;
     assert_eq!(more.header("x-sessionfold-ignored"), Some("include=models"));
-    let added = r#""agents":["a"],"usage":{"unpriced_calls":1,"cost_is_partial":true},"errors":{"error_count":1,"running_count":1}}"#;
+    let added = r#""agents":["a"],"usage":{"unpriced_calls":1,"cost_is_partial":true},"errors":{"error_count":1,"running_count":1,"tool_errors":2,"last_error":"no such order"}}"#;
     assert_eq!(more.text, plain.replace(r#""agents":["a"]}"#, added));
 }
 

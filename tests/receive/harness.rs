@@ -1,6 +1,7 @@
 //! A server on a free port in front of a store that records, waits or refuses; and clients.
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use sessionfold::auth::Authenticator;
 use sessionfold::ingest::{self, InstanceMark, Options, Receiver};
 use sessionfold::model::ids::{RunId, SessionId, Tenant, TraceId};
 use sessionfold::model::query::{AgentQuery, SessionQuery};
+use sessionfold::model::reason::Reason;
 use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
 use sessionfold::model::time::UnixNanos;
@@ -26,6 +28,7 @@ use sessionfold::server::{self, Limits};
 use sessionfold::store::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use sessionfold::store::overview::Overview;
 use sessionfold::store::raw::RawSpans;
+use sessionfold::store::said::{Heard, Looked};
 use sessionfold::store::view::{RunQuery, RunView, TraceView};
 use sessionfold::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
 use tokio::net::TcpListener;
@@ -171,6 +174,10 @@ impl Store for Recorder {
         Err(unreadable())
     }
 
+    fn last_errors(&self, _: &Tenant, _: &[SessionSummary]) -> Result<Vec<Option<Reason>>, StoreError> {
+        Err(unreadable())
+    }
+
     fn session(&self, _: &Tenant, _: &SessionId, _: RunPage) -> Result<Option<SessionDetail>, StoreError> {
         Err(unreadable())
     }
@@ -181,6 +188,10 @@ impl Store for Recorder {
 
     fn overview(&self, _: &Tenant) -> Result<Overview, StoreError> {
         Ok(Overview::default())
+    }
+
+    fn search_said(&self, _: &Tenant, _: &str, _: &mut dyn FnMut(Heard) -> ControlFlow<()>) -> Result<Looked, StoreError> {
+        Ok(Looked::default())
     }
 
     fn raw_spans(&self, _: &Tenant, _: &[TraceId]) -> Result<RawSpans, StoreError> {

@@ -5,11 +5,13 @@
 mod clock;
 mod coding_agents;
 mod deletion;
+mod failures;
 pub mod house;
 mod idle;
 mod lag;
 mod laws;
 mod long_sessions;
+mod looking_back;
 mod memory;
 mod opening;
 mod parents;

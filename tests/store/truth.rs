@@ -122,6 +122,7 @@ pub fn summary(id: &SessionId, runs: &[Run]) -> SessionSummary {
         total_tokens: sum(|run| run.usage.tokens),
         agents: agents_of(runs),
         error_count: sum(|run| u64::from(run.status == RunStatus::Error)),
+        tool_errors: sum(|run| u64::from(run.tool_errors)),
         running_count: sum(|run| u64::from(run.status == RunStatus::Running)),
         unpriced_calls: sum(|run| run.usage.unpriced_calls),
     }

@@ -1,11 +1,11 @@
 //! A session's page: figures, timeline, other formats.
 
 use http::StatusCode;
-use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
 use super::{Visitor, place, run, send, shows};
 use crate::support::server::until;
-use crate::support::spans::{SECOND, TEN, Tell, agent, chat};
+use crate::support::spans::{SECOND, TEN, Tell, agent, chat, span};
 
 fn nested() -> Vec<Span> {
     let at = |seconds: u64| TEN + seconds * SECOND;
@@ -48,6 +48,45 @@ async fn a_session_has_its_figures_its_runs_in_order_and_marks_what_is_odd() {
     // A run leads to its trace, opened at it.
     assert!(page.links().iter().any(|link| link.starts_with("/traces/00000000000000000000000000000001?run=")));
     page.says("span.gen_ai.conversation.id = &quot;conv&quot;");
+}
+
+/// What no page may trip over, and no spreadsheet.
+const WHY: &str = "=cmd|' /C calc'!A0 <script>alert('x')</script>\u{202e}\n\"429\" & more";
+
+#[tokio::test]
+async fn why_a_run_failed_is_shown_wherever_the_run_is() {
+    let place = place();
+    let server = place.start().await;
+    let tool = |number: u64| span(1, number, 1).with("gen_ai.operation.name", "execute_tool").with("gen_ai.tool.name", "search");
+    let mut call = chat(1, 2, 1, (1, 1), 1);
+    call.status = Some(Status { code: 2, message: WHY.to_owned() });
+    let tools = [tool(3).with("error.message", "no such order"), tool(4).failed(), tool(5)];
+    send(&server, [agent(1, 1, 0, "bot").session("s").failed(), call].into_iter().chain(tools)).await;
+    shows(&server, 1).await;
+    let visitor = Visitor::of(&server);
+    let escaped = "=cmd|' /C calc'!A0 &lt;script&gt;alert('x')&lt;/script&gt; &quot;429&quot; &amp; more";
+    let json = server.json("/api/v1/observability/sessions/s/?include=errors").await;
+    let plain = "=cmd|' /C calc'!A0 <script>alert('x')</script> \"429\" & more";
+    assert_eq!((&json["runs"][0]["error"], &json["runs"][0]["tool_errors"]), (&plain.into(), &2.into()));
+    assert_eq!(json["errors"], serde_json::json!({"error_count": 1, "running_count": 0, "tool_errors": 2}));
+    let run = json["runs"][0]["id"].to_string();
+    let detail = server.json(&format!("/api/v1/observability/runs/{run}/")).await;
+    assert_eq!((&detail["error"], &detail["tool_errors"]), (&plain.into(), &2.into()));
+    for path in ["/".to_owned(), "/?status=error".to_owned(), "/sessions/s".to_owned(), format!("/runs/{run}")] {
+        let page = visitor.get(&path).await;
+        page.says(escaped);
+        assert!(!page.text.contains("<script>alert"), "{path}");
+    }
+    for path in ["/", "/sessions/s"] {
+        visitor.get(path).await.says("2 tools failed");
+    }
+    visitor.get(&format!("/runs/{run}")).await.says("<p class=\"reason\"><bdi>no such order</bdi></p>");
+    let conversation = visitor.get("/sessions/s?view=conversation").await;
+    assert!(conversation.text.contains("&lt;script&gt;") && !conversation.text.contains("<script>alert"));
+    let csv = visitor.get("/sessions/s?format=csv").await;
+    let mut lines = csv.text.split("\r\n");
+    assert!(lines.next().unwrap().ends_with(",trace_id,error,tool_errors"));
+    assert!(lines.next().unwrap().ends_with(",\"'=cmd|' /C calc'!A0 <script>alert('x')</script> \"\"429\"\" & more\",2"), "{}", csv.text);
 }
 
 #[tokio::test]

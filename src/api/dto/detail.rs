@@ -9,7 +9,6 @@ use super::Number;
 use super::query::RunItem;
 use super::run::{json, kind};
 use super::tree::{Nested, nest};
-use crate::model::facts::SpanStatus;
 use crate::model::ids::SpanId;
 use crate::model::report::ReportedSpan;
 use crate::model::run::{Score, ScoreValue};
@@ -134,7 +133,7 @@ fn tree<'a>(spans: &'a [SpanView]) -> Vec<SpanNode<'a>> {
     let node = |span: &'a SpanView| SpanNode {
         name: &span.name,
         kind: kind(span.kind),
-        status: if span.status == SpanStatus::Error { "error" } else { "ok" },
+        status: if span.has_failed() { "error" } else { "ok" },
         duration_ms: span.end.map(|end| millis(end.since(span.start))),
         children: Vec::new(),
     };

@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 
 use self::links::Links;
 use self::score::ScoreLine;
+use crate::model::reason::Reason;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::Nanos;
@@ -58,7 +59,7 @@ struct SessionLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Pricing>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    errors: Option<Errors>,
+    errors: Option<LineErrors<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     links: Option<Links>,
 }
@@ -74,6 +75,15 @@ struct Pricing {
 pub(super) struct Errors {
     error_count: u64,
     running_count: u64,
+    tool_errors: u64,
+}
+
+#[derive(Serialize)]
+struct LineErrors<'a> {
+    #[serde(flatten)]
+    errors: Errors,
+    /// Why the newest failed run failed.
+    last_error: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -108,6 +118,10 @@ pub(super) struct RunLine<'a> {
     models: Option<Vec<ModelLine<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scores: Option<Vec<ScoreLine<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_errors: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     links: Option<Links>,
 }
@@ -235,18 +249,22 @@ impl Number {
 impl<'a> SessionList<'a> {
     pub(super) fn new(
         page: &'a Page<SessionSummary>,
+        // One for each session where they are asked for.
+        last_errors: &'a [Option<Reason>],
         include: Includes,
         grafana: Option<&Grafana>,
         next: Option<String>,
         previous: Option<String>,
     ) -> Self {
-        let results = page.items.iter().map(|summary| SessionLine::new(summary, include, grafana)).collect();
+        let last_error = |at: usize| last_errors.get(at).and_then(|error| error.as_deref());
+        let line = |(at, summary)| SessionLine::new(summary, last_error(at), include, grafana);
+        let results = page.items.iter().enumerate().map(line).collect();
         Self { results, count: page.count, next, previous }
     }
 }
 
 impl<'a> SessionLine<'a> {
-    fn new(summary: &'a SessionSummary, include: Includes, grafana: Option<&Grafana>) -> Self {
+    fn new(summary: &'a SessionSummary, last_error: Option<&'a str>, include: Includes, grafana: Option<&Grafana>) -> Self {
         Self {
             session_id: summary.id.as_str(),
             run_count: summary.run_count,
@@ -257,7 +275,7 @@ impl<'a> SessionLine<'a> {
             total_tokens: summary.total_tokens,
             agents: names(&summary.agents),
             usage: include.has(Include::Usage).then(|| Pricing::new(summary)),
-            errors: include.has(Include::Errors).then(|| Errors::new(summary)),
+            errors: include.has(Include::Errors).then(|| LineErrors { errors: Errors::new(summary), last_error }),
             links: include.has(Include::Links).then(|| Links::new(Elsewhere::session(summary), grafana)),
         }
     }
@@ -271,7 +289,7 @@ impl Pricing {
 
 impl Errors {
     pub(super) fn new(summary: &SessionSummary) -> Self {
-        Self { error_count: summary.error_count, running_count: summary.running_count }
+        Self { error_count: summary.error_count, running_count: summary.running_count, tool_errors: summary.tool_errors }
     }
 }
 
@@ -310,6 +328,8 @@ impl<'a> RunLine<'a> {
             user_group: has_users.then_some(run.user_group.as_deref()),
             models: include.has(Include::Models).then(|| run.models.iter().map(|usage| ModelLine::of(usage, include)).collect()),
             scores: include.has(Include::Scores).then(|| run.scores.iter().map(ScoreLine::new).collect()),
+            error: include.has(Include::Errors).then_some(run.error.as_deref()),
+            tool_errors: include.has(Include::Errors).then_some(run.tool_errors),
             links: None,
         }
     }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::explain::Explain;
 use super::score::ScoreLine;
 use super::{ModelLine, Number, Usage, cost_source, format, trace_id};
-use crate::model::facts::{SpanKind, SpanStatus};
+use crate::model::facts::SpanKind;
 use crate::model::report::{ReportedSpan, Step};
 use crate::model::usage::UsageTotal;
 use crate::store::view::{CallView, RunBrief, RunView, SpanView};
@@ -29,6 +29,7 @@ pub(in crate::api) struct RunDetail<'a> {
     inputs: Option<Box<RawValue>>,
     result: Option<Box<RawValue>>,
     error: Option<&'a str>,
+    tool_errors: u32,
     parent: Option<BriefLine<'a>>,
     children: Vec<BriefLine<'a>>,
     usage: Usage,
@@ -84,6 +85,8 @@ struct SpanLine<'a> {
     name: &'a str,
     kind: &'a str,
     status: &'static str,
+    /// Why it failed.
+    error: Option<&'a str>,
     started_at: Option<String>,
     duration: Option<Number>,
     position: Option<u64>,
@@ -114,6 +117,7 @@ impl<'a> RunDetail<'a> {
             inputs: json(view.inputs.as_deref()),
             result: json(view.result.as_deref()),
             error: view.error.as_deref(),
+            tool_errors: run.tool_errors,
             parent: view.parent.as_ref().map(BriefLine::new),
             children: view.children.iter().map(BriefLine::new).collect(),
             usage: Usage::new(&run.usage, &run.suppressed),
@@ -174,7 +178,8 @@ impl<'a> SpanLine<'a> {
             parent_span_id: span.parent.map(|parent| parent.to_string()),
             name: &span.name,
             kind: kind(span.kind),
-            status: if span.status == SpanStatus::Error { "error" } else { "ok" },
+            status: if span.has_failed() { "error" } else { "ok" },
+            error: span.failure.as_deref(),
             started_at: Some(format::timestamp(span.start)),
             duration: span.end.map(|end| Number::seconds(end.since(span.start))),
             position: None,
@@ -189,6 +194,7 @@ impl<'a> SpanLine<'a> {
             name: &span.name,
             kind: &span.kind,
             status: if span.is_error { "error" } else { "ok" },
+            error: None,
             started_at: None,
             duration: span.duration.map(Number::seconds),
             position: (span.position != u64::MAX).then_some(span.position),

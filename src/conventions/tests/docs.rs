@@ -33,7 +33,7 @@ type Asks = fn(Meaning) -> bool;
 
 fn render() -> String {
     let mut out = String::new();
-    let questions: [(&str, Asks); 10] = [
+    let questions: [(&str, Asks); 11] = [
         ("Session id", |m| matches!(m, Meaning::Session | Meaning::WeakSession)),
         ("Run id", |m| m == Meaning::RunId),
         ("Agent", |m| matches!(m, Meaning::Agent | Meaning::EntityName | Meaning::GraphAgent | Meaning::Metadata | Meaning::Function)),
@@ -43,6 +43,7 @@ fn render() -> String {
         ("Model", |m| matches!(m, Meaning::Model | Meaning::ResponseModel | Meaning::WeakModel)),
         ("Provider", |m| m == Meaning::Provider),
         ("Answer", |m| m == Meaning::Response),
+        ("Why it failed", |m| matches!(m, Meaning::Failure | Meaning::WeakFailure)),
         ("Service tier", |m| m == Meaning::Tier),
     ];
     for (title, asks) in questions {
@@ -162,6 +163,7 @@ fn remark(row: &Row) -> String {
         Meaning::WeakSession => " where no other session is in effect",
         Meaning::GraphAgent => " of the span that bears its name",
         Meaning::Metadata => ": `lc_agent_name` in its JSON, of the span that bears that name",
+        Meaning::WeakFailure => " where the status says that it failed",
         Meaning::Function => " of `ai.generateText` and the like",
         _ => "",
     };

@@ -2,6 +2,7 @@
 
 mod dialects;
 mod docs;
+mod failure;
 mod keys;
 mod laws;
 mod rules;
@@ -27,7 +28,7 @@ pub(super) fn plain_span() -> Scalars<'static> {
         name: "a span",
         start: NOW.minus(Nanos::from_secs(2)),
         end: NOW.minus(Nanos::from_secs(1)),
-        status: SpanStatus::Unset,
+        outcome: Outcome::default(),
     }
 }
 

@@ -363,7 +363,8 @@ fn the_marks_of_echo_and_wrapper_spans_are_kept() {
 
 #[test]
 fn scalars_are_kept_as_they_came() {
-    let span = Scalars { parent_span_id: &[3; 8], status: SpanStatus::Error, name: "chat gpt-4o", ..plain_span() };
+    let outcome = Outcome { status: SpanStatus::Error, ..Outcome::default() };
+    let span = Scalars { parent_span_id: &[3; 8], outcome, name: "chat gpt-4o", ..plain_span() };
     let found = extract_from(span, &[], &[]).unwrap();
     assert_eq!(found.trace, TraceId::from_bytes(&[1; 16]).unwrap());
     assert_eq!(found.fact.span, SpanId::from_bytes(&[2; 8]).unwrap());

@@ -3,6 +3,7 @@
 use crate::fold::{Folded, Joined, Rules, TraceFacts, TraceLimit, Verdict, fold};
 use crate::model::facts::{Labels, SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::{RunKey, SessionId, SpanId, TraceId};
+use crate::model::reason::Reason;
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
 use crate::model::usage::{Call, NanoUsd, Usage};
@@ -45,6 +46,7 @@ pub(super) fn span(number: u64) -> SpanFact {
         is_future: false,
         name: "span".into(),
         scope: "app".into(),
+        failure: None,
     }
 }
 
@@ -83,6 +85,8 @@ pub(super) trait Build: Sized {
     fn answered(self) -> Self;
     fn framework(self) -> Self;
     fn failed(self) -> Self;
+    /// Failed, and says why.
+    fn failed_of(self, why: &str) -> Self;
     fn future(self) -> Self;
 }
 
@@ -174,6 +178,11 @@ impl Build for SpanFact {
     fn failed(mut self) -> Self {
         self.status = SpanStatus::Error;
         self
+    }
+
+    fn failed_of(mut self, why: &str) -> Self {
+        self.failure = Reason::of(why).map(Box::new);
+        self.failed()
     }
 
     fn future(mut self) -> Self {

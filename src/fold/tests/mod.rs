@@ -3,6 +3,7 @@
 mod build;
 mod calls;
 mod explain;
+mod failure;
 mod kept;
 mod laws;
 mod merges;

@@ -28,6 +28,8 @@ mod ingest_stats;
 mod kept;
 mod known;
 mod lag;
+mod last_errors;
+mod look_back;
 mod metrics;
 mod open;
 mod patience;
@@ -39,6 +41,7 @@ mod reports;
 mod restore;
 mod retention;
 mod retold;
+mod said;
 mod sessionless;
 mod tenant;
 mod traces;
@@ -49,6 +52,7 @@ mod verdicts;
 mod view;
 mod window;
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -74,6 +78,7 @@ use self::traces::OpenTraces;
 use super::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use super::overview::Overview;
 use super::raw::RawSpans;
+use super::said::{Heard, Looked};
 use super::sums::Sums;
 use super::view::{RunQuery, RunView, TraceView};
 use super::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
@@ -84,6 +89,7 @@ use crate::journal::{self, Class, Journal, Position};
 use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
+use crate::model::reason::Reason;
 use crate::model::report::EventKind;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
@@ -347,6 +353,14 @@ impl Store for LocalStore {
         Ok(page)
     }
 
+    fn last_errors(&self, tenant: &Tenant, sessions: &[SessionSummary]) -> Result<Vec<Option<Reason>>, StoreError> {
+        let has_failed = sessions.iter().any(|session| session.error_count > 0);
+        match self.shared.tenants.get(tenant).filter(|_| has_failed) {
+            Some(cell) => self.find_last_errors(&cell, sessions),
+            None => Ok(vec![None; sessions.len()]),
+        }
+    }
+
     fn session(&self, tenant: &Tenant, id: &SessionId, page: RunPage) -> Result<Option<SessionDetail>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
         let reader = self.shared.reader()?;
@@ -419,6 +433,10 @@ impl Store for LocalStore {
 
     fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError> {
         Ok(self.find_raw(tenant, traces))
+    }
+
+    fn search_said(&self, tenant: &Tenant, phrase: &str, each: &mut dyn FnMut(Heard) -> ControlFlow<()>) -> Result<Looked, StoreError> {
+        Ok(self.find_said(tenant, phrase, each))
     }
 
     fn lag(&self) -> FoldLag {

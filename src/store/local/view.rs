@@ -220,7 +220,8 @@ fn view_of(row: &Run, unit: &Unit, folded: &Folded) -> RunView {
         view.steps = report.steps.clone();
         view.inputs = report.start.as_ref().and_then(|start| start.inputs.clone());
         view.result = report.completion.as_ref().and_then(|completion| completion.result.clone());
-        view.error = report.completion.as_ref().and_then(|completion| completion.error.clone());
+        let stated = report.completion.as_ref().and_then(|completion| completion.error.clone());
+        view.error = stated.filter(|error| !error.is_empty()).or(view.error);
         view.reported_spans = report.spans.clone();
     }
     view
@@ -295,6 +296,7 @@ pub(super) fn span_view(fact: &SpanFact, verdict: &Verdict, folded: &Folded) -> 
         start: fact.start,
         end,
         is_of_log: logs::is_of_logs(&fact.scope),
+        failure: fact.failure.as_deref().cloned(),
         delivery: verdict.delivery,
         run: run.map(|run| run.id),
         call: fact.call.as_deref().cloned(),

@@ -4,7 +4,7 @@
 //!   search of the same window, and only where there is a resource that says something the fold reads.
 //! - A long trace is in every window that it reaches into; where it is there just as it was in the one before, it is left out.
 //! - A trace of many spans is read by its id, whole; one that is too large for that, by parts of its spans.
-//! - Not given back: events, links, and of every attribute what lies beyond the length that Tempo keeps.
+//! - Not given back: events (and so why a span failed where only an event says it), links, and of every attribute what lies beyond the length that Tempo keeps.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -75,6 +75,7 @@ const TRACES_AT_ONCE: usize = 4;
 const SERVICE_NAME: &str = "service.name";
 const PARENT: &str = "span:parentID";
 const SCOPE_NAME: &str = "instrumentation:name";
+const STATUS_MESSAGE: &str = "statusMessage";
 
 // === impl Restoring ===
 
@@ -92,7 +93,7 @@ impl<'a> Restoring<'a> {
         }
         let resource_keys = conventions.resource_keys().map(str::to_owned).filter(|key| known.contains(key)).collect();
         // Of a resource only what no row of the tables reads, so that it cannot be taken for the span's own.
-        let others = [PARENT, SCOPE_NAME].map(str::to_owned).into_iter().chain([format!("resource.{SERVICE_NAME}")]);
+        let others = [PARENT, SCOPE_NAME, STATUS_MESSAGE].map(str::to_owned).into_iter().chain([format!("resource.{SERVICE_NAME}")]);
         let keys = conventions.span_keys().map(|key| format!("span.{key}"));
         let question = Question::of_all_spans(stamped::selected().chain(others).chain(keys));
         let scan = Scan::new(client, tenant, question, range);
@@ -265,7 +266,7 @@ fn span_of(trace: TraceId, span: FoundSpan) -> Span {
         start_time_unix_nano: span.start_unix_nanos,
         // An end before the start comes as a length below zero, read without its sign.
         end_time_unix_nano: span.start_unix_nanos.wrapping_add(span.duration_nanos),
-        status: Some(Status { code, ..Status::default() }),
+        status: Some(Status { code, message: span.text(STATUS_MESSAGE).unwrap_or_default().to_owned() }),
         attributes: span.attributes.iter().filter(|(key, _)| !is_ours(key)).map(key_value).collect(),
         name: span.name,
         ..Span::default()
@@ -275,7 +276,9 @@ fn span_of(trace: TraceId, span: FoundSpan) -> Span {
 /// What was selected beside the keys that the fold reads. The span's name is not among them: it comes apart from the attributes, and one of
 /// that key is the span's own.
 fn is_ours(key: &str) -> bool {
-    matches!(key, "status" | SERVICE_NAME | PARENT | SCOPE_NAME) || key.starts_with("sessionfold.") || key.starts_with("by(")
+    matches!(key, "status" | STATUS_MESSAGE | SERVICE_NAME | PARENT | SCOPE_NAME)
+        || key.starts_with("sessionfold.")
+        || key.starts_with("by(")
 }
 
 fn key_value((key, value): &(String, Attribute)) -> KeyValue {
@@ -320,13 +323,15 @@ mod tests {
 
     /// What search answers of a span, with the attributes that are selected.
     fn found(span: Span, scope: &str) -> (TraceId, FoundSpan) {
-        let status = ["unset", "ok", "error"][span.status.map_or(0, |status| status.code) as usize];
+        let status = ["unset", "ok", "error"][span.status.as_ref().map_or(0, |status| status.code) as usize];
         let parent = SpanId::from_bytes(&span.parent_span_id).map_or(0, SpanId::to_u64);
         let mut attributes = vec![
             ("status".to_owned(), Attribute::Text(status.to_owned())),
             (PARENT.to_owned(), Attribute::Text(format!("{parent:016x}"))),
             (SCOPE_NAME.to_owned(), Attribute::Text(scope.to_owned())),
         ];
+        let message = span.status.map(|status| status.message).filter(|message| !message.is_empty());
+        attributes.extend(message.map(|message| (STATUS_MESSAGE.to_owned(), Attribute::Text(message))));
         for KeyValue { key, value, .. } in span.attributes {
             if !Conventions::default().span_keys().any(|known| known == key) {
                 continue;
@@ -382,6 +387,14 @@ mod tests {
         resources
     }
 
+    /// Events are not given back.
+    fn without_events(request: &[u8]) -> Vec<u8> {
+        let mut request = ExportTraceServiceRequest::decode(request).unwrap();
+        let scopes = request.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans);
+        scopes.flat_map(|scope| &mut scope.spans).for_each(|span| span.events.clear());
+        request.encode_to_vec()
+    }
+
     #[test]
     fn the_fold_reads_of_spans_that_came_back_what_it_read_of_the_spans_themselves() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
@@ -391,7 +404,7 @@ mod tests {
         let requests: Vec<_> = files.filter(|file| file.extension().is_some_and(|ending| ending == "pb")).collect();
         assert!(requests.len() > 60, "{}", requests.len());
         for file in requests {
-            let request = std::fs::read(&file).unwrap();
+            let request = without_events(&std::fs::read(&file).unwrap());
             let before = facts(&request);
             assert!(!before.is_empty());
             assert_eq!(facts(&given_back(&request, &resources_of(&request))), before, "{}", file.display());

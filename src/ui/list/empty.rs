@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::state::ListState;
+use crate::params::pairs;
 use crate::store::overview::Overview;
 use crate::ui::Ui;
 use crate::ui::session::{copyable, copyable_from};
@@ -91,6 +92,9 @@ pub(super) fn nothing_fits(place: &Place, state: &ListState) -> Markup {
                         li { (words) " " strong { (crate::ui::words::name(value)) } " · " a href=(place.to(&state.with(name, None))) { "without this" } }
                     }
                 }
+            }
+            @if let Some(search) = state.get("search") {
+                p { a href=(place.to(&format!("/search?q={}", pairs::encode(search)))) { "Look for it in what was said" } }
             }
             p { a.button href=(place.to(&state.unfiltered())) { "Show all sessions" } }
         }

@@ -21,6 +21,7 @@ use super::visitor::{Place, Visitor};
 use super::{Effort, Ui, live, words};
 use crate::model::ids::{RunId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery};
+use crate::model::reason::Reason;
 use crate::model::session::{Page, SessionSummary};
 use crate::model::time::UnixNanos;
 use crate::store::overview::{Overview, SESSIONLESS_MAX};
@@ -28,6 +29,8 @@ use crate::store::overview::{Overview, SESSIONLESS_MAX};
 /// All that the part of the page shows that changes by itself.
 struct Found {
     page: Page<SessionSummary>,
+    /// Why each session of the page failed.
+    errors: Vec<Option<Reason>>,
     overview: Overview,
     now: UnixNanos,
     /// The page of the trace or run whose id is searched for.
@@ -65,6 +68,7 @@ fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &ListState, query: &Sess
     let content = html! {
         h1 { "Sessions" }
         (form::form(place, state, &agents, None))
+        p.quiet { "Session ids are searched here. " a href=(place.to("/search")) { "Search in what was said" } }
         (part(ui, place, state, &found))
     };
     Ok(Frame { place, title: "Sessions", is_live: true }.around(&content).into_response())
@@ -85,7 +89,9 @@ fn refused(place: &Place, state: &ListState, detail: &str) -> Response {
 
 fn find(ui: &Ui, tenant: &Tenant, query: &SessionQuery) -> Result<Found, Refusal> {
     let landing = query.search.as_deref().map(|search| landing(ui, tenant, search)).transpose()?.flatten();
-    Ok(Found { page: ui.store.sessions(tenant, query)?, overview: ui.store.overview(tenant)?, now: ui.now(), landing })
+    let page = ui.store.sessions(tenant, query)?;
+    let errors = ui.store.last_errors(tenant, &page.items)?;
+    Ok(Found { page, errors, overview: ui.store.overview(tenant)?, now: ui.now(), landing })
 }
 
 fn is_id(search: &str) -> bool {

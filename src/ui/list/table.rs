@@ -7,11 +7,13 @@ use super::form::label;
 use super::state::ListState;
 use crate::model::Str;
 use crate::model::query::SortField;
+use crate::model::reason::Reason;
 use crate::model::session::SessionSummary;
 use crate::model::time::UnixNanos;
 use crate::params::format;
 use crate::params::links::Place as Window;
 use crate::params::pairs;
+use crate::ui::failed;
 use crate::ui::icons;
 use crate::ui::visitor::Place;
 use crate::ui::words;
@@ -41,7 +43,7 @@ pub(super) fn table(place: &Place, state: &ListState, found: &Found) -> Markup {
                     th scope="col" { "Agents" }
                 }
             }
-            tbody { @for session in &found.page.items { (line(place, session, found.now)) } }
+            tbody { @for (session, error) in found.page.items.iter().zip(&found.errors) { (line(place, session, error.as_ref(), found.now)) } }
         }
         (pager(place, state, window))
         (curl(place, state, found.now))
@@ -80,12 +82,13 @@ fn head(place: &Place, state: &ListState, field: SortField, class: &str) -> Mark
     }
 }
 
-fn line(place: &Place, session: &SessionSummary, now: UnixNanos) -> Markup {
+fn line(place: &Place, session: &SessionSummary, error: Option<&Reason>, now: UnixNanos) -> Markup {
     let id = session.id.as_str();
     html! {
         tr data-key=(id) {
             th scope="row" data-label=(label(SortField::SessionId)) {
                 a.session href=(place.to(&to_session(id))) { (words::name(id)) }
+                (failed::reason(error))
             }
             td data-label="Status" { (status(session)) }
             td.number data-label=(label(SortField::RunCount)) { (words::tokens(session.run_count)) }
@@ -114,6 +117,7 @@ fn status(session: &SessionSummary) -> Markup {
             @if session.error_count > 0 {
                 (icons::badge("error", icons::ERROR, &words::counted(session.error_count, "error", "errors")))
             }
+            (failed::tools(session.tool_errors))
             @if session.running_count == 0 && session.error_count == 0 { (icons::badge("success", icons::SUCCESS, "done")) }
         }
     }

@@ -85,6 +85,7 @@ fn cards(run: &Run) -> Markup {
             (card("Cost", &words::cost(run.usage.cost, run.usage.unpriced_calls)))
             (card("Tokens", &words::tokens(run.usage.tokens)))
             (card("Model calls", &words::tokens(run.usage.calls)))
+            @if run.tool_errors > 0 { (card("Failed tools", &words::tokens(run.tool_errors.into()))) }
             (card("Started", &words::moment(run.started_at)))
             @if let Some(ended) = run.completed_at { (card("Ended", &words::moment(ended))) }
             @if !run.workflow.is_empty() { (card("Workflow", &words::name(&run.workflow))) }

@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use crate::model::facts::{SpanKind, SpanStatus};
+use crate::model::facts::SpanKind;
 use crate::model::run::{Run, ScoreValue};
 use crate::store::view::{CallView, RunView, SpanView};
 use crate::ui::messages::{self, Message, Role, Show};
 use crate::ui::visitor::Place;
-use crate::ui::{icons, words};
+use crate::ui::{failed, icons, words};
 
 const ROWS_MAX: usize = 500;
 /// How the spans of tools are called by the conventions; the tool's name follows.
@@ -109,11 +109,12 @@ pub(super) fn tools(place: &Place, view: &RunView) -> Markup {
                                 td { @match tool.name.strip_prefix(TOOL_SPAN) { Some(name) => (words::name(name)), None => (words::name(&tool.name)) } }
                                 td.number { (words::duration(tool.end.map(|end| end.since(tool.start)))) }
                                 td {
-                                    @match (tool.status, tool.end) {
-                                        (SpanStatus::Error, _) => (icons::badge("error", icons::ERROR, "error")),
+                                    @match (tool.has_failed(), tool.end) {
+                                        (true, _) => (icons::badge("error", icons::ERROR, "error")),
                                         (_, None) => (icons::badge("running", icons::RUNNING, "open")),
                                         _ => (icons::badge("success", icons::SUCCESS, "ok")),
                                     }
+                                    (failed::reason(tool.failure.as_ref()))
                                 }
                                 td {
                                     @if let Some(trace) = view.run.trace_id() {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::digest::Digest;
 use crate::model::Str;
 use crate::model::time::UnixNanos;
-use crate::ui::{icons, words};
+use crate::ui::{failed, icons, words};
 
 /// Names that a card lists.
 const NAMES_SHOWN: usize = 6;
@@ -22,7 +22,10 @@ pub(super) fn cards(digest: &Digest, now: UnixNanos) -> Markup {
                 (words::count(digest.usage.input_tokens)) " in, " (words::count(digest.usage.output_tokens)) " out"
                 @if digest.usage.cache_read_tokens > 0 { ", " (words::count(digest.usage.cache_read_tokens)) " of them cached" }
             }))
-            (card("Errors", &errors(summary.error_count), &html! { "runs that failed" }))
+            (card("Errors", &errors(summary.error_count), &html! {
+                "runs that failed"
+                @if summary.tool_errors > 0 { "; " (failed::counted_tools(summary.tool_errors)) }
+            }))
             (card("Agents", &html! { (words::count(summary.agents.len() as u64)) }, &names(&summary.agents)))
             (card("Users", &html! { (words::count(digest.users.len() as u64)) }, &names(&digest.users)))
             (card("First run", &words::moment(summary.first_run), &html! {}))

@@ -35,7 +35,7 @@ const LIMIT_MAX: u64 = 500;
 /// A session with more runs is long.
 const SHORT_MAX: u64 = 1_000;
 /// Turns on one page of the conversation: each may need its trace.
-const TURNS: u64 = 50;
+pub(in crate::ui) const TURNS: u64 = 50;
 
 /// What the address asks for.
 #[derive(Clone)]

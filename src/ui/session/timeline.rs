@@ -10,7 +10,7 @@ use crate::params::links::Place as Window;
 use crate::params::pairs;
 use crate::store::RunPage;
 use crate::ui::visitor::Place;
-use crate::ui::{icons, words};
+use crate::ui::{failed, icons, words};
 
 /// Deeper runs are indented no further.
 const DEPTH_MAX: usize = 6;
@@ -46,6 +46,7 @@ fn entry(place: &Place, digest: &Digest, line: &Line) -> Markup {
                 @if !run.workflow.is_empty() && &*run.workflow != "default" { " " span.workflow { (words::name(&run.workflow)) } }
                 " " (icons::status(run.status))
                 (remarks(run))
+                (failed::reason(run.error.as_ref()))
             }
             dl.figures {
                 div { dt { "Duration" } dd { (words::duration(run.duration())) } }
@@ -62,6 +63,7 @@ fn remarks(run: &Run) -> Markup {
     html! {
         @if run.is_provisional { " " span.remark title="Its own span has not arrived; all that is known comes from the spans below it" { "provisional" } }
         @if run.is_future { " " span.remark title="Its times lie more than a day ahead of its arrival" { "from the future" } }
+        @if run.tool_errors > 0 { " " (failed::tools(run.tool_errors.into())) }
         @if run.is_truncated { " " span.remark title="Its trace has more spans than are folded" { "cut short" } }
     }
 }

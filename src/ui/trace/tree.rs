@@ -169,6 +169,7 @@ mod tests {
             start: UnixNanos(*start),
             end: Some(UnixNanos(*start + 1)),
             is_of_log: false,
+            failure: None,
             delivery: Delivery::Forwarded,
             run: None,
             call: None,

@@ -12,6 +12,7 @@ use super::reported::{decode_report, decode_score, run_id};
 use crate::model::Str;
 use crate::model::facts::{Labels, SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, SessionId, SpanId};
+use crate::model::reason::Reason;
 use crate::model::report::Report;
 use crate::model::run::{Run, Score};
 use crate::model::time::UnixNanos;
@@ -58,6 +59,8 @@ pub struct RunDetail {
     /// The parent as a span of the same trace: how it was stored before runs were known by other ways.
     pub parent_span: Option<SpanId>,
     pub user_group: Option<Str>,
+    pub error: Option<Reason>,
+    pub tool_errors: u32,
     pub n_spans: u32,
     pub is_provisional: bool,
     pub is_future: bool,
@@ -130,6 +133,8 @@ pub fn decode_run_detail(blob: &[u8]) -> Result<RunDetail, UnreadableBlob> {
         is_turn: detail.marks & IS_TURN != 0,
         is_retelling: detail.marks & IS_RETELLING != 0,
         user_group: detail.user_group.map(Str::from),
+        error: detail.error.as_deref().and_then(Reason::from_stored),
+        tool_errors: detail.tool_errors,
         n_spans: detail.n_spans,
         is_provisional: detail.is_provisional,
         is_future: detail.is_future,
@@ -199,6 +204,7 @@ fn decode_fact(fact: stored::Fact, strings: &[Str]) -> Result<SpanFact, Unreadab
         is_future: fact.marks & IS_FUTURE != 0,
         name: text(fact.name)?,
         scope: text(fact.scope)?,
+        failure: fact.failure.as_deref().and_then(Reason::from_stored).map(Box::new),
     })
 }
 
@@ -308,8 +314,9 @@ mod tests {
             Box::new(Labels { session, is_session_weak, resource_session, run_id: a, agent: b, workflow: c, user: d, user_group: e })
         });
         let ids = (1..u64::MAX, any::<u64>(), any::<u64>(), any::<u64>());
-        (ids, 0u8..7, 0i64..3, any::<(bool, bool, bool)>(), texts(), texts(), prop::option::of(call), prop::option::of(labels)).prop_map(
-            |((span, parent, start, end), kind, status, marks, name, scope, call, labels)| SpanFact {
+        let texts = (texts(), texts(), prop::option::of(reasons()));
+        (ids, 0u8..7, 0i64..3, any::<(bool, bool, bool)>(), texts, prop::option::of(call), prop::option::of(labels)).prop_map(
+            |((span, parent, start, end), kind, status, marks, (name, scope, failure), call, labels)| SpanFact {
                 end: UnixNanos(end),
                 call,
                 labels,
@@ -323,8 +330,13 @@ mod tests {
                 is_future: marks.2,
                 name,
                 scope,
+                failure: failure.map(Box::new),
             },
         )
+    }
+
+    fn reasons() -> impl Strategy<Value = Reason> {
+        "\\PC{1,200}".prop_filter_map("nothing is said", |said| Reason::of(&said))
     }
 
     fn totals() -> impl Strategy<Value = UsageTotal> {
@@ -350,8 +362,9 @@ mod tests {
         let models = prop::collection::vec((texts(), texts(), totals()), 0..3);
         let parent = prop::option::of((1..RunId::LIMIT).prop_map(|id| RunId::new(id).unwrap()));
         let (marks, group) = (any::<[bool; 8]>(), prop::option::of(texts()));
-        (totals(), totals(), models, parent, group, any::<u32>(), marks).prop_map(
-            |(usage, suppressed, models, parent, user_group, n_spans, marks)| Run {
+        let failed = (prop::option::of(reasons()), prop_oneof![Just(0), any::<u32>()]);
+        (totals(), totals(), models, parent, group, any::<u32>(), marks, failed).prop_map(
+            |(usage, suppressed, models, parent, user_group, n_spans, marks, (error, tool_errors))| Run {
                 key: RunKey { trace: TraceId::from_bytes(&[1; 16]).unwrap(), span: SpanId::from_u64(1).unwrap() },
                 id: RunId::new(1).unwrap(),
                 session: None,
@@ -364,6 +377,8 @@ mod tests {
                 completed_at: None,
                 last_activity: UnixNanos(1),
                 status: RunStatus::Running,
+                error,
+                tool_errors,
                 usage,
                 suppressed,
                 models: models.into_iter().map(|(model, provider, total)| ModelUsage { model, provider, total }).collect(),
@@ -391,6 +406,8 @@ mod tests {
                 parent: run.parent,
                 parent_span: None,
                 user_group: run.user_group.clone(),
+                error: run.error.clone(),
+                tool_errors: run.tool_errors,
                 n_spans: run.n_spans,
                 is_provisional: run.is_provisional,
                 is_future: run.is_future,

@@ -55,6 +55,7 @@ const PAGES = {
   hostile: `${main.url}/sessions/${encodeURIComponent(HOSTILE)}`,
   "not-found": `${main.url}/sessions/none`,
   login: `${guarded.url}/login`,
+  search: `${main.url}/search?q=kettle`,
   status: `${main.url}/status`,
 };
 

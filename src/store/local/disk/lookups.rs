@@ -9,7 +9,7 @@ use super::rows::{NO_SESSION, TenantNo, read_detail, read_run, signed, unreadabl
 use super::statements::{self, Ready, Statement};
 use crate::index::{SessionNo, SessionTimes};
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
-use crate::model::run::Run;
+use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
 use crate::store::view::RunQuery;
 use crate::wire::format::stored::{self, StoredTrace};
@@ -104,6 +104,19 @@ impl Reader {
         let mut select = self.ready(&statements::RUNS_STARTED_BETWEEN)?;
         let values = params![tenant.0, session_no.0, signed(start.0), signed(end.0.min(i64::MAX as u64)), limit];
         select.query_map(values, |row| read_run(row, Some(session)))?.collect()
+    }
+
+    /// Those of the newest `limit` runs of a session on disk that have this status.
+    pub fn newest_with_status(
+        &self,
+        tenant: TenantNo,
+        session_no: SessionNo,
+        session: &SessionId,
+        status: RunStatus,
+        limit: u32,
+    ) -> rusqlite::Result<Vec<Run>> {
+        let mut select = self.ready(&statements::NEWEST_WITH_STATUS)?;
+        select.query_map(params![tenant.0, session_no.0, status as u8, limit], |row| read_run(row, Some(session)))?.collect()
     }
 
     /// Shows every run on disk that the query's user and times allow. `session_of` gives the id of a session that still is.

@@ -63,6 +63,8 @@ pub fn read_run(row: &Row<'_>, session: Option<&SessionId>) -> rusqlite::Result<
         workflow: text(5)?,
         user: row.get_ref(6)?.as_str_or_null()?.map(Into::into),
         user_group: detail.user_group,
+        error: detail.error,
+        tool_errors: detail.tool_errors,
         parent: detail.parent.or_else(|| detail.parent_span.map(|span| RunId::derive(RunKey { trace, span }))),
         started_at: UnixNanos(unsigned(row.get(0)?)),
         completed_at: row.get::<_, Option<i64>>(8)?.map(|at| UnixNanos(unsigned(at))),
@@ -113,6 +115,7 @@ pub fn write_session(upsert: &mut Statement<'_>, tenant: TenantNo, row: &Session
         signed(row.sort_activity.0),
         signed(row.sort_first_run.0),
         stored::encode_agents(agents),
+        signed(summary.tool_errors),
     ])?;
     Ok(())
 }
@@ -135,6 +138,7 @@ pub fn read_session(row: &Row<'_>) -> rusqlite::Result<(TenantNo, SessionRow)> {
         error_count: number(9)?,
         running_count: number(10)?,
         unpriced_calls: number(11)?,
+        tool_errors: number(15)?,
     };
     let tenant = TenantNo(row.get(0)?);
     let row = SessionRow {

@@ -47,6 +47,7 @@ CREATE TABLE sessions (
   sort_activity_ns INTEGER NOT NULL,
   sort_first_run_ns INTEGER NOT NULL,
   agents BLOB NOT NULL,
+  tool_errors INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (tenant_no, session_no)
 ) WITHOUT ROWID;
 
@@ -121,6 +122,9 @@ CREATE TABLE IF NOT EXISTS deletions (
 ) WITHOUT ROWID;
 ";
 
+/// Calls of tools that failed: also without a new format, since who does not know of it leaves it at 0.
+const ADDED_TO_SESSIONS: &str = "ALTER TABLE sessions ADD COLUMN tool_errors INTEGER NOT NULL DEFAULT 0;";
+
 /// From format 1, which knew nothing of reports.
 const FROM_VERSION_1: &str = "ALTER TABLE runs ADD COLUMN is_untraced INTEGER NOT NULL DEFAULT 0;";
 
@@ -166,7 +170,7 @@ pub fn open_writer(path: &Path, limits: &SqliteLimits) -> Result<Connection, Sch
         }
         found => return Err(SchemaError::Version { found }),
     }
-    db.execute_batch(ADDED_TABLES)?;
+    add_what_came_later(&mut db)?;
     Ok(db)
 }
 
@@ -178,6 +182,19 @@ fn upgrade(db: &mut Connection) -> Result<(), SchemaError> {
     upgrade.execute_batch(RUN_INDEXES)?;
     upgrade.pragma_update(None, "user_version", FORMAT_VERSION)?;
     upgrade.commit()?;
+    Ok(())
+}
+
+/// To a database of this format that an earlier version made. It costs nothing, however large the database is.
+fn add_what_came_later(db: &mut Connection) -> Result<(), SchemaError> {
+    let add = db.transaction()?;
+    add.execute_batch(ADDED_TABLES)?;
+    let is_there: bool =
+        add.query_row("SELECT count(*) > 0 FROM pragma_table_info('sessions') WHERE name = 'tool_errors'", [], |row| row.get(0))?;
+    if !is_there {
+        add.execute_batch(ADDED_TO_SESSIONS)?;
+    }
+    add.commit()?;
     Ok(())
 }
 

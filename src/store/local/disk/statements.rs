@@ -51,7 +51,7 @@ macro_rules! run_columns {
 macro_rules! session_columns {
     () => {
         "tenant_no, session_no, session_id, run_count, first_run_ns, last_activity_ns, total_duration_ns, total_cost_nano_usd, \
-         total_tokens, error_count, running_count, unpriced_calls, sort_activity_ns, sort_first_run_ns, agents"
+         total_tokens, error_count, running_count, unpriced_calls, sort_activity_ns, sort_first_run_ns, agents, tool_errors"
     };
 }
 
@@ -149,6 +149,10 @@ statements! {
     RUNS_FROM_LAST: Reads::OneGroup, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)"],
         concat!("SELECT ", run_columns!(), " FROM runs WHERE tenant_no = ?1 AND session_no = ?2 \
          ORDER BY started_at_ns DESC, run_id DESC, trace_id DESC, span_id DESC");
+    /// Of the newest runs of a session those with one status.
+    NEWEST_WITH_STATUS: Reads::Few, ["CO-ROUTINE (subquery-1)", "SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)", "SCAN (subquery-1)"],
+        concat!("SELECT ", run_columns!(), " FROM (SELECT ", run_columns!(), " FROM runs WHERE tenant_no = ?1 AND session_no = ?2 \
+         ORDER BY started_at_ns DESC, run_id DESC, trace_id DESC, span_id DESC LIMIT ?4) WHERE status = ?3");
     /// What the bounds of a session are computed from; details are rarely decoded. The latest first: they widen the end least often.
     RUN_TIMES: Reads::OneGroup, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)"],
         "SELECT started_at_ns, run_id, trace_id, span_id, agent_name, last_activity_ns, detail FROM runs \
@@ -180,7 +184,7 @@ statements! {
         "INSERT OR REPLACE INTO tenants (tenant_no, name, next_session_no) VALUES (?1, ?2, ?3)";
     PUT_SESSION: Reads::Few, [],
         concat!("INSERT OR REPLACE INTO sessions (", session_columns!(), ") \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)");
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)");
     DELETE_SESSION: Reads::Few, ["SEARCH sessions USING PRIMARY KEY (tenant_no=? AND session_no=?)"],
         "DELETE FROM sessions WHERE tenant_no = ?1 AND session_no = ?2";
     PUT_RUN: Reads::Few, [],

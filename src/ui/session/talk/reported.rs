@@ -57,7 +57,9 @@ fn tell(turn: &mut Turn, view: &RunView) {
     if is_new {
         turn.steps.extend(answered.into_iter().map(Step::Said));
     }
-    if let Some(error) = view.error.as_deref().filter(|error| !error.is_empty()) {
+    // What is kept of spans their own words say better.
+    let is_said_better = turn.error.is_some() && view.error.as_deref() == view.run.error.as_deref();
+    if let Some(error) = view.error.as_deref().filter(|_| !is_said_better) {
         turn.error = Some(error.to_owned());
     }
 }

@@ -93,7 +93,10 @@ struct Spoken<'a> {
 
 impl Turn {
     pub(super) fn bare(run: Run) -> Self {
-        Self { run, system: Vec::new(), asked: Vec::new(), steps: Vec::new(), error: None, is_cut: false, is_of_numbers: false }
+        let mut turn =
+            Self { run, system: Vec::new(), asked: Vec::new(), steps: Vec::new(), error: None, is_cut: false, is_of_numbers: false };
+        turn.error = turn.kept_error();
+        turn
     }
 
     /// Whether there is nothing to read in it.
@@ -110,6 +113,16 @@ impl Turn {
     /// Why its calls failed.
     pub(super) fn failures(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter_map(|step| if let Step::Failed(error) = step { Some(&**error) } else { None })
+    }
+
+    /// Where its spans are gone, or do not say it themselves: what is kept of them, unless a step tells it.
+    fn kept_error(&self) -> Option<String> {
+        let is_told = self.steps.iter().any(|step| match step {
+            Step::Failed(_) => true,
+            Step::Called(called) => called.error.is_some(),
+            _ => false,
+        });
+        self.run.error.as_deref().filter(|_| !is_told).map(str::to_owned)
     }
 
     /// Whether anything that was said in it was captured, and not only that something was done.
@@ -177,7 +190,7 @@ impl<'a> Trace<'a> {
         turn.is_cut = steps.list.len() > STEPS_MAX || self.room.bytes.get() == 0;
         turn.steps = steps.list.into_iter().map(|(_, step)| step).take(STEPS_MAX).collect();
         if run.status == RunStatus::Error {
-            turn.error = own.as_ref().and_then(failure);
+            turn.error = own.as_ref().and_then(failure).or_else(|| turn.kept_error());
         }
         if !turn.has_answer() && turn.failures().next().is_none() {
             let answer = answer_in(own_said.output).or_else(|| self.answer_elsewhere(spans, run));

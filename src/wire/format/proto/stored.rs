@@ -47,6 +47,9 @@ pub struct Fact {
     pub call: ::core::option::Option<Call>,
     #[prost(message, optional, tag = "11")]
     pub labels: ::core::option::Option<Labels>,
+    /// why it failed
+    #[prost(string, optional, tag = "12")]
+    pub failure: ::core::option::Option<::prost::alloc::string::String>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Call {
@@ -143,6 +146,11 @@ pub struct RunDetail {
     /// bit 0 is_reported, 1 is_untraced, 2 is_agentless, 3 is_turn, 4 is_retelling
     #[prost(uint32, tag = "12")]
     pub marks: u32,
+    /// why it failed
+    #[prost(string, optional, tag = "13")]
+    pub error: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint32, tag = "14")]
+    pub tool_errors: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UsageTotal {

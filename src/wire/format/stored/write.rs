@@ -83,6 +83,8 @@ pub(super) fn run_detail(run: &Run) -> Vec<u8> {
     put_number(&mut out, 10, run.parent.map_or(0, RunId::get));
     run.scores.iter().for_each(|score| put_bytes(&mut out, 11, &encode_score(score).encode_to_vec()));
     put_number(&mut out, 12, run_marks(run).into());
+    put_optional_text(&mut out, 13, run.error.as_deref());
+    put_number(&mut out, 14, run.tool_errors.into());
     out
 }
 
@@ -104,6 +106,7 @@ fn put_fact<'a>(out: &mut Vec<u8>, fact: &'a SpanFact, texts: &mut Texts<'a>) {
     if let Some(labels) = &fact.labels {
         put_labels(out, labels);
     }
+    put_optional_text(out, 12, fact.failure.as_ref().map(|failure| &***failure));
     message.end(out);
 }
 

@@ -1,0 +1,117 @@
+//! `/search`: a phrase in what was said, as far back as this server's journal goes.
+//!
+//! - One line for each run, the newest first, with the words around the phrase; it leads to the turn of the conversation.
+//! - What is found is said only of runs that the index has: what belongs to a deleted session is not shown.
+//! - Says how far it looked: the journal is no archive, and a look is bounded.
+
+mod excerpt;
+mod find;
+mod turns;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::Uri;
+use maud::{Markup, html};
+
+use self::excerpt::Excerpt;
+use self::find::{Answer, Hit};
+use super::frame::Frame;
+use super::list::to_session;
+use super::refusal::Refusal;
+use super::session::copyable;
+use super::visitor::{Place, Visitor};
+use super::{Effort, Ui, words};
+use crate::model::time::Nanos;
+use crate::params::explore;
+use crate::params::pairs::Pairs;
+use crate::store::said::Looked;
+
+/// Shorter phrases are everywhere.
+const PHRASE_MIN_CHARS: usize = 3;
+const PHRASE_MAX_CHARS: usize = 200;
+
+pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
+    let pairs = Pairs::read(uri.query(), &["q"])?;
+    let phrase = pairs.get("q").map(str::trim).unwrap_or_default().to_owned();
+    let place = visitor.place;
+    let n_chars = phrase.chars().count();
+    let part = match n_chars {
+        0 => {
+            html! { p.quiet { "Looks through what agents were asked, what they answered, and what their tools were given and gave back." } }
+        }
+        1..PHRASE_MIN_CHARS => problem("At least three characters, please: shorter texts are everywhere."),
+        _ if n_chars > PHRASE_MAX_CHARS => problem("At most 200 characters, please."),
+        _ => {
+            let (tenant, asked) = (visitor.tenant, phrase.clone());
+            let answer = ui.read(Effort::Trace, move |ui| find::find(ui, &tenant, &asked)).await?;
+            found(&ui, &place, &phrase, &answer)
+        }
+    };
+    let content = html! {
+        nav.way aria-label="Way back" { a href=(place.to("/")) { "Sessions" } }
+        h1 { "Search in what was said" }
+        form.filters method="get" action=(place.to("/search")) role="search" {
+            div.field.search {
+                label for="q" { "Text" }
+                input #q type="search" name="q" value=(phrase) autocomplete="off" maxlength=(PHRASE_MAX_CHARS) placeholder="a few words, as they were said";
+            }
+            div.buttons { button type="submit" { "Search" } }
+        }
+        (part)
+    };
+    Ok(Frame { place: &place, title: "Search in what was said", is_live: false }.around(&content).into_response())
+}
+
+fn problem(words: &str) -> Markup {
+    html! { p.problem role="alert" { (words) } }
+}
+
+fn found(ui: &Ui, place: &Place, phrase: &str, answer: &Answer) -> Markup {
+    let n_hits = answer.hits.len() as u64;
+    html! {
+        p.found {
+            @if n_hits == 0 { "Nobody said that" } @else { (words::counted(n_hits, "run", "runs")) }
+            ". " (looked(answer, ui.now().since(answer.looked.since.unwrap_or(ui.now()))))
+        }
+        @if n_hits > 0 { ol.hits { @for hit in &answer.hits { (line(place, hit)) } } }
+        @if ui.tempo.is_some() {
+            p.source {
+                "With a Tempo the journal holds what is not passed on yet, and little more. What was passed on is found there, for as long as Tempo keeps it:"
+            }
+            (copyable("traceql", "TraceQL", &explore::said(phrase)))
+        }
+    }
+}
+
+/// How far it looked.
+fn looked(answer: &Answer, ago: Nanos) -> Markup {
+    let Looked { bytes, since, is_whole } = answer.looked;
+    let Some(since) = since else { return html! { "There are no spans in this server's journal." } };
+    html! {
+        "Looked through " (words::length(ago)) ", " (bytesize::ByteSize(bytes)) " of spans and posts, back to " (words::moment(since)) ": "
+        @if answer.is_full { "there may be more; a longer text finds less." }
+        @else if is_whole { "all that this server's journal still holds." }
+        @else { "what lies before that would have taken too long." }
+    }
+}
+
+fn line(place: &Place, hit: &Hit) -> Markup {
+    let Excerpt { before, phrase, after } = &hit.excerpt;
+    html! {
+        li {
+            div.head {
+                (words::moment(hit.at)) " "
+                @match (&hit.session, hit.turn) {
+                    (Some(session), Some(turn)) => a href=(place.to(&format!("{}{}", to_session(session.as_str()), turn.query()))) { (words::name(session.as_str())) },
+                    (Some(session), None) => a href=(place.to(&format!("{}?view=conversation", to_session(session.as_str())))) { (words::name(session.as_str())) },
+                    (None, _) => span.quiet { "no session" },
+                }
+                " · " (words::agent(&hit.agent)) " · " span.kind { (hit.speaker) }
+                " · " a href=(place.to(&hit.to_span)) { @if hit.is_posted { "run" } @else { "span" } }
+            }
+            p.excerpt { bdi { (words::visible(before)) mark { (words::visible(phrase)) } (words::visible(after)) } }
+        }
+    }
+}
