@@ -295,6 +295,7 @@ fn scan(rows: &[SessionRow], query: &SessionQuery) -> (u64, Vec<SessionId>) {
             && query.status.is_none_or(|status| match status {
                 StatusFilter::Running => summary.running_count > 0,
                 StatusFilter::Error => summary.error_count > 0,
+                StatusFilter::ToolError => summary.tool_errors > 0,
             })
             && first <= end
             && last >= start

@@ -65,6 +65,7 @@ impl SessionIndex {
         self.single.set(row, new.run_count == 1);
         self.running.set(row, new.running_count > 0);
         self.failed.set(row, new.error_count > 0);
+        self.tool_failed.set(row, new.tool_errors > 0);
         self.skewed.set(row, (new.sort_first_run, new.sort_activity) != (new.first_run, new.last_activity));
     }
 

@@ -22,12 +22,13 @@ fn any_run() -> impl Strategy<Value = Run> {
     let agent = prop::sample::select(vec!["", "a", "b", "c"]);
     let status = prop::sample::select(vec![RunStatus::Running, RunStatus::Success, RunStatus::Error, RunStatus::Timeout]);
     let amount = prop_oneof![Just(0), 0..3_u64, Just(u64::MAX / 2 + 1)];
-    (agent, status, 0..12_u64, 0..12_u64, prop::bool::weighted(0.15), amount.clone(), amount, 0..2_u64).prop_map(
-        |(agent, status, start, end, is_future, cost, tokens, unpriced_calls)| Run {
+    (agent, status, 0..12_u64, 0..12_u64, prop::bool::weighted(0.15), amount.clone(), amount, 0..2_u64, 0..3_u32).prop_map(
+        |(agent, status, start, end, is_future, cost, tokens, unpriced_calls, tool_errors)| Run {
             status,
             completed_at: (status != RunStatus::Running).then_some(UnixNanos(end)),
             usage: UsageTotal { cost: NanoUsd(cost), tokens, unpriced_calls, ..UsageTotal::default() },
             is_future,
+            tool_errors: tool_errors.saturating_sub(1),
             ..run(agent, start, end)
         },
     )
@@ -55,7 +56,8 @@ fn any_query() -> impl Strategy<Value = SessionQuery> {
         prop::option::weighted(0.3, prop::sample::select(vec!["s", "S-1", "%", "_", "\\", "[X", "ä", "本", "0", "sess", "nope", "z\0"]));
     let session = prop::option::weighted(0.1, prop::sample::select(NAMES.to_vec()));
     let agent = prop::option::weighted(0.3, prop::sample::select(vec!["a", "b", "c", "none", ""]));
-    let status = prop::option::weighted(0.2, prop::sample::select(vec![StatusFilter::Running, StatusFilter::Error]));
+    let status =
+        prop::option::weighted(0.2, prop::sample::select(vec![StatusFilter::Running, StatusFilter::Error, StatusFilter::ToolError]));
     let bound = || prop::option::weighted(0.4, (0..13_u64).prop_map(UnixNanos));
     let sort = (prop::sample::select(SortField::ALL.to_vec()), any::<bool>()).prop_map(|(field, descending)| Sort { field, descending });
     (search, session, agent, status, bound(), bound(), sort, 1..6_usize, 0..11_usize).prop_map(

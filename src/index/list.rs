@@ -122,6 +122,7 @@ impl SessionIndex {
         match status {
             StatusFilter::Running => &self.running,
             StatusFilter::Error => &self.failed,
+            StatusFilter::ToolError => &self.tool_failed,
         }
     }
 

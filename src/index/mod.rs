@@ -106,9 +106,10 @@ pub struct SessionIndex {
     listed: RowSet,
     /// Rows with exactly one run, whose times are the session's.
     single: RowSet,
-    /// Rows with a run that is running, and with one that failed.
+    /// Rows with a run that is running, with one that failed, and with one in which a tool did.
     running: RowSet,
     failed: RowSet,
+    tool_failed: RowSet,
     /// Rows that are not ordered by their first run or their latest activity, because those are not believable.
     skewed: RowSet,
     /// By `SortField as usize`.
@@ -262,7 +263,10 @@ impl SessionIndex {
     /// What the index has allocated.
     pub fn memory_bytes(&self) -> MemoryBytes {
         let columns = self.figures.capacity() * size_of::<Figures>() + self.shares.capacity() * size_of::<Box<[Share]>>();
-        let sets: usize = [&self.listed, &self.single, &self.running, &self.failed, &self.skewed].map(RowSet::memory_bytes).iter().sum();
+        let sets: usize = [&self.listed, &self.single, &self.running, &self.failed, &self.tool_failed, &self.skewed]
+            .map(RowSet::memory_bytes)
+            .iter()
+            .sum();
         let orders: usize = self.orders.iter().map(Order::memory_bytes).sum();
         let n_ids = self.directory.n_rows();
         MemoryBytes {

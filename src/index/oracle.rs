@@ -131,6 +131,7 @@ fn fits(row: &SessionRow, runs: &[Run], query: &SessionQuery) -> bool {
     let has_status = |status| match status {
         StatusFilter::Running => runs.iter().any(|run| run.status == RunStatus::Running),
         StatusFilter::Error => runs.iter().any(|run| run.status == RunStatus::Error),
+        StatusFilter::ToolError => runs.iter().any(|run| run.tool_errors > 0),
     };
     let is_timed = query.start.is_some() || query.end.is_some();
     let (start, window_end) = (query.start.unwrap_or(UnixNanos::ZERO), query.end.unwrap_or(UnixNanos::MAX));

@@ -28,6 +28,8 @@ pub enum StatusFilter {
     Running,
     /// Has a run with status `error`.
     Error,
+    /// Has a run in which a tool failed.
+    ToolError,
 }
 
 /// The order of a list; equal keys are always ordered by session id ascending.

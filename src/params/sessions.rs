@@ -64,7 +64,8 @@ fn status(text: &str) -> Result<StatusFilter, BadParam> {
     match text {
         "running" => Ok(StatusFilter::Running),
         "error" => Ok(StatusFilter::Error),
-        _ => Err(BadParam::new("status", text, "running or error")),
+        "tool_error" => Ok(StatusFilter::ToolError),
+        _ => Err(BadParam::new("status", text, "running, error or tool_error")),
     }
 }
 

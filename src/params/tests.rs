@@ -139,6 +139,7 @@ fn every_parameter_reaches_the_query() {
     assert_eq!(query.sort, Sort { field: SortField::FirstRun, descending: false });
     assert_eq!((query.limit, query.offset), (7, 14));
     assert_eq!(list("status=running").status, Some(StatusFilter::Running));
+    assert_eq!(list("status=tool_error").status, Some(StatusFilter::ToolError));
 }
 
 #[test]
@@ -189,7 +190,7 @@ fn a_bad_value_is_named_with_what_is_allowed() {
         ("offset=1e3", "offset", "from 0"),
         ("start=soon", "start", "ISO 8601"),
         ("end=2026-02-31", "end", "ISO 8601"),
-        ("status=success", "status", "running or error"),
+        ("status=success", "status", "running, error or tool_error"),
         ("include=everything", "include", "usage, users, models, errors, scores, links"),
         ("include=usage,%00", "include", "usage, users"),
         ("search=%FF", "search", "valid UTF-8"),

@@ -377,13 +377,15 @@ fn is_meant(query: &SessionQuery, summary: &SessionSummary, runs: &[Run]) -> boo
         query.end.is_none_or(|end| run.started_at <= end)
             && query.start.is_none_or(|start| run.completed_at.unwrap_or(run.last_activity) >= start)
     };
-    let status = query.status.map(|status| match status {
-        StatusFilter::Running => RunStatus::Running,
-        StatusFilter::Error => RunStatus::Error,
-    });
+    let has_status = |run: &Run| match query.status {
+        None => true,
+        Some(StatusFilter::Running) => run.status == RunStatus::Running,
+        Some(StatusFilter::Error) => run.status == RunStatus::Error,
+        Some(StatusFilter::ToolError) => run.tool_errors > 0,
+    };
     query.search.as_ref().is_none_or(|search| lower(summary.id.as_str()).contains(&lower(search)))
         && query.session_id.as_ref().is_none_or(|id| *id == summary.id)
         && query.agent.as_ref().is_none_or(|agent| runs.iter().any(|run| *run.agent == **agent))
-        && status.is_none_or(|status| runs.iter().any(|run| run.status == status))
+        && runs.iter().any(has_status)
         && runs.iter().any(overlaps)
 }

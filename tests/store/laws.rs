@@ -98,6 +98,12 @@ fn made(shape: u64, trace: u8, number: u8, copy: u8) -> Span {
     if dice.one_in(6) {
         made = made.failed();
     }
+    if !is_model && !is_agent && dice.one_in(3) {
+        made = made.with("openinference.span.kind", "TOOL");
+    }
+    if dice.one_in(3) {
+        made = made.with("error.message", *dice.pick(&["error", "no such order", "Error code: 429"]));
+    }
     made.between(start, [end, 0, end + MINUTE][usize::from(copy)])
 }
 
@@ -169,7 +175,9 @@ fn queries() -> Vec<SessionQuery> {
             queries.push(SessionQuery { sort: Sort { field, descending }, ..all() });
         }
     }
-    queries.extend([StatusFilter::Running, StatusFilter::Error].map(|status| SessionQuery { status: Some(status), ..all() }));
+    queries.extend(
+        [StatusFilter::Running, StatusFilter::Error, StatusFilter::ToolError].map(|status| SessionQuery { status: Some(status), ..all() }),
+    );
     queries.push(SessionQuery { agent: Some("a1".into()), ..all() });
     queries.push(SessionQuery { search: Some("2".into()), ..all() });
     queries.push(SessionQuery { session_id: SessionId::new("s1"), ..all() });

@@ -165,8 +165,11 @@ fn sort_key(id: &SessionId, runs: &[Run], field: SortField) -> u64 {
 
 fn fits(id: &SessionId, runs: &[Run], query: &SessionQuery) -> bool {
     let has_status = |status: StatusFilter| {
-        let wanted = if status == StatusFilter::Running { RunStatus::Running } else { RunStatus::Error };
-        runs.iter().any(|run| run.status == wanted)
+        runs.iter().any(|run| match status {
+            StatusFilter::Running => run.status == RunStatus::Running,
+            StatusFilter::Error => run.status == RunStatus::Error,
+            StatusFilter::ToolError => run.tool_errors > 0,
+        })
     };
     let (start, end) = (query.start.unwrap_or(UnixNanos::ZERO), query.end.unwrap_or(UnixNanos::MAX));
     let is_within = |run: &Run| start <= end && run.started_at <= end && run.last_activity >= start;

@@ -85,7 +85,7 @@ pub(super) fn nothing_fits(place: &Place, state: &ListState) -> Markup {
             h2 data-say { "No session fits" }
             p { "You asked for:" }
             ul {
-                @for (name, words) in [("search", "the id contains"), ("session_id", "the id is"), ("agent", "has a run of"), ("status", "has a run that is"),
+                @for (name, words) in [("search", "the id contains"), ("session_id", "the id is"), ("agent", "has a run of"), ("status", "has a run with the status"),
                     ("last", "was active in the last"), ("start", "was active after"), ("end", "was active before")]
                 {
                     @if let Some(value) = state.get(name) {

@@ -86,7 +86,7 @@ fn status_field(state: &ListState) -> Markup {
             label for="status" { "Status" }
             select #status name="status" {
                 option value="" { "Any" }
-                @for (value, words) in [("running", "Running"), ("error", "With errors")] {
+                @for (value, words) in [("running", "Running"), ("error", "With errors"), ("tool_error", "Failed tools")] {
                     option value=(value) selected[chosen == Some(value)] { (words) }
                 }
             }

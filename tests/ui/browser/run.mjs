@@ -55,7 +55,7 @@ const PAGES = {
   hostile: `${main.url}/sessions/${encodeURIComponent(HOSTILE)}`,
   "not-found": `${main.url}/sessions/none`,
   login: `${guarded.url}/login`,
-  search: `${main.url}/search?q=kettle`,
+  search: `${main.url}/search?q=parcels`,
   status: `${main.url}/status`,
 };
 
