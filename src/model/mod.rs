@@ -13,6 +13,7 @@ pub mod query;
 pub mod report;
 pub mod run;
 pub mod scopes;
+pub mod scores;
 pub mod session;
 pub mod status;
 pub mod time;
