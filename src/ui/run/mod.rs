@@ -43,10 +43,10 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(id): 
         Some(trace) => trace::look(&ui, &tenant, trace).await?,
         None => None,
     };
-    ui.read(Effort::Trace, move |ui| Ok(page(ui, &place, &asked, &view, looked.as_ref()))).await
+    ui.read(Effort::Trace, move |ui| Ok(page(ui, &place, &asked, &view, looked))).await
 }
 
-fn page(ui: &Ui, place: &Place, asked: &Asked, view: &RunView, looked: Option<&Looked>) -> Response {
+fn page(ui: &Ui, place: &Place, asked: &Asked, view: &RunView, looked: Option<Looked>) -> Response {
     let agent = if view.run.agent.is_empty() { "no name" } else { &*view.run.agent };
     let title = words::visible(agent);
     let content = html! {

@@ -155,7 +155,8 @@ impl<'a> Timeline<'a> {
         let class = format!("run {} depth-{}{}", run.status.as_str(), node.depth.min(DEPTH_MAX), if is_dearest { " dearest" } else { "" });
         html! {
             li #{ "run-" (run.id.get()) } class=(class) data-key=(run.id.get()) {
-                span.when { @if self.shown.sort.field == SortField::Start { (words::time_of_day(run.started_at)) } @else { (words::moment(run.started_at)) } }
+                @if self.shown.sort.field == SortField::Start { span.when { (words::time_of_day(run.started_at)) } }
+                @else { span.when.dated { (words::moment(run.started_at)) } }
                 span.dot { (icons::icon(icons::shape(run.status))) }
                 div.what {
                     (self.branch(node))

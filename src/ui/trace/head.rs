@@ -13,6 +13,8 @@ use crate::ui::{Ui, copy, icons, list, words};
 
 /// Runs that are listed; the others are in the tree.
 const RUNS_MAX: usize = 100;
+/// Names of agents at the top.
+const AGENTS_MAX: usize = 4;
 
 /// The name of the first root, which says what the trace was for.
 pub(super) fn title(tree: &Tree) -> String {
@@ -39,9 +41,7 @@ pub(super) fn head(ui: &Ui, place: &Place, trace: TraceId, tree: &Tree, chosen: 
     let n_errors = tree.rows.iter().filter(|row| row.status == SpanStatus::Error).count() as u64;
     html! {
         dl.figures-line {
-            @if let [run] = &tree.runs[..] {
-                div { dt { "Agent" } dd { a href=(place.to(&format!("/runs/{}", run.id.get()))) { (words::agent(&run.agent)) } " " (icons::status(run.status)) } }
-            }
+            (agents(place, tree))
             @if let Some(session) = chosen.and_then(|run| run.session.as_ref()) {
                 div { dt { "Session" } dd { a href=(place.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) } } }
             }
@@ -55,11 +55,34 @@ pub(super) fn head(ui: &Ui, place: &Place, trace: TraceId, tree: &Tree, chosen: 
             @if n_errors > 0 { div { dt { "Errors" } dd { (icons::badge("error", icons::ERROR, &words::count(n_errors))) } } }
             div { dt { "Trace id" } dd { (copy::id("trace-id", &trace.to_string(), "trace")) } }
         }
-        nav.elsewhere aria-label="This trace elsewhere" {
-            @if let [run] = &tree.runs[..] { a href=(place.to(&format!("/runs/{}/explain", run.id.get()))) { "Why this sum?" } }
-            @if let Some(link) = in_grafana(ui, trace, tree) { a href=(link) rel="noreferrer" { "Grafana Explore" } }
+        @let (grafana, only) = (in_grafana(ui, trace, tree), tree.runs.first().filter(|_| tree.runs.len() == 1));
+        @if grafana.is_some() || only.is_some() {
+            nav.elsewhere aria-label="This trace elsewhere" {
+                @if let Some(run) = only { a href=(place.to(&format!("/runs/{}/explain", run.id.get()))) { "Why this sum?" } }
+                @if let Some(link) = grafana { a href=(link) rel="noreferrer" { "Grafana Explore" } }
+            }
         }
         @if tree.runs.len() > 1 { (runs(place, trace, tree, chosen)) }
+    }
+}
+
+/// The agent with the status of its run, or the names of the first of several.
+fn agents(place: &Place, tree: &Tree) -> Markup {
+    let mut names: Vec<&str> = Vec::new();
+    for run in &tree.runs {
+        if names.len() <= AGENTS_MAX && !names.contains(&&*run.agent) {
+            names.push(&run.agent);
+        }
+    }
+    html! {
+        @match &tree.runs[..] {
+            [] => {}
+            [run] => div { dt { "Agent" } dd { a href=(place.to(&format!("/runs/{}", run.id.get()))) { (words::agent(&run.agent)) } " " (icons::status(run.status)) } },
+            _ => div { dt { "Agents" } dd {
+                @for (n, name) in names.iter().take(AGENTS_MAX).enumerate() { @if n > 0 { ", " } (words::agent(name)) }
+                @if names.len() > AGENTS_MAX { " and others" }
+            } },
+        }
     }
 }
 

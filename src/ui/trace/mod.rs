@@ -55,7 +55,8 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(trace
     let looked = look(&ui, &visitor.tenant, trace).await?.ok_or(Refusal::NotFound("trace"))?;
     let place = visitor.place;
     let draw = move |ui: &Ui| {
-        let tree = looked.tree(None);
+        let Looked { view, found, _held } = looked;
+        let tree = tree(view, &found, None);
         if tree.rows.is_empty() {
             return Err(Refusal::NotFound("trace"));
         }
@@ -66,7 +67,7 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(trace
             (head::way(&place, chosen))
             h1 { span.kind { "Trace" } " " bdi { (title) } }
             (head::head(ui, &place, trace, &tree, chosen))
-            (panes(&place, &asked, &tree, &looked.found, trace, run))
+            (panes(&place, &asked, &tree, &found, trace, run))
         };
         Ok(Frame { place: &place, title: &format!("{title} · Trace"), is_live: false }.around(&content).into_response())
     };
@@ -91,9 +92,17 @@ pub(super) async fn look(ui: &Arc<Ui>, tenant: &Tenant, trace: TraceId) -> Resul
 }
 
 /// The tree of one run with what the address asks for; nothing where no span of it is kept.
-pub(super) fn of_run(place: &Place, asked: &Asked, looked: &Looked, run: &Run) -> Markup {
-    let tree = looked.tree(Some(run.id));
-    html! { @if !tree.rows.is_empty() { (panes(place, asked, &tree, &looked.found, looked.view.trace, Some(run))) } }
+pub(super) fn of_run(place: &Place, asked: &Asked, looked: Looked, run: &Run) -> Markup {
+    let Looked { view, found, _held } = looked;
+    let trace = view.trace;
+    let tree = tree(view, &found, Some(run.id));
+    html! { @if !tree.rows.is_empty() { (panes(place, asked, &tree, &found, trace, Some(run))) } }
+}
+
+/// All of it, or what lies in and below one run.
+fn tree(view: TraceView, found: &Found, only: Option<RunId>) -> Tree {
+    let outlines = spans::outlines(&found.requests, view.trace);
+    Tree::new(view, &outlines, only)
 }
 
 /// The tree, what narrows it, and the chosen span beside it.
@@ -154,13 +163,4 @@ fn said(tree: &Tree, at: usize, raw: Option<&RawSpan>, trace: TraceId, requests:
     let attributes = spans::attributes_of(requests, trace, &|span| below.contains(&span));
     let all = |attributes| messages::said(attributes, &[]).all();
     below.iter().filter_map(|span| attributes.get(span)).flat_map(all).take(messages::MESSAGES_MAX).collect()
-}
-
-// === impl Looked ===
-
-impl Looked {
-    /// All of it, or what lies in and below one run.
-    fn tree(&self, only: Option<RunId>) -> Tree {
-        Tree::new(self.view.clone(), &spans::outlines(&self.found.requests, self.view.trace), only)
-    }
 }
