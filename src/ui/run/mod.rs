@@ -25,6 +25,9 @@ use crate::model::run::Run;
 use crate::params::explore::Elsewhere;
 use crate::store::view::{RunBrief, RunView};
 
+/// Runs started in this one that are listed.
+const CHILDREN_MAX: usize = 100;
+
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(id): Path<String>, uri: Uri) -> Result<Response, Refusal> {
     let id = id.parse().ok().and_then(RunId::new).ok_or(Refusal::NotFound("run"))?;
     let asked = Asked::read(Page::Run(id), uri.query())?;
@@ -127,8 +130,11 @@ fn relatives(place: &Place, view: &RunView) -> Markup {
     html! {
         @if let Some(parent) = &view.parent { p { "Started in " (link(parent)) } }
         @if !view.children.is_empty() {
-            p { "Started here:" }
-            ul { @for child in &view.children { li { (link(child)) } } }
+            details.runs {
+                summary { (words::counted(view.children.len() as u64, "run", "runs")) " started here" }
+                ul { @for child in view.children.iter().take(CHILDREN_MAX) { li { (link(child)) } } }
+                @if view.children.len() > CHILDREN_MAX { p.quiet { "The first " (CHILDREN_MAX) " are listed." } }
+            }
         }
     }
 }

@@ -118,10 +118,10 @@ impl Tree {
 /// Each line learns of the one above and of how many are below.
 fn link(rows: &mut [Row]) {
     let mut path: Vec<usize> = Vec::new();
-    for at in 0..rows.len() {
-        path.truncate(rows[at].depth);
-        rows[at].above = path.last().copied();
-        rows[at].n_below = 0;
+    for (at, row) in rows.iter_mut().enumerate() {
+        path.truncate(row.depth);
+        row.above = path.last().copied();
+        row.n_below = 0;
         path.push(at);
     }
     for at in (0..rows.len()).rev() {
