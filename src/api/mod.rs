@@ -19,7 +19,6 @@ mod reader;
 mod refusal;
 mod routes;
 mod run;
-mod scores;
 mod session;
 mod sessions;
 mod status;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::dto::score::ScoreSummary;
 use super::dto::{ModelLine, Number, Usage, UserLine};
-use super::scores::ScoreTotals;
 use crate::model::Str;
 use crate::model::run::Run;
+use crate::model::scores::ScoreTotals;
 use crate::model::usage::{NanoUsd, UsageTotal};
 use crate::params::include::{Include, Includes};
 
@@ -79,7 +79,7 @@ impl Totals {
     }
 
     pub(super) fn scores(&self) -> Vec<ScoreSummary<'_>> {
-        self.scores.summaries()
+        ScoreSummary::all(&self.scores)
     }
 
     /// The names of the lists that had more than an answer may have.

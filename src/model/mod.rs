@@ -14,6 +14,7 @@ pub mod reason;
 pub mod report;
 pub mod run;
 pub mod scopes;
+pub mod scores;
 pub mod session;
 pub mod status;
 pub mod time;

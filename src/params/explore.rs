@@ -4,6 +4,7 @@
 //! - Texts of agents are strings of TraceQL inside a string of JSON inside a percent-encoded parameter: none can end any of the three.
 
 use super::pairs;
+use crate::model::ids::TraceId;
 use crate::model::run::Run;
 use crate::model::session::SessionSummary;
 use crate::model::time::UnixNanos;
@@ -80,6 +81,11 @@ impl Elsewhere {
     pub fn run(run: &Run) -> Self {
         let is_its = format!("span.sessionfold.run_id = \"{}\"", run.id.get());
         Self::between(format!("{{ {is_its} }}"), cost(&is_its), run.started_at, run.last_activity)
+    }
+
+    /// Grafana opens a trace whose id stands where a query could.
+    pub fn trace(trace: TraceId, first: UnixNanos, last: UnixNanos) -> Self {
+        Self::between(trace.to_string(), cost(&format!("trace:id = \"{trace}\"")), first, last)
     }
 
     fn between(traceql: String, cost: String, first: UnixNanos, last: UnixNanos) -> Self {

@@ -18,6 +18,8 @@ pub enum Include {
     Links,
     /// Why a run comes to what it comes to.
     Explain,
+    /// The run that each run was started in.
+    Parents,
 }
 
 /// A set of [`Include`]s.
@@ -27,7 +29,8 @@ pub struct Includes(u8);
 // === impl Include ===
 
 impl Include {
-    pub const ALL: [Self; 7] = [Self::Usage, Self::Users, Self::Models, Self::Errors, Self::Scores, Self::Links, Self::Explain];
+    pub const ALL: [Self; 8] =
+        [Self::Usage, Self::Users, Self::Models, Self::Errors, Self::Scores, Self::Links, Self::Explain, Self::Parents];
 
     /// The name in `include=`.
     pub fn as_str(self) -> &'static str {
@@ -39,6 +42,7 @@ impl Include {
             Self::Scores => "scores",
             Self::Links => "links",
             Self::Explain => "explain",
+            Self::Parents => "parents",
         }
     }
 }

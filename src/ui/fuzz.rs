@@ -51,6 +51,7 @@ pub fn check_trace(bytes: &[u8]) {
         let outlines = spans::outlines(&requests, trace);
         let attributes = spans::attributes_of(&requests, trace, &|_| true);
         assert!(outlines.keys().eq(attributes.keys()));
+        assert!(spans::holding(&requests, trace, "e").iter().all(|span| outlines.contains_key(span)));
         for span in outlines.keys().copied().take(4) {
             check_span(&requests, trace, span, &attributes[&span]);
         }

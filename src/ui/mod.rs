@@ -10,8 +10,10 @@
 //!   makes JSON: who asks `/status` for it is answered by the API.
 
 mod assets;
+mod copy;
 mod explained;
 mod failed;
+mod folds;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

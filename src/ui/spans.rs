@@ -174,6 +174,47 @@ pub(super) fn attributes_of(
     found.into_iter().map(|(id, (_, attributes))| (id, attributes)).collect()
 }
 
+/// The spans of the trace in whose values `text` stands: of attributes, of those of events, and the message of the status.
+pub(super) fn holding(requests: &[Bytes], trace: TraceId, text: &str) -> BTreeSet<SpanId> {
+    let mut found = BTreeSet::new();
+    each(requests, trace, &mut |_, _, span| {
+        let mut attributes = span.attributes().map_while(Result::ok);
+        let has = contains(span.status_message, text)
+            || attributes.any(|attribute| holds(attribute.value, text, 0))
+            || span
+                .events()
+                .map_while(Result::ok)
+                .any(|event| event.attributes().map_while(Result::ok).any(|attribute| holds(attribute.value, text, 0)));
+        if has && let Some(id) = SpanId::from_bytes(span.span_id) {
+            found.insert(id);
+        }
+    });
+    found
+}
+
+/// Whether `text` stands in it as it is shown. `depth` counts the arrays and maps around it.
+fn holds(value: Value<'_>, text: &str, depth: u32) -> bool {
+    match value {
+        Value::Str(value) => contains(value, text),
+        Value::Array(_) | Value::Map(_) if depth >= DEPTH_MAX => false,
+        Value::Array(array) => array_values(array).map_while(Result::ok).any(|value| holds(value, text, depth + 1)),
+        Value::Map(map) => {
+            map_entries(map).map_while(Result::ok).any(|entry| contains(entry.key, text) || holds(entry.value, text, depth + 1))
+        }
+        Value::Empty | Value::Bytes(_) => false,
+        Value::Bool(_) | Value::Int(_) | Value::Double(_) => contains(&json(value, depth).to_string(), text),
+    }
+}
+
+/// Whether `part` stands in it; ASCII letters match both cases.
+pub(super) fn contains(text: &str, part: &str) -> bool {
+    let (text, part) = (text.as_bytes(), part.as_bytes());
+    let Some((&first, rest)) = part.split_first() else { return true };
+    let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    memchr::memchr2_iter(lower, upper, text)
+        .any(|at| text.get(at + 1..at + part.len()).is_some_and(|found| found.eq_ignore_ascii_case(rest)))
+}
+
 type Each<'f> = dyn FnMut(&[Attribute<'_>], &str, Span<'_>) + 'f;
 
 fn each(requests: &[Bytes], trace: TraceId, take: &mut Each<'_>) {
@@ -269,5 +310,35 @@ mod tests {
         let shown = whole(&requests, trace, id).unwrap().attributes["deep"].to_string();
         assert_eq!(shown, format!("{}\"…\"{}", "[".repeat(100), "]".repeat(100)));
         assert_eq!(outlines(&requests, trace).len(), 1);
+    }
+
+    #[test]
+    fn a_text_is_found_in_either_case_and_only_whole() {
+        for (text, part, is) in [
+            ("", "", true),
+            ("abc", "", true),
+            ("Order 92203", "order 9", true),
+            ("aaab", "aab", true),
+            ("ab", "abc", false),
+            ("GRÜN", "rÜ", true),
+            ("naïve", "Ï", false),
+        ] {
+            assert_eq!(contains(text, part), is, "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_searched_as_deep_as_it_is_shown() {
+        let text = |text: &str| field(1, text.as_bytes());
+        // ArrayValue.values of AnyValue, then KeyValueList.values of KeyValue.
+        let array = field(5, &[field(1, &text("one")), field(1, &text("Two"))].concat());
+        let map = field(6, &field(1, &[field(1, b"city"), field(2, &text("Porto"))].concat()));
+        let attribute = |value: &[u8]| field(9, &[field(1, b"key"), field(2, value)].concat());
+        let span = [field(1, &[7; 16]), field(2, &[1; 8]), attribute(&array), attribute(&map), attribute(&[3 << 3, 42])].concat();
+        let requests = [Bytes::from(field(1, &field(2, &field(2, &span))))];
+        let trace = TraceId::from_bytes(&[7; 16]).unwrap();
+        for (wanted, is) in [("two", true), ("CITY", true), ("porto", true), ("42", true), ("key", false), ("three", false)] {
+            assert_eq!(holding(&requests, trace, wanted).len(), usize::from(is), "{wanted}");
+        }
     }
 }

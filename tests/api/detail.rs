@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use sessionfold::model::ids::RunId;
+use sessionfold::model::run::Run;
 use sessionfold::model::usage::{NanoUsd, UsageTotal};
 
 use super::double::{Double, MILLI, SECOND, by_user, failed, lasting, run, running, using};
@@ -115,6 +116,24 @@ async fn runs_can_be_paged_and_the_aggregates_stay_whole() {
             "</api/v1/observability/sessions/s/?include=usage&offset=1&limit=2>; rel=\"prev\""
         ))
     );
+}
+
+#[tokio::test]
+async fn the_tree_of_runs_can_be_rebuilt_from_their_parents() {
+    let root = run("s", "lead", 0);
+    let below = |parent: &Run, at| Run { parent: Some(parent.id), ..run("s", "helper", at) };
+    let child = below(&root, SECOND);
+    let grandchild = below(&child, 2 * SECOND);
+    let ids = [root.id, child.id, grandchild.id].map(|id| serde_json::json!(id.get()));
+    let router = router(Double::new([root, child, grandchild]));
+    let body = get(&router, &format!("{LIST}s/?include=parents")).await.json();
+    let parents: Vec<_> = body["runs"].as_array().unwrap().iter().map(|run| run["parent_run_id"].clone()).collect();
+    assert_eq!(parents, [serde_json::Value::Null, ids[0].clone(), ids[1].clone()]);
+    // Who does not ask gets the documented keys and no other.
+    let body = get(&router, &format!("{LIST}s/")).await.json();
+    assert!(body["runs"][1].get("parent_run_id").is_none());
+    // The list has no runs.
+    assert_eq!(get(&router, &format!("{LIST}?include=parents")).await.header("x-sessionfold-ignored"), Some("include=parents"));
 }
 
 #[tokio::test]

@@ -89,6 +89,84 @@ async fn why_a_run_failed_is_shown_wherever_the_run_is() {
     assert!(lines.next().unwrap().ends_with(",\"'=cmd|' /C calc'!A0 <script>alert('x')</script> \"\"429\"\" & more\",2"), "{}", csv.text);
 }
 
+/// The ids of the runs that have a line, in order.
+fn lines(page: &super::Page) -> Vec<String> {
+    page.text.split("<li id=\"run-").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn runs_stand_where_they_were_in_time_and_what_is_within_is_foldable_and_summed() {
+    let place = place();
+    let server = place.start().await;
+    send(&server, nested()).await;
+    let visitor = Visitor::of(&server);
+    until("all runs are there", async || visitor.get("/sessions/conv").await.text.contains("1 running")).await;
+    let runs = server.json("/api/v1/observability/sessions/conv/").await["runs"].clone();
+    let id = |at: usize| runs[at]["id"].to_string();
+    let page = visitor.get("/sessions/conv").await;
+    assert_eq!(lines(&page), [id(0), id(1), id(2), id(3)]);
+    // Of 70 s in which something ran the first minute is most of the line; the silences of 940 s and 10 s have a fortieth each.
+    page.says("<rect x=\"0\" width=\"814\" height=\"8\"></rect>");
+    page.says("<rect class=\"silence\" x=\"814\" width=\"25\" height=\"8\"></rect>");
+    page.says("2 silences are shortened");
+    page.says("<span>10:00:00</span>");
+    // The lead cost nothing itself, and what it started did.
+    let lead = &page.text[page.text.find("<li id=\"run-").unwrap()..];
+    let lead = &lead[..lead.find("</li>").unwrap()];
+    assert!(lead.contains("value=\"0.004\"") && lead.contains("value=\"120\"") && lead.contains("aria-label=\"1 run within\""), "{lead}");
+    page.says("Dearest run: ");
+    assert_eq!(page.text.matches(">dearest<").count(), 1);
+    let fold = page.links().into_iter().find(|link| link.contains("fold=")).unwrap();
+    let folded = visitor.get(fold.split('#').next().unwrap()).await;
+    assert_eq!(lines(&folded), [id(0), id(2), id(3)]);
+    folded.says("▸ 1");
+    for (query, order) in
+        [("?sort=-cost", [0, 1, 2, 3]), ("?sort=cost", [2, 3, 0, 1]), ("?sort=-started_at", [3, 2, 0, 1]), ("?sort=duration", [3, 2, 0, 1])]
+    {
+        let page = visitor.get(&format!("/sessions/conv{query}")).await;
+        assert_eq!(lines(&page), order.map(id), "{query}");
+    }
+    assert_eq!(lines(&visitor.get("/sessions/conv?runs=outer").await).len(), 3);
+    assert_eq!(lines(&visitor.get(&format!("/sessions/conv?runs=outer&open={}", id(0))).await).len(), 4);
+    for unmeant in ["sort=price", "runs=some", "open=x", "fold=0"] {
+        assert_eq!(visitor.get(&format!("/sessions/conv?{unmeant}")).await.status, StatusCode::BAD_REQUEST, "{unmeant}");
+    }
+    let csv = visitor.get("/sessions/conv?format=csv").await.text;
+    let parents: Vec<&str> = csv.trim_end().split("\r\n").map(|line| line.rsplit(',').next().unwrap()).collect();
+    assert_eq!(parents, ["parent_run_id", "", &id(0), "", ""]);
+}
+
+#[tokio::test]
+async fn three_hundred_runs_are_a_small_page() {
+    let place = place();
+    let server = place.start().await;
+    let at = |seconds: u64| TEN + seconds * SECOND;
+    let turn = |n: u64| {
+        let trace = u128::from(n) + 1;
+        let within = (0..5).flat_map(move |k| {
+            let start = at(n * 60 + 1 + k);
+            [
+                agent(trace, 10 + k, 1, "helper").session("many").between(start, start + SECOND),
+                chat(trace, 20 + k, 10 + k, (100, 20), 300 + u32::try_from(n).unwrap()).between(start, start + SECOND),
+            ]
+        });
+        [agent(trace, 1, 0, "lead").session("many").between(at(n * 60), at(n * 60 + 9))].into_iter().chain(within)
+    };
+    send(&server, (0..50).flat_map(turn)).await;
+    until("all runs are there", async || server.json("/api/v1/observability/sessions/").await["results"][0]["run_count"] == 300).await;
+    let visitor = Visitor::of(&server);
+    let page = visitor.get("/sessions/many").await;
+    assert_eq!(lines(&page).len(), 50, "those that no other run started");
+    assert!(page.text.len() < 100_000, "{} bytes", page.text.len());
+    let all = visitor.get("/sessions/many?runs=all&limit=500").await;
+    assert_eq!(lines(&all).len(), 300);
+    assert!(all.text.len() < 400_000, "{} bytes", all.text.len());
+    let dearest = visitor.get("/sessions/many?sort=-cost&runs=all&limit=2").await;
+    let runs = server.json("/api/v1/observability/sessions/many/").await["runs"].clone();
+    assert_eq!(lines(&dearest)[0], runs[49 * 6]["id"].to_string());
+    dearest.says("href=\"/sessions/many?sort=-cost&amp;runs=all&amp;limit=2&amp;offset=2\"");
+}
+
 #[tokio::test]
 async fn the_same_session_is_there_for_grafana_for_spreadsheets_and_for_programs() {
     let place = place().set("ui.grafana_url", "https://grafana.example.org/").set("ui.grafana_datasource_uid", "tempo-1");

@@ -65,3 +65,37 @@ async fn a_run_without_a_trace_has_a_page_of_its_own_where_its_click_leads() {
     talk.says("Is &lt;i&gt;this&lt;/i&gt; it?");
     talk.says("It is.");
 }
+
+#[tokio::test]
+async fn scores_of_a_session_are_on_its_page_by_name_and_beside_each_run() {
+    let place = place();
+    let server = place.start().await;
+    let visitor = Visitor::of(&server);
+    let first = told(&server).await;
+    let second = told(&server).await;
+    let scores = r#"{"scores":[
+        {"name":"helpfulness","data_type":"numeric","numeric_value":0.4},
+        {"name":"tone","data_type":"categorical","string_value":"<b>rude</b>"},
+        {"name":"tone","data_type":"categorical","string_value":"polite"},
+        {"name":"solved","data_type":"boolean","string_value":"true"}]}"#;
+    post(&visitor, &format!("{second}/scores/"), scores).await;
+    until("all scores are there", async || visitor.get("/sessions/told").await.text.contains("solved")).await;
+    let page = visitor.get("/sessions/told").await;
+    let table = &page.text[page.text.find("<h2 id=\"scores-title\">").unwrap()..page.text.find("<h2 id=\"timeline-title\">").unwrap()];
+    // 0.9 of the first, 0.9 and 0.4 of the second.
+    for text in [
+        "<bdi>helpfulness</bdi></th><td class=\"number\">3</td><td>0.733</td>",
+        "<bdi>solved</bdi></th><td class=\"number\">1</td><td>yes in 100 %</td>",
+        "<bdi>&lt;b&gt;rude&lt;/b&gt;</bdi> 1, <bdi>polite</bdi> 1",
+    ] {
+        assert!(table.contains(text), "{text}: {table}");
+    }
+    let line = |run: &str| {
+        let line = &page.text[page.text.find(&format!("<li id=\"run-{run}\"")).unwrap()..];
+        line[..line.find("</li>").unwrap()].to_owned()
+    };
+    assert!(line(&first).contains("<span class=\"score\"><bdi>helpfulness</bdi> 0.9</span>"), "{}", line(&first));
+    // The latest three of five.
+    assert!(line(&second).contains("<bdi>solved</bdi> yes</span> <span class=\"quiet\">and 2 scores</span>"), "{}", line(&second));
+    assert!(!page.text.contains("<b>rude"));
+}

@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 
 use self::links::Links;
 use self::score::ScoreLine;
+use crate::model::ids::RunId;
 use crate::model::reason::Reason;
 use crate::model::run::Run;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
@@ -107,9 +108,11 @@ pub(super) struct RunLine<'a> {
     cost: Number,
     tokens: u64,
     trace_id: String,
+    // The outer option is whether the key is there, the inner one whether the value is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_run_id: Option<Option<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
-    // The outer option is whether the key is there, the inner one whether the value is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<Option<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -323,6 +326,7 @@ impl<'a> RunLine<'a> {
             cost: Number::dollars(run.usage.cost),
             tokens: run.usage.tokens,
             trace_id: trace_id(run),
+            parent_run_id: include.has(Include::Parents).then_some(run.parent.map(RunId::get)),
             usage: include.has(Include::Usage).then(|| Usage::new(&run.usage, &run.suppressed)),
             user_id: has_users.then_some(run.user.as_deref()),
             user_group: has_users.then_some(run.user_group.as_deref()),

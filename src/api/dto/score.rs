@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::api::scores::ScoreTotal;
 use crate::model::run::{Score, ScoreValue};
+use crate::model::scores::{ScoreTotal, ScoreTotals};
 use crate::params::format;
 
 /// As the SDK sends it: a boolean stands in both fields.
@@ -59,7 +59,11 @@ impl<'a> ScoreLine<'a> {
 // === impl ScoreSummary ===
 
 impl<'a> ScoreSummary<'a> {
-    pub(in crate::api) fn new(name: &'a str, data_type: &'static str, total: &ScoreTotal) -> Self {
+    pub(in crate::api) fn all(totals: &'a ScoreTotals) -> Vec<Self> {
+        totals.iter().map(|(name, data_type, total)| Self::new(name, data_type, total)).collect()
+    }
+
+    fn new(name: &'a str, data_type: &'static str, total: &ScoreTotal) -> Self {
         let is_number = data_type != "categorical";
         Self {
             name,

@@ -1,4 +1,6 @@
-//! `/runs/{id}`: one run: its calls, steps and scores, what it was given and what it gave back.
+//! `/runs/{id}`: one run: its figures, its spans as a tree with one of them whole, and what was reported of it over HTTP.
+//!
+//! What is in the tree is not in a table, too. The figures and the tables update themselves; the tree is as it was when it was asked for.
 
 pub(super) mod explain;
 pub(super) mod tables;
@@ -7,33 +9,47 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use http::Uri;
 use maud::{Markup, html};
 
 use super::frame::Frame;
 use super::messages::{self, Role, Show};
 use super::refusal::Refusal;
 use super::session::{copyable, in_grafana};
+use super::trace::{self, Asked, Looked, Page};
 use super::visitor::{Place, Visitor};
-use super::{Effort, Ui, icons, list, live, words};
+use super::{Effort, Ui, copy, icons, list, live, words};
 use crate::model::Str;
 use crate::model::ids::{RunId, Tenant};
 use crate::model::run::Run;
 use crate::params::explore::Elsewhere;
 use crate::store::view::{RunBrief, RunView};
 
-pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(id): Path<String>) -> Result<Response, Refusal> {
+/// Runs started in this one that are listed.
+const CHILDREN_MAX: usize = 100;
+
+pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(id): Path<String>, uri: Uri) -> Result<Response, Refusal> {
     let id = id.parse().ok().and_then(RunId::new).ok_or(Refusal::NotFound("run"))?;
+    let asked = Asked::read(Page::Run(id), uri.query())?;
     let (tenant, place) = (visitor.tenant, visitor.place);
     if visitor.wants_events {
         let (of, at) = (tenant.clone(), place.clone());
-        let make = move |ui: &Ui| Ok(part(ui, &at, &find(ui, &of, id)?));
+        let make = move |ui: &Ui| {
+            let view = find(ui, &of, id)?;
+            Ok(html! { (head(ui, &at, &view)) (more(&at, &view)) })
+        };
         return live::respond(&ui, &tenant, &place, visitor.headers, Effort::Trace, Arc::new(make));
     }
-    let work = move |ui: &Ui| Ok(page(ui, &place, &find(ui, &tenant, id)?));
-    ui.read(Effort::Trace, work).await
+    let of = tenant.clone();
+    let view = ui.read(Effort::Trace, move |ui| find(ui, &of, id)).await?;
+    let looked = match view.run.trace_id() {
+        Some(trace) => trace::look(&ui, &tenant, trace).await?,
+        None => None,
+    };
+    ui.read(Effort::Trace, move |ui| Ok(page(ui, &place, &asked, &view, looked))).await
 }
 
-fn page(ui: &Ui, place: &Place, view: &RunView) -> Response {
+fn page(ui: &Ui, place: &Place, asked: &Asked, view: &RunView, looked: Option<Looked>) -> Response {
     let agent = if view.run.agent.is_empty() { "no name" } else { &*view.run.agent };
     let title = words::visible(agent);
     let content = html! {
@@ -42,7 +58,9 @@ fn page(ui: &Ui, place: &Place, view: &RunView) -> Response {
             @if let Some(session) = &view.run.session { " › " a href=(place.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) } }
         }
         h1 { span.kind { "Run of" } " " bdi { (title) } }
-        (part(ui, place, view))
+        (head(ui, place, view))
+        @if let Some(looked) = looked { (trace::of_run(place, asked, looked, &view.run)) }
+        (more(place, view))
     };
     Frame { place, title: &format!("Run of {title}"), is_live: true }.around(&content).into_response()
 }
@@ -51,12 +69,13 @@ fn find(ui: &Ui, tenant: &Tenant, id: RunId) -> Result<RunView, Refusal> {
     ui.store.run(tenant, id)?.ok_or(Refusal::NotFound("run"))
 }
 
-fn part(ui: &Ui, place: &Place, view: &RunView) -> Markup {
+/// What it came to, and where it stands.
+fn head(ui: &Ui, place: &Place, view: &RunView) -> Markup {
     let run = &view.run;
     let elsewhere = Elsewhere::run(run);
     html! {
         div #run data-part {
-            (cards(run))
+            (figures(run))
             nav.elsewhere aria-label="This run elsewhere" {
                 @if let Some(trace) = run.trace_id() { a href=(place.to(&format!("/traces/{trace}?run={}", run.id.get()))) { "Its trace" } }
                 @else { span.quiet { "No trace of this run is known: it was reported over HTTP only." } }
@@ -66,37 +85,45 @@ fn part(ui: &Ui, place: &Place, view: &RunView) -> Markup {
             }
             (relatives(place, view))
             @if let Some(error) = &view.error { p.problem { (words::visible_lines(error)) } }
+        }
+    }
+}
+
+/// What was reported of it, and sums; of its spans what is not in the tree.
+fn more(place: &Place, view: &RunView) -> Markup {
+    html! {
+        div #run-more data-part {
             (said(view))
-            (tables::models(run))
+            (tables::models(&view.run))
             (tables::calls(place, view))
-            (tables::tools(place, view))
             (tables::steps(view))
-            (tables::scores(run))
+            (tables::scores(&view.run))
             (tables::reported_spans(view))
         }
     }
 }
 
-fn cards(run: &Run) -> Markup {
+fn figures(run: &Run) -> Markup {
     html! {
-        dl.cards {
-            (card("Status", &icons::status(run.status)))
-            (card("Duration", &words::duration(run.duration())))
-            (card("Cost", &words::cost(run.usage.cost, run.usage.unpriced_calls)))
-            (card("Tokens", &words::tokens(run.usage.tokens)))
-            (card("Model calls", &words::tokens(run.usage.calls)))
-            @if run.tool_errors > 0 { (card("Failed tools", &words::tokens(run.tool_errors.into()))) }
-            (card("Started", &words::moment(run.started_at)))
-            @if let Some(ended) = run.completed_at { (card("Ended", &words::moment(ended))) }
-            @if !run.workflow.is_empty() { (card("Workflow", &words::name(&run.workflow))) }
-            @if let Some(user) = &run.user { (card("User", &words::name(user))) }
-            (card("Id", &html! { span.mono { (run.id.get()) } }))
+        dl.figures-line {
+            (figure("Status", &icons::status(run.status)))
+            (figure("Duration", &words::duration(run.duration())))
+            (figure("Cost", &words::cost(run.usage.cost, run.usage.unpriced_calls)))
+            (figure("Tokens", &words::tokens(run.usage.tokens)))
+            (figure("Model calls", &words::tokens(run.usage.calls)))
+            @if run.tool_errors > 0 { (figure("Failed tools", &words::tokens(run.tool_errors.into()))) }
+            (figure("Started", &words::moment(run.started_at)))
+            @if let Some(ended) = run.completed_at { (figure("Ended", &words::moment(ended))) }
+            @if !run.workflow.is_empty() { (figure("Workflow", &words::name(&run.workflow))) }
+            @if let Some(user) = &run.user { (figure("User", &words::name(user))) }
+            (figure("Run id", &copy::id("run-id", &run.id.get().to_string(), "run")))
+            @if let Some(trace) = run.trace_id() { (figure("Trace id", &copy::id("trace-id", &trace.to_string(), "trace"))) }
         }
     }
 }
 
-fn card(name: &str, figure: &Markup) -> Markup {
-    html! { div.card { dt { (name) } dd.figure { (figure) } } }
+fn figure(name: &str, figure: &Markup) -> Markup {
+    html! { div { dt { (name) } dd { (figure) } } }
 }
 
 fn relatives(place: &Place, view: &RunView) -> Markup {
@@ -104,8 +131,11 @@ fn relatives(place: &Place, view: &RunView) -> Markup {
     html! {
         @if let Some(parent) = &view.parent { p { "Started in " (link(parent)) } }
         @if !view.children.is_empty() {
-            p { "Started here:" }
-            ul { @for child in &view.children { li { (link(child)) } } }
+            details.runs {
+                summary { (words::counted(view.children.len() as u64, "run", "runs")) " started here" }
+                ul { @for child in view.children.iter().take(CHILDREN_MAX) { li { (link(child)) } } }
+                @if view.children.len() > CHILDREN_MAX { p.quiet { "The first " (CHILDREN_MAX) " are listed." } }
+            }
         }
     }
 }

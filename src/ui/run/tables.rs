@@ -2,16 +2,13 @@
 
 use maud::{Markup, html};
 
-use crate::model::facts::SpanKind;
 use crate::model::run::{Run, ScoreValue};
-use crate::store::view::{CallView, RunView, SpanView};
+use crate::store::view::{CallView, RunView};
 use crate::ui::messages::{self, Message, Role, Show};
 use crate::ui::visitor::Place;
-use crate::ui::{failed, icons, words};
+use crate::ui::{icons, words};
 
 const ROWS_MAX: usize = 500;
-/// How the spans of tools are called by the conventions; the tool's name follows.
-const TOOL_SPAN: &str = "execute_tool ";
 
 pub(super) fn models(run: &Run) -> Markup {
     html! {
@@ -42,30 +39,33 @@ pub(super) fn models(run: &Run) -> Markup {
     }
 }
 
+/// The calls that no span tells of: the others are lines of the tree. What was said to the models, as far as it was posted.
 pub(super) fn calls(place: &Place, view: &RunView) -> Markup {
+    let has_tree = view.run.trace_id().is_some() && !view.spans.is_empty();
+    let shown: Vec<&CallView> = view.calls.iter().filter(|call| !has_tree || call.span.is_none()).collect();
+    let with_text: Vec<_> = view.calls.iter().filter(|call| call.prompt.is_some() || call.response.is_some()).take(ROWS_MAX).collect();
     html! {
-        @if !view.calls.is_empty() {
-            h2 { "Calls" }
+        @if !shown.is_empty() {
+            h2 { @if has_tree { "Calls that no span tells of" } @else { "Calls" } }
             (scroll("Calls", &html! {
                 table.plain {
                     thead { tr {
                         th scope="col" { "At" } th scope="col" { "Model" } th scope="col" { "Task" } th.number scope="col" { "Input" }
                         th.number scope="col" { "Output" } th.number scope="col" { "Cost" } th scope="col" { "Outcome" } th scope="col" { "Span" }
                     } }
-                    tbody { @for call in view.calls.iter().take(ROWS_MAX) { (self::call(place, view, call)) } }
+                    tbody { @for call in shown.iter().take(ROWS_MAX) { (self::call(place, view, call)) } }
                 }
             }))
-            (more(view.calls.len()))
-            @let with_text: Vec<_> = view.calls.iter().filter(|call| call.prompt.is_some() || call.response.is_some()).take(ROWS_MAX).collect();
-            @if !with_text.is_empty() {
-                h2 { "What was said to the models" }
-                @let show = Show::new();
-                ol.talk {
-                    @for call in with_text {
-                        @let beside = html! { (words::time_of_day(call.at)) " " (words::name(&call.model)) };
-                        @if let Some(prompt) = &call.prompt { (show.message(&Message::text(Role::User, &**prompt), &beside)) }
-                        @if let Some(response) = &call.response { (show.message(&Message::text(Role::Assistant, &**response), &beside)) }
-                    }
+            (more(shown.len()))
+        }
+        @if !with_text.is_empty() {
+            h2 { "What was said to the models" }
+            @let show = Show::new();
+            ol.talk {
+                @for call in with_text {
+                    @let beside = html! { (words::time_of_day(call.at)) " " (words::name(&call.model)) };
+                    @if let Some(prompt) = &call.prompt { (show.message(&Message::text(Role::User, &**prompt), &beside)) }
+                    @if let Some(response) = &call.response { (show.message(&Message::text(Role::Assistant, &**response), &beside)) }
                 }
             }
         }
@@ -88,45 +88,6 @@ fn call(place: &Place, view: &RunView, call: &CallView) -> Markup {
                     a href=(place.to(&format!("/traces/{trace}?run={}&span={span}#span", view.run.id.get()))) { "span" }
                 }
             }
-        }
-    }
-}
-
-pub(super) fn tools(place: &Place, view: &RunView) -> Markup {
-    let tools: Vec<&SpanView> = view.spans.iter().filter(|span| span.kind == SpanKind::Tool).collect();
-    html! {
-        @if !tools.is_empty() {
-            h2 { "Tools" }
-            (scroll("Tools", &html! {
-                table.plain {
-                    thead { tr {
-                        th scope="col" { "At" } th scope="col" { "Tool" } th.number scope="col" { "Duration" } th scope="col" { "Outcome" } th scope="col" { "Span" }
-                    } }
-                    tbody {
-                        @for tool in tools.iter().take(ROWS_MAX) {
-                            tr {
-                                th scope="row" { (words::moment(tool.start)) }
-                                td { @match tool.name.strip_prefix(TOOL_SPAN) { Some(name) => (words::name(name)), None => (words::name(&tool.name)) } }
-                                td.number { (words::duration(tool.end.map(|end| end.since(tool.start)))) }
-                                td {
-                                    @match (tool.has_failed(), tool.end) {
-                                        (true, _) => (icons::badge("error", icons::ERROR, "error")),
-                                        (_, None) => (icons::badge("running", icons::RUNNING, "open")),
-                                        _ => (icons::badge("success", icons::SUCCESS, "ok")),
-                                    }
-                                    (failed::reason(tool.failure.as_ref()))
-                                }
-                                td {
-                                    @if let Some(trace) = view.run.trace_id() {
-                                        a href=(place.to(&format!("/traces/{trace}?run={}&span={}#span", view.run.id.get(), tool.span))) { "span" }
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-            }))
-            (more(tools.len()))
         }
     }
 }

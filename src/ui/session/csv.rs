@@ -22,7 +22,7 @@ use crate::ui::refusal::Refusal;
 /// Some 20 MB of text.
 const RUNS_MAX: u64 = 100_000;
 
-const HEAD: &str = "id,agent_name,workflow_name,user_id,started_at,completed_at,duration,status,cost,unpriced_calls,tokens,input_tokens,output_tokens,trace_id,error,tool_errors\r\n";
+const HEAD: &str = "id,agent_name,workflow_name,user_id,started_at,completed_at,duration,status,cost,unpriced_calls,tokens,input_tokens,output_tokens,trace_id,error,tool_errors,parent_run_id\r\n";
 
 pub(super) async fn answer(ui: &Arc<Ui>, tenant: Tenant, id: SessionId, page: RunPage) -> Result<Response, Refusal> {
     let disposition = format!("attachment; filename=\"{}\"", file_name(&id));
@@ -69,6 +69,7 @@ fn line(run: &Run) -> String {
         run.trace_id().map(|trace| trace.to_string()).unwrap_or_default(),
         run.error.as_deref().map(text).unwrap_or_default(),
         run.tool_errors.to_string(),
+        run.parent.map(|parent| parent.get().to_string()).unwrap_or_default(),
     ];
     fields.join(",") + "\r\n"
 }

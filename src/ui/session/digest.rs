@@ -1,40 +1,31 @@
 //! What a page says of a session, gathered while its runs pass by once.
 //!
-//! - Holds the runs of one page and sums over all; of the others no more than is needed to name a parent, for so many of them.
+//! - Holds sums over all runs, and of each its place in the tree of them; of a conversation the turns of one page.
 //! - All sums come from the same state as the summary.
 
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashMap;
-
+use super::forest::Forest;
+use crate::bounds::memory::Permit;
 use crate::model::Str;
-use crate::model::ids::RunId;
 use crate::model::run::Run;
+use crate::model::scores::ScoreTotals;
 use crate::model::session::SessionSummary;
-use crate::model::time::{Nanos, UnixNanos};
+use crate::model::time::Nanos;
 use crate::model::usage::{NanoUsd, UsageTotal};
 use crate::store::{RunPage, SessionDetail, StoreError};
 
 /// At most so many agents, models and users have a line of their own; the others are in the sums alone.
 const DISTINCT_MAX: usize = 1_000;
-/// Runs that can be named as a parent.
-const PARENTS_MAX: usize = 100_000;
 /// A silence this long is marked.
 pub(super) const IDLE_MIN: Nanos = Nanos::from_secs(5 * 60);
 
-/// What the lines of a page are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Paged {
-    Runs,
-    /// Runs that no other run of the session started.
-    Turns,
-}
-
 pub(super) struct Digest {
     pub(super) summary: SessionSummary,
-    pub(super) lines: Vec<Line>,
-    /// Runs, or turns, that can be lines.
-    pub(super) count: u64,
+    pub(super) forest: Forest,
+    /// Runs that no other run of the session started, of the page that was asked for.
+    pub(super) turns: Vec<Run>,
+    pub(super) n_turns: u64,
     pub(super) usage: UsageTotal,
     pub(super) suppressed: UsageTotal,
     /// By agent; the empty name for runs without one.
@@ -42,8 +33,13 @@ pub(super) struct Digest {
     /// By model and provider.
     pub(super) models: BTreeMap<(Str, Str), Share>,
     pub(super) users: Vec<Str>,
-    /// The longest run of all.
-    pub(super) longest: Nanos,
+    pub(super) scores: ScoreTotals,
+    /// The run that cost most itself, the first of several; none where nothing cost anything.
+    pub(super) dearest: Option<Run>,
+    /// The run that took longest, the first of several.
+    pub(super) longest: Option<Run>,
+    /// The memory that the tree takes.
+    _held: Permit,
 }
 
 /// What one agent or model had of it.
@@ -56,60 +52,37 @@ pub(super) struct Share {
     pub(super) unpriced_calls: u64,
 }
 
-/// One run of the timeline.
-pub(super) struct Line {
-    pub(super) run: Run,
-    /// Runs above it.
-    pub(super) depth: usize,
-    /// The agent of the run it was started in.
-    pub(super) parent: Option<Str>,
-    /// How long nothing happened before it, where that is worth a mark.
-    pub(super) idle: Option<Nanos>,
-    /// Whether it began on another day than the run before it.
-    pub(super) is_new_day: bool,
-}
-
 // === impl Digest ===
 
 impl Digest {
-    pub(super) fn read(detail: SessionDetail, page: RunPage, paged: Paged) -> Result<Self, StoreError> {
+    /// `turns` is the page of turns that is wanted; `held` the memory for the tree of all runs.
+    pub(super) fn read(detail: SessionDetail, turns: RunPage, held: Permit) -> Result<Self, StoreError> {
         let mut digest = Self {
             summary: detail.summary,
-            lines: Vec::new(),
-            count: 0,
+            forest: Forest::default(),
+            turns: Vec::new(),
+            n_turns: 0,
             usage: UsageTotal::default(),
             suppressed: UsageTotal::default(),
             agents: BTreeMap::new(),
             models: BTreeMap::new(),
             users: Vec::new(),
-            longest: Nanos::ZERO,
+            scores: ScoreTotals::default(),
+            dearest: None,
+            longest: None,
+            _held: held,
         };
-        let end = page.limit.map_or(u64::MAX, |limit| page.offset.saturating_add(limit));
-        let mut above: FxHashMap<RunId, (usize, Str)> = FxHashMap::default();
-        // The latest sign of life, and the day, of the runs before.
-        let mut before: Option<(UnixNanos, u64)> = None;
+        let end = turns.limit.map_or(u64::MAX, |limit| turns.offset.saturating_add(limit));
         for run in detail.runs {
             let run = run?;
             digest.add(&run);
-            let parent = run.parent.and_then(|parent| above.get(&parent)).cloned();
-            let depth = parent.as_ref().map_or(0, |(depth, _)| depth + 1);
-            if above.len() < PARENTS_MAX {
-                above.insert(run.id, (depth, run.agent.clone()));
+            let is_turn = digest.forest.add(&run);
+            if is_turn && (turns.offset..end).contains(&digest.n_turns) {
+                digest.turns.push(run);
             }
-            let day = run.started_at.0 / (24 * 3_600 * 1_000_000_000);
-            let idle = before.map(|(active, _)| run.started_at.since(active)).filter(|idle| *idle >= IDLE_MIN);
-            let is_new_day = before.is_none_or(|(_, before)| before != day);
-            let active = before.map_or(run.last_activity, |(active, _)| active.max(run.last_activity));
-            before = Some((active, day));
-            if paged == Paged::Turns && depth > 0 {
-                continue;
-            }
-            digest.count += 1;
-            if (page.offset..end).contains(&(digest.count - 1)) {
-                let is_new_day = is_new_day || digest.lines.is_empty();
-                digest.lines.push(Line { run, depth, parent: parent.map(|(_, agent)| agent), idle, is_new_day });
-            }
+            digest.n_turns += u64::from(is_turn);
         }
+        digest.forest.sum_up();
         Ok(digest)
     }
 
@@ -121,7 +94,13 @@ impl Digest {
     fn add(&mut self, run: &Run) {
         self.usage.add(&run.usage);
         self.suppressed.add(&run.suppressed);
-        self.longest = self.longest.max(run.duration().unwrap_or_default());
+        run.scores.iter().for_each(|score| self.scores.add(score));
+        if run.usage.cost > self.dearest.as_ref().map_or(NanoUsd(0), |dearest| dearest.usage.cost) {
+            self.dearest = Some(run.clone());
+        }
+        if run.duration() > self.longest.as_ref().and_then(Run::duration) {
+            self.longest = Some(run.clone());
+        }
         if self.agents.len() < DISTINCT_MAX || self.agents.contains_key(&run.agent) {
             self.agents.entry(run.agent.clone()).or_default().add(1, &run.usage);
         }

@@ -1,13 +1,19 @@
 //! `/sessions/{id}`: one session: what it was, what it cost, and every run in order.
 
+mod address;
+mod axis;
 mod cards;
 mod csv;
 mod digest;
 mod elsewhere;
+mod forest;
+mod pager;
+mod scores;
 mod shares;
 mod talk;
 mod timeline;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -15,12 +21,15 @@ use axum::response::{IntoResponse, Response};
 use http::Uri;
 use maud::{Markup, html};
 
-use self::digest::{Digest, Paged};
+use self::address::Shown;
+use self::digest::Digest;
 pub(super) use self::elsewhere::{copyable, copyable_from, curl, in_grafana};
+use self::timeline::Timeline;
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
 use super::{Effort, Ui, live, words};
+use crate::bounds::memory::Use;
 use crate::model::ids::{SessionId, Tenant};
 use crate::params::pairs::{self, Pairs};
 use crate::params::path;
@@ -43,13 +52,15 @@ struct Asked {
     tenant: Tenant,
     id: SessionId,
     page: RunPage,
+    shown: Shown,
     place: Place,
 }
 
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
     let id = path::session_id(uri.path().strip_prefix(PATH).unwrap_or_default()).ok_or(Refusal::NotFound("session"))?;
     let page = RunsParams::parse(uri.query())?.page;
-    let pairs = Pairs::read(uri.query(), &["format", "view"])?;
+    let pairs = Pairs::read(uri.query(), &[&["format", "view"], &address::KNOWN[..]].concat())?;
+    let shown = Shown::read(&pairs)?;
     match pairs.get("format") {
         None => {}
         Some("csv") => return csv::answer(&ui, visitor.tenant, id, page).await,
@@ -61,7 +72,7 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
         Some(other) => return Err(Refusal::BadParam(format!("Invalid view {other:?}: must be timeline or conversation."))),
     };
     let page = RunPage { limit: Some(page.limit.unwrap_or(if is_talk { TURNS } else { LIMIT }).min(LIMIT_MAX)), offset: page.offset };
-    let asked = Asked { tenant: visitor.tenant, id, page, place: visitor.place };
+    let asked = Asked { tenant: visitor.tenant, id, page, shown, place: visitor.place };
     if visitor.wants_events {
         let effort = effort(&ui, &asked).await?;
         let (tenant, place) = (asked.tenant.clone(), asked.place.clone());
@@ -103,20 +114,35 @@ async fn effort(ui: &Arc<Ui>, asked: &Asked) -> Result<Effort, Refusal> {
     Ok(if n_runs > SHORT_MAX { Effort::Long } else { Effort::Short })
 }
 
-fn digest(ui: &Ui, tenant: &Tenant, id: &SessionId, page: RunPage, paged: Paged) -> Result<Digest, Refusal> {
+/// `turns` is the page of turns that is wanted.
+fn digest(ui: &Ui, tenant: &Tenant, id: &SessionId, turns: RunPage) -> Result<Digest, Refusal> {
     let detail = ui.store.session(tenant, id, RunPage::default())?.ok_or(Refusal::NotFound("session"))?;
-    Ok(Digest::read(detail, page, paged)?)
+    let n_runs = usize::try_from(detail.summary.run_count).unwrap_or(usize::MAX);
+    let held = ui.answers.memory.take(Use::Sums, n_runs.saturating_mul(forest::NODE_BYTES))?;
+    Ok(Digest::read(detail, turns, held)?)
 }
 
 fn make_part(ui: &Ui, asked: &Asked) -> Result<Markup, Refusal> {
-    let digest = digest(ui, &asked.tenant, &asked.id, asked.page, Paged::Runs)?;
-    let now = ui.now();
+    let digest = digest(ui, &asked.tenant, &asked.id, RunPage { limit: Some(0), offset: 0 })?;
+    let timeline = Timeline::new(&asked.place, &digest, &asked.shown, asked.page);
+    let mut runs = HashMap::new();
+    if let Some(wanted) = timeline.wanted() {
+        let detail = ui.store.session(&asked.tenant, &asked.id, wanted)?.ok_or(Refusal::NotFound("session"))?;
+        let drawn = timeline.drawn();
+        for run in detail.runs {
+            let run = run?;
+            if drawn.contains(&run.id) {
+                runs.insert(run.id, run);
+            }
+        }
+    }
     Ok(html! {
         div #session data-part {
-            (cards::cards(&digest, now))
+            (cards::cards(&digest, ui.now()))
             (elsewhere::links(ui, &asked.place, &digest.summary))
             (shares::shares(&digest))
-            (timeline::timeline(&asked.place, &digest, asked.page))
+            (scores::scores(&digest.scores))
+            (timeline.draw(&runs))
         }
     })
 }

@@ -1,32 +1,56 @@
-//! One span whole: what was said in it, and everything it carries.
+//! One span whole, beside the tree: what was said in it, and everything it carries.
 
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 use serde_json::Value as Json;
 
-use super::tree::Row;
+use super::address::{Asked, Page};
+use super::tree::{Row, Tree};
 use super::waterfall::{kind, status};
+use super::whole;
 use crate::model::facts::SpanKind;
+use crate::model::ids::TraceId;
+use crate::ui::copy;
 use crate::ui::messages::{self, Answer, Message, Part, Role, Show};
 use crate::ui::spans::{RawEvent, RawSpan};
+use crate::ui::visitor::Place;
 use crate::ui::words;
 
 /// How much of a value is shown.
 const VALUE_MAX_CHARS: usize = 20_000;
 
-pub(super) fn detail(row: &Row, raw: Option<&RawSpan>, said: &[Message]) -> Markup {
+/// What there is of the chosen span.
+pub(super) struct Whole<'a> {
+    pub(super) trace: TraceId,
+    pub(super) row: &'a Row,
+    pub(super) raw: Option<RawSpan>,
+    pub(super) said: Vec<Message>,
+}
+
+pub(super) fn detail(place: &Place, asked: &Asked, tree: &Tree, whole: &Whole<'_>) -> Markup {
+    let (row, raw) = (whole.row, whole.raw.as_ref());
     html! {
-        section #span aria-labelledby="span-title" {
-            h2 #span-title { span.kind { (kind(row.kind)) } " " (words::name(&row.name)) " " (status(row)) }
-            @if !said.is_empty() { h3 { "Messages" } (Show::new().list(said)) }
+        // It moves within itself, so that it can be read without leaving the line that it belongs to.
+        section #span tabindex="0" aria-labelledby="span-title" {
+            h2 #span-title { span.kind { (kind(row.kind)) } " " (words::name(&row.name)) @if let Some(status) = status(row) { " " (status) } }
+            (figures(place, asked, tree, row))
+            @if let Some(raw) = raw && !raw.status_message.is_empty() { p.problem { (words::visible_lines(&raw.status_message)) } }
+            @if !whole.said.is_empty() { h3 { "Messages" } (Show::new().list(&whole.said)) }
             @if let Some(raw) = raw {
-                @if !raw.status_message.is_empty() { p.problem { (words::visible_lines(&raw.status_message)) } }
                 @for event in &raw.events { (self::event(event)) }
                 (table("Attributes", &raw.attributes))
-                (table("Resource", &raw.resource))
             }
             (facts(row, raw))
+            @if let Some(raw) = raw { (table("Resource", &raw.resource)) }
+            @let json = whole::json(whole.trace, row, raw);
+            details.copyable data-key="json" {
+                summary { "JSON" }
+                div.text {
+                    pre tabindex="0" { code #span-json { (words::visible_lines(&json)) } }
+                    (copy::button("span-json", "Copy the JSON"))
+                }
+            }
         }
     }
 }
@@ -46,12 +70,41 @@ pub(super) fn messages(row: &Row, raw: &RawSpan) -> Vec<Message> {
     called.into_iter().chain(gave).collect()
 }
 
+/// Its times and sums at a glance, and whose it is.
+fn figures(place: &Place, asked: &Asked, tree: &Tree, row: &Row) -> Markup {
+    let (own, total) = (row.counted, &row.figures.total);
+    let run = row.run.and_then(|id| tree.runs.iter().find(|run| run.id == id)).filter(|run| asked.page != Page::Run(run.id));
+    html! {
+        dl.figures-line {
+            div { dt { "Duration" } dd { (words::duration(row.end.map(|end| end.since(row.start)))) } }
+            div { dt { "Own time" } dd { (words::duration(row.figures.own_time)) } }
+            div { dt { "Begins after" } dd { (words::duration(Some(row.start.since(tree.start)))) } }
+            @if let Some((tokens, cost)) = own {
+                div { dt { "Tokens" } dd { (words::tokens(tokens)) } }
+                div { dt { "Cost" } dd { (words::cost(cost.unwrap_or_default(), u64::from(cost.is_none() && tokens > 0))) } }
+            }
+            @if row.n_below > 0 && !total.is_nothing() {
+                div { dt { "With all below" } dd {
+                    (words::counted(total.calls, "call", "calls")) ", " (words::tokens(total.tokens)) " tokens, " (words::cost(total.cost, total.unpriced_calls))
+                } }
+            }
+            @if row.n_below > 0 { div { dt { "Below" } dd {
+                (words::counted(row.n_below as u64, "span", "spans"))
+                @if row.figures.n_errors_below > 0 { ", " (words::counted(row.figures.n_errors_below as u64, "error", "errors")) }
+            } } }
+            @if let Some(run) = run {
+                div { dt { "Run" } dd { a href=(place.to(&format!("/runs/{}", run.id.get()))) { (words::agent(&run.agent)) } } }
+            }
+        }
+    }
+}
+
 fn facts(row: &Row, raw: Option<&RawSpan>) -> Markup {
     html! {
         table.attributes {
             caption { "Span" }
             tbody {
-                tr { th scope="row" { "Span id" } td.mono { (row.span.to_string()) } }
+                tr { th scope="row" { "Span id" } td { (copy::id("span-id", &row.span.to_string(), "span")) } }
                 @if let Some(parent) = row.parent { tr { th scope="row" { "Parent" } td.mono { (parent.to_string()) } } }
                 @if row.is_of_log { tr { th scope="row" { "From" } td { "a log event of the agent" } } }
                 tr { th scope="row" { "Started" } td { (words::moment(row.start)) } }

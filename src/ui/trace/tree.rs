@@ -4,9 +4,12 @@
 //! A log event that repeats a call of which the agent has a span of its own has no line.
 //! Only where it says that it kept a part of the trace do raw spans add lines.
 //! A span whose parent is missing stands at the top. Cycles, which only broken senders make, end at the top, too.
+//! What lies below a span follows it at once, so a subtree is a range of lines.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
+use super::figures::{self, Figures};
 use crate::model::facts::{Delivery, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, RunKey, SpanId};
 use crate::model::run::Run;
@@ -43,12 +46,18 @@ pub(super) struct Row {
     pub(super) call: Option<Call>,
     pub(super) counted: Option<(u64, Option<NanoUsd>)>,
     pub(super) depth: usize,
+    /// The line of its parent.
+    pub(super) above: Option<usize>,
+    /// Lines below it, at any depth.
+    pub(super) n_below: usize,
+    pub(super) figures: Figures,
 }
 
 // === impl Tree ===
 
 impl Tree {
-    pub(super) fn new(view: TraceView, raw: &BTreeMap<SpanId, Outline>) -> Self {
+    /// All of a trace, or of it what lies in and below one run.
+    pub(super) fn new(view: TraceView, raw: &BTreeMap<SpanId, Outline>, only: Option<RunId>) -> Self {
         let TraceView { runs, spans: mut kept, .. } = view;
         let n_kept = kept.len();
         kept.retain(|span| !is_retold(span));
@@ -62,20 +71,81 @@ impl Tree {
         if runs.iter().any(|run| run.is_truncated) {
             rows.extend(raw.values().filter(|outline| !known.contains(&outline.span)).map(|outline| (outline.span, Row::raw(outline))));
         }
-        let start = rows.values().map(|row| row.start).filter(|start| *start > UnixNanos::ZERO).min().unwrap_or_default();
-        let end = rows.values().map(|row| row.end.unwrap_or(row.start)).max().unwrap_or_default();
         let has_spans = rows.values().any(|row| !row.is_of_log);
-        Self { runs, rows: ordered(rows), n_missing, n_retold, has_spans, start, end }
+        let mut rows = ordered(rows);
+        link(&mut rows);
+        if let Some(run) = only {
+            rows = narrowed(rows, run);
+            link(&mut rows);
+        }
+        let start = rows.iter().map(|row| row.start).filter(|start| *start > UnixNanos::ZERO).min().unwrap_or_default();
+        let end = rows.iter().map(|row| row.end.unwrap_or(row.start)).max().unwrap_or_default();
+        let mut tree = Self { runs, rows, n_missing, n_retold, has_spans, start, end };
+        figures::add(&mut tree);
+        tree
     }
 
-    /// The span that is asked for; else the run's own, else its first, else the first of all.
-    pub(super) fn chosen(&self, span: Option<SpanId>, run: Option<&Run>) -> Option<&Row> {
-        let asked = span.and_then(|span| self.rows.iter().find(|row| row.span == span));
-        let own =
-            || run.filter(|run| run.key.span != RunKey::PROVISIONAL).and_then(|run| self.rows.iter().find(|row| row.span == run.key.span));
-        let first = || run.and_then(|run| self.rows.iter().find(|row| row.run == Some(run.id)));
-        asked.or_else(own).or_else(first).or_else(|| self.rows.first())
+    /// The line of the span that is asked for; else of the run that is, by its own span or its first; else the first of all.
+    pub(super) fn chosen(&self, span: Option<SpanId>, run: Option<&Run>) -> Option<usize> {
+        let find = |wanted: &dyn Fn(&Row) -> bool| self.rows.iter().position(wanted);
+        let asked = span.and_then(|span| find(&|row| row.span == span));
+        let own = || run.filter(|run| run.key.span != RunKey::PROVISIONAL).and_then(|run| find(&|row| row.span == run.key.span));
+        let first = || run.and_then(|run| find(&|row| row.run == Some(run.id)));
+        asked.or_else(own).or_else(first).or_else(|| (!self.rows.is_empty()).then_some(0))
     }
+
+    /// The lines below one.
+    pub(super) fn below(&self, at: usize) -> Range<usize> {
+        at + 1..at + 1 + self.rows.get(at).map_or(0, |row| row.n_below)
+    }
+
+    /// The lines right below one.
+    pub(super) fn children(&self, at: usize) -> impl Iterator<Item = usize> + '_ {
+        let below = self.below(at);
+        std::iter::successors(Some(below.start), |&child| Some(self.below(child).end)).take_while(move |&child| child < below.end)
+    }
+
+    /// The lines above one, the nearest first.
+    pub(super) fn ancestors(&self, at: usize) -> impl Iterator<Item = usize> + '_ {
+        std::iter::successors(self.rows.get(at).and_then(|row| row.above), |&above| self.rows.get(above).and_then(|row| row.above))
+    }
+
+    pub(super) fn roots(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.rows.len()).filter(|&at| self.rows[at].above.is_none())
+    }
+}
+
+/// Each line learns of the one above and of how many are below.
+fn link(rows: &mut [Row]) {
+    let mut path: Vec<usize> = Vec::new();
+    for (at, row) in rows.iter_mut().enumerate() {
+        path.truncate(row.depth);
+        row.above = path.last().copied();
+        row.n_below = 0;
+        path.push(at);
+    }
+    for at in (0..rows.len()).rev() {
+        if let Some(above) = rows[at].above {
+            rows[above].n_below += rows[at].n_below + 1;
+        }
+    }
+}
+
+/// The spans of a run and all below them.
+fn narrowed(rows: Vec<Row>, run: RunId) -> Vec<Row> {
+    let mut left = Vec::new();
+    let (mut end, mut base) = (0, 0);
+    for (at, mut row) in rows.into_iter().enumerate() {
+        if at >= end {
+            if row.run != Some(run) {
+                continue;
+            }
+            (end, base) = (at + 1 + row.n_below, row.depth);
+        }
+        row.depth -= base;
+        left.push(row);
+    }
+    left
 }
 
 fn is_retold(span: &SpanView) -> bool {
@@ -127,6 +197,9 @@ impl Row {
             call: span.call,
             counted: span.counted,
             depth: 0,
+            above: None,
+            n_below: 0,
+            figures: Figures::default(),
         }
     }
 
@@ -145,21 +218,24 @@ impl Row {
             call: None,
             counted: None,
             depth: 0,
+            above: None,
+            n_below: 0,
+            figures: Figures::default(),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::model::ids::TraceId;
     use crate::model::usage::Usage;
 
-    fn id(number: u64) -> SpanId {
+    pub(in crate::ui::trace) fn id(number: u64) -> SpanId {
         SpanId::from_u64(number).unwrap()
     }
 
-    fn span((span, parent, start): &(u64, u64, u64)) -> SpanView {
+    pub(in crate::ui::trace) fn span((span, parent, start): &(u64, u64, u64)) -> SpanView {
         SpanView {
             span: id(*span),
             parent: SpanId::from_u64(*parent),
@@ -177,12 +253,12 @@ mod tests {
         }
     }
 
-    fn view(spans: &[(u64, u64, u64)]) -> TraceView {
+    pub(in crate::ui::trace) fn view(spans: &[(u64, u64, u64)]) -> TraceView {
         TraceView { trace: TraceId::from_bytes(&[1; 16]).unwrap(), runs: Vec::new(), spans: spans.iter().map(span).collect() }
     }
 
     fn order(spans: &[(u64, u64, u64)]) -> Vec<(u64, usize)> {
-        let tree = Tree::new(view(spans), &BTreeMap::new());
+        let tree = Tree::new(view(spans), &BTreeMap::new(), None);
         assert_eq!(tree.n_missing, spans.len());
         tree.rows.iter().map(|row| (row.span.to_u64(), row.depth)).collect()
     }
@@ -198,7 +274,7 @@ mod tests {
             end: UnixNanos(2),
             status_code: 0,
         };
-        let tree = Tree::new(view(&[(1, 0, 1)]), &BTreeMap::from([(id(1), raw(1)), (id(2), raw(2))]));
+        let tree = Tree::new(view(&[(1, 0, 1)]), &BTreeMap::from([(id(1), raw(1)), (id(2), raw(2))]), None);
         assert_eq!((tree.rows.len(), tree.n_missing), (1, 0));
     }
 
@@ -215,7 +291,7 @@ mod tests {
         let call = || Call { usage: Usage::default(), model: "m".into(), provider: "".into(), response: 0, tier: None };
         let tree = |log: SpanView| {
             let view = TraceView { spans: vec![span(&(1, 0, 1)), log], ..view(&[]) };
-            let tree = Tree::new(view, &BTreeMap::new());
+            let tree = Tree::new(view, &BTreeMap::new(), None);
             (tree.rows.len(), tree.n_retold, tree.n_missing)
         };
         assert_eq!(tree(beside(Some(call()), None)), (1, 1, 1));
@@ -233,5 +309,26 @@ mod tests {
         assert_eq!(order(&[(1, 0, 1), (2, 99, 3)]), [(1, 0), (2, 0)]);
         assert_eq!(order(&[(1, 1, 1)]), [(1, 0)]);
         assert_eq!(order(&[(1, 2, 1), (2, 1, 2)]), [(1, 0), (2, 1)]);
+    }
+
+    #[test]
+    fn a_run_alone_is_its_spans_and_all_below_them() {
+        let run = RunId::new(7).unwrap();
+        let mut view = view(&[(1, 0, 1), (2, 1, 2), (3, 2, 3), (4, 3, 4), (5, 1, 5)]);
+        view.spans[1].run = Some(run);
+        view.spans[2].run = RunId::new(8);
+        let tree = Tree::new(view, &BTreeMap::new(), Some(run));
+        let lines: Vec<_> = tree.rows.iter().map(|row| (row.span.to_u64(), row.depth, row.above, row.n_below)).collect();
+        assert_eq!(lines, [(2, 0, None, 2), (3, 1, Some(0), 1), (4, 2, Some(1), 0)]);
+        assert_eq!((tree.start, tree.end), (UnixNanos(2), UnixNanos(5)));
+    }
+
+    #[test]
+    fn without_a_wish_the_first_root_is_chosen_and_never_a_child() {
+        let mut view = view(&[(1, 0, 1), (2, 1, 2), (3, 0, 3)]);
+        view.spans[1].run = RunId::new(7);
+        let tree = Tree::new(view, &BTreeMap::new(), None);
+        assert_eq!((tree.chosen(None, None), tree.chosen(Some(id(2)), None), tree.chosen(Some(id(99)), None)), (Some(0), Some(1), Some(0)));
+        assert_eq!((tree.roots().collect::<Vec<_>>(), tree.children(0).collect::<Vec<_>>()), (vec![0, 2], vec![1]));
     }
 }

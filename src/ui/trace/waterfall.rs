@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
+use super::address::Asked;
+use super::figures::Total;
+use super::lines::{Branch, LINES_MAX, Line};
 use super::tree::{Row, Tree};
-use super::{Asked, LIMIT};
 use crate::model::facts::{SpanKind, SpanStatus};
-use crate::model::run::Run;
 use crate::params::links::Place as Window;
 use crate::ui::icons;
 use crate::ui::pager;
@@ -17,66 +18,130 @@ const DEPTH_MAX: usize = 12;
 /// The width of a lane in its own units.
 const WIDTH: u128 = 1000;
 
-pub(super) fn waterfall(place: &Place, asked: &Asked, tree: &Tree, run: Option<&Run>, chosen: Option<&Row>) -> Markup {
-    let chosen = chosen.map(|row| row.span);
-    // The page that has the chosen span, unless another is asked for.
-    let at = tree.rows.iter().position(|row| Some(row.span) == chosen).unwrap_or(0);
-    let offset = asked.offset.unwrap_or((at / LIMIT * LIMIT) as u64);
-    let window = Window { offset, limit: LIMIT as u64, count: tree.rows.len() as u64 };
+/// One page of the lines, the one that has what is chosen unless another is asked for.
+pub(super) fn waterfall(place: &Place, asked: &Asked, tree: &Tree, lines: &[Line], chosen: Option<usize>) -> Markup {
+    // What is folded away is there as what it is folded into.
+    let at = lines.iter().rposition(|line| chosen.is_some_and(|chosen| line.at == chosen || tree.below(line.at).contains(&chosen)));
+    let offset = asked.offset.unwrap_or((at.unwrap_or(0) / LINES_MAX * LINES_MAX) as u64);
+    let window = Window { offset, limit: LINES_MAX as u64, count: lines.len() as u64 };
+    // Links keep the part of the list that is shown.
+    let kept = (window.count > window.limit || offset > 0).then_some(offset);
+    let shown: Vec<&Line> = lines.iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).take(LINES_MAX).collect();
     html! {
-        (pager::of_spans(window, |offset| place.to(&asked.with(run, asked.span, Some(offset)))))
+        (pager::of_spans(window, |offset| place.to(&asked.paged(offset).address())))
+        @if let Some(first) = shown.first() { (way(place, asked, tree, first.at, kept)) }
         table.waterfall {
             caption.for-readers { "Spans" }
             thead { tr {
                 th.span scope="col" { (words::counted(tree.rows.len() as u64, "span", "spans")) }
                 th.lane scope="col" { span.for-readers { "Time " } (words::length(tree.end.since(tree.start))) }
                 th.number scope="col" { "Duration" }
-                th.model scope="col" { "Model" }
+                th.number.own-time scope="col" title="In which none of its children ran" { "Own" }
                 th.number.extra scope="col" { "Tokens" }
-                th.number.extra scope="col" { "Cost" }
-                th scope="col" { "Status" }
+                th.number scope="col" { "Cost" }
             } }
-            tbody {
-                @for row in tree.rows.iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).take(LIMIT) {
-                    (line(place, asked, tree, run, row, Some(row.span) == chosen))
+            tbody { @for line in shown { (self::line(place, asked, tree, *line, kept, Some(line.at) == chosen)) } }
+        }
+    }
+}
+
+/// What the first line of a later page lies in.
+fn way(place: &Place, asked: &Asked, tree: &Tree, at: usize, offset: Option<u64>) -> Markup {
+    let mut above: Vec<usize> = tree.ancestors(at).take(DEPTH_MAX).collect();
+    above.reverse();
+    html! {
+        @if offset.is_some_and(|offset| offset > 0) && !above.is_empty() {
+            p.quiet {
+                "In "
+                @for (n, row) in above.iter().map(|&at| &tree.rows[at]).enumerate() {
+                    @if n > 0 { " › " }
+                    a href=(place.to(&to(asked, row, None))) data-swap { (name(row)) }
                 }
             }
         }
     }
 }
 
-fn line(place: &Place, asked: &Asked, tree: &Tree, run: Option<&Run>, row: &Row, is_chosen: bool) -> Markup {
+fn line(place: &Place, asked: &Asked, tree: &Tree, line: Line, offset: Option<u64>, is_chosen: bool) -> Markup {
+    let row = &tree.rows[line.at];
     let is_own = tree.runs.iter().any(|run| run.key.span == row.span);
-    let to = format!("{}#span", asked.with(run, Some(row.span), None));
+    let mut class = String::new();
+    for (is, name) in [(is_own, "own "), (row.figures.is_critical, "critical "), (line.branch == Branch::Context, "context ")] {
+        class.push_str(if is { name } else { "" });
+    }
     html! {
-        tr class=[is_own.then_some("own")] aria-current=[is_chosen.then_some("true")] {
+        tr id=(format!("r-{}", row.span)) class=[(!class.is_empty()).then_some(class.trim_end())] aria-current=[is_chosen.then_some("true")] {
             th scope="row" class=(format!("indent-{}", row.depth.min(DEPTH_MAX))) {
+                (branch(place, asked, row, line.branch, offset))
                 span.kind { (kind(row.kind)) } " "
-                a href=(place.to(&to)) { @if row.name.is_empty() { span.unknown { "no name" } } @else { (words::name(&row.name)) } }
+                a.name href=(place.to(&to(asked, row, offset))) data-swap { (name(row)) }
                 @if let Some(tool) = &row.tool { " " (words::name(tool)) }
+                @if let Some(call) = &row.call && !row.name.contains(&*call.model) { " " small { (words::name(&call.model)) } }
                 @if row.is_of_log && tree.has_spans { " " small.quiet title="From a log event of the agent" { "log" } }
+                @if row.figures.is_critical { span.mark title="On the critical path" { span.for-readers { " on the critical path" } } }
+                @if let Some(status) = status(row) { " " (status) }
+                @if line.branch == Branch::Folded && row.figures.n_errors_below > 0 {
+                    " " small.errors { (words::counted(row.figures.n_errors_below as u64, "error", "errors")) " below" }
+                }
             }
             td.lane { (lane(tree, row)) }
             td.number { (words::duration(row.end.map(|end| end.since(row.start)))) }
-            td.model { @if let Some(call) = &row.call { (words::name(&call.model)) } }
+            td.number.own-time { (own_time(row)) }
             (figures(row))
-            td { (status(row)) }
         }
     }
 }
 
-fn figures(row: &Row) -> Markup {
+/// Where a click on a span leads: to this page, with the span whole, its line still in sight.
+fn to(asked: &Asked, row: &Row, offset: Option<u64>) -> String {
+    format!("{}#r-{}", asked.at(row.span, offset).address(), row.span)
+}
+
+/// Opens or folds what is below.
+fn branch(place: &Place, asked: &Asked, row: &Row, branch: Branch, offset: Option<u64>) -> Markup {
+    let is_open = match branch {
+        Branch::Leaf | Branch::Context | Branch::Found => return html! {},
+        Branch::Open => true,
+        Branch::Folded => false,
+    };
+    let to = format!("{}#r-{}", asked.folding(row.span, !is_open, offset).address(), row.span);
+    let below = words::counted(row.n_below as u64, "span below", "spans below");
     html! {
-        @match (&row.counted, &row.call) {
-            (Some((tokens, cost)), _) => {
-                td.number.extra { (words::tokens(*tokens)) }
-                td.number.extra { (words::cost(cost.unwrap_or_default(), u64::from(cost.is_none() && *tokens > 0))) }
+        a.fold href=(place.to(&to)) data-swap="fold" aria-expanded=(is_open) aria-label=(below) {
+            @if is_open { "▾" } @else { "▸ " (words::count(row.n_below as u64)) }
+        }
+        " "
+    }
+}
+
+fn name(row: &Row) -> Markup {
+    html! { @if row.name.is_empty() { span.unknown { "no name" } } @else { (words::name(&row.name)) } }
+}
+
+/// Nothing where it is all of its time.
+fn own_time(row: &Row) -> Markup {
+    let whole = row.end.map(|end| end.since(row.start));
+    html! { @if row.figures.own_time != whole { (words::duration(row.figures.own_time)) } }
+}
+
+/// What counts of a span, else what counts below it, else what does not count.
+fn figures(row: &Row) -> Markup {
+    let (own, below) = (Total::of(row), &row.figures.total);
+    html! {
+        @match &row.call {
+            _ if !own.is_nothing() => {
+                td.number.extra { (words::tokens(own.tokens)) }
+                td.number { (words::cost(own.cost, own.unpriced_calls)) }
             }
-            (None, Some(call)) if call.usage.is_positive() => {
+            _ if !below.is_nothing() => {
+                td.number.extra.below title="Of the spans below it" { (words::tokens(below.tokens)) }
+                td.number.below title="Of the spans below it" { (words::cost(below.cost, below.unpriced_calls)) }
+            }
+            Some(call) if call.usage.is_positive() => {
                 td.number.extra { span.unknown title="Left out of all sums, so that nothing counts twice" { "(" (words::count(call.usage.tokens())) ")" } }
-                td.number.extra { span.unknown { "not counted" } }
+                td.number { span.unknown { "not counted" } }
             }
-            _ => { td.number.extra {} td.number.extra {} }
+            _ => { td.number.extra {} td.number {} }
         }
     }
 }
@@ -93,12 +158,12 @@ pub(in crate::ui) fn kind(kind: SpanKind) -> &'static str {
     }
 }
 
-pub(super) fn status(row: &Row) -> Markup {
+/// Nothing where all is as it should be: most spans say no status, and few of the others say more than that they ended.
+pub(super) fn status(row: &Row) -> Option<Markup> {
     match (row.status, row.end) {
-        (SpanStatus::Error, _) => icons::badge("error", icons::ERROR, "error"),
-        (_, None) => icons::badge("running", icons::RUNNING, "open"),
-        (SpanStatus::Ok, _) => icons::badge("success", icons::SUCCESS, "ok"),
-        (SpanStatus::Unset, _) => html! { span.unknown { "unset" } },
+        (SpanStatus::Error, _) => Some(icons::badge("error", icons::ERROR, "error")),
+        (_, None) => Some(icons::badge("running", icons::RUNNING, "open")),
+        (SpanStatus::Ok | SpanStatus::Unset, _) => None,
     }
 }
 
@@ -115,7 +180,6 @@ fn lane(tree: &Tree, row: &Row) -> Markup {
     };
     html! {
         svg viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
-            rect.track y="4" width="1000" height="2" {}
             rect class=(class) x=(x) y="1" width=(width) height="8" {}
         }
     }

@@ -139,3 +139,22 @@ export const huge = (from, n) => {
   }
   return spans;
 };
+
+// One trace of a lead, 60 agents, 33 steps in each and 4 spans in each of those; two of its tools failed.
+export const deep = () => {
+  const TRACE = 900;
+  const spans = [agent(TRACE, 1, 0, "lead", "deep", 0, 600)];
+  let id = 2;
+  for (let a = 0; a < 60; a += 1) {
+    const above = id++;
+    spans.push(agent(TRACE, above, 1, `worker-${a % 7}`, "deep", a * 10, a * 10 + 9.9));
+    for (let s = 0; s < 33; s += 1) {
+      const step = id++;
+      const at = a * 10 + s * 0.29;
+      spans.push(span(TRACE, step, above, `step ${s}`, at, at + 0.28, {}));
+      for (let c = 0; c < 3; c += 1) spans.push(chat(TRACE, id++, step, "house-small", 100, 20, 0.0001, at + c * 0.06, at + c * 0.06 + 0.05, `Where is parcel ${a}-${s}-${c}?`));
+      spans.push(span(TRACE, id++, step, "execute_tool lookup", at + 0.2, at + 0.27, { "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "lookup" }, (a === 20 || a === 50) && s === 7 ? ERROR : {}));
+    }
+  }
+  return spans;
+};

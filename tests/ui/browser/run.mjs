@@ -1,6 +1,6 @@
 // The pages in a real Chromium: node tests/ui/browser/run.mjs, after .ci/browser.sh has installed what it needs.
 
-import { agent, chat, chatty, CLAUDE, coding, crowd, hostile, HOSTILE, huge, lonely, nobodys, send, story, tell } from "./data.mjs";
+import { agent, chat, chatty, CLAUDE, coding, crowd, deep, hostile, HOSTILE, huge, lonely, nobodys, send, story, tell } from "./data.mjs";
 import { accessible, browser, count, fits, golden, open, quiet, report, same, server, test, truth, until } from "./harness.mjs";
 
 const READER = "wax_sk_reader_0123456789";
@@ -38,10 +38,12 @@ const PAGES = {
   "nothing-received": `${fresh.url}/`,
   "no-session-id": `${idless.url}/`,
   session,
+  "session-dearest": `${session}?sort=-cost&fold=${runs[0].id}`,
   conversation: `${session}?view=conversation`,
   chat: `${main.url}/sessions/chat-7?view=conversation`,
   trace,
   "trace-span": `${trace}&span=0000000000000002`,
+  "trace-errors": `${main.url}/traces/${"2bc".padStart(32, "0")}?kind=error`,
   "trace-of-nobody": `${main.url}/traces/${"1f4".padStart(32, "0")}`,
   "trace-explain": `${main.url}/traces/${"1f4".padStart(32, "0")}/explain`,
   coding: `${coded.url}/sessions/code-7`,
@@ -86,9 +88,10 @@ for (const [name, url] of Object.entries(PAGES)) {
       const page = await open(visit, url);
       await fits(page);
       if (javaScriptEnabled) await accessible(page);
-      for (const width of [620, 980, 1100]) {
+      for (const width of [620, 980, 1024, 1100]) {
         await page.setViewportSize({ width, height: 740 });
         await fits(page);
+        if (javaScriptEnabled && width === 1024 && /^(trace|session|run)/.test(name)) await accessible(page);
       }
       await visit.close();
     }
@@ -122,10 +125,10 @@ await test("without JavaScript: list, sort, search, filter, page, open, all work
   same(await page.locator("ol.timeline > li.run").count(), 4, "runs");
   await page.getByRole("link", { name: "tracker" }).click();
   truth(page.url().includes("/traces/"), page.url());
-  same(await page.locator("table.waterfall tr[aria-current] a").textContent(), "invoke_agent tracker");
+  same(await page.locator("table.waterfall tr[aria-current] a.name").textContent(), "invoke_agent tracker");
   await page.getByRole("link", { name: "chat house-large" }).click();
   same(await page.locator("ol.talk .said").allTextContents(), ["Where is my parcel?", "On its way: <b>Porto</b>, since yesterday."]);
-  await page.getByRole("link", { name: "conv-42" }).click();
+  await page.getByRole("link", { name: "conv-42" }).first().click();
   await page.getByRole("link", { name: "Conversation" }).click();
   same(await page.locator(".turn > ol.talk > li.user .said").allTextContents(), ["Where is my parcel?", "And my refund?"]);
   await visit.close();
@@ -150,6 +153,116 @@ await test("a conversation: what is long is folded, an image is drawn, nothing i
   same(await page.locator(".said a").getAttribute("rel"), "noopener noreferrer nofollow");
   same(await page.locator("main script").count(), 0, "scripts");
   quiet(page);
+  await visit.close();
+});
+
+const chatTrace = `${main.url}/traces/${"2bc".padStart(32, "0")}`;
+const chosen = (page) => page.locator("table.waterfall tr[aria-current] a.name").textContent();
+const names = (page) => page.locator("table.waterfall a.name").allTextContents();
+
+await test("without JavaScript: a trace is searched, folded, filtered, and its errors are walked through, with the line in sight", async () => {
+  const visit = await context({ javaScriptEnabled: false });
+  const page = await open(visit, chatTrace);
+  same((await names(page)).length, 7, "lines");
+  same(await chosen(page), "invoke_agent shop");
+  await page.getByRole("link", { name: "Next error" }).click();
+  same(await chosen(page), "execute_tool tell_depot");
+  truth(await page.locator("#span .problem").first().isVisible(), "the message of the error");
+  const row = await page.locator("tr[aria-current]").boundingBox();
+  truth(row.y >= 0 && row.y < 860, `the line is at ${row.y}`);
+  await page.getByRole("link", { name: "1 span below" }).click();
+  same((await names(page)).length, 6, "lines after folding");
+  truth(page.url().includes("fold=0000000000000005") && page.url().includes("span=0000000000000004"), page.url());
+  await page.getByRole("searchbox").fill("PARCELS ARE LATE");
+  await page.getByRole("button", { name: "Apply" }).click();
+  same(await names(page), ["invoke_agent shop", "chat house-large", "chat house-large"]);
+  await page.getByRole("searchbox").fill("");
+  await page.getByLabel("Kind").selectOption("tool");
+  await page.getByRole("button", { name: "Apply" }).click();
+  same(await names(page), ["invoke_agent shop", "execute_tool find_parcels", "execute_tool tell_depot"]);
+  await page.getByRole("link", { name: "Clear" }).click();
+  same((await names(page)).length, 6, "what was folded stays folded");
+  await page.getByText("JSON", { exact: true }).click();
+  same(JSON.parse(await page.locator("#span-json").textContent()).status_message, "depot: 503 Service Unavailable");
+  await visit.close();
+});
+
+await test("with JavaScript a trace does the same without a reload, and is put back by the browser's button", async () => {
+  const visit = await context({ permissions: ["clipboard-read", "clipboard-write"] });
+  const page = await open(visit, chatTrace);
+  await page.evaluate(() => { window.isSamePage = true; });
+  const isSame = async () => truth(await page.evaluate(() => window.isSamePage === true), "the page was loaded again");
+  const link = page.getByRole("link", { name: "execute_tool find_parcels" });
+  await link.focus();
+  await page.keyboard.press("Enter");
+  await until("the tool is shown", async () => (await page.locator("#span-title").textContent()).includes("find_parcels"));
+  same(await page.evaluate(() => document.activeElement.textContent), "execute_tool find_parcels", "the focus");
+  truth(page.url().endsWith("?span=0000000000000003#r-0000000000000003"), page.url());
+  await page.getByRole("link", { name: "Next error" }).click();
+  await until("the error is shown", async () => (await chosen(page)) === "execute_tool tell_depot");
+  await page.goBack();
+  await until("the tool is shown again", async () => (await chosen(page)) === "execute_tool find_parcels");
+  await page.getByRole("link", { name: "1 span below" }).click();
+  await until("it is folded", async () => (await names(page)).length === 6);
+  await page.getByRole("searchbox").pressSequentially("depot of 92203", { delay: 15 });
+  await until("it is found", async () => (await names(page)).length === 3);
+  same(await page.evaluate(() => [document.activeElement.id, document.activeElement.value]), ["span-search", "depot of 92203"]);
+  same(await page.locator("#said").textContent(), "1 span of 7 fits", "what is said to those who listen");
+  await page.getByText("JSON", { exact: true }).click();
+  await page.getByRole("button", { name: "Copy the JSON" }).click();
+  truth(JSON.parse(await page.evaluate(() => navigator.clipboard.readText())).span_id.length === 16, "the JSON is copied");
+  await page.getByRole("link", { name: "Clear" }).click();
+  await until("all are there", async () => (await names(page)).length === 6);
+  truth(await page.locator("#span-json").isVisible(), "what was open beside the tree stays open");
+  await isSame();
+  await page.goto(chatTrace);
+  await until("what was folded is remembered", async () => (await names(page)).length === 6);
+  quiet(page);
+  await visit.close();
+});
+
+await test("a trace of ten thousand spans is usable, and the span stays beside its line", async () => {
+  await send(main, deep().slice(0, 5_000));
+  await send(main, deep().slice(5_000));
+  const address = `${main.url}/traces/${"384".padStart(32, "0")}`;
+  await until("all are there", async () => (await (await fetch(address)).text()).includes("9,961 spans"), 60_000);
+  const visit = await context();
+  const began = Date.now();
+  const page = await open(visit, address);
+  const took = Date.now() - began;
+  truth(took < 5_000, `${took} ms`);
+  same((await names(page)).length, 61, "the lead and the agents");
+  truth((await page.evaluate(() => document.documentElement.scrollHeight)) < 4_000, "the page is long");
+  const last = page.locator("table.waterfall tr").last();
+  await last.locator("a.name").click();
+  await until("the last is shown", async () => (await last.getAttribute("aria-current")) === "true");
+  for (const box of [await last.boundingBox(), await page.locator("#span-title").boundingBox()]) truth(box.y >= 0 && box.y < 860, `at ${box.y}`);
+  await last.locator("a.fold").click();
+  await until("it is open", async () => (await names(page)).length === 94);
+  await page.getByRole("link", { name: "Next error" }).click().catch(() => {});
+  await page.getByRole("link", { name: "Previous error" }).click();
+  await until("an error is shown", async () => (await chosen(page)) === "execute_tool lookup");
+  const row = await page.locator("tr[aria-current]").boundingBox();
+  truth(row.y >= 0 && row.y < 860, `the error is at ${row.y}`);
+  await page.getByRole("searchbox").fill("parcel 59-32-1");
+  await until("it is found among ten thousand", async () => (await names(page)).length === 4);
+  quiet(page);
+  await visit.close();
+});
+
+await test("without JavaScript: a timeline is sorted and folded, and has an axis", async () => {
+  const visit = await context({ javaScriptEnabled: false });
+  const page = await open(visit, session);
+  const agents = () => page.locator("li.run .what > a:not(.fold)").allTextContents();
+  same(await agents(), ["support", "tracker", "support", "support"]);
+  await page.getByRole("link", { name: "1 run within" }).click();
+  same(await agents(), ["support", "support", "support"]);
+  await page.getByRole("group", { name: "Order of the runs" }).getByRole("link", { name: "Cost" }).click();
+  same(await page.locator("li.run .figures").first().locator("dd").nth(1).locator("data").first().getAttribute("value"), "0.0045", "with what it started");
+  same(await page.locator(".ticks span").count(), 5);
+  same(await page.locator("rect.silence").count(), 2);
+  await page.getByRole("link", { name: "All runs" }).click();
+  same((await agents()).length, 4);
   await visit.close();
 });
 
@@ -307,7 +420,7 @@ await test("an id made to break pages breaks none", async () => {
   same(await page.locator("h1 bdi").textContent(), HOSTILE);
   await page.locator("ol.timeline a").click();
   await page.waitForURL("**/traces/**");
-  truth((await page.locator("script").count()) === 1, "a script came in");
+  same(await page.locator("script").evaluateAll((all) => all.map((one) => one.src.split("/").pop())), ["live.js", "trace.js"], "scripts");
   quiet(page);
   await visit.close();
 });

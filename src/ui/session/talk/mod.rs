@@ -20,7 +20,6 @@ use maud::Markup;
 
 use self::turn::{Room, Trace, Turn};
 use super::Asked;
-use super::digest::Paged;
 use crate::model::ids::{Tenant, TraceId};
 use crate::model::run::Run;
 use crate::store::raw::Origin;
@@ -42,8 +41,8 @@ const RUNS_MAX: usize = 500;
 pub(super) async fn part(ui: &Arc<Ui>, asked: Asked) -> Result<Markup, Refusal> {
     let (tenant, id, page) = (asked.tenant.clone(), asked.id.clone(), asked.page);
     let effort = super::effort(ui, &asked).await?;
-    let digest = ui.read(effort, move |ui| super::digest(ui, &tenant, &id, page, Paged::Turns)).await?;
-    let runs: Vec<Run> = digest.lines.iter().map(|line| line.run.clone()).collect();
+    let digest = ui.read(effort, move |ui| super::digest(ui, &tenant, &id, page)).await?;
+    let runs = digest.turns.clone();
     let traces: BTreeSet<TraceId> = runs.iter().filter_map(Run::trace_id).collect();
     let requests = requests(ui, &asked.tenant, &traces).await?;
     ui.read(Effort::Trace, move |ui| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::super::digest::Digest;
-use super::super::timeline;
+use super::super::{pager, timeline};
 use super::turn::{Called, Step, Turn};
 use crate::model::run::{Run, RunStatus};
 use crate::store::RunPage;
@@ -16,7 +16,7 @@ use crate::ui::{icons, words};
 pub(super) fn talk(place: &Place, digest: &Digest, page: RunPage, turns: &[Turn]) -> Markup {
     let is_silent = !turns.iter().any(Turn::has_words);
     let show = Show::new();
-    let pager = timeline::pager(place, digest, page, Some("conversation"));
+    let pager = pager::of_turns(place, digest, page);
     let mut instructed = Instructed::default();
     html! {
         section aria-labelledby="talk-title" {

@@ -2,28 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use super::dto::score::ScoreSummary;
 use crate::model::Str;
 use crate::model::run::{Score, ScoreValue};
 
-/// Distinct names, and labels of one name, that an answer has.
+/// Distinct names, and labels of one name, that are kept apart; what comes after them is not in the sums.
 const DISTINCT_MAX: usize = 1_000;
 
 /// Scores by name and type.
 #[derive(Default)]
-pub(super) struct ScoreTotals(BTreeMap<(Str, &'static str), ScoreTotal>);
+pub struct ScoreTotals(BTreeMap<(Str, &'static str), ScoreTotal>);
 
+/// All scores of one name and type.
 #[derive(Default)]
-pub(super) struct ScoreTotal {
-    pub(super) count: u64,
-    pub(super) sum: f64,
-    pub(super) labels: BTreeMap<Str, u64>,
+pub struct ScoreTotal {
+    pub count: u64,
+    /// Of numbers, and of booleans as 1 and 0.
+    pub sum: f64,
+    /// How often each label was given.
+    pub labels: BTreeMap<Str, u64>,
 }
 
 // === impl ScoreTotals ===
 
 impl ScoreTotals {
-    pub(super) fn add(&mut self, score: &Score) {
+    pub fn add(&mut self, score: &Score) {
         let (data_type, number, label) = match &score.value {
             ScoreValue::Numeric(number) => ("numeric", *number, None),
             ScoreValue::Boolean(is) => ("boolean", f64::from(u8::from(*is)), None),
@@ -41,7 +43,12 @@ impl ScoreTotals {
         }
     }
 
-    pub(super) fn summaries(&self) -> Vec<ScoreSummary<'_>> {
-        self.0.iter().map(|((name, data_type), total)| ScoreSummary::new(name, data_type, total)).collect()
+    /// By name, and then by type: `boolean`, `categorical` or `numeric`.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &'static str, &ScoreTotal)> {
+        self.0.iter().map(|((name, data_type), total)| (&**name, *data_type, total))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
