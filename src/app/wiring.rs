@@ -45,6 +45,7 @@ use crate::store::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use crate::store::local::{self, LocalStore};
 use crate::store::overview::Overview;
 use crate::store::raw::RawSpans;
+use crate::store::series::{Leading, Series, SeriesQuery};
 use crate::store::sums::Sums;
 use crate::store::view::{RunQuery, RunView, TraceView};
 use crate::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
@@ -275,6 +276,14 @@ impl Store for Doored {
 
     fn sums(&self, tenant: &Tenant, start: UnixNanos) -> Result<Option<Sums>, StoreError> {
         self.store.sums(tenant, start)
+    }
+
+    fn series(&self, tenant: &Tenant, query: &SeriesQuery) -> Result<Option<Series>, StoreError> {
+        self.store.series(tenant, query)
+    }
+
+    fn leading(&self, tenant: &Tenant, query: &SeriesQuery, limit: usize) -> Result<Leading, StoreError> {
+        self.store.leading(tenant, query, limit)
     }
 
     fn users(&self, tenant: &Tenant, query: &UserQuery) -> Result<Option<Page<Str>>, StoreError> {

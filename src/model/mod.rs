@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod digest;
+pub mod durations;
 pub mod facts;
 pub mod ids;
 pub mod logs;
@@ -15,6 +16,7 @@ pub mod run;
 pub mod scopes;
 pub mod session;
 pub mod status;
+pub mod tally;
 pub mod time;
 pub mod usage;
 pub mod via;

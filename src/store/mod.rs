@@ -4,6 +4,7 @@ pub mod explain;
 pub mod local;
 pub mod overview;
 pub mod raw;
+pub mod series;
 pub mod sums;
 pub mod view;
 
@@ -15,6 +16,7 @@ use futures_util::future::BoxFuture;
 use self::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use self::overview::Overview;
 use self::raw::RawSpans;
+use self::series::{Leading, Series, SeriesQuery};
 use self::sums::Sums;
 use self::view::{RunQuery, RunView, TraceView};
 use crate::faults::Fault;
@@ -86,6 +88,17 @@ pub trait Store: Send + Sync + 'static {
     /// whoever asks adds up the runs. The first question of a process may take as long as that. Blocks on disk.
     fn sums(&self, _tenant: &Tenant, _start: UnixNanos) -> Result<Option<Sums>, StoreError> {
         Ok(None)
+    }
+
+    /// What runs come to over time. `None` while they are being added up, for seconds after the first start with an index of before. Blocks
+    /// on disk for some milliseconds; with a user for as long as that one has runs.
+    fn series(&self, _tenant: &Tenant, _query: &SeriesQuery) -> Result<Option<Series>, StoreError> {
+        Ok(None)
+    }
+
+    /// The runs of a series that stand out, at most `limit` in each list. Blocks on disk for some ten milliseconds.
+    fn leading(&self, _tenant: &Tenant, _query: &SeriesQuery, _limit: usize) -> Result<Leading, StoreError> {
+        Ok(Leading::default())
     }
 
     /// One page of the users with a run, those without a session too; `None` where they are not kept, as of [`Self::sums`].

@@ -15,6 +15,7 @@ mod apply;
 mod arrivals;
 mod bounds;
 mod buckets;
+mod cells;
 mod checkpoint;
 mod clock;
 mod disk;
@@ -28,6 +29,7 @@ mod ingest_stats;
 mod kept;
 mod known;
 mod lag;
+mod leading;
 mod metrics;
 mod open;
 mod patience;
@@ -39,6 +41,8 @@ mod reports;
 mod restore;
 mod retention;
 mod retold;
+mod saved;
+mod series;
 mod sessionless;
 mod tenant;
 mod traces;
@@ -74,6 +78,7 @@ use self::traces::OpenTraces;
 use super::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use super::overview::Overview;
 use super::raw::RawSpans;
+use super::series::{Leading, Series, SeriesQuery};
 use super::sums::Sums;
 use super::view::{RunQuery, RunView, TraceView};
 use super::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
@@ -398,6 +403,18 @@ impl Store for LocalStore {
     fn sums(&self, tenant: &Tenant, start: UnixNanos) -> Result<Option<Sums>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Some(Sums::default())) };
         self.kept_sums(&cell, start)
+    }
+
+    fn series(&self, tenant: &Tenant, query: &SeriesQuery) -> Result<Option<Series>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Some(Series::empty(&query.rounded(Nanos(1))))) };
+        self.series_of(&cell, query)
+    }
+
+    fn leading(&self, tenant: &Tenant, query: &SeriesQuery, limit: usize) -> Result<Leading, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else {
+            return Ok(Leading { users: Some(Vec::new()), is_complete: true, ..Leading::default() });
+        };
+        self.leading_runs(&cell, query, limit)
     }
 
     fn users(&self, tenant: &Tenant, query: &UserQuery) -> Result<Option<Page<Str>>, StoreError> {
