@@ -2,6 +2,7 @@
 //!
 //! A run is counted where its last activity lies: at its end, and until then when it was last heard of.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Str;
@@ -130,9 +131,28 @@ impl Series {
         }
     }
 
+    /// The agents that cost most first; ties by runs, then by name.
+    pub fn agents_by_cost(&self) -> Vec<(&Str, &Tally)> {
+        let mut agents: Vec<_> = self.agents.iter().collect();
+        agents.sort_by_key(|(_, tally)| Reverse((tally.usage.cost, tally.n_runs())));
+        agents
+    }
+
+    /// The models that cost most first; ties by runs, then by name.
+    pub fn models_by_cost(&self) -> Vec<(&Str, &ModelTally)> {
+        let mut models: Vec<_> = self.models.iter().collect();
+        models.sort_by_key(|(_, model)| Reverse((model.tally.usage.cost, model.tally.n_runs())));
+        models
+    }
+
+    /// Where a point begins.
+    pub fn start_of(&self, point: usize) -> UnixNanos {
+        self.since.plus(Nanos(self.step.0.saturating_mul(point as u64)))
+    }
+
     /// The end of the last point.
     pub fn until(&self) -> UnixNanos {
-        self.since.plus(Nanos(self.step.0.saturating_mul(self.points.len() as u64)))
+        self.start_of(self.points.len())
     }
 }
 

@@ -20,6 +20,7 @@ mod live;
 mod login;
 mod messages;
 mod metrics;
+mod overview;
 mod pager;
 mod refusal;
 mod routes;
