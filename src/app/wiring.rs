@@ -278,6 +278,10 @@ impl Store for Doored {
         self.store.sums(tenant, start)
     }
 
+    fn users_of_sessions(&self, tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<Vec<Str>>, StoreError> {
+        self.store.users_of_sessions(tenant, sessions)
+    }
+
     fn series(&self, tenant: &Tenant, query: &SeriesQuery) -> Result<Option<Series>, StoreError> {
         self.store.series(tenant, query)
     }

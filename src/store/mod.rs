@@ -59,6 +59,12 @@ pub trait Store: Send + Sync + 'static {
     /// One session and its runs, from one state. Blocks on disk: call it, and drain `runs`, on a blocking thread.
     fn session(&self, tenant: &Tenant, id: &SessionId, runs: RunPage) -> Result<Option<SessionDetail>, StoreError>;
 
+    /// Who used each of these sessions, as their newest runs say, the newest first: some names at most. Blocks on disk for some
+    /// milliseconds.
+    fn users_of_sessions(&self, _tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<Vec<Str>>, StoreError> {
+        Ok(vec![Vec::new(); sessions.len()])
+    }
+
     /// One page of the agents that have a run in a session, by name, and how many there are.
     fn agents(&self, tenant: &Tenant, query: &AgentQuery) -> Result<Page<AgentSummary>, StoreError>;
 

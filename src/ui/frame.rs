@@ -9,7 +9,8 @@ use super::visitor::Place;
 use crate::params::pairs;
 
 /// The pages that all others lead to.
-const ROOMS: [(&str, &str); 2] = [("/overview", "Overview"), ("/", "Sessions")];
+const ROOMS: [(&str, &str); 5] =
+    [("/overview", "Overview"), ("/", "Sessions"), ("/users", "Users"), ("/agents", "Agents"), ("/models", "Models")];
 
 /// A page.
 pub(super) struct Frame<'a> {

@@ -14,6 +14,7 @@ mod explained;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod groups;
 mod icons;
 mod list;
 mod live;

@@ -184,3 +184,59 @@ async fn the_page_is_linked_from_every_other_and_each_bar_and_name_leads_on() {
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     refused.says("Invalid since");
 }
+
+#[tokio::test]
+async fn users_agents_and_models_are_listed_and_lead_to_their_overview_and_their_sessions() {
+    let place = place();
+    let server = place.start().await;
+    let visitor = Visitor::of(&server);
+    visitor.get("/users").await.says("No run names a user");
+    visitor.get("/agents").await.says("0 agents");
+    let first = first();
+    told(&server, first).await;
+    let rows = |page: &super::Page| {
+        let table = page.text.split("table class=\"plot listed\"").nth(1).unwrap().split("</table>").next().unwrap().to_owned();
+        let names =
+            table.split("<th scope=\"row\">").skip(1).map(|row| row.split("<bdi>").nth(1).unwrap().split('<').next().unwrap().to_owned());
+        (names.collect::<Vec<_>>(), data(&table).into_iter().map(str::to_owned).collect::<Vec<_>>())
+    };
+    let users = visitor.get("/users?sort=-total_cost").await;
+    let (names, figures) = rows(&users);
+    assert_eq!(names, ["carl", "anna &amp; bert"]);
+    let json = server.json("/api/v1/observability/users/?sort=-total_cost").await;
+    let expected: Vec<String> = json["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|user| ["run_count", "total_cost", "total_tokens"].map(|key| user[key].to_string()))
+        .collect();
+    assert_eq!(figures, expected);
+    assert!(users.links().contains(&"/?user=anna%20%26%20bert".to_owned()), "{:?}", users.links());
+    assert_eq!(rows(&visitor.get("/users?search=ANNA").await).0, ["anna &amp; bert"]);
+    let of_carl = visitor.get("/?user=carl").await;
+    of_carl.says("2 sessions");
+    of_carl.says("data-label=\"Users\"");
+    assert_eq!(server.json(&format!("{SESSIONS}?user=carl")).await["count"], 2);
+    assert_eq!(server.json(&format!("{SESSIONS}?user=car")).await["count"], 0);
+
+    for (path, list, n) in [("/agents", "agents", 3), ("/models", "models", 2)] {
+        let page = visitor.get(&format!("{path}?sort=-total_cost")).await;
+        let (names, figures) = rows(&page);
+        assert_eq!(names.len(), n, "{names:?}");
+        let json = server.json(&format!("{PATH}?last=30d")).await;
+        let keys = ["run_count", "error_count", "total_cost", "total_tokens", "duration_p50", "duration_p95"];
+        let expected: Vec<String> = json[list].as_array().unwrap().iter().flat_map(|row| keys.map(|key| row[key].to_string())).collect();
+        assert_eq!(figures, expected, "{path}");
+        let turned = rows(&visitor.get(&format!("{path}?sort=total_cost")).await).0;
+        assert_eq!(turned, names.into_iter().rev().collect::<Vec<_>>());
+        assert_eq!(visitor.get(&format!("{path}?offset=50")).await.status, StatusCode::OK);
+        assert_eq!(visitor.get(&format!("{path}?sort=size")).await.status, StatusCode::BAD_REQUEST);
+        assert_eq!(visitor.get(&format!("{path}?last=2h")).await.status, StatusCode::BAD_REQUEST);
+    }
+    let narrowed = visitor.get("/agents?search=plan").await;
+    assert_eq!(rows(&narrowed).0, ["planner"]);
+    for link in narrowed.links().iter().chain(&users.links()).filter(|link| link.starts_with('/')) {
+        let answer = visitor.get(link.split('#').next().unwrap()).await;
+        assert!(answer.status.is_success() || answer.status.is_redirection(), "{link}: {}", answer.status);
+    }
+}

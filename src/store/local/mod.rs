@@ -43,6 +43,7 @@ mod retention;
 mod retold;
 mod saved;
 mod series;
+mod session_users;
 mod sessionless;
 mod tenant;
 mod traces;
@@ -341,7 +342,8 @@ impl Store for LocalStore {
             return self.sessions_in_window(&cell, query);
         }
         // Without both ends of a window no session's runs need to be asked.
-        let page = cell.read().index.list(query, &mut |_, _, _| true);
+        let of_user = self.sessions_of_user(&cell, query)?;
+        let page = cell.read().index.list_among(query, of_user.as_deref(), &mut |_, _, _| true);
         Ok(page)
     }
 
@@ -355,6 +357,11 @@ impl Store for LocalStore {
         let runs = runs.skip(usize::try_from(page.offset).unwrap_or(usize::MAX));
         let limit = page.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         Ok(Some(SessionDetail { summary: row.summary, runs: Box::new(runs.take(limit)) }))
+    }
+
+    fn users_of_sessions(&self, tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<Vec<Str>>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(vec![Vec::new(); sessions.len()]) };
+        self.newest_users(&cell, sessions)
     }
 
     fn agents(&self, tenant: &Tenant, query: &AgentQuery) -> Result<Page<AgentSummary>, StoreError> {

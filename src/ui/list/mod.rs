@@ -19,6 +19,7 @@ use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
 use super::{Effort, Ui, live, words};
+use crate::model::Str;
 use crate::model::ids::{RunId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery};
 use crate::model::session::{Page, SessionSummary};
@@ -28,6 +29,8 @@ use crate::store::overview::{Overview, SESSIONLESS_MAX};
 /// All that the part of the page shows that changes by itself.
 struct Found {
     page: Page<SessionSummary>,
+    /// Of each session on the page.
+    users: Vec<Vec<Str>>,
     overview: Overview,
     now: UnixNanos,
     /// The page of the trace or run whose id is searched for.
@@ -85,7 +88,9 @@ fn refused(place: &Place, state: &ListState, detail: &str) -> Response {
 
 fn find(ui: &Ui, tenant: &Tenant, query: &SessionQuery) -> Result<Found, Refusal> {
     let landing = query.search.as_deref().map(|search| landing(ui, tenant, search)).transpose()?.flatten();
-    Ok(Found { page: ui.store.sessions(tenant, query)?, overview: ui.store.overview(tenant)?, now: ui.now(), landing })
+    let page = ui.store.sessions(tenant, query)?;
+    let users = ui.store.users_of_sessions(tenant, &page.items.iter().map(|session| &session.id).collect::<Vec<_>>())?;
+    Ok(Found { page, users, overview: ui.store.overview(tenant)?, now: ui.now(), landing })
 }
 
 fn is_id(search: &str) -> bool {

@@ -62,7 +62,7 @@ fn change(now: u64, then: u64) -> String {
 }
 
 /// How many of a hundred.
-pub(super) fn rate(part: u64, all: u64) -> String {
+pub(in crate::ui) fn rate(part: u64, all: u64) -> String {
     let tenths = u128::from(part) * 1_000 / u128::from(all.max(1));
     match (part, tenths) {
         (0, _) => "0 %".to_owned(),
@@ -73,7 +73,7 @@ pub(super) fn rate(part: u64, all: u64) -> String {
 }
 
 /// A percentile of the durations.
-pub(super) fn quantile(tally: &Tally, of_thousand: u64) -> Markup {
+pub(in crate::ui) fn quantile(tally: &Tally, of_thousand: u64) -> Markup {
     html! {
         @match tally.durations.quantile(of_thousand) {
             Some(exact) => data value=(format::seconds(exact)) title="right to 5 %" { (words::length(exact)) },

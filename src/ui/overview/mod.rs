@@ -13,7 +13,9 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
 use maud::{Markup, html};
 
+pub(super) use self::figures::{quantile, rate};
 use self::state::OverviewState;
+pub(super) use self::tables::sessions;
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};

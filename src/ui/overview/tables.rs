@@ -182,7 +182,7 @@ fn to_run(run: &Run) -> String {
 }
 
 /// The list of sessions of an agent or a user with a run in a time.
-pub(super) fn sessions(agent: Option<&str>, user: Option<&str>, window: Option<(UnixNanos, UnixNanos)>) -> String {
+pub(in crate::ui) fn sessions(agent: Option<&str>, user: Option<&str>, window: Option<(UnixNanos, UnixNanos)>) -> String {
     let mut query = String::new();
     let (start, end) = window.map(|(start, end)| (format::timestamp(start), format::timestamp(end))).unzip();
     for (name, value) in [("agent", agent), ("user", user), ("start", start.as_deref()), ("end", end.as_deref())] {

@@ -180,6 +180,36 @@ impl Reader {
         Ok(())
     }
 
+    /// Shows where each run of a user is on disk.
+    pub fn each_place_of_user(&self, tenant: TenantNo, user: &str, each: &mut dyn FnMut(SessionNo, RunOrder)) -> rusqlite::Result<()> {
+        let mut select = self.ready(&statements::PLACES_OF_USER)?;
+        let mut rows = select.query(params![tenant.0, user])?;
+        while let Some(row) = rows.next()? {
+            if let Some(order) = read_order(row)? {
+                each(SessionNo(row.get(4)?), order);
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows who the newest runs of a session on disk are of, the newest first, at most `limit`.
+    pub fn each_newest_user(
+        &self,
+        tenant: TenantNo,
+        session: SessionNo,
+        limit: u32,
+        each: &mut dyn FnMut(RunOrder, &str),
+    ) -> rusqlite::Result<()> {
+        let mut select = self.ready(&statements::NEWEST_USERS)?;
+        let mut rows = select.query(params![tenant.0, session.0, limit])?;
+        while let Some(row) = rows.next()? {
+            if let (Some(order), Some(user)) = (read_order(row)?, row.get_ref(4)?.as_str_or_null()?) {
+                each(order, user);
+            }
+        }
+        Ok(())
+    }
+
     /// The times of every run of a session: those on disk that `newer` does not replace, and those of `newer`.
     pub fn session_times(&self, tenant: TenantNo, session: SessionNo, newer: &Overlay) -> rusqlite::Result<SessionTimes> {
         let mut times = SessionTimes::default();

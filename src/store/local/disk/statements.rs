@@ -175,6 +175,13 @@ statements! {
     RUNS_OF_USER: Reads::OneGroup, ["SEARCH runs USING INDEX runs_by_user (tenant_no=? AND user_id=?)"],
         concat!("SELECT ", run_columns!(), ", session_no FROM runs INDEXED BY runs_by_user \
          WHERE tenant_no = ?1 AND last_activity_ns >= ?2 AND started_at_ns <= ?3 AND user_id = ?4");
+    /// Where the runs of a user are, from the index alone.
+    PLACES_OF_USER: Reads::OneGroup, ["SEARCH runs USING COVERING INDEX runs_by_user (tenant_no=? AND user_id=?)"],
+        "SELECT started_at_ns, run_id, trace_id, span_id, session_no FROM runs INDEXED BY runs_by_user WHERE tenant_no = ?1 AND user_id = ?2";
+    /// Who the newest runs of a session are of, without reading what else is stored of them.
+    NEWEST_USERS: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)"],
+        "SELECT started_at_ns, run_id, trace_id, span_id, user_id FROM runs WHERE tenant_no = ?1 AND session_no = ?2 \
+         ORDER BY started_at_ns DESC, run_id DESC, trace_id DESC, span_id DESC LIMIT ?3";
     /// So many runs of a session, or fewer.
     COUNT_RUNS_UP_TO: Reads::Few, ["CO-ROUTINE (subquery-1)", "SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)", "SCAN (subquery-1)"],
         "SELECT count(*) FROM (SELECT 1 FROM runs WHERE tenant_no = ?1 AND session_no = ?2 LIMIT ?3)";
