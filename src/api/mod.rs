@@ -13,6 +13,7 @@ mod head;
 mod health;
 mod metrics;
 mod openapi;
+mod overview;
 mod path;
 mod query;
 mod reader;

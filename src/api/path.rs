@@ -10,6 +10,7 @@ use crate::params::{pairs, path};
 pub(super) const SESSIONS: &str = "/api/v1/observability/sessions/";
 pub(super) const SESSION: &str = "/api/v1/observability/sessions/{session_id}/";
 
+pub(super) const OVERVIEW: &str = "/api/v1/observability/overview/";
 pub(super) const AGENTS: &str = "/api/v1/observability/agents/";
 pub(super) const USERS: &str = "/api/v1/observability/users/";
 pub(super) const USER: &str = "/api/v1/observability/users/{user_id}/";

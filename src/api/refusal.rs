@@ -28,6 +28,8 @@ pub enum Refusal {
     Busy,
     /// The answer needs more memory than questions may take; a narrower one would not.
     TooWide,
+    /// Sums that were not on disk are being made: only after the first start with an index of before.
+    AddingUp,
     /// The journal is full: nothing can be recorded until it has room.
     Full,
     /// Stopping, or stopped after a failed write.
@@ -51,7 +53,7 @@ impl Refusal {
             Self::Slowed(denied) => denied.status(),
             Self::NotFound | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::BadMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Busy | Self::TooWide | Self::Full | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::TooWide | Self::AddingUp | Self::Full | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -67,6 +69,7 @@ impl Refusal {
             Self::BadMethod(_) => "Method not allowed.",
             Self::Busy => "The server is busy; try again soon.",
             Self::TooWide => "More agents, users or sessions than can be summed up at once now; ask about a shorter time.",
+            Self::AddingUp => "All runs are being added up for the first time; try again in some seconds.",
             Self::Full => "The journal is full, so nothing can be deleted now; try again later.",
             Self::Unavailable => "The store accepts no changes right now; try again later.",
             Self::Internal => "Internal error; the server's log says more.",
@@ -79,7 +82,7 @@ impl Refusal {
             Self::Unauthenticated => Some((header::WWW_AUTHENTICATE, "Bearer realm=\"sessionfold\"")),
             Self::BadMethod(allow) => Some((header::ALLOW, allow)),
             Self::Busy | Self::TooWide => Some((header::RETRY_AFTER, RETRY_BUSY_SECONDS)),
-            Self::Full | Self::Unavailable => Some((header::RETRY_AFTER, RETRY_STORE_SECONDS)),
+            Self::AddingUp | Self::Full | Self::Unavailable => Some((header::RETRY_AFTER, RETRY_STORE_SECONDS)),
             _ => None,
         }
     }

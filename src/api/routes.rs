@@ -11,7 +11,7 @@ use axum::middleware;
 use axum::routing::{MethodRouter, any, get};
 
 use super::refusal::Refusal;
-use super::{Api, agents, health, metrics, openapi, path, query, run, session, sessions, status, users, version};
+use super::{Api, agents, health, metrics, openapi, overview, path, query, run, session, sessions, status, users, version};
 
 /// One line of the table.
 pub struct Route {
@@ -27,6 +27,7 @@ pub const ROUTES: &[Route] = &[
     Route { path: path::SESSION, allow: "GET, HEAD, DELETE", serve: || get(session::show).delete(session::delete) },
     Route { path: path::AGENTS, allow: "GET, HEAD", serve: || get(agents::list) },
     Route { path: path::RUN, allow: "GET, HEAD", serve: || get(run::show) },
+    Route { path: path::OVERVIEW, allow: "GET, HEAD", serve: || get(overview::show) },
     Route { path: path::USERS, allow: "GET, HEAD", serve: || get(users::list) },
     Route { path: path::USER, allow: "GET, HEAD", serve: || get(users::show) },
     Route { path: "/api/v1/observe/query/sessions/", allow: "GET, HEAD", serve: || get(query::sessions::list) },

@@ -65,6 +65,7 @@ fn any_query() -> impl Strategy<Value = SessionQuery> {
             search: search.map(str::to_owned),
             session_id: session.map(id),
             agent: agent.map(str::to_owned),
+            user: None,
             start,
             end,
             status,

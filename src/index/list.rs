@@ -56,10 +56,16 @@ impl SessionIndex {
     /// `has_run_in(no, start, end)` answers for the few sessions whose runs lie on both sides of the window and none of whose ends lies
     /// inside it: whether there is a run with `started_at` at most `end` and the later of `started_at` and `last_activity` at least `start`.
     pub fn list(&self, query: &SessionQuery, has_run_in: &mut HasRunIn) -> Page<SessionSummary> {
+        self.list_among(query, None, has_run_in)
+    }
+
+    /// The same of some sessions alone: those of a user, whom the index does not know.
+    pub fn list_among(&self, query: &SessionQuery, among: Option<&[SessionNo]>, has_run_in: &mut HasRunIn) -> Page<SessionSummary> {
+        let among = among.map(|numbers| self.rows_of(numbers));
         if query.session_id.is_some() {
-            return self.list_one(query, has_run_in);
+            return self.list_one(query, among.as_ref(), has_run_in);
         }
-        let (rows, count) = match self.fitting(query, has_run_in) {
+        let (rows, count) = match self.fitting(query, among, has_run_in) {
             None => (self.walk(query.sort, query.offset).take(query.limit).collect(), self.len()),
             Some(fitting) => {
                 let count = fitting.count();
@@ -70,11 +76,19 @@ impl SessionIndex {
     }
 
     /// At most one session can fit.
-    fn list_one(&self, query: &SessionQuery, has_run_in: &mut HasRunIn) -> Page<SessionSummary> {
-        let row = query.session_id.as_ref().and_then(|id| self.directory.row_of_id(id)).filter(|row| self.fits(*row, query, has_run_in));
+    fn list_one(&self, query: &SessionQuery, among: Option<&RowSet>, has_run_in: &mut HasRunIn) -> Page<SessionSummary> {
+        let row = query.session_id.as_ref().and_then(|id| self.directory.row_of_id(id));
+        let row = row.filter(|row| among.is_none_or(|among| among.contains(*row)) && self.fits(*row, query, has_run_in));
         let count = u64::from(row.is_some());
         let items = row.filter(|_| query.offset == 0 && query.limit > 0).and_then(|row| self.summary(row));
         Page { items: items.into_iter().collect(), count }
+    }
+
+    fn rows_of(&self, numbers: &[SessionNo]) -> RowSet {
+        let mut rows = RowSet::default();
+        numbers.iter().filter_map(|no| self.directory.row_of(*no)).for_each(|row| rows.insert(row));
+        rows.intersect(&self.listed);
+        rows
     }
 
     fn fits(&self, row: u32, query: &SessionQuery, has_run_in: &mut HasRunIn) -> bool {
@@ -92,8 +106,11 @@ impl SessionIndex {
     }
 
     /// The rows that fit every condition; `None` if there is no condition.
-    fn fitting(&self, query: &SessionQuery, has_run_in: &mut HasRunIn) -> Option<RowSet> {
+    fn fitting(&self, query: &SessionQuery, among: Option<RowSet>, has_run_in: &mut HasRunIn) -> Option<RowSet> {
         let mut fitting: Option<RowSet> = query.status.map(|status| self.with_status(status).clone());
+        if let Some(rows) = among {
+            narrow(&mut fitting, rows);
+        }
         if let Some(name) = &query.agent {
             let rows = self.agents.find(name).map(|agent| self.agents.rows(agent)).unwrap_or_default();
             narrow(&mut fitting, rows);

@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod digest;
+pub mod durations;
 pub mod facts;
 pub mod ids;
 pub mod logs;
@@ -17,6 +18,7 @@ pub mod scopes;
 pub mod scores;
 pub mod session;
 pub mod status;
+pub mod tally;
 pub mod time;
 pub mod usage;
 pub mod via;

@@ -12,6 +12,8 @@ pub struct SessionQuery {
     pub session_id: Option<SessionId>,
     /// Exact agent name of one of the session's runs.
     pub agent: Option<String>,
+    /// Exact id of the user of one of the session's runs.
+    pub user: Option<String>,
     /// With `end`: sessions that have a run that overlaps [start, end]. Inclusive on both sides.
     pub start: Option<UnixNanos>,
     pub end: Option<UnixNanos>,
@@ -134,6 +136,7 @@ impl Default for SessionQuery {
             search: None,
             session_id: None,
             agent: None,
+            user: None,
             start: None,
             end: None,
             status: None,

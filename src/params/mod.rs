@@ -16,6 +16,7 @@ pub mod fuzz;
 pub mod include;
 pub mod instant;
 pub mod links;
+pub mod overview;
 pub mod pairs;
 pub mod path;
 pub mod run;

@@ -10,7 +10,7 @@ use crate::model::time::UnixNanos;
 /// The largest page; a larger `limit` is clamped to it.
 pub const LIMIT_MAX: u64 = 100;
 
-const KNOWN: &[&str] = &["search", "session_id", "agent", "start", "end", "status", "sort", "include", "limit", "offset"];
+const KNOWN: &[&str] = &["search", "session_id", "agent", "user", "start", "end", "status", "sort", "include", "limit", "offset"];
 
 /// What a line of the list can be asked to add.
 const AVAILABLE: &[Include] = &[Include::Usage, Include::Errors, Include::Links];
@@ -35,6 +35,7 @@ impl ListParams {
             search: pairs.get("search").map(str::to_owned),
             session_id: pairs.get("session_id").map(session_id).transpose()?,
             agent: pairs.get("agent").map(str::to_owned),
+            user: pairs.get("user").map(str::to_owned),
             start: moment(&pairs, "start")?,
             end: moment(&pairs, "end")?,
             status: pairs.get("status").map(status).transpose()?,

@@ -5,6 +5,7 @@ pub mod local;
 pub mod overview;
 pub mod raw;
 pub mod said;
+pub mod series;
 pub mod sums;
 pub mod view;
 
@@ -18,6 +19,7 @@ use self::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use self::overview::Overview;
 use self::raw::RawSpans;
 use self::said::{Heard, Looked};
+use self::series::{Leading, Series, SeriesQuery};
 use self::sums::Sums;
 use self::view::{RunQuery, RunView, TraceView};
 use crate::faults::Fault;
@@ -68,6 +70,12 @@ pub trait Store: Send + Sync + 'static {
     /// One session and its runs, from one state. Blocks on disk: call it, and drain `runs`, on a blocking thread.
     fn session(&self, tenant: &Tenant, id: &SessionId, runs: RunPage) -> Result<Option<SessionDetail>, StoreError>;
 
+    /// Who used each of these sessions, as their newest runs say, the newest first: some names at most. Blocks on disk for some
+    /// milliseconds.
+    fn users_of_sessions(&self, _tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<Vec<Str>>, StoreError> {
+        Ok(vec![Vec::new(); sessions.len()])
+    }
+
     /// One page of the agents that have a run in a session, by name, and how many there are.
     fn agents(&self, tenant: &Tenant, query: &AgentQuery) -> Result<Page<AgentSummary>, StoreError>;
 
@@ -97,6 +105,17 @@ pub trait Store: Send + Sync + 'static {
     /// whoever asks adds up the runs. The first question of a process may take as long as that. Blocks on disk.
     fn sums(&self, _tenant: &Tenant, _start: UnixNanos) -> Result<Option<Sums>, StoreError> {
         Ok(None)
+    }
+
+    /// What runs come to over time. `None` while they are being added up, for seconds after the first start with an index of before. Blocks
+    /// on disk for some milliseconds; with a user for as long as that one has runs.
+    fn series(&self, _tenant: &Tenant, _query: &SeriesQuery) -> Result<Option<Series>, StoreError> {
+        Ok(None)
+    }
+
+    /// The runs of a series that stand out, at most `limit` in each list. Blocks on disk for some ten milliseconds.
+    fn leading(&self, _tenant: &Tenant, _query: &SeriesQuery, _limit: usize) -> Result<Leading, StoreError> {
+        Ok(Leading::default())
     }
 
     /// One page of the users with a run, those without a session too; `None` where they are not kept, as of [`Self::sums`].

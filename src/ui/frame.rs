@@ -8,6 +8,10 @@ use super::theme::Theme;
 use super::visitor::Place;
 use crate::params::pairs;
 
+/// The pages that all others lead to.
+const ROOMS: [(&str, &str); 5] =
+    [("/overview", "Overview"), ("/", "Sessions"), ("/users", "Users"), ("/agents", "Agents"), ("/models", "Models")];
+
 /// A page.
 pub(super) struct Frame<'a> {
     pub(super) place: &'a Place,
@@ -38,6 +42,9 @@ impl Frame<'_> {
                     a.skip href="#content" { "Skip to content" }
                     header.top {
                         a.home href=(place.to("/")) { "sessionfold" }
+                        nav.rooms aria-label="Pages" {
+                            @for (to, name) in ROOMS { a href=(place.to(to)) aria-current=[place.is_at(to).then_some("page")] { (name) } }
+                        }
                         span.live-state {
                             @if self.is_live { button.quiet type="button" data-live-switch aria-pressed="false" hidden { "Pause updates" } }
                         }

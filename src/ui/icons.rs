@@ -1,4 +1,4 @@
-//! Shapes that go with words: a status is never shown by colour alone.
+//! Shapes that go with words and numbers: a status is never shown by colour alone.
 
 use maud::{Markup, PreEscaped, html};
 
@@ -16,6 +16,17 @@ pub(super) fn badge(class: &str, shape: &'static str, words: &str) -> Markup {
 
 pub(super) fn icon(shape: &'static str) -> Markup {
     html! { svg.icon viewBox="0 0 16 16" aria-hidden="true" focusable="false" { (PreEscaped(shape)) } }
+}
+
+/// As long as the value is of the largest, in hundredths.
+pub(super) fn bar(class: &str, value: u64, most: u64) -> Markup {
+    let width = if most == 0 { 0 } else { (u128::from(value) * 100 / u128::from(most)).max(u128::from(value > 0)) };
+    html! {
+        svg class=(format!("bar {class}")) viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
+            rect.track width="100" height="8" rx="2" {}
+            rect.value width=(width) height="8" rx="2" {}
+        }
+    }
 }
 
 pub(super) fn shape(status: RunStatus) -> &'static str {

@@ -17,12 +17,14 @@ mod folds;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod groups;
 mod icons;
 mod list;
 mod live;
 mod login;
 mod messages;
 mod metrics;
+mod overview;
 mod pager;
 mod refusal;
 mod routes;

@@ -14,7 +14,7 @@ use http::{HeaderValue, header};
 
 use super::refusal::Refusal;
 use super::visitor::Place;
-use super::{Ui, assets, list, login, run, search, session, status, theme, trace};
+use super::{Ui, assets, groups, list, login, overview, run, search, session, status, theme, trace};
 
 /// One line of the table.
 pub struct Route {
@@ -28,6 +28,10 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/sessions", serve: || get(list::move_here) },
     Route { path: "/sessions/", serve: || get(list::move_here) },
     Route { path: "/sessions/{*session_id}", serve: || get(session::show) },
+    Route { path: "/agents", serve: || get(groups::agents) },
+    Route { path: "/models", serve: || get(groups::models) },
+    Route { path: "/users", serve: || get(groups::users) },
+    Route { path: "/overview", serve: || get(overview::show) },
     Route { path: "/runs/{run_id}", serve: || get(run::show) },
     Route { path: "/runs/{run_id}/explain", serve: || get(run::explain::show) },
     Route { path: "/traces/{trace_id}", serve: || get(trace::show) },

@@ -98,6 +98,11 @@ impl Place {
         format!("{}{path}", self.prefix)
     }
 
+    /// Whether this is the page of one of our paths, whatever its parameters.
+    pub(super) fn is_at(&self, path: &str) -> bool {
+        self.here.split('?').next() == Some(path)
+    }
+
     /// Where to log in, and to come back here.
     fn login(&self) -> String {
         self.to(&format!("/login?next={}", pairs::encode(&self.here)))

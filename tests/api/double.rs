@@ -386,6 +386,7 @@ fn is_meant(query: &SessionQuery, summary: &SessionSummary, runs: &[Run]) -> boo
     query.search.as_ref().is_none_or(|search| lower(summary.id.as_str()).contains(&lower(search)))
         && query.session_id.as_ref().is_none_or(|id| *id == summary.id)
         && query.agent.as_ref().is_none_or(|agent| runs.iter().any(|run| *run.agent == **agent))
+        && query.user.as_ref().is_none_or(|user| runs.iter().any(|run| run.user.as_deref() == Some(user)))
         && runs.iter().any(has_status)
         && runs.iter().any(overlaps)
 }

@@ -343,6 +343,7 @@ impl House {
             let sums = self.store().sums(&self::tenant(tenant), UnixNanos(start)).unwrap().expect("they are kept");
             assert_eq!(sums, expected, "{tenant} since {start}");
         }
+        crate::store::series::check(self, tenant, &runs);
         for sort in UserSort::ALL {
             for (descending, search, offset) in [(false, None, 0), (true, None, 0), (true, Some("u1"), 0), (false, None, 1)] {
                 let query = UserQuery { search: search.map(str::to_owned), sort, descending, limit: 2, offset };

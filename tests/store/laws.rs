@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
-use sessionfold::model::ids::SessionId;
+use sessionfold::model::ids::{SessionId, Tenant};
 use sessionfold::model::query::{SessionQuery, Sort, SortField, StatusFilter};
 use sessionfold::model::time::{Nanos, UnixNanos};
+use sessionfold::store::Store;
 
 use super::house::{House, Tuning};
 use super::truth::{self, Truth};
@@ -161,7 +162,26 @@ impl World {
                 assert_eq!(self.house.detail(tenant, id.as_str()), expected, "{tenant}, {id:?}");
             }
             assert_eq!(self.house.agents(tenant), truth::agents(&sessions), "{tenant}");
+            self.check_users_of_sessions(tenant, &sessions);
             self.house.check_sums(tenant);
+        }
+    }
+}
+
+impl World {
+    fn check_users_of_sessions(&self, tenant: &str, sessions: &truth::Sessions) {
+        let ids: Vec<&SessionId> = sessions.keys().collect();
+        let told = self.house.store().users_of_sessions(&Tenant::new(tenant).unwrap(), &ids).unwrap();
+        for (id, users) in ids.iter().zip(told) {
+            let mut expected: Vec<_> = Vec::new();
+            // Runs are in the order they started; there are fewer here than are asked.
+            for user in sessions[*id].iter().rev().filter_map(|run| run.user.clone()) {
+                if !expected.contains(&user) {
+                    expected.push(user);
+                }
+            }
+            expected.truncate(4);
+            assert_eq!(users, expected, "{tenant}, {id:?}");
         }
     }
 }
@@ -179,6 +199,12 @@ fn queries() -> Vec<SessionQuery> {
         [StatusFilter::Running, StatusFilter::Error, StatusFilter::ToolError].map(|status| SessionQuery { status: Some(status), ..all() }),
     );
     queries.push(SessionQuery { agent: Some("a1".into()), ..all() });
+    for user in ["u0", "u2", "nobody"] {
+        queries.push(SessionQuery { user: Some(user.into()), ..all() });
+        let (start, end) = (Some(UnixNanos(TEN + 10 * MINUTE)), Some(UnixNanos(TEN + 12 * MINUTE)));
+        queries.push(SessionQuery { user: Some(user.into()), agent: Some("a1".into()), start, end, ..all() });
+        queries.push(SessionQuery { user: Some(user.into()), session_id: SessionId::new("s1"), ..all() });
+    }
     queries.push(SessionQuery { search: Some("2".into()), ..all() });
     queries.push(SessionQuery { session_id: SessionId::new("s1"), ..all() });
     for start in (0..70).step_by(7) {

@@ -21,6 +21,7 @@ mod reports;
 mod reports_kept;
 mod retention;
 mod retold;
+pub mod series;
 mod tenants;
 pub mod truth;
 mod turns;

@@ -176,6 +176,7 @@ fn fits(id: &SessionId, runs: &[Run], query: &SessionQuery) -> bool {
     query.search.as_ref().is_none_or(|search| id.as_str().contains(search.as_str()))
         && query.session_id.as_ref().is_none_or(|wanted| wanted == id)
         && query.agent.as_ref().is_none_or(|agent| runs.iter().any(|run| *run.agent == **agent))
+        && query.user.as_ref().is_none_or(|user| runs.iter().any(|run| run.user.as_deref() == Some(user)))
         && query.status.is_none_or(has_status)
         && runs.iter().any(is_within)
 }

@@ -8,6 +8,7 @@ mod empty;
 mod list;
 mod live;
 mod login;
+mod overview;
 mod search;
 mod session;
 mod status;

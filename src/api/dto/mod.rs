@@ -6,6 +6,7 @@
 pub(super) mod detail;
 pub(super) mod explain;
 pub(super) mod links;
+pub(super) mod overview;
 pub(super) mod query;
 pub(super) mod run;
 pub(super) mod score;

@@ -52,7 +52,7 @@ pub(in crate::api) struct UserDetail<'a> {
 
 /// A run with the session it is of.
 #[derive(Serialize)]
-struct UserRun<'a> {
+pub(super) struct UserRun<'a> {
     session_id: Option<&'a str>,
     #[serde(flatten)]
     run: RunLine<'a>,
@@ -80,6 +80,12 @@ impl<'a> UserAggregates<'a> {
     }
 }
 
+impl<'a> UserRun<'a> {
+    pub(super) fn new(run: &'a Run) -> Self {
+        Self { session_id: run.session.as_ref().map(|session| session.as_str()), run: RunLine::new(run, Includes::default()) }
+    }
+}
+
 impl<'a> UserDetail<'a> {
     pub(in crate::api) fn new(
         user_id: &'a str,
@@ -88,16 +94,12 @@ impl<'a> UserDetail<'a> {
         next: Option<String>,
         previous: Option<String>,
     ) -> Self {
-        let line = |run: &'a Run| UserRun {
-            session_id: run.session.as_ref().map(|session| session.as_str()),
-            run: RunLine::new(run, Includes::default()),
-        };
         Self {
             user_id,
             user_group: total.group.as_deref(),
             aggregates: UserAggregates::new(total),
             sessions: total.sessions.iter().map(|session| session.as_str()).collect(),
-            runs: runs.iter().map(line).collect(),
+            runs: runs.iter().map(UserRun::new).collect(),
             count: usize::try_from(total.run_count).unwrap_or(usize::MAX),
             next,
             previous,

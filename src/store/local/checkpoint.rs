@@ -18,6 +18,7 @@ use super::disk::rows::TenantNo;
 use super::disk::write::write;
 use super::ingest_stats::IngestStats;
 use super::recent::{Generation, RunOrder};
+use super::saved::ChangedBuckets;
 use super::tenant::{TenantCell, Tenants};
 use crate::index::{SessionNo, SessionRow};
 use crate::journal::Position;
@@ -54,6 +55,8 @@ pub(super) struct Checkpoint {
     /// Traces of which a run was left out of a session, and sessions of which nothing is left out any more because they are gone.
     pub(super) left_out: Vec<(TenantNo, SessionId, TraceId)>,
     pub(super) forgotten_left_out: Vec<(TenantNo, SessionId)>,
+    /// What has changed of each tenant's sums over time; `None`: none are kept.
+    pub(super) series: Vec<(TenantNo, Option<ChangedBuckets>)>,
     /// The time that was believed when it was sealed.
     pub(super) clock: UnixNanos,
     /// Runs without a session that started before this are forgotten.

@@ -209,7 +209,7 @@ impl FoldWorker {
             // By the time of arrival, so that a replay decides as it was decided then; but never by a clock that is not believed.
             self.floor = self.floor.max(entry.received_at.min(self.now).minus(age));
         }
-        let cell = self.shared.tenants.get_or_add(&entry.tenant);
+        let cell = self.shared.tenants.get_or_add(&entry.tenant, self.now);
         self.tenants.entry(cell.no).or_insert_with(|| cell.clone());
         match entry.event {
             Event::Spans(request) | Event::UnforwardedSpans(request) => self.take_spans(&cell, &request, entry.received_at),

@@ -1,7 +1,7 @@
-//! The sums over all runs that are kept once somebody has asked for them.
+//! The figures over all runs that are kept: a change of a run is a change of them, under the tenant's lock, as it is one of the index.
 //!
-//! - Nothing of it is on disk: the first question after a start reads every run once, and from then on a change of a run is a change of the
-//!   sums, under the tenant's lock, as it is one of the index.
+//! - Sums over time lie on disk beside the index, as of the same moment (`saved`). Where they do not, and for users, every run is read once:
+//!   after the start, or by the first question.
 //! - Runs without a session are not in it: they are few and go by their age alone. They are read for each question.
 //! - Where something does not add up, the sums are let go and made anew for the next question.
 
@@ -16,7 +16,7 @@ use super::disk::rows::NO_SESSION;
 use super::fold_worker::{FoldError, FoldWorker};
 use super::recent::{Overlay, RunOrder};
 use super::tenant::{TenantCell, TenantState};
-use super::{LocalStore, store_error};
+use super::{LocalStore, Shared, store_error};
 use crate::index::SessionNo;
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
@@ -28,7 +28,15 @@ const LOG_MAX: usize = 500_000;
 
 /// What can be kept of runs: it changes as they do.
 pub(super) trait Figures: Default {
+    /// Of no run yet.
+    fn begin(_now: UnixNanos) -> Self {
+        Self::default()
+    }
+
     fn change(&mut self, before: Option<&Run>, after: Option<&Run>) -> Result<(), Lost>;
+
+    /// Called now and then: what is old may be kept less exactly.
+    fn settle(&mut self, _now: UnixNanos) {}
 
     /// About what it takes.
     fn memory_bytes(&self) -> usize;
@@ -41,14 +49,16 @@ pub(super) enum Lost {
     TooMuch,
     /// Something left that never came.
     Unknown,
+    /// The store stops: nobody will ask.
+    Stopped,
 }
 
 #[derive(Default)]
 pub(super) enum Kept<F> {
-    /// Nobody has asked.
+    /// Nobody has asked, or they were let go.
     #[default]
     Off,
-    /// Every run is being read, by the question with this token; what has changed since that began.
+    /// Every run is being read, by whoever has this token; what has changed since that began.
     Begun(Arc<()>, Vec<Change>),
     On(F),
     /// There is more than may be kept.
@@ -91,7 +101,13 @@ impl<F: Figures> Kept<F> {
         }
     }
 
-    fn is_off(&self) -> bool {
+    pub(super) fn settle(&mut self, now: UnixNanos) {
+        if let Self::On(figures) = self {
+            figures.settle(now);
+        }
+    }
+
+    pub(super) fn is_off(&self) -> bool {
         matches!(self, Self::Off)
     }
 
@@ -127,7 +143,7 @@ impl LocalStore {
     /// What all runs come to that were active at `start` or later; `None` if that is not kept now.
     pub(super) fn kept_sums(&self, cell: &TenantCell, start: UnixNanos) -> Result<Option<Sums>, StoreError> {
         let reader = self.shared.reader()?;
-        self.begin_keeping(cell, &reader, |state| &state.sums)?;
+        self.shared.begin_keeping(cell, &reader, |state| &state.sums)?;
         let failed = |error| store_error("read the runs at the border of a window", error);
         let state = cell.read();
         let kept = state.sums.lock();
@@ -170,7 +186,11 @@ impl LocalStore {
         reader.end_snapshot().map_err(failed)?;
         Ok(Some(sums))
     }
+}
 
+// === impl Shared ===
+
+impl Shared {
     /// Reads every run of the sessions, unless somebody else does so already.
     pub(super) fn begin_keeping<F: Figures>(
         &self,
@@ -192,9 +212,9 @@ impl LocalStore {
         let newer: Newer = state.recent.all().map(|(session, order, run)| ((session, *order), run.cloned())).collect();
         let snapshot = reader.begin_snapshot();
         drop(state);
-        let gathered = snapshot.and_then(|()| gather(reader, cell, &sessions, &newer)).and_then(|buckets| {
+        let gathered = snapshot.and_then(|()| self.gather(reader, cell, &sessions, &newer)).and_then(|figures| {
             reader.end_snapshot()?;
-            Ok(buckets)
+            Ok(figures)
         });
         let state = cell.read();
         let mut kept = kept_in(&state).lock();
@@ -209,31 +229,40 @@ impl LocalStore {
             log.iter().try_for_each(|(before, after)| figures.change(before.as_deref(), after.as_deref()))?;
             Ok(figures)
         };
-        *kept = gathered.and_then(replay).map_or(Kept::TooMuch, Kept::On);
+        *kept = match gathered.and_then(replay) {
+            Ok(figures) => Kept::On(figures),
+            Err(Lost::Stopped) => Kept::Off,
+            Err(Lost::TooMuch | Lost::Unknown) => Kept::TooMuch,
+        };
         Ok(())
+    }
+
+    /// Every run of these sessions, as it is on disk or newer.
+    fn gather<F: Figures>(
+        &self,
+        reader: &Reader,
+        cell: &TenantCell,
+        sessions: &FxHashSet<SessionNo>,
+        newer: &Newer,
+    ) -> rusqlite::Result<Result<F, Lost>> {
+        let mut figures = F::begin(self.clock.now());
+        let mut outcome = Ok(());
+        reader.each_run_of_sessions(cell.no, &mut |session, run| {
+            if sessions.contains(&session) && !newer.contains_key(&(session, RunOrder::of(run))) {
+                outcome = figures.change(None, Some(run));
+            }
+            if self.is_stopping() {
+                outcome = Err(Lost::Stopped);
+            }
+            outcome.is_ok()
+        })?;
+        for ((session, _), run) in newer {
+            if let Some(run) = run.as_ref().filter(|_| sessions.contains(session) && outcome.is_ok()) {
+                outcome = figures.change(None, Some(run));
+            }
+        }
+        Ok(outcome.map(|()| figures))
     }
 }
 
 type Newer = FxHashMap<(SessionNo, RunOrder), Option<Arc<Run>>>;
-
-/// Every run of these sessions, as it is on disk or newer.
-fn gather<F: Figures>(
-    reader: &Reader,
-    cell: &TenantCell,
-    sessions: &FxHashSet<SessionNo>,
-    newer: &Newer,
-) -> rusqlite::Result<Result<F, Lost>> {
-    let mut figures = F::default();
-    let mut outcome = Ok(());
-    reader.each_run_of_sessions(cell.no, &mut |session, run| {
-        if sessions.contains(&session) && !newer.contains_key(&(session, RunOrder::of(run))) && outcome.is_ok() {
-            outcome = figures.change(None, Some(run));
-        }
-    })?;
-    for ((session, _), run) in newer {
-        if let Some(run) = run.as_ref().filter(|_| sessions.contains(session) && outcome.is_ok()) {
-            outcome = figures.change(None, Some(run));
-        }
-    }
-    Ok(outcome.map(|()| figures))
-}

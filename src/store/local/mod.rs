@@ -15,6 +15,7 @@ mod apply;
 mod arrivals;
 mod bounds;
 mod buckets;
+mod cells;
 mod checkpoint;
 mod clock;
 mod disk;
@@ -29,6 +30,7 @@ mod kept;
 mod known;
 mod lag;
 mod last_errors;
+mod leading;
 mod look_back;
 mod metrics;
 mod open;
@@ -42,6 +44,9 @@ mod restore;
 mod retention;
 mod retold;
 mod said;
+mod saved;
+mod series;
+mod session_users;
 mod sessionless;
 mod tenant;
 mod traces;
@@ -79,6 +84,7 @@ use super::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use super::overview::Overview;
 use super::raw::RawSpans;
 use super::said::{Heard, Looked};
+use super::series::{Leading, Series, SeriesQuery};
 use super::sums::Sums;
 use super::view::{RunQuery, RunView, TraceView};
 use super::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
@@ -349,7 +355,8 @@ impl Store for LocalStore {
             return self.sessions_in_window(&cell, query);
         }
         // Without both ends of a window no session's runs need to be asked.
-        let page = cell.read().index.list(query, &mut |_, _, _| true);
+        let of_user = self.sessions_of_user(&cell, query)?;
+        let page = cell.read().index.list_among(query, of_user.as_deref(), &mut |_, _, _| true);
         Ok(page)
     }
 
@@ -371,6 +378,11 @@ impl Store for LocalStore {
         let runs = runs.skip(usize::try_from(page.offset).unwrap_or(usize::MAX));
         let limit = page.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         Ok(Some(SessionDetail { summary: row.summary, runs: Box::new(runs.take(limit)) }))
+    }
+
+    fn users_of_sessions(&self, tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<Vec<Str>>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(vec![Vec::new(); sessions.len()]) };
+        self.newest_users(&cell, sessions)
     }
 
     fn agents(&self, tenant: &Tenant, query: &AgentQuery) -> Result<Page<AgentSummary>, StoreError> {
@@ -419,6 +431,18 @@ impl Store for LocalStore {
     fn sums(&self, tenant: &Tenant, start: UnixNanos) -> Result<Option<Sums>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Some(Sums::default())) };
         self.kept_sums(&cell, start)
+    }
+
+    fn series(&self, tenant: &Tenant, query: &SeriesQuery) -> Result<Option<Series>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Some(Series::empty(&query.rounded(Nanos(1))))) };
+        self.series_of(&cell, query)
+    }
+
+    fn leading(&self, tenant: &Tenant, query: &SeriesQuery, limit: usize) -> Result<Leading, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else {
+            return Ok(Leading { users: Some(Vec::new()), is_complete: true, ..Leading::default() });
+        };
+        self.leading_runs(&cell, query, limit)
     }
 
     fn users(&self, tenant: &Tenant, query: &UserQuery) -> Result<Option<Page<Str>>, StoreError> {

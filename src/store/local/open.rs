@@ -27,6 +27,7 @@ use super::lag::LagMeter;
 use super::pending::Pending;
 use super::recent::Generation;
 use super::reports::{RecentStart, STARTS_MAX};
+use super::saved;
 use super::tenant::{TenantCell, Tenants};
 use super::traces::{OpenTraces, TraceKey};
 use super::turns::OpenTurns;
@@ -63,6 +64,8 @@ pub struct Running {
     shared: Arc<Shared>,
     fold: JoinHandle<()>,
     checkpoint: JoinHandle<()>,
+    /// Adds up runs whose sums are not on disk; ends by itself.
+    sums: Option<JoinHandle<()>>,
 }
 
 /// What the database knew.
@@ -181,7 +184,8 @@ impl LocalStore {
         };
         folder.replay(journal.end())?;
         let fold = std::thread::Builder::new().name("fold".into()).spawn(move || supervise(folder)).map_err(OpenError::Thread)?;
-        let running = Running { shared: shared.clone(), fold, checkpoint };
+        let sums = add_up_missing(&shared).map_err(OpenError::Thread)?;
+        let running = Running { shared: shared.clone(), fold, checkpoint, sums };
         Ok((Self { shared, journal }, running))
     }
 }
@@ -190,12 +194,33 @@ impl Running {
     /// Folds what is in the journal, writes a last checkpoint and ends the threads. Blocks.
     pub fn stop(self) {
         self.shared.stopping.store(true, Ordering::Release);
-        for (name, thread) in [("fold", self.fold), ("checkpoint", self.checkpoint)] {
+        let sums = self.sums.map(|thread| ("sums", thread));
+        for (name, thread) in [("fold", self.fold), ("checkpoint", self.checkpoint)].into_iter().chain(sums) {
             if thread.join().is_err() {
                 tracing::error!(thread = name, "a thread of the store panicked");
             }
         }
     }
+}
+
+/// Begins the sums over time of tenants that have none on disk, as an older version leaves them. Nobody waits for it.
+fn add_up_missing(shared: &Arc<Shared>) -> std::io::Result<Option<JoinHandle<()>>> {
+    let missing: Vec<_> = shared.tenants.all().into_iter().filter(|cell| cell.read().sums.lock().is_off()).collect();
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let shared = shared.clone();
+    let add_up = move || {
+        for cell in missing {
+            let began = Instant::now();
+            let begun = shared.own_reader().and_then(|reader| shared.begin_keeping(&cell, &reader, |state| &state.sums));
+            match begun {
+                Ok(()) => tracing::info!(millis = began.elapsed().as_millis() as u64, "all runs of a tenant were added up"),
+                Err(error) => tracing::warn!(%error, "runs could not be added up: the first question will try again"),
+            }
+        }
+    };
+    std::thread::Builder::new().name("sums".into()).spawn(add_up).map(Some)
 }
 
 /// A fold that cannot go on says so where an operator looks; what is acknowledged stays in the journal.
@@ -230,10 +255,12 @@ fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
         }
     }
     let n_sessions = load_sessions(db, &by_no)?;
+    let clock = UnixNanos(disk::number(db, "clock_ns")?);
+    saved::restore(db, &by_no, clock)?;
     Ok(Loaded {
         position: disk::position(db, "journal_position")?,
         opened_at: disk::position(db, "opened_at")?,
-        clock: UnixNanos(disk::number(db, "clock_ns")?),
+        clock,
         untraced: disk::untraced(db)?,
         deletions: disk::deletions(db)?.into_iter().map(|((tenant, id), no)| Deletion::unfinished(tenant, no, id)).collect(),
         tenants: by_no,

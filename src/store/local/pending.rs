@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::checkpoint::{ChangedRuns, Checkpoint, TraceRow};
 use super::disk::rows::{NO_SESSION, TenantNo};
 use super::recent::{Generation, RunOrder};
+use super::saved::changed_buckets;
 use super::tenant::{TenantCell, TenantState};
 use super::traces::{AppliedRun, OpenTrace, OpenTraces, TraceKey};
 use crate::index::{Applied, SessionNo};
@@ -171,6 +172,7 @@ impl Pending {
             deletions: sealed.deletions,
             left_out: sealed.left_out,
             forgotten_left_out: sealed.forgotten_left_out,
+            series: tenants.values().map(|cell| (cell.no, changed_buckets(cell))).collect(),
             clock: now,
             sessionless_floor: sealed.sessionless_floor,
             opened_at: sealed.opened_at,

@@ -25,7 +25,7 @@ impl LocalStore {
     /// `None` if that is not kept now.
     pub(super) fn kept_users(&self, cell: &TenantCell, query: &UserQuery) -> Result<Option<Page<Str>>, StoreError> {
         let reader = self.shared.reader()?;
-        self.begin_keeping(cell, &reader, |state| &state.users)?;
+        self.shared.begin_keeping(cell, &reader, |state| &state.users)?;
         let failed = |error| store_error("read the runs without a session", error);
         for _ in 0..ROUNDS_MAX {
             let state = cell.read();

@@ -64,6 +64,7 @@ impl FoldWorker {
         }
         self.recent_calls.forget_before(now.minus(Nanos::from_secs(60)));
         self.renew_stale_filter();
+        self.tenants.values().for_each(|cell| cell.write().settle(now));
         self.evict_idle();
         self.publish_gauges();
         Ok(())

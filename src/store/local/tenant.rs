@@ -10,12 +10,13 @@ use rustc_hash::FxHashMap;
 use super::buckets::Buckets;
 use super::disk::rows::TenantNo;
 use super::ingest_stats::IngestStats;
-use super::kept::Kept;
+use super::kept::{Figures, Kept};
 use super::recent::RecentRuns;
 use super::users::UserTable;
 use crate::index::{SessionIndex, SessionNo};
 use crate::model::ids::Tenant;
 use crate::model::run::Run;
+use crate::model::time::UnixNanos;
 
 pub(super) struct TenantCell {
     pub(super) no: TenantNo,
@@ -29,7 +30,7 @@ pub(super) struct TenantCell {
 pub(super) struct TenantState {
     pub(super) index: SessionIndex,
     pub(super) recent: RecentRuns,
-    /// Behind locks of their own because who asks first begins them.
+    /// Behind locks of their own because readers may begin them.
     pub(super) sums: Mutex<Kept<Buckets>>,
     pub(super) users: Mutex<Kept<UserTable>>,
 }
@@ -60,6 +61,11 @@ impl TenantState {
         self.sums.get_mut().change(before, after);
         self.users.get_mut().change(before, after);
     }
+
+    /// Called now and then.
+    pub(super) fn settle(&mut self, now: UnixNanos) {
+        self.sums.get_mut().settle(now);
+    }
 }
 
 // === impl Tenants ===
@@ -69,13 +75,16 @@ impl Tenants {
         self.cells.read().get(name).cloned()
     }
 
-    /// The cell of a tenant, made if it is new. Called by the fold thread and while opening.
-    pub(super) fn get_or_add(&self, name: &Tenant) -> Arc<TenantCell> {
+    /// The cell of a tenant, made if it is new. Called by the fold thread.
+    pub(super) fn get_or_add(&self, name: &Tenant, now: UnixNanos) -> Arc<TenantCell> {
         if let Some(cell) = self.get(name) {
             return cell;
         }
         let next = TenantNo(self.all().iter().map(|cell| cell.no.0).max().map_or(1, |no| no + 1));
-        self.add(next, name, SessionNo(1))
+        let cell = self.add(next, name, SessionNo(1));
+        // Who has no runs yet needs none to be read.
+        *cell.write().sums.get_mut() = Kept::On(Buckets::begin(now));
+        cell
     }
 
     pub(super) fn add(&self, no: TenantNo, name: &Tenant, next_session: SessionNo) -> Arc<TenantCell> {

@@ -47,6 +47,7 @@ impl LocalStore {
     pub(super) fn sessions_in_window(&self, cell: &TenantCell, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError> {
         let began = Instant::now();
         let window = (query.start.unwrap_or(UnixNanos::ZERO), query.end.unwrap_or(UnixNanos::MAX));
+        let of_user = self.sessions_of_user(cell, query)?;
         let reader = self.shared.reader()?;
         let failed = |error| store_error("look for runs in a time range", error);
         let mut answers: FxHashMap<SessionNo, Answer> = FxHashMap::default();
@@ -56,7 +57,7 @@ impl LocalStore {
                 answers.retain(|session, answer| !state.recent.changed_since(*session, answer.moment));
             }
             let mut open = Vec::new();
-            let page = state.index.list(query, &mut |session, _, _| {
+            let page = state.index.list_among(query, of_user.as_deref(), &mut |session, _, _| {
                 let answer = answers.get(&session);
                 open.extend(answer.is_none().then_some(session));
                 answer.is_some_and(|answer| answer.has_run)

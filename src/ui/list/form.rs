@@ -37,6 +37,7 @@ pub(super) fn form(place: &Place, state: &ListState, agents: &Page<AgentSummary>
                     placeholder="session id, or paste a trace or run id";
             }
             (agent_field(state, agents))
+            (user_field(state))
             (status_field(state))
             (range_fields(state))
             (order_field(state))
@@ -75,6 +76,15 @@ fn agent_field(state: &ListState, agents: &Page<AgentSummary>) -> Markup {
                     option value=(agent.name) selected[chosen == Some(&*agent.name)] { (words::visible(&agent.name)) }
                 }
             }
+        }
+    }
+}
+
+fn user_field(state: &ListState) -> Markup {
+    html! {
+        div.field {
+            label for="user" { "User" }
+            input #user type="text" name="user" value=[state.get("user")] autocomplete="off" spellcheck="false" placeholder="exact id";
         }
     }
 }

@@ -19,6 +19,7 @@ use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
 use super::{Effort, Ui, live, words};
+use crate::model::Str;
 use crate::model::ids::{RunId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery};
 use crate::model::reason::Reason;
@@ -31,6 +32,8 @@ struct Found {
     page: Page<SessionSummary>,
     /// Why each session of the page failed.
     errors: Vec<Option<Reason>>,
+    /// Of each session on the page.
+    users: Vec<Vec<Str>>,
     overview: Overview,
     now: UnixNanos,
     /// The page of the trace or run whose id is searched for.
@@ -91,7 +94,8 @@ fn find(ui: &Ui, tenant: &Tenant, query: &SessionQuery) -> Result<Found, Refusal
     let landing = query.search.as_deref().map(|search| landing(ui, tenant, search)).transpose()?.flatten();
     let page = ui.store.sessions(tenant, query)?;
     let errors = ui.store.last_errors(tenant, &page.items)?;
-    Ok(Found { page, errors, overview: ui.store.overview(tenant)?, now: ui.now(), landing })
+    let users = ui.store.users_of_sessions(tenant, &page.items.iter().map(|session| &session.id).collect::<Vec<_>>())?;
+    Ok(Found { page, errors, users, overview: ui.store.overview(tenant)?, now: ui.now(), landing })
 }
 
 fn is_id(search: &str) -> bool {

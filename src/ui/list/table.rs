@@ -26,6 +26,8 @@ pub(super) const DURATION_MEANS: &str = "The durations of all runs added up, nes
 pub(super) fn table(place: &Place, state: &ListState, found: &Found) -> Markup {
     let limits = state.query(found.now).unwrap_or_default();
     let window = Window { offset: limits.offset as u64, limit: limits.limit as u64, count: found.page.count };
+    // Who sends no users has no column for them.
+    let has_users = found.users.iter().any(|users| !users.is_empty());
     html! {
         (summary(window, found.page.items.len()))
         table.sessions {
@@ -41,9 +43,14 @@ pub(super) fn table(place: &Place, state: &ListState, found: &Found) -> Markup {
                     (head(place, state, SortField::TotalCost, "number"))
                     (head(place, state, SortField::TotalTokens, "number"))
                     th scope="col" { "Agents" }
+                    @if has_users { th scope="col" { "Users" } }
                 }
             }
-            tbody { @for (session, error) in found.page.items.iter().zip(&found.errors) { (line(place, session, error.as_ref(), found.now)) } }
+            tbody {
+                @for ((session, error), users) in found.page.items.iter().zip(&found.errors).zip(&found.users) {
+                    (line(place, state, session, error.as_ref(), has_users.then_some(users), found.now))
+                }
+            }
         }
         (pager(place, state, window))
         (curl(place, state, found.now))
@@ -82,7 +89,14 @@ fn head(place: &Place, state: &ListState, field: SortField, class: &str) -> Mark
     }
 }
 
-fn line(place: &Place, session: &SessionSummary, error: Option<&Reason>, now: UnixNanos) -> Markup {
+fn line(
+    place: &Place,
+    state: &ListState,
+    session: &SessionSummary,
+    error: Option<&Reason>,
+    users: Option<&Vec<Str>>,
+    now: UnixNanos,
+) -> Markup {
     let id = session.id.as_str();
     html! {
         tr data-key=(id) {
@@ -98,6 +112,7 @@ fn line(place: &Place, session: &SessionSummary, error: Option<&Reason>, now: Un
             td.number data-label=(label(SortField::TotalCost)) { (words::cost(session.total_cost, session.unpriced_calls)) }
             td.number data-label=(label(SortField::TotalTokens)) { (words::tokens(session.total_tokens)) }
             td.agents data-label="Agents" { (agents(&session.agents)) }
+            @if let Some(users) = users { td.users data-label="Users" { (links_of_users(place, state, users)) } }
         }
     }
 }
@@ -132,6 +147,16 @@ fn agents(agents: &[Str]) -> Markup {
             (words::name(agent))
         }
         @if agents.len() > shown { " and " (agents.len() - shown) " more" }
+    }
+}
+
+/// Each leads to the sessions of that user.
+fn links_of_users(place: &Place, state: &ListState, users: &[Str]) -> Markup {
+    html! {
+        @for (at, user) in users.iter().enumerate() {
+            @if at > 0 { ", " }
+            a href=(place.to(&state.with("user", Some(user)))) { (words::name(user)) }
+        }
     }
 }
 

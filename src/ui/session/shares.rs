@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::digest::{Digest, Share};
+use crate::ui::icons::bar;
 use crate::ui::words;
 
 /// Rows of one plot; the rest is one row.
@@ -55,17 +56,6 @@ fn plot(title: &str, what: &str, n: &str, mut rows: Vec<Row>) -> Markup {
                     }
                 }
             }
-        }
-    }
-}
-
-/// As long as the value is of the largest, in hundredths.
-fn bar(class: &str, value: u64, most: u64) -> Markup {
-    let width = if most == 0 { 0 } else { (u128::from(value) * 100 / u128::from(most)).max(u128::from(value > 0)) };
-    html! {
-        svg class=(format!("bar {class}")) viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
-            rect.track width="100" height="8" rx="2" {}
-            rect.value width=(width) height="8" rx="2" {}
         }
     }
 }

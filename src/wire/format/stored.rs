@@ -3,6 +3,7 @@
 //! - Encoding and decoding are exact inverses: the fold must find what it left.
 //! - Texts that repeat inside a trace are written once.
 
+pub mod tallies;
 mod write;
 
 use prost::Message;

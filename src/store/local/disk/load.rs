@@ -12,16 +12,27 @@ use crate::model::ids::{SessionId, Tenant, TraceId};
 use crate::model::report::Report;
 use crate::model::time::UnixNanos;
 use crate::wire::format::stored;
+use crate::wire::format::stored::tallies::{StoredBucket, decode_bucket};
 
 /// The keys in the table `meta`: `spans:<tenant>` and `service:<tenant>:<name>` count what was sent.
 const SPANS_KEY: &str = "spans:";
 const SERVICE_KEY: &str = "service:";
+/// `series:<tenant>` says as of which checkpoint the rows of `series` are, by its time; 0: they are of none.
+const SERIES_KEY: &str = "series:";
 
 /// How many spans a tenant has sent, in all (`None`) or under the name of one service.
 pub struct Sent {
     pub tenant: TenantNo,
     pub service: Option<Str>,
     pub n_spans: u64,
+}
+
+/// All sums over time.
+pub struct StoredSeries {
+    /// The time of the checkpoint that those of a tenant are of.
+    pub written_at: Vec<(TenantNo, UnixNanos)>,
+    /// Begin, length, and what it holds.
+    pub buckets: Vec<(TenantNo, u64, u64, StoredBucket)>,
 }
 
 /// A position in the journal that the database notes; the beginning if it does not.
@@ -116,6 +127,24 @@ pub fn sent(db: &Connection) -> rusqlite::Result<Vec<Sent>> {
         };
         Ok(tenant.parse().ok().map(|tenant| Sent { tenant: TenantNo(tenant), service, n_spans }))
     })
+}
+
+/// The sums over time of all tenants.
+pub fn series(db: &Connection) -> rusqlite::Result<StoredSeries> {
+    let written_at = rows(db, &statements::SERIES_WRITTEN, |row| {
+        let tenant = row.get_ref(0)?.as_str()?.strip_prefix(SERIES_KEY).and_then(|tenant| tenant.parse().ok());
+        Ok(tenant.zip(Some(UnixNanos(unsigned(row.get(1)?)))).map(|(tenant, at)| (TenantNo(tenant), at)))
+    })?;
+    let buckets = rows(db, &statements::BUCKETS, |row| {
+        let bucket = decode_bucket(row.get_ref(3)?.as_blob()?).map_err(|error| unreadable(3, error))?;
+        Ok(Some((TenantNo(row.get(0)?), unsigned(row.get(1)?), unsigned(row.get(2)?), bucket)))
+    })?;
+    Ok(StoredSeries { written_at, buckets })
+}
+
+/// The key under which `meta` notes when a tenant's sums over time were written.
+pub fn series_key(tenant: TenantNo) -> String {
+    format!("{SERIES_KEY}{}", tenant.0)
 }
 
 /// The key under which `meta` counts what a tenant sent.

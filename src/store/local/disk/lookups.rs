@@ -1,5 +1,7 @@
 //! Single looks into the database: a run by its number or place, a trace by its id.
 
+use std::ops::Range;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::super::recent::{Overlay, RunOrder};
@@ -161,12 +163,62 @@ impl Reader {
         Ok(())
     }
 
-    /// Shows every run on disk that has a session, by session; which that is stands in none of them.
-    pub fn each_run_of_sessions(&self, tenant: TenantNo, each: &mut dyn FnMut(SessionNo, &Run)) -> rusqlite::Result<()> {
+    /// Shows every run on disk that has a session, by session, until it is told to stop; which session that is stands in none of them.
+    pub fn each_run_of_sessions(&self, tenant: TenantNo, each: &mut dyn FnMut(SessionNo, &Run) -> bool) -> rusqlite::Result<()> {
         let mut select = self.ready(&statements::RUNS_OF_SESSIONS)?;
         let mut rows = select.query(params![tenant.0])?;
         while let Some(row) = rows.next()? {
-            each(SessionNo(row.get("session_no")?), &read_run(row, None)?);
+            if !each(SessionNo(row.get("session_no")?), &read_run(row, None)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows the runs of sessions on disk that were last active within a range, in the order of that, until it is told to stop.
+    pub fn each_run_active(
+        &self,
+        tenant: TenantNo,
+        active: &Range<u64>,
+        each: &mut dyn FnMut(SessionNo, Run) -> bool,
+    ) -> rusqlite::Result<()> {
+        let bound = |at: u64| signed(at.min(i64::MAX as u64));
+        let mut select = self.ready(&statements::RUNS_ACTIVE_IN)?;
+        let mut rows = select.query(params![tenant.0, bound(active.start), bound(active.end)])?;
+        while let Some(row) = rows.next()? {
+            if !each(SessionNo(row.get("session_no")?), read_run(row, None)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows where each run of a user is on disk.
+    pub fn each_place_of_user(&self, tenant: TenantNo, user: &str, each: &mut dyn FnMut(SessionNo, RunOrder)) -> rusqlite::Result<()> {
+        let mut select = self.ready(&statements::PLACES_OF_USER)?;
+        let mut rows = select.query(params![tenant.0, user])?;
+        while let Some(row) = rows.next()? {
+            if let Some(order) = read_order(row)? {
+                each(SessionNo(row.get(4)?), order);
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows who the newest runs of a session on disk are of, the newest first, at most `limit`.
+    pub fn each_newest_user(
+        &self,
+        tenant: TenantNo,
+        session: SessionNo,
+        limit: u32,
+        each: &mut dyn FnMut(RunOrder, &str),
+    ) -> rusqlite::Result<()> {
+        let mut select = self.ready(&statements::NEWEST_USERS)?;
+        let mut rows = select.query(params![tenant.0, session.0, limit])?;
+        while let Some(row) = rows.next()? {
+            if let (Some(order), Some(user)) = (read_order(row)?, row.get_ref(4)?.as_str_or_null()?) {
+                each(order, user);
+            }
         }
         Ok(())
     }

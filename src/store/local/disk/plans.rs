@@ -31,7 +31,7 @@ fn reads(sql: &str, plan: &[String]) -> &'static str {
         let table = line.split_whitespace().nth(1).unwrap_or_default();
         let bound = line.split_once(" (").map_or("", |(_, bound)| bound.trim_end_matches(')'));
         let is_equal = |column: &str| bound.split(" AND ").any(|term| term == format!("{column}=?"));
-        let is_one = ["run_id", "trace_id", "key", "rowid"].iter().any(|column| is_equal(column))
+        let is_one = ["run_id", "trace_id", "key", "rowid", "begin_ns"].iter().any(|column| is_equal(column))
             || table != "runs" && table != "traces_left_out" && (is_equal("session_no") || is_equal("session_id"));
         let is_group = ["session_no", "session_id", "user_id"].iter().any(|column| is_equal(column));
         worst = match worst {

@@ -107,6 +107,7 @@ CREATE INDEX runs_untraced ON runs (tenant_no, session_no) WHERE is_untraced;
 ///
 /// `traces_left_out`: traces of which a run was left out of a session, because a report that names no trace tells of it too.
 /// `deletions`: sessions whose traces are still being forgotten.
+/// `series`: sums over runs by time; whether they are of this state of the index, `meta` says.
 const ADDED_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS traces_left_out (
   tenant_no INTEGER NOT NULL,
@@ -119,6 +120,13 @@ CREATE TABLE IF NOT EXISTS deletions (
   session_no INTEGER NOT NULL,
   session_id TEXT NOT NULL,
   PRIMARY KEY (tenant_no, session_no)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS series (
+  tenant_no INTEGER NOT NULL,
+  begin_ns INTEGER NOT NULL,
+  length_ns INTEGER NOT NULL,
+  tallies BLOB NOT NULL,
+  PRIMARY KEY (tenant_no, begin_ns)
 ) WITHOUT ROWID;
 ";
 

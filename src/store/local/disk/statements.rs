@@ -105,6 +105,13 @@ statements! {
     DELETIONS: AT_START, ["SCAN deletions"],
         "SELECT tenant_no, session_id, session_no FROM deletions ORDER BY tenant_no, session_no";
 
+    /// As of which checkpoint the sums over time are.
+    SERIES_WRITTEN: AT_START, ["SCAN meta"],
+        "SELECT key, value FROM meta WHERE key LIKE 'series:%'";
+    /// Sums over time.
+    BUCKETS: AT_START, ["SCAN series"],
+        "SELECT tenant_no, begin_ns, length_ns, tallies FROM series ORDER BY tenant_no, begin_ns";
+
     // --- traces ---
     TRACE_FACTS: Reads::Few, ["SEARCH traces USING INDEX traces_by_id (trace_id=? AND tenant_no=?)"],
         "SELECT facts FROM traces WHERE trace_id = ?1 AND tenant_no = ?2";
@@ -161,12 +168,24 @@ statements! {
         ["SEARCH runs USING INDEX runs_by_activity (tenant_no=? AND last_activity_ns>?)"],
         concat!("SELECT ", run_columns!(), ", session_no FROM runs INDEXED BY runs_by_activity \
          WHERE tenant_no = ?1 AND last_activity_ns >= ?2 AND started_at_ns <= ?3");
-    RUNS_OF_SESSIONS: Reads::Everything("read once, when the sums over all runs are first asked for"),
+    /// Those of sessions that were last active in a range of time.
+    RUNS_ACTIVE_IN: Reads::Everything("asked for a range that has few runs, and given up where it has many"),
+        ["SEARCH runs USING INDEX runs_by_activity (tenant_no=? AND last_activity_ns>? AND last_activity_ns<?)"],
+        concat!("SELECT ", run_columns!(), ", session_no FROM runs INDEXED BY runs_by_activity \
+         WHERE tenant_no = ?1 AND last_activity_ns >= ?2 AND last_activity_ns < ?3 AND session_no > 0");
+    RUNS_OF_SESSIONS: Reads::Everything("read once, when figures over all runs are not on disk and asked for"),
         ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no>?)"],
         concat!("SELECT ", run_columns!(), ", session_no FROM runs WHERE tenant_no = ?1 AND session_no > 0");
     RUNS_OF_USER: Reads::OneGroup, ["SEARCH runs USING INDEX runs_by_user (tenant_no=? AND user_id=?)"],
         concat!("SELECT ", run_columns!(), ", session_no FROM runs INDEXED BY runs_by_user \
          WHERE tenant_no = ?1 AND last_activity_ns >= ?2 AND started_at_ns <= ?3 AND user_id = ?4");
+    /// Where the runs of a user are, from the index alone.
+    PLACES_OF_USER: Reads::OneGroup, ["SEARCH runs USING COVERING INDEX runs_by_user (tenant_no=? AND user_id=?)"],
+        "SELECT started_at_ns, run_id, trace_id, span_id, session_no FROM runs INDEXED BY runs_by_user WHERE tenant_no = ?1 AND user_id = ?2";
+    /// Who the newest runs of a session are of, without reading what else is stored of them.
+    NEWEST_USERS: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)"],
+        "SELECT started_at_ns, run_id, trace_id, span_id, user_id FROM runs WHERE tenant_no = ?1 AND session_no = ?2 \
+         ORDER BY started_at_ns DESC, run_id DESC, trace_id DESC, span_id DESC LIMIT ?3";
     /// So many runs of a session, or fewer.
     COUNT_RUNS_UP_TO: Reads::Few, ["CO-ROUTINE (subquery-1)", "SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)", "SCAN (subquery-1)"],
         "SELECT count(*) FROM (SELECT 1 FROM runs WHERE tenant_no = ?1 AND session_no = ?2 LIMIT ?3)";
@@ -212,6 +231,13 @@ statements! {
         "INSERT OR REPLACE INTO tombstones (tenant_no, session_id, deleted_at_ns) VALUES (?1, ?2, ?3)";
     DELETE_TOMBSTONE: Reads::Few, ["SEARCH tombstones USING PRIMARY KEY (tenant_no=? AND session_id=?)"],
         "DELETE FROM tombstones WHERE tenant_no = ?1 AND session_id = ?2";
+
+    PUT_BUCKET: Reads::Few, [],
+        "INSERT OR REPLACE INTO series (tenant_no, begin_ns, length_ns, tallies) VALUES (?1, ?2, ?3, ?4)";
+    DELETE_BUCKET: Reads::Few, ["SEARCH series USING PRIMARY KEY (tenant_no=? AND begin_ns=?)"],
+        "DELETE FROM series WHERE tenant_no = ?1 AND begin_ns = ?2";
+    DELETE_BUCKETS: Reads::Everything("once, where sums over time begin anew"), ["SEARCH series USING PRIMARY KEY (tenant_no=?)"],
+        "DELETE FROM series WHERE tenant_no = ?1";
 
     PUT_TRACE_LEFT_OUT: Reads::Few, [],
         "INSERT OR IGNORE INTO traces_left_out (tenant_no, session_id, trace_id) VALUES (?1, ?2, ?3)";

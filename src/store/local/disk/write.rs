@@ -4,7 +4,8 @@ use rusqlite::{Connection, params};
 
 use super::super::checkpoint::Checkpoint;
 use super::super::ingest_stats::IngestStats;
-use super::load::sent_key;
+use super::super::saved::ChangedBuckets;
+use super::load::{sent_key, series_key};
 use super::rows::{self, TenantNo, signed};
 use super::statements::{self, Ready};
 use crate::journal::Position;
@@ -24,6 +25,7 @@ pub fn write(db: &mut Connection, checkpoint: &Checkpoint) -> rusqlite::Result<(
         };
     }
     write_deletions(&transaction, checkpoint)?;
+    write_series(&transaction, checkpoint)?;
     put_number(&transaction, "clock_ns", checkpoint.clock.0)?;
     for (key, value) in [("journal_position", checkpoint.position), ("opened_at", checkpoint.opened_at)] {
         put_position(&transaction, key, value)?;
@@ -118,6 +120,26 @@ fn write_traces(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()
     let mut keep = db.ready(&statements::KEEP_TRACE)?;
     for (tenant, trace, until) in &checkpoint.kept {
         keep.execute(params![tenant.0, trace.as_bytes(), signed(until.0)])?;
+    }
+    Ok(())
+}
+
+fn write_series(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+    let mut put = db.ready(&statements::PUT_BUCKET)?;
+    let mut delete = db.ready(&statements::DELETE_BUCKET)?;
+    for (tenant, changed) in &checkpoint.series {
+        let is_kept = changed.is_some();
+        put_number(db, &series_key(*tenant), if is_kept { checkpoint.clock.0 } else { 0 })?;
+        let Some(ChangedBuckets { is_all, rows }) = changed else { continue };
+        if *is_all {
+            db.ready(&statements::DELETE_BUCKETS)?.execute(params![tenant.0])?;
+        }
+        for (begin, length, tallies) in rows {
+            match tallies {
+                Some(tallies) => put.execute(params![tenant.0, signed(*begin), signed(*length), tallies])?,
+                None => delete.execute(params![tenant.0, signed(*begin)])?,
+            };
+        }
     }
     Ok(())
 }

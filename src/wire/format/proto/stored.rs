@@ -188,6 +188,68 @@ pub struct ModelUsage {
     #[prost(message, optional, tag = "3")]
     pub total: ::core::option::Option<UsageTotal>,
 }
+/// What the runs come to whose last activity lies in one bucket of time: the column `series.tallies`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Bucket {
+    #[prost(message, repeated, tag = "1")]
+    pub agents: ::prost::alloc::vec::Vec<AgentTally>,
+    /// nanoseconds; no run lasted longer from its start to its last activity
+    #[prost(uint64, tag = "2")]
+    pub longest: u64,
+    /// nanoseconds; no run was active so long before its start
+    #[prost(uint64, tag = "3")]
+    pub lead: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Tally {
+    /// by the number of the status
+    #[prost(uint64, repeated, tag = "1")]
+    pub n_by_status: ::prost::alloc::vec::Vec<u64>,
+    #[prost(message, optional, tag = "2")]
+    pub usage: ::core::option::Option<UsageTotal>,
+    /// Lengths of runs: the number of a bin, and how many are in it.
+    #[prost(uint32, repeated, tag = "3")]
+    pub bins: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, repeated, tag = "4")]
+    pub counts: ::prost::alloc::vec::Vec<u32>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AgentTally {
+    /// empty: runs without an agent
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub tally: ::core::option::Option<Tally>,
+    /// no run started later
+    #[prost(fixed64, tag = "3")]
+    pub last_run: u64,
+    /// last_run may be later than any start
+    #[prost(bool, tag = "4")]
+    pub is_loose: bool,
+    /// nano-USD; no run cost more
+    #[prost(uint64, tag = "5")]
+    pub dearest: u64,
+    #[prost(message, repeated, tag = "6")]
+    pub models: ::prost::alloc::vec::Vec<ModelTally>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ModelTally {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub tally: ::core::option::Option<Tally>,
+    #[prost(message, repeated, tag = "3")]
+    pub providers: ::prost::alloc::vec::Vec<ProviderTally>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProviderTally {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub n_runs: u64,
+    #[prost(message, optional, tag = "3")]
+    pub usage: ::core::option::Option<UsageTotal>,
+}
 /// The agents of a session, in the order of their first runs.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AgentShares {

@@ -1,0 +1,86 @@
+//! What the overview is of: a range of time to choose, and agent, model or user.
+
+use maud::{Markup, html};
+
+use super::Found;
+use super::state::{NARROWINGS, OverviewState, PATH};
+use crate::model::time::UnixNanos;
+use crate::params::format;
+use crate::params::instant;
+use crate::params::overview::RANGES;
+use crate::ui::visitor::Place;
+use crate::ui::words;
+
+pub(super) fn form(place: &Place, state: &OverviewState, found: Option<&Found>, problem: Option<&str>) -> Markup {
+    let last = state.last();
+    html! {
+        div.windows {
+            nav.choices aria-label="Range of time" {
+                @for (value, words, _) in RANGES {
+                    @let to = place.to(&state.with(&[("last", Some(value)), ("since", None), ("until", None), ("step", None)]));
+                    a href=(to) title=(words) aria-current=[(last == Some(value)).then_some("true")] { (value) }
+                }
+            }
+            @if let Some(found) = found { (window(found)) }
+        }
+        @let narrowed: Vec<_> = NARROWINGS.into_iter().filter_map(|(name, words)| Some((name, words, state.get(name)?))).collect();
+        @if !narrowed.is_empty() {
+            p.narrowed {
+                @for (name, words, value) in narrowed {
+                    span.chip {
+                        (words) " " (words::name(value)) " "
+                        a href=(place.to(&state.with(&[(name, None)]))) aria-label=(format!("Remove {} {}", words.to_lowercase(), words::visible(value))) { "×" }
+                    }
+                }
+                a href=(place.to(&sessions(state, found))) { "Their sessions" }
+            }
+        }
+        details.range open[problem.is_some() || last.is_none()] {
+            summary { "Own range, agent, model, user" }
+            form.filters method="get" action=(place.to(PATH)) {
+                @for (name, words) in [("since", "From (UTC)"), ("until", "To (UTC)")] {
+                    div.field {
+                        label for=(name) { (words) }
+                        input id=(name) type="datetime-local" step="1" name=(name) value=[state.get(name).map(local)];
+                    }
+                }
+                @for (name, words) in NARROWINGS {
+                    div.field {
+                        label for=(name) { (words) }
+                        input id=(name) type="text" name=(name) value=[state.get(name)] autocomplete="off" spellcheck="false" list=(format!("{name}s"));
+                    }
+                }
+                @if let Some(found) = found {
+                    datalist #agents { @for name in found.series.agents.keys().take(OFFERED) { option value=(name) {} } }
+                    datalist #models { @for name in found.series.models.keys().take(OFFERED) { option value=(name) {} } }
+                    datalist #users { @for share in found.leading.users.iter().flatten() { option value=(share.user) {} } }
+                }
+                div.buttons { button type="submit" { "Apply" } a.button.quiet href=(place.to(PATH)) { "Clear" } }
+                @if let Some(problem) = problem { p.problem role="alert" { (words::visible(problem)) } }
+            }
+        }
+    }
+}
+
+/// Names that a field suggests.
+const OFFERED: usize = 200;
+
+/// Which time the figures are of, since a range is rounded to whole steps.
+fn window(found: &Found) -> Markup {
+    let (since, until) = (found.series.since, found.series.until());
+    html! { p.note { (words::moment(since)) " to " (words::moment(until)) ", a bar is " (words::length(found.series.step)) } }
+}
+
+/// The sessions of the same runs, as far as the list can be narrowed so.
+fn sessions(state: &OverviewState, found: Option<&Found>) -> String {
+    let window = found.map(|found| (found.series.since, found.series.until()));
+    super::tables::sessions(state.get("agent"), state.get("user"), window)
+}
+
+/// A moment as the browser's field for it wants it, to the second; what is none goes as it is.
+fn local(text: &str) -> String {
+    match instant::parse(text) {
+        Some(moment @ UnixNanos(_)) => format::timestamp(moment).get(..19).unwrap_or(text).to_owned(),
+        None => text.to_owned(),
+    }
+}

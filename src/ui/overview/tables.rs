@@ -1,0 +1,195 @@
+//! By agent, by model, by user; and the runs that stand out.
+
+use maud::{Markup, html};
+
+use super::Found;
+use super::figures::{quantile, rate};
+use super::state::OverviewState;
+use crate::model::Str;
+use crate::model::run::{Run, RunStatus};
+use crate::model::tally::Tally;
+use crate::model::time::UnixNanos;
+use crate::params::{format, pairs};
+use crate::store::series::{Leading, Series};
+use crate::ui::icons::{self, bar};
+use crate::ui::list::to_session;
+use crate::ui::visitor::Place;
+use crate::ui::words;
+
+/// Rows of one table; the page of all agents or models has the rest.
+const ROWS_MAX: usize = 10;
+
+struct Row<'a> {
+    name: Markup,
+    /// Where its own overview is, and its sessions.
+    to: Option<String>,
+    sessions: Option<String>,
+    tally: &'a Tally,
+}
+
+pub(super) fn groups(place: &Place, state: &OverviewState, found: &Found) -> Markup {
+    let series = &found.series;
+    let window = Some((series.since, series.until()));
+    let narrowed = |name: &'static str, value: &Str| (!value.is_empty()).then(|| state.with(&[(name, Some(value))]));
+    let agent = |(name, tally): (&Str, _)| {
+        let sessions = (!name.is_empty()).then(|| sessions(Some(name), state.get("user"), window));
+        Row { name: words::agent(name), to: narrowed("agent", name), sessions, tally }
+    };
+    let agents = series.agents_by_cost().into_iter().map(agent).collect();
+    let models = series.models_by_cost().into_iter().map(|(name, model)| Row {
+        name: html! { (words::agent(name)) @for provider in &model.providers { " " small { (words::name(provider)) } } },
+        to: narrowed("model", name),
+        sessions: None,
+        tally: &model.tally,
+    });
+    let models = models.collect();
+    html! {
+        section.groups aria-label="By agent, model and user" {
+            (table(place, "By agent", "Agent", agents, Some(("/agents", series.agents.len()))))
+            (table(place, "By model", "Model", models, Some(("/models", series.models.len()))))
+            @match &found.leading.users {
+                Some(users) if users.is_empty() => {},
+                Some(users) => (table(place, "Top users", "User", users.iter().map(|share| Row {
+                    name: words::name(&share.user),
+                    to: narrowed("user", &share.user),
+                    sessions: Some(sessions(state.get("agent"), Some(&share.user), window)),
+                    tally: &share.tally,
+                }).collect(), Some(("/users", users.len())))),
+                None => div { h2 { "Top users" } p.note { "There are too many runs in this time to add them up by user: choose a shorter one, or see " a href=(place.to("/users")) { "all users" } "." } },
+            }
+            (failures(place, state, series))
+        }
+    }
+}
+
+fn table(place: &Place, title: &str, what: &str, rows: Vec<Row<'_>>, all: Option<(&str, usize)>) -> Markup {
+    let most = rows.iter().map(|row| row.tally.usage.cost.0).max().unwrap_or(0);
+    html! {
+        @if !rows.is_empty() {
+            div {
+                h2 { (title) }
+                div.scroll tabindex="0" role="region" aria-label=(title) {
+                    table.plot {
+                        caption.for-readers { (title) }
+                        thead {
+                            tr {
+                                th scope="col" { (what) }
+                                @for name in ["Runs", "Failed", "Cost", "Tokens", "Median", "95th"] { th.number scope="col" { (name) } }
+                            }
+                        }
+                        tbody {
+                            @for row in rows.iter().take(ROWS_MAX) {
+                                tr {
+                                    th scope="row" { @match &row.to { Some(to) => a href=(place.to(to)) { (row.name) }, None => (row.name) } }
+                                    td.number { @match &row.sessions { Some(to) => a href=(place.to(to)) title="Their sessions" { (words::tokens(row.tally.n_runs())) }, None => (words::tokens(row.tally.n_runs())) } }
+                                    td.number { (failed(row.tally)) }
+                                    td.number { (bar("cost", row.tally.usage.cost.0, most)) (words::cost(row.tally.usage.cost, row.tally.usage.unpriced_calls)) }
+                                    td.number { (words::tokens(row.tally.usage.tokens)) }
+                                    td.number { (quantile(row.tally, 500)) }
+                                    td.number { (quantile(row.tally, 950)) }
+                                }
+                            }
+                        }
+                    }
+                }
+                @if let Some((to, n)) = all.filter(|(_, n)| *n >= ROWS_MAX) {
+                    p.note { a href=(place.to(to)) { "All of them" } @if n > ROWS_MAX { " (" (words::count(n as u64)) " in this time)" } }
+                }
+            }
+        }
+    }
+}
+
+fn failed(tally: &Tally) -> Markup {
+    let n = tally.n_of(RunStatus::Error);
+    html! { (words::tokens(n)) @if n > 0 { " " small { (rate(n, tally.n_runs())) } } }
+}
+
+/// Which agents fail most, by how often.
+fn failures(place: &Place, state: &OverviewState, series: &Series) -> Markup {
+    let mut agents: Vec<_> = series.agents.iter().filter(|(_, tally)| tally.n_of(RunStatus::Error) > 0).collect();
+    agents.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.n_of(RunStatus::Error)));
+    let window = Some((series.since, series.until()));
+    html! {
+        @if !agents.is_empty() {
+            div {
+                h2 { "What fails most" }
+                table.plot {
+                    caption.for-readers { "Agents by failed runs" }
+                    thead { tr { th scope="col" { "Agent" } th.number scope="col" { "Failed" } th.number scope="col" { "Of its runs" } } }
+                    tbody {
+                        @for (name, tally) in agents.into_iter().take(ROWS_MAX) {
+                            @let to = format!("{}&status=error", sessions(Some(name), state.get("user"), window));
+                            tr {
+                                th scope="row" { @if name.is_empty() { (words::agent(name)) } @else { a href=(place.to(&to)) { (words::agent(name)) } } }
+                                td.number { (words::tokens(tally.n_of(RunStatus::Error))) }
+                                td.number { (bar("error", tally.n_of(RunStatus::Error), tally.n_runs())) (rate(tally.n_of(RunStatus::Error), tally.n_runs())) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn runs(place: &Place, leading: &Leading) -> Markup {
+    html! {
+        section.groups aria-label="Runs that stand out" {
+            (leaders(place, "Most expensive runs", &leading.dearest))
+            (leaders(place, "Slowest runs", &leading.slowest))
+            (leaders(place, "Latest failures", &leading.failed))
+        }
+        @if !leading.is_complete { p.note { "There are very many runs in a part of this time; not all of them were looked at for these lists." } }
+    }
+}
+
+fn leaders(place: &Place, title: &str, runs: &[Run]) -> Markup {
+    html! {
+        @if !runs.is_empty() {
+            div {
+                h2 { (title) }
+                div.scroll tabindex="0" role="region" aria-label=(title) {
+                    table.plain.leaders {
+                        caption.for-readers { (title) }
+                        thead { tr { th scope="col" { "Run" } th scope="col" { "Session" } th scope="col" { "Started" } th.number scope="col" { "Duration" } th.number scope="col" { "Cost" } } }
+                        tbody {
+                            @for run in runs {
+                                tr {
+                                    th scope="row" {
+                                        a href=(place.to(&to_run(run))) { (words::agent(&run.agent)) }
+                                        @if run.status != RunStatus::Success { " " (icons::status(run.status)) }
+                                    }
+                                    td { @match &run.session { Some(id) => a href=(place.to(&to_session(id.as_str()))) { (words::name(id.as_str())) }, None => span.unknown { "none" } } }
+                                    td { (words::moment(run.started_at)) }
+                                    td.number { (words::duration(run.duration())) }
+                                    td.number { (words::cost(run.usage.cost, run.usage.unpriced_calls)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn to_run(run: &Run) -> String {
+    match run.trace_id() {
+        Some(trace) => format!("/traces/{trace}?run={}", run.id.get()),
+        None => format!("/runs/{}", run.id.get()),
+    }
+}
+
+/// The list of sessions of an agent or a user with a run in a time.
+pub(in crate::ui) fn sessions(agent: Option<&str>, user: Option<&str>, window: Option<(UnixNanos, UnixNanos)>) -> String {
+    let mut query = String::new();
+    let (start, end) = window.map(|(start, end)| (format::timestamp(start), format::timestamp(end))).unzip();
+    for (name, value) in [("agent", agent), ("user", user), ("start", start.as_deref()), ("end", end.as_deref())] {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            query.push(if query.is_empty() { '?' } else { '&' });
+            query.extend([name, "=", &pairs::encode(value)]);
+        }
+    }
+    format!("/{query}")
+}

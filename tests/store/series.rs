@@ -1,0 +1,226 @@
+//! Sums over time are what a pass over all runs says, whatever became of the runs, of old buckets, and of the process.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use sessionfold::model::Str;
+use sessionfold::model::ids::Tenant;
+use sessionfold::model::run::{Run, RunStatus};
+use sessionfold::model::tally::Tally;
+use sessionfold::model::time::{Nanos, UnixNanos};
+use sessionfold::model::usage::UsageTotal;
+use sessionfold::store::Store;
+use sessionfold::store::series::{ModelTally, Series, SeriesQuery};
+
+use super::house::{House, Tuning};
+use crate::support::spans::{SECOND, TEN, Tell, agent, chat, request};
+
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// Everything that can be asked for is what the runs say.
+pub fn check(house: &House, tenant: &str, runs: &[Run]) {
+    let ever = (0, TEN + 1_000 * DAY);
+    let names = |name: Option<&str>| name.map(Str::from);
+    for (since, until) in [(TEN - HOUR, TEN + 2 * HOUR), (TEN + 13 * MINUTE, TEN + 27 * MINUTE), ever] {
+        for (agent, model, user) in [
+            (None, None, None),
+            (Some("a1"), None, None),
+            (None, Some("house-model"), None),
+            (Some("a0"), Some("house-model"), None),
+            (Some(""), Some("nobody's"), None),
+            (None, None, Some("u1")),
+            (Some("a2"), None, Some("u0")),
+        ] {
+            let (agent, model, user) = (names(agent), names(model), names(user));
+            let step = Nanos(10 * MINUTE);
+            let query = SeriesQuery { since: UnixNanos(since), until: UnixNanos(until), step, agent, model, user };
+            let series = series(house, tenant, &query);
+            assert_eq!(series, expected(runs, &query, &series), "{tenant}, {query:?}");
+            check_leading(house, tenant, runs, &query, &series);
+        }
+    }
+}
+
+fn series(house: &House, tenant: &str, query: &SeriesQuery) -> Series {
+    house.store().series(&Tenant::new(tenant).unwrap(), query).unwrap().expect("the runs have been added up")
+}
+
+/// The same by a pass over all runs, of the window that was answered.
+fn expected(runs: &[Run], query: &SeriesQuery, answer: &Series) -> Series {
+    assert!(answer.since <= query.since && answer.until() >= query.until && answer.step >= query.step);
+    let window = SeriesQuery { since: answer.since, until: answer.until(), step: answer.step, ..query.clone() };
+    let mut series = Series::empty(&window);
+    for (run, usage) in meant(runs, &window) {
+        let at = (run.last_activity.0 - window.since.0) / window.step.0;
+        series.points[at as usize].add(run, &usage);
+        series.total.add(run, &usage);
+        series.agents.entry(run.agent.clone()).or_default().add(run, &usage);
+        for share in run.models.iter().filter(|share| query.model.as_ref().is_none_or(|model| *model == share.model)) {
+            let ModelTally { tally, providers } = series.models.entry(share.model.clone()).or_default();
+            tally.add(run, &share.total);
+            providers.extend((!share.provider.is_empty()).then(|| share.provider.clone()));
+        }
+    }
+    series
+}
+
+/// The runs that are asked for, and what counts of each.
+fn meant<'a>(runs: &'a [Run], query: &'a SeriesQuery) -> impl Iterator<Item = (&'a Run, UsageTotal)> {
+    let is_within = |run: &&Run| run.last_activity >= query.since && run.last_activity < query.until;
+    runs.iter().filter(is_within).filter(|run| query.matches(run)).map(|run| match &query.model {
+        None => (run, run.usage),
+        Some(model) => (run, run.models.iter().find(|share| share.model == *model).unwrap().total),
+    })
+}
+
+fn check_leading(house: &House, tenant: &str, runs: &[Run], query: &SeriesQuery, series: &Series) {
+    const LIMIT: usize = 3;
+    let leading = house.store().leading(&Tenant::new(tenant).unwrap(), query, LIMIT).unwrap();
+    assert!(leading.is_complete);
+    let window = SeriesQuery { since: series.since, until: series.until(), step: series.step, ..query.clone() };
+    let first = |key: fn(&Run) -> Option<u64>| {
+        let mut found: Vec<&Run> = meant(runs, &window).map(|(run, _)| run).filter(|run| key(run).is_some()).collect();
+        found.sort_by_key(|run| (Reverse(key(run)), run.id));
+        found.truncate(LIMIT);
+        found.into_iter().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(leading.dearest, first(|run| Some(run.usage.cost.0).filter(|cost| *cost > 0)), "{tenant}, {query:?}");
+    assert_eq!(leading.slowest, first(|run| run.duration().map(|length| length.0)), "{tenant}, {query:?}");
+    assert_eq!(leading.failed, first(|run| (run.status == RunStatus::Error).then_some(run.last_activity.0)), "{tenant}, {query:?}");
+    let mut users: BTreeMap<Str, Tally> = BTreeMap::new();
+    for (run, user) in meant(runs, &window).filter_map(|(run, _)| Some((run, run.user.clone()?))) {
+        users.entry(user).or_default().add(run, &run.usage);
+    }
+    let mut users: Vec<_> = users.into_iter().collect();
+    users.sort_by_key(|(_, tally)| Reverse((tally.usage.cost, tally.n_runs())));
+    users.truncate(LIMIT);
+    let told = leading.users.unwrap().into_iter().map(|share| (share.user, share.tally)).collect::<Vec<_>>();
+    assert_eq!(told, users, "{tenant}, {query:?}");
+}
+
+/// A run of some agent at some time, with a call.
+fn send(house: &House, number: u64, at: u64) {
+    let name = ["a0", "a1", "a2"][number as usize % 3];
+    let user = ["u0", "u1"][number as usize % 2];
+    let trace = u128::from(number) + 1;
+    let length = 1 + number % 50 * SECOND;
+    let run = agent(trace, 1, 0, name).session("s").with("waxell.user_id", user).between(at, at + length);
+    let run = if number % 7 == 0 { run.failed() } else { run };
+    let call = chat(trace, 2, 1, (number as i64, 1), number as u32).between(at, at + length);
+    house.fold("acme", request([run, call]));
+}
+
+fn lengths(house: &House) -> Vec<i64> {
+    [DAY, HOUR, 10 * MINUTE].map(|length| house.count_rows(&format!("SELECT count(*) FROM series WHERE length_ns = {length}"))).to_vec()
+}
+
+/// The clock goes on for months while runs come, also late ones and ones that change once their bucket has been joined with others.
+#[test]
+fn what_is_old_is_kept_by_the_hour_and_by_the_day_and_stays_right() {
+    let mut house = House::new(Tuning::restless());
+    for number in 0..60 {
+        send(&house, number, house.now().0 - number % 5 * HOUR);
+        house.advance(36 * HOUR + number * MINUTE);
+        if number % 9 == 4 {
+            // The call of an old run comes again, and costs more.
+            let trace = u128::from(number / 2) + 1;
+            let old = house.runs("acme")[number as usize / 2].started_at.0;
+            house.send("acme", request([chat(trace, 2, 1, (9_000, 1), 70_000).between(old, old + 90 * SECOND)]));
+        }
+        if number % 20 == 13 {
+            house.settle();
+            match number % 40 {
+                13 => house.reopen(),
+                _ => house.crash(),
+            }
+        }
+    }
+    house.settle();
+    let kept = lengths(&house);
+    assert!(kept[0] > 5 && kept[1] > 5 && kept[2] >= 1, "{kept:?}");
+    for turn in 0..3 {
+        let runs = house.runs("acme");
+        assert_eq!(runs.len(), 60);
+        check(&house, "acme", &runs);
+        let near =
+            SeriesQuery { since: house.now().minus(Nanos(DAY)), until: house.now(), step: Nanos(1), agent: None, model: None, user: None };
+        assert_eq!(series(&house, "acme", &near).step, Nanos(10 * MINUTE));
+        let far = SeriesQuery { since: house.now().minus(Nanos(80 * DAY)), ..near };
+        assert_eq!(series(&house, "acme", &far).step, Nanos(DAY));
+        if turn == 0 { house.reopen() } else { house.crash() }
+    }
+}
+
+#[test]
+fn sums_are_read_from_disk_and_begin_anew_where_another_version_wrote_the_index() {
+    let mut house = House::new(Tuning::restless());
+    (0..20).for_each(|number| send(&house, number, TEN + number * MINUTE));
+    house.settle();
+    let window = |house: &House| SeriesQuery {
+        since: UnixNanos(TEN),
+        until: house.now().plus(Nanos(HOUR)),
+        step: Nanos(10 * MINUTE),
+        agent: None,
+        model: None,
+        user: None,
+    };
+    assert_eq!(series(&house, "acme", &window(&house)).total.n_runs(), 20);
+
+    // Whoever reads them from disk shows what stands there.
+    house.stop();
+    let write = |house: &House, sql: &str| Connection::open(house.database()).unwrap().execute_batch(sql).unwrap();
+    write(&house, &format!("DELETE FROM series WHERE begin_ns >= {}", TEN + 10 * MINUTE));
+    house.open().unwrap();
+    assert_eq!(series(&house, "acme", &window(&house)).total.n_runs(), 10);
+
+    // A checkpoint of a version that knows nothing of them has another time.
+    house.stop();
+    write(&house, "UPDATE meta SET value = value + 1 WHERE key = 'clock_ns'");
+    house.open().unwrap();
+    let tenant = Tenant::new("acme").unwrap();
+    house.until("the runs have been added up", || house.store().series(&tenant, &window(&house)).unwrap().is_some());
+    check(&house, "acme", &house.runs("acme"));
+    house.settle();
+    house.reopen();
+    assert_eq!(series(&house, "acme", &window(&house)).total.n_runs(), 20);
+
+    // An index of before.
+    house.stop();
+    write(&house, "DROP TABLE series; DELETE FROM meta WHERE key LIKE 'series:%'");
+    house.open().unwrap();
+    house.until("the runs have been added up", || house.store().series(&tenant, &window(&house)).unwrap().is_some());
+    check(&house, "acme", &house.runs("acme"));
+}
+
+/// Where a window has too many runs to read them all, the sums say where to look.
+#[test]
+fn the_dearest_and_the_slowest_of_very_many_runs_are_found() {
+    let house = House::new(Tuning { checkpoint_interval: std::time::Duration::from_millis(50), ..Tuning::default() });
+    let mut spans = Vec::new();
+    for number in 0..9_000_u64 {
+        let (trace, at) = (u128::from(number) + 1, TEN + number * 3 * SECOND);
+        let length = if number % 1_000 == 77 { number * SECOND / 10 } else { SECOND };
+        let run = agent(trace, 1, 0, "a0").session("s").with("waxell.user_id", "u0").between(at, at + length);
+        spans.push(if number % 2_000 == 5 { run.failed() } else { run });
+        spans.push(chat(trace, 2, 1, (1, 1), (number * 7_919 % 9_000) as u32).between(at, at + 1));
+        if spans.len() >= 1_000 {
+            house.send("acme", request(std::mem::take(&mut spans)));
+        }
+    }
+    house.send("acme", request(spans));
+    house.wait_folded();
+    let query = SeriesQuery { since: UnixNanos(TEN), until: UnixNanos(TEN + DAY), step: Nanos(1), agent: None, model: None, user: None };
+    let leading = house.store().leading(&Tenant::new("acme").unwrap(), &query, 4).unwrap();
+    let costs = leading.dearest.iter().map(|run| run.usage.cost.0 / 1_000).collect::<Vec<_>>();
+    assert_eq!(costs, [8_999, 8_998, 8_997, 8_996]);
+    let lengths = leading.slowest.iter().map(|run| run.duration().unwrap().0 * 10 / SECOND).collect::<Vec<_>>();
+    assert_eq!(lengths, [8_077, 7_077, 6_077, 5_077]);
+    let failed = leading.failed.iter().map(|run| (run.started_at.0 - TEN) / (3 * SECOND)).collect::<Vec<_>>();
+    assert_eq!(failed, [8_005, 6_005, 4_005, 2_005]);
+    assert_eq!(leading.users, None);
+    assert!(leading.is_complete);
+    assert_eq!(leading.dearest[0].session.as_ref().unwrap().as_str(), "s");
+}
