@@ -2,7 +2,6 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::traces::TraceKey;
 use super::rows::{TenantNo, read_session, unreadable, unsigned};
 use super::statements::{self, Ready, Statement};
 use crate::index::{SessionNo, SessionRow};
@@ -11,6 +10,7 @@ use crate::model::Str;
 use crate::model::ids::{SessionId, Tenant, TraceId};
 use crate::model::report::Report;
 use crate::model::time::UnixNanos;
+use crate::store::local::state::traces::TraceKey;
 use crate::wire::format::stored;
 use crate::wire::format::stored::tallies::{StoredBucket, decode_bucket};
 

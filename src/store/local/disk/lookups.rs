@@ -4,8 +4,6 @@ use std::ops::Range;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::super::recent::{Overlay, RunOrder};
-use super::super::tenant::{TenantCell, TenantState};
 use super::read::Reader;
 use super::rows::{NO_SESSION, TenantNo, read_detail, read_run, signed, unreadable, unsigned};
 use super::statements::{self, Ready, Statement};
@@ -13,6 +11,8 @@ use crate::index::{SessionNo, SessionTimes};
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
 use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
+use crate::store::local::state::recent::{Overlay, RunOrder};
+use crate::store::local::state::tenant::{TenantCell, TenantState};
 use crate::store::view::RunQuery;
 use crate::wire::format::stored::{self, StoredTrace};
 

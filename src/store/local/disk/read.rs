@@ -8,13 +8,13 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 
-use super::super::recent::{Overlay, OverlayRuns, RunOrder};
 use super::super::{SqliteLimits, store_error};
 use super::rows::TenantNo;
 use super::schema::{SchemaError, open_reader};
 use crate::index::SessionNo;
 use crate::model::ids::SessionId;
 use crate::model::run::Run;
+use crate::store::local::state::recent::{Overlay, OverlayRuns, RunOrder};
 use crate::store::{ReadersBusy, StoreError};
 
 /// Rows read at a time, so that a session of any size needs little memory.

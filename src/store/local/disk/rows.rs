@@ -3,13 +3,13 @@
 use rusqlite::types::Type;
 use rusqlite::{Row, Statement, params};
 
-use super::super::recent::RunOrder;
 use crate::index::{AgentShare, SessionNo, SessionRow};
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
 use crate::model::run::{Run, RunStatus};
 use crate::model::session::SessionSummary;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::NanoUsd;
+use crate::store::local::state::recent::RunOrder;
 use crate::wire::format::stored::{self, StoredAgent};
 
 /// The number of a tenant in the database.

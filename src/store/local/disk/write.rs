@@ -2,14 +2,14 @@
 
 use rusqlite::{Connection, params};
 
-use super::super::checkpoint::Checkpoint;
-use super::super::ingest_stats::IngestStats;
-use super::super::saved::ChangedBuckets;
 use super::load::{sent_key, series_key};
 use super::rows::{self, TenantNo, signed};
 use super::statements::{self, Ready};
 use crate::journal::Position;
 use crate::model::time::UnixNanos;
+use crate::store::local::state::ingest_stats::IngestStats;
+use crate::store::local::write::checkpoint::Checkpoint;
+use crate::store::local::write::saved::ChangedBuckets;
 
 /// Writes one checkpoint; on an error nothing of it is there.
 pub fn write(db: &mut Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {

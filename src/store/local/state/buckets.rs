@@ -1,0 +1,326 @@
+//! Sums over runs by the time of their last activity, changed as the runs change.
+//!
+//! - A bucket is ten minutes, of what is some days old an hour, and of what is months old a day: [`Buckets::settle`] joins them.
+//! - Sums change by difference and wrap, so that whatever was added can be taken away again.
+//! - When an agent's newest run started is a bound that is exact unless the run that held it left; then only the runs of the bucket can
+//!   tell, and [`Buckets::sums`] says that they must be read. What the dearest run cost is a bound and stays one.
+//! - Which buckets differ from those on disk is noted, for the next checkpoint.
+//! - Pure: no clock, no disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use rustc_hash::FxHashSet;
+
+use super::cells::Bucket;
+use super::kept::{Figures, Lost};
+use crate::model::Str;
+use crate::model::run::Run;
+use crate::model::tally::Tally;
+use crate::model::time::{Nanos, UnixNanos};
+use crate::store::series::{ModelTally, Series, SeriesQuery};
+use crate::store::sums::Sums;
+
+const MINUTES: u64 = 10 * 60 * 1_000_000_000;
+const HOUR: u64 = 6 * MINUTES;
+const DAY: u64 = 24 * HOUR;
+
+/// So many agents, models and providers in all buckets together are kept at most: about 40 MiB.
+const CELLS_MAX: usize = 100_000;
+
+/// How old in days a bucket is that is an hour long, and one that is a day: as a rule, and where there are many cells.
+const TIERS: (u64, u64) = (2, 62);
+const TIERS_OF_MANY: (u64, u64) = (0, 7);
+
+#[derive(Clone, Debug, Default)]
+pub struct Buckets {
+    /// By where they begin.
+    by_time: BTreeMap<u64, Bucket>,
+    n_cells: usize,
+    tiers: Tiers,
+    unsaved: Unsaved,
+}
+
+/// Where the longer buckets end: whole days. What comes later is in buckets of ten minutes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tiers {
+    days_until: u64,
+    hours_until: u64,
+}
+
+/// Which buckets on disk are not as they are here.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Unsaved {
+    /// Those on disk, if there are any, are of something else.
+    pub is_all: bool,
+    pub begins: BTreeSet<u64>,
+}
+
+/// The runs of a bucket that must be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unread {
+    /// Where their last activity lies.
+    pub active: Range<u64>,
+    /// Where their start can lie.
+    pub started: Range<u64>,
+    /// Whether they are in no sum yet; else only when they started is asked for.
+    pub is_uncounted: bool,
+}
+
+/// A bucket, and how dear and how long its runs are at most, as far as they are meant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    pub active: Range<u64>,
+    pub n_runs: u64,
+    pub n_errors: u64,
+    pub dearest: u64,
+    pub slowest: u64,
+}
+
+// === impl Buckets ===
+
+impl Figures for Buckets {
+    fn begin(now: UnixNanos) -> Self {
+        let unsaved = Unsaved { is_all: true, begins: BTreeSet::new() };
+        Self { tiers: Tiers::at(now, TIERS), unsaved, ..Self::default() }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        // A cell with some lengths of runs; nodes of a B-tree are about two thirds full; names are mostly shared.
+        const CELL_BYTES: usize = 256;
+        (self.n_cells * CELL_BYTES + self.by_time.len() * size_of::<(u64, Bucket)>()) * 3 / 2
+    }
+
+    fn change(&mut self, before: Option<&Run>, after: Option<&Run>) -> Result<(), Lost> {
+        if let Some(run) = before {
+            self.take_away(run)?;
+        }
+        if let Some(run) = after {
+            self.add(run);
+        }
+        if self.n_cells > CELLS_MAX { Err(Lost::TooMuch) } else { Ok(()) }
+    }
+
+    /// Joins buckets that have become old, or more of them where there are many cells.
+    fn settle(&mut self, now: UnixNanos) {
+        let tiers = if self.n_cells > CELLS_MAX / 2 { TIERS_OF_MANY } else { TIERS };
+        self.join_before(Tiers::at(now, tiers));
+    }
+}
+
+impl Buckets {
+    /// As they were saved; `None` if there are more than are kept.
+    pub fn restored(saved: impl IntoIterator<Item = (u64, u64, Bucket)>) -> Option<Self> {
+        let mut buckets = Self::default();
+        for (begin, length, bucket) in saved {
+            let end = begin.saturating_add(length);
+            match length {
+                MINUTES => {}
+                HOUR => buckets.tiers.hours_until = buckets.tiers.hours_until.max(end.div_ceil(DAY).saturating_mul(DAY)),
+                _ => buckets.tiers.days_until = buckets.tiers.days_until.max(end),
+            }
+            buckets.n_cells += bucket.n_cells();
+            buckets.by_time.insert(begin, bucket);
+        }
+        buckets.tiers.hours_until = buckets.tiers.hours_until.max(buckets.tiers.days_until);
+        (buckets.n_cells <= CELLS_MAX).then_some(buckets)
+    }
+
+    /// What is not on disk as it is; from here on it counts as saved.
+    pub fn take_unsaved(&mut self) -> (bool, Vec<(u64, u64, Option<&Bucket>)>) {
+        let Unsaved { is_all, begins } = std::mem::take(&mut self.unsaved);
+        let row = |begin: u64| (begin, self.tiers.length(begin), self.by_time.get(&begin));
+        let rows = if is_all { self.by_time.keys().map(|begin| row(*begin)).collect() } else { begins.into_iter().map(row).collect() };
+        (is_all, rows)
+    }
+
+    /// None in the same tiers, for runs that are added up beside these.
+    pub fn beside(&self) -> Self {
+        Self { tiers: self.tiers, ..Self::default() }
+    }
+
+    /// How long the longest buckets are that hold what was active at `since` or later.
+    pub fn longest_since(&self, since: UnixNanos) -> Nanos {
+        Nanos(self.tiers.length(since.0))
+    }
+
+    /// Adds what the runs of a query come to that is rounded to steps of at least [`Self::longest_since`].
+    pub fn series(&self, query: &SeriesQuery, series: &mut Series) {
+        for (begin, bucket) in self.by_time.range(query.since.0..query.until.0.max(query.since.0)) {
+            let at = (begin - query.since.0) / query.step.0.max(1);
+            let Some(point) = usize::try_from(at).ok().and_then(|at| series.points.get_mut(at)) else { continue };
+            for (name, cell) in bucket.agents.iter().filter(|(name, _)| query.agent.as_ref().is_none_or(|agent| agent == *name)) {
+                let tally = match &query.model {
+                    None => &cell.tally,
+                    Some(model) => match cell.models.get(model) {
+                        Some(cell) => &cell.tally,
+                        None => continue,
+                    },
+                };
+                point.join(tally);
+                entry(&mut series.agents, name).join(tally);
+                for (model, cell) in cell.models.iter().filter(|(name, _)| query.model.as_ref().is_none_or(|model| model == *name)) {
+                    let ModelTally { tally, providers } = entry(&mut series.models, model);
+                    tally.join(&cell.tally);
+                    for provider in cell.providers.iter().filter(|provider| !provider.name.is_empty()) {
+                        if !providers.contains(&provider.name) {
+                            providers.insert(provider.name.clone());
+                        }
+                    }
+                }
+            }
+        }
+        series.total = Tally::default();
+        series.points.iter().for_each(|point| series.total.join(point));
+    }
+
+    /// The buckets of a window in which runs of a query lie.
+    pub fn bounds(&self, query: &SeriesQuery) -> Vec<Bounds> {
+        let mut found = Vec::new();
+        for (begin, bucket) in self.by_time.range(query.since.0..query.until.0.max(query.since.0)) {
+            let active = *begin..self.tiers.end(*begin);
+            let mut bounds = Bounds { active, n_runs: 0, n_errors: 0, dearest: 0, slowest: 0 };
+            for (_, cell) in bucket.agents.iter().filter(|(name, _)| query.agent.as_ref().is_none_or(|agent| agent == *name)) {
+                let tally = match &query.model {
+                    None => Some(&cell.tally),
+                    Some(model) => cell.models.get(model).map(|cell| &cell.tally),
+                };
+                let Some(tally) = tally else { continue };
+                bounds.n_runs += tally.n_runs();
+                bounds.n_errors += tally.n_of(crate::model::run::RunStatus::Error);
+                bounds.dearest = bounds.dearest.max(cell.dearest);
+                bounds.slowest = bounds.slowest.max(tally.durations.bound().map_or(0, |bound| bound.0));
+            }
+            found.extend((bounds.n_runs > 0).then_some(bounds));
+        }
+        found
+    }
+
+    /// The sums over the runs that were active at `start` or later, and which runs must be read for that.
+    pub fn sums(&self, start: UnixNanos) -> (Sums, Vec<Unread>) {
+        let mut sums = Sums::default();
+        let mut unread = Vec::new();
+        let cut = self.tiers.begin(start.0);
+        let first = if cut == start.0 { cut } else { self.tiers.end(cut) };
+        if first != cut
+            && let Some(bucket) = self.by_time.get(&cut)
+        {
+            unread.push(unread_of(bucket, start.0..first, true));
+        }
+        let mut loose: Vec<(u64, &Str, UnixNanos)> = Vec::new();
+        for (begin, bucket) in self.by_time.range(first..) {
+            for (name, cell) in &bucket.agents {
+                sums.usage.add(&cell.tally.usage);
+                let mut of_bucket = cell.sums();
+                if cell.is_loose {
+                    loose.push((*begin, name, cell.last_run));
+                    of_bucket.last_run = UnixNanos::ZERO;
+                }
+                match sums.agents.get_mut(name) {
+                    Some(agent) => agent.join(&of_bucket),
+                    None => _ = sums.agents.insert(name.clone(), of_bucket),
+                }
+                for (model, cell) in &cell.models {
+                    for provider in &cell.providers {
+                        sums.models.entry((model.clone(), provider.name.clone())).or_default().add(&provider.usage);
+                    }
+                }
+            }
+        }
+        // A bound that something certain reaches does not matter.
+        let matters = |name: &Str, bound: UnixNanos| sums.agents.get(name).is_none_or(|agent| agent.last_run < bound);
+        let begins: FxHashSet<u64> = loose.into_iter().filter(|(_, name, bound)| matters(name, *bound)).map(|(begin, ..)| begin).collect();
+        let runs_of = |begin: u64| Some(unread_of(self.by_time.get(&begin)?, begin..self.tiers.end(begin), false));
+        unread.extend(begins.into_iter().filter_map(runs_of));
+        (sums, unread)
+    }
+
+    pub fn add(&mut self, run: &Run) {
+        let begin = self.tiers.begin(run.last_activity.0);
+        self.n_cells += self.by_time.entry(begin).or_default().add(run);
+        self.unsaved.note(begin);
+    }
+
+    fn take_away(&mut self, run: &Run) -> Result<(), Lost> {
+        let begin = self.tiers.begin(run.last_activity.0);
+        let bucket = self.by_time.get_mut(&begin).ok_or(Lost::Unknown)?;
+        self.n_cells -= bucket.take_away(run)?;
+        if bucket.agents.is_empty() {
+            self.by_time.remove(&begin);
+        }
+        self.unsaved.note(begin);
+        Ok(())
+    }
+
+    fn join_before(&mut self, tiers: Tiers) {
+        let tiers = Tiers {
+            days_until: self.tiers.days_until.max(tiers.days_until),
+            hours_until: self.tiers.hours_until.max(tiers.hours_until).max(tiers.days_until),
+        };
+        if tiers == self.tiers {
+            return;
+        }
+        let before = std::mem::replace(&mut self.tiers, tiers);
+        let is_other = |begin: &u64| tiers.begin(*begin) != *begin || tiers.length(*begin) != before.length(*begin);
+        let moved: Vec<u64> = self.by_time.range(..tiers.hours_until).map(|(begin, _)| *begin).filter(is_other).collect();
+        for begin in moved {
+            let Some(bucket) = self.by_time.remove(&begin) else { continue };
+            self.n_cells -= bucket.n_cells();
+            let joined = self.by_time.entry(tiers.begin(begin)).or_default();
+            let n_before = joined.n_cells();
+            joined.join(bucket);
+            self.n_cells += joined.n_cells() - n_before;
+            self.unsaved.note(begin);
+            self.unsaved.note(tiers.begin(begin));
+        }
+    }
+}
+
+fn unread_of(bucket: &Bucket, active: Range<u64>, is_uncounted: bool) -> Unread {
+    let started = active.start.saturating_sub(bucket.longest)..active.end.saturating_add(bucket.lead);
+    Unread { active, started, is_uncounted }
+}
+
+fn entry<'a, T: Default>(map: &'a mut BTreeMap<Str, T>, name: &Str) -> &'a mut T {
+    if !map.contains_key(name) {
+        map.insert(name.clone(), T::default());
+    }
+    map.get_mut(name).expect("it was put there if it was not")
+}
+
+// === impl Tiers ===
+
+impl Tiers {
+    fn at(now: UnixNanos, (hours, days): (u64, u64)) -> Self {
+        let days_ago = |n: u64| (now.0 / DAY).saturating_sub(n) * DAY;
+        Self { days_until: days_ago(days), hours_until: days_ago(hours) }
+    }
+
+    fn length(self, at: u64) -> u64 {
+        match at {
+            _ if at < self.days_until => DAY,
+            _ if at < self.hours_until => HOUR,
+            _ => MINUTES,
+        }
+    }
+
+    /// Where the bucket begins that a time is in.
+    fn begin(self, at: u64) -> u64 {
+        let length = self.length(at);
+        at / length * length
+    }
+
+    fn end(self, begin: u64) -> u64 {
+        begin.saturating_add(self.length(begin))
+    }
+}
+
+// === impl Unsaved ===
+
+impl Unsaved {
+    fn note(&mut self, begin: u64) {
+        if !self.is_all {
+            self.begins.insert(begin);
+        }
+    }
+}
