@@ -78,6 +78,8 @@ pub(super) fn find(ui: &Ui, tenant: &Tenant, phrase: &str) -> Result<Answer, Ref
     }
     let is_full = finding.is_full();
     let mut hits = finding.hits;
+    // They were found in the order in which they came here.
+    hits.sort_by(|a, b| b.at.cmp(&a.at));
     number_turns(ui, tenant, &mut hits)?;
     Ok(Answer { hits, looked, is_full })
 }
