@@ -89,6 +89,21 @@ async fn why_a_run_failed_is_shown_wherever_the_run_is() {
     assert!(lines.next().unwrap().ends_with(",\"'=cmd|' /C calc'!A0 <script>alert('x')</script> \"\"429\"\" & more\",2"), "{}", csv.text);
 }
 
+/// Neither the run's own span nor a model's or a tool's tells it.
+#[tokio::test]
+async fn a_conversation_says_why_a_turn_failed_also_where_only_the_index_knows() {
+    let place = place();
+    let server = place.start().await;
+    let mut query = span(1, 3, 1);
+    query.status = Some(Status { code: 2, message: "db: connection refused".to_owned() });
+    let asked = chat(1, 2, 1, (1, 1), 1).with("gen_ai.input.messages", "Who ordered?");
+    send(&server, [agent(1, 1, 0, "bot").session("s").failed(), asked, query]).await;
+    shows(&server, 1).await;
+    let page = Visitor::of(&server).get("/sessions/s?view=conversation").await;
+    page.says("Who ordered?");
+    page.says("<p class=\"problem\">db: connection refused</p>");
+}
+
 #[tokio::test]
 async fn the_same_session_is_there_for_grafana_for_spreadsheets_and_for_programs() {
     let place = place().set("ui.grafana_url", "https://grafana.example.org/").set("ui.grafana_datasource_uid", "tempo-1");
