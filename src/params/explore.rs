@@ -155,6 +155,13 @@ mod tests {
     }
 
     #[test]
+    fn a_phrase_is_looked_for_as_it_is_whatever_it_holds() {
+        let query = said("50% \"off\"\n now.*");
+        let condition = r#"span.gen_ai.input.messages =~ "(?is).*50\\%\\s+\\\"off\\\"\\s+now\\.\\*.*""#;
+        assert!(query.starts_with(&format!("{{ {condition} || span.gen_ai.output.messages =~ ")), "{query}");
+    }
+
+    #[test]
     fn a_link_holds_the_query_as_it_is_and_times_to_the_second() {
         let traceql = "{ span.sessionfold.session_id = \"a\\\"b &#%\" }".to_owned();
         let elsewhere = Elsewhere::between(traceql.clone(), "cost".into(), UnixNanos(5 * SECOND + 7), UnixNanos(9 * SECOND + 1));

@@ -167,6 +167,21 @@ async fn three_hundred_runs_are_a_small_page() {
     dearest.says("href=\"/sessions/many?sort=-cost&amp;runs=all&amp;limit=2&amp;offset=2\"");
 }
 
+/// Neither the run's own span nor a model's or a tool's tells it.
+#[tokio::test]
+async fn a_conversation_says_why_a_turn_failed_also_where_only_the_index_knows() {
+    let place = place();
+    let server = place.start().await;
+    let mut query = span(1, 3, 1);
+    query.status = Some(Status { code: 2, message: "db: connection refused".to_owned() });
+    let asked = chat(1, 2, 1, (1, 1), 1).with("gen_ai.input.messages", "Who ordered?");
+    send(&server, [agent(1, 1, 0, "bot").session("s").failed(), asked, query]).await;
+    shows(&server, 1).await;
+    let page = Visitor::of(&server).get("/sessions/s?view=conversation").await;
+    page.says("Who ordered?");
+    page.says("<p class=\"problem\">db: connection refused</p>");
+}
+
 #[tokio::test]
 async fn the_same_session_is_there_for_grafana_for_spreadsheets_and_for_programs() {
     let place = place().set("ui.grafana_url", "https://grafana.example.org/").set("ui.grafana_datasource_uid", "tempo-1");

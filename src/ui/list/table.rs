@@ -132,8 +132,8 @@ fn status(session: &SessionSummary) -> Markup {
             @if session.error_count > 0 {
                 (icons::badge("error", icons::ERROR, &words::counted(session.error_count, "error", "errors")))
             }
-            (failed::tools(session.tool_errors))
             @if session.running_count == 0 && session.error_count == 0 { (icons::badge("success", icons::SUCCESS, "done")) }
+            (failed::tools(session.tool_errors))
         }
     }
 }

@@ -3,6 +3,7 @@
 //! - Of a call's input only what is behind the last answer counts: the rest is what was said before, in other runs.
 //! - Instructions are not looked through: they are the same in every run.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
@@ -78,6 +79,8 @@ pub(super) fn find(ui: &Ui, tenant: &Tenant, phrase: &str) -> Result<Answer, Ref
     }
     let is_full = finding.is_full();
     let mut hits = finding.hits;
+    // They were found in the order in which they came here.
+    hits.sort_by_key(|hit| Reverse(hit.at));
     number_turns(ui, tenant, &mut hits)?;
     Ok(Answer { hits, looked, is_full })
 }
