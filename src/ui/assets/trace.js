@@ -26,9 +26,11 @@
     if (at.start !== undefined && at.start !== null && node.setSelectionRange) node.setSelectionRange(at.start, at.end);
   }
 
-  function replace(html) {
+  // Whether that was done; null if the chosen span has no line there and has to have one.
+  function replace(html, needsLine) {
     const next = new DOMParser().parseFromString(html, "text/html").getElementById("panes");
     if (!next) return false;
+    if (needsLine && !next.querySelector("tr[aria-current]")) return null;
     const at = focusOf();
     const typed = document.activeElement?.id === "span-search" ? document.activeElement.value : null;
     const open = [...panes.querySelectorAll("details[data-key][open]")].map((node) => node.dataset.key);
@@ -46,7 +48,9 @@
     asking = new AbortController();
     try {
       const answer = await fetch(url, { signal: asking.signal, headers: { accept: "text/html" } });
-      if (!answer.ok || answer.redirected || !replace(await answer.text())) { location.assign(url); return; }
+      const isDone = answer.ok && !answer.redirected && replace(await answer.text(), how.needsLine);
+      if (isDone === null) return;
+      if (!isDone) { location.assign(url); return; }
     } catch (error) {
       if (error.name !== "AbortError") location.assign(url);
       return;
@@ -103,8 +107,8 @@
   const here = new URL(location.href);
   const kept = read()[location.pathname];
   if (kept && !here.searchParams.has("open") && !here.searchParams.has("fold")) {
-    // The address stays short where nothing else is asked: ids need no encoding.
+    // Ids need no encoding. What somebody came for is not folded away.
     const more = Object.entries(kept).filter(([, ids]) => /^[0-9a-f,]+$/.test(ids)).map(([name, ids]) => `${name}=${ids}`).join("&");
-    if (more) go(`${here.pathname}${here.search ? `${here.search}&` : "?"}${more}${here.hash}`, { history: "replaceState", says: "none" });
+    if (more) go(`${here.pathname}${here.search ? `${here.search}&` : "?"}${more}${here.hash}`, { history: "replaceState", says: "none", needsLine: true });
   }
 })();

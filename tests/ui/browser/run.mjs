@@ -217,6 +217,9 @@ await test("with JavaScript a trace does the same without a reload, and is put b
   await isSame();
   await page.goto(chatTrace);
   await until("what was folded is remembered", async () => (await names(page)).length === 6);
+  await page.goto(`${chatTrace}?span=0000000000000006`);
+  await page.waitForLoadState("networkidle");
+  same([await chosen(page), (await names(page)).length], ["chat house-small", 7], "what somebody came for is not folded away");
   quiet(page);
   await visit.close();
 });
