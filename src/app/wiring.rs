@@ -21,7 +21,7 @@ use super::reload::{Reloader, Source};
 use super::retention::Keeper;
 use super::status::{Sources, StatusBoard};
 use super::{App, Forwarding, StartError};
-use super::{answers, lag, metrics, pages};
+use super::{answers, compress, lag, metrics, pages};
 use crate::api::{self, Api, ApiMetrics, StatusSource, StreamLimits};
 use crate::bounds::flights::Flights;
 use crate::bounds::memory::Memory;
@@ -157,7 +157,7 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
     let listening = pages::Listening { access: &access, addresses };
     let api_router = api::router(api);
     let about = pages::About { tempo, status, api: api_router.clone(), metrics: ui_metrics };
-    let pages = pages::pages(config, doored, store.clone(), listening, no_more_requests.clone(), answers, about);
+    let pages = pages::pages(config, doored, store.clone(), listening, no_more_requests.clone(), answers.clone(), about);
     let pages = Arc::new(pages);
     let observe = ingest::observe::router(receiver.clone(), public_url, access.tls.is_some());
     let http_router = api_router
@@ -166,7 +166,7 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
         .merge(ui::router(pages))
         .fallback(ingest::unknown_page);
     let intake = access.for_browsers(ingest::intake(receiver.clone()));
-    let http_router = ingest::anywhere(receiver.clone(), intake, http_router);
+    let http_router = compress::compressed(ingest::anywhere(receiver.clone(), intake, http_router), answers);
     let http_router = lag::announce(answers::bounded(http_router, memory.clone()), shown);
     let otlp_router = answers::bounded(access.for_browsers(ingest::otlp_router(receiver)), memory);
     let routers = [otlp_router.clone(), otlp_router, http_router];

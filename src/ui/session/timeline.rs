@@ -5,7 +5,6 @@ use maud::{Markup, html};
 use super::digest::{Digest, Line};
 use super::{LIMIT, PATH, TURNS};
 use crate::model::run::Run;
-use crate::params::format;
 use crate::params::links::Place as Window;
 use crate::params::pairs;
 use crate::store::RunPage;
@@ -31,9 +30,8 @@ pub(super) fn timeline(place: &Place, digest: &Digest, page: RunPage) -> Markup 
 
 fn entry(place: &Place, digest: &Digest, line: &Line) -> Markup {
     let run = &line.run;
-    let timestamp = format::timestamp(run.started_at);
     html! {
-        @if line.is_new_day { li.day data-key=(format!("day-{}", run.id.get())) { (words::day(&timestamp)) } }
+        @if line.is_new_day { li.day data-key=(format!("day-{}", run.id.get())) { (words::day_of(run.started_at)) } }
         @if let Some(idle) = line.idle {
             li.idle data-key=(format!("idle-{}", run.id.get())) { (icons::icon(icons::TIMEOUT)) "idle for " (words::length(idle)) }
         }
