@@ -117,7 +117,10 @@ fn is_compressible(response: &Response) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = content_type.split(';').next().unwrap_or_default().trim();
     let is_text = media.starts_with("text/") && media != "text/event-stream"
-        || matches!(media, "application/json" | "application/x-ndjson" | "application/yaml" | "application/openmetrics-text" | "image/svg+xml");
+        || matches!(
+            media,
+            "application/json" | "application/x-ndjson" | "application/yaml" | "application/openmetrics-text" | "image/svg+xml"
+        );
     has_body && is_text && !headers.contains_key(header::CONTENT_ENCODING)
 }
 
@@ -176,8 +179,12 @@ impl Coding {
         // Writing to a vector cannot fail.
         match self {
             Self::Brotli => {
-                let params =
-                    BrotliEncoderParams { quality: BROTLI_QUALITY, lgwin: BROTLI_WINDOW_BITS, size_hint: plain.len(), ..Default::default() };
+                let params = BrotliEncoderParams {
+                    quality: BROTLI_QUALITY,
+                    lgwin: BROTLI_WINDOW_BITS,
+                    size_hint: plain.len(),
+                    ..Default::default()
+                };
                 let _ = brotli::BrotliCompress(&mut &*plain, &mut small, &params);
             }
             Self::Gzip => {
@@ -274,7 +281,9 @@ mod tests {
     #[tokio::test]
     async fn a_whole_answer_comes_in_the_coding_that_is_asked_for_and_is_the_same_text() {
         let browser = "gzip, deflate, br, zstd";
-        for (accepts, expect) in [(browser, "br"), ("gzip", "gzip"), ("gzip;q=1.0, br;q=0.5", "gzip"), ("br;q=0, *", "gzip"), ("", ""), ("zstd", "")] {
+        for (accepts, expect) in
+            [(browser, "br"), ("gzip", "gzip"), ("gzip;q=1.0, br;q=0.5", "gzip"), ("br;q=0, *", "gzip"), ("", ""), ("zstd", "")]
+        {
             let response = ask(Method::GET, "/html", accepts).await;
             assert_eq!(coding(&response), expect, "{accepts}");
             assert_eq!(response.headers()[header::VARY], "accept-encoding");

@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use axum::extract::Request;
 use futures_util::future::BoxFuture;
 use http::HeaderName;
 use prometheus_client::registry::Registry;
@@ -36,7 +38,7 @@ use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
 use crate::model::run::Run;
-use crate::model::session::{AgentSummary, Page, SessionSummary};
+use crate::model::session::{Activity, AgentSummary, Page, SessionSummary};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::via::Via;
 use crate::prices::Prices;
@@ -159,12 +161,16 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
     let about = pages::About { tempo, status, api: api_router.clone(), metrics: ui_metrics };
     let pages = pages::pages(config, doored, store.clone(), listening, no_more_requests.clone(), answers.clone(), about);
     let pages = Arc::new(pages);
+    let lost_pages = Arc::clone(&pages);
     let observe = ingest::observe::router(receiver.clone(), public_url, access.tls.is_some());
     let http_router = api_router
         .merge(access.for_browsers(ingest::router(receiver.clone())))
         .merge(access.for_browsers(observe))
         .merge(ui::router(pages))
-        .fallback(ingest::unknown_page);
+        .fallback(async move |request: Request| match ui::unknown(&lost_pages, &request) {
+            Some(page) => page,
+            None => ingest::unknown_page(request).await,
+        });
     let intake = access.for_browsers(ingest::intake(receiver.clone()));
     let http_router = compress::compressed(ingest::anywhere(receiver.clone(), intake, http_router), answers);
     let http_router = lag::announce(answers::bounded(http_router, memory.clone()), shown);
@@ -235,6 +241,19 @@ impl Store for Doored {
 
     fn sessions(&self, tenant: &Tenant, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError> {
         self.store.sessions(tenant, query)
+    }
+
+    fn activity(&self, tenant: &Tenant, query: &SessionQuery, n_max: usize) -> Result<Option<Activity>, StoreError> {
+        self.store.activity(tenant, query, n_max)
+    }
+
+    fn each_session(
+        &self,
+        tenant: &Tenant,
+        query: &SessionQuery,
+        each: &mut dyn FnMut(SessionSummary) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.store.each_session(tenant, query, each)
     }
 
     fn session(&self, tenant: &Tenant, id: &SessionId, runs: RunPage) -> Result<Option<SessionDetail>, StoreError> {

@@ -132,6 +132,12 @@ pub(super) fn cost_in_column(cost: NanoUsd, unpriced_calls: u64) -> Markup {
     }
 }
 
+/// How a second number differs from a first: `+12`, `−3`, nothing where it does not. `shown` writes what it differs by.
+pub(super) fn difference(first: u64, second: u64, shown: impl Fn(u64) -> String) -> Markup {
+    let (sign, by) = if second >= first { ("+", second - first) } else { ("−", first - second) };
+    html! { @if by > 0 { (sign) (shown(by)) } }
+}
+
 /// A length that may not be over.
 pub(super) fn duration(duration: Option<Nanos>) -> Markup {
     html! {
@@ -305,7 +311,8 @@ mod tests {
     fn read_length(text: &str) -> (u128, u128) {
         let words: Vec<&str> = text.split(' ').collect();
         words.chunks(2).fold((0, 0), |(sum, _), pair| {
-            let unit = [("ms", MILLISECOND), ("s", SECOND), ("min", MINUTE), ("h", HOUR), ("d", DAY)].iter().find(|(unit, _)| *unit == pair[1]);
+            let unit =
+                [("ms", MILLISECOND), ("s", SECOND), ("min", MINUTE), ("h", HOUR), ("d", DAY)].iter().find(|(unit, _)| *unit == pair[1]);
             let unit = u128::from(unit.unwrap().1);
             match pair[0].split_once('.') {
                 None => (sum + pair[0].parse::<u128>().unwrap() * unit, unit),
@@ -370,11 +377,9 @@ mod tests {
     #[test]
     fn a_moment_is_as_short_as_what_stands_beside_it_allows() {
         let at = "2026-02-07T10:05:32Z";
-        for (beside, text) in [
-            ("2026-02-07T23:59:59Z", "10:05:32"),
-            ("2026-02-08T00:00:00Z", "7 Feb 10:05"),
-            ("2027-02-07T10:05:32Z", "7 Feb 2026"),
-        ] {
+        for (beside, text) in
+            [("2026-02-07T23:59:59Z", "10:05:32"), ("2026-02-08T00:00:00Z", "7 Feb 10:05"), ("2027-02-07T10:05:32Z", "7 Feb 2026")]
+        {
             assert_eq!(brief_text(at, beside), text);
         }
         assert_eq!(utc("2026-02-07T10:05:32.250000Z"), "2026-02-07 10:05:32.250000 UTC");

@@ -49,6 +49,7 @@ mod verdicts;
 mod view;
 mod window;
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -86,11 +87,14 @@ use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
 use crate::model::report::EventKind;
 use crate::model::run::Run;
-use crate::model::session::{AgentSummary, Page, SessionSummary};
+use crate::model::session::{Activity, AgentSummary, Page, SessionSummary};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::{Call, Cost};
 use crate::model::via::Via;
 use crate::wire::entry::{Entry, Event};
+
+/// Sessions that are read under one lock while a list of any length is shown.
+const SUMMARIES_AT_ONCE: usize = 128;
 
 /// The price of a call that states none, by model, provider and start.
 pub type Price = Arc<dyn Fn(&Call, UnixNanos) -> Option<Cost> + Send + Sync>;
@@ -332,12 +336,34 @@ impl Store for LocalStore {
 
     fn sessions(&self, tenant: &Tenant, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Page { items: Vec::new(), count: 0 }) };
-        if query.start.is_some() && query.end.is_some() {
-            return self.sessions_in_window(&cell, query);
+        self.of_window(&cell, query, |index, has_run_in| index.list(query, has_run_in))
+    }
+
+    fn activity(&self, tenant: &Tenant, query: &SessionQuery, n_max: usize) -> Result<Option<Activity>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
+        let activity = cell.read().index.activity(query, n_max);
+        Ok(activity)
+    }
+
+    fn each_session(
+        &self,
+        tenant: &Tenant,
+        query: &SessionQuery,
+        each: &mut dyn FnMut(SessionSummary) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(()) };
+        let all = self.of_window(&cell, query, |index, has_run_in| index.select_all(query, has_run_in))?;
+        for some in all.chunks(SUMMARIES_AT_ONCE) {
+            let summaries: Vec<SessionSummary> = {
+                let state = cell.read();
+                // What was deleted meanwhile is no session any more.
+                some.iter().filter_map(|no| Some(state.index.row(*no)?.summary)).collect()
+            };
+            if summaries.into_iter().try_for_each(&mut *each).is_break() {
+                break;
+            }
         }
-        // Without both ends of a window no session's runs need to be asked.
-        let page = cell.read().index.list(query, &mut |_, _, _| true);
-        Ok(page)
+        Ok(())
     }
 
     fn session(&self, tenant: &Tenant, id: &SessionId, page: RunPage) -> Result<Option<SessionDetail>, StoreError> {

@@ -10,10 +10,9 @@ use rustc_hash::FxHashMap;
 use super::recent::{Moment, RunOrder};
 use super::tenant::{TenantCell, TenantState};
 use super::{LocalStore, store_error};
-use crate::index::SessionNo;
+use crate::index::{HasRunIn, SessionIndex, SessionNo};
 use crate::model::query::SessionQuery;
 use crate::model::run::Run;
-use crate::model::session::{Page, SessionSummary};
 use crate::model::time::UnixNanos;
 use crate::store::{StoreError, TookTooLong};
 
@@ -43,8 +42,17 @@ enum Newer {
 }
 
 impl LocalStore {
-    /// `query` has both a start and an end.
-    pub(super) fn sessions_in_window(&self, cell: &TenantCell, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError> {
+    /// What `make` makes of the index, which it asks for `query`, from one state.
+    pub(super) fn of_window<T: Default>(
+        &self,
+        cell: &TenantCell,
+        query: &SessionQuery,
+        mut make: impl FnMut(&SessionIndex, &mut HasRunIn<'_>) -> T,
+    ) -> Result<T, StoreError> {
+        if query.start.is_none() || query.end.is_none() {
+            // Without both ends of a window no session's runs need to be asked.
+            return Ok(make(&cell.read().index, &mut |_, _, _| true));
+        }
         let began = Instant::now();
         let window = (query.start.unwrap_or(UnixNanos::ZERO), query.end.unwrap_or(UnixNanos::MAX));
         let reader = self.shared.reader()?;
@@ -56,13 +64,13 @@ impl LocalStore {
                 answers.retain(|session, answer| !state.recent.changed_since(*session, answer.moment));
             }
             let mut open = Vec::new();
-            let page = state.index.list(query, &mut |session, _, _| {
+            let made = make(&state.index, &mut |session, _, _| {
                 let answer = answers.get(&session);
                 open.extend(answer.is_none().then_some(session));
                 answer.is_some_and(|answer| answer.has_run)
             });
             if open.is_empty() || round > ROUNDS_MAX {
-                return Ok(page);
+                return Ok(made);
             }
             let moment = state.recent.moment();
             let questions: Vec<Question> = open.into_iter().map(|session| question(&state, session, window)).collect();
@@ -84,7 +92,7 @@ impl LocalStore {
             }
             reader.end_snapshot().map_err(failed)?;
         }
-        Ok(Page { items: Vec::new(), count: 0 })
+        Ok(T::default())
     }
 }
 

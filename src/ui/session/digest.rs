@@ -30,34 +30,34 @@ pub(super) enum Paged {
     Turns,
 }
 
-pub(super) struct Digest {
-    pub(super) summary: SessionSummary,
+pub(in crate::ui) struct Digest {
+    pub(in crate::ui) summary: SessionSummary,
     pub(super) lines: Vec<Line>,
     /// Runs, or turns, that can be lines.
     pub(super) count: u64,
-    pub(super) usage: UsageTotal,
-    pub(super) suppressed: UsageTotal,
+    pub(in crate::ui) usage: UsageTotal,
+    pub(in crate::ui) suppressed: UsageTotal,
     /// By agent; the empty name for runs without one.
-    pub(super) agents: BTreeMap<Str, Share>,
+    pub(in crate::ui) agents: BTreeMap<Str, Share>,
     /// By model and provider.
-    pub(super) models: BTreeMap<(Str, Str), Share>,
-    pub(super) users: Vec<Str>,
+    pub(in crate::ui) models: BTreeMap<(Str, Str), Share>,
+    pub(in crate::ui) users: Vec<Str>,
     /// The longest run of all.
-    pub(super) longest: Nanos,
+    pub(in crate::ui) longest: Nanos,
 }
 
 /// What one agent or model had of it.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Share {
+pub(in crate::ui) struct Share {
     /// Runs of an agent, calls of a model.
-    pub(super) n: u64,
-    pub(super) tokens: u64,
-    pub(super) cost: NanoUsd,
-    pub(super) unpriced_calls: u64,
+    pub(in crate::ui) n: u64,
+    pub(in crate::ui) tokens: u64,
+    pub(in crate::ui) cost: NanoUsd,
+    pub(in crate::ui) unpriced_calls: u64,
 }
 
 /// One run of the timeline.
-pub(super) struct Line {
+pub(in crate::ui) struct Line {
     pub(super) run: Run,
     /// Runs above it.
     pub(super) depth: usize,
@@ -114,7 +114,7 @@ impl Digest {
     }
 
     /// From the first start to the last sign of life.
-    pub(super) fn wall_time(&self) -> Nanos {
+    pub(in crate::ui) fn wall_time(&self) -> Nanos {
         self.summary.last_activity.since(self.summary.first_run)
     }
 

@@ -15,8 +15,9 @@ use axum::response::{IntoResponse, Response};
 use http::Uri;
 use maud::{Markup, html};
 
-use self::digest::{Digest, Paged};
-pub(super) use self::elsewhere::{copyable, copyable_from, curl, in_grafana};
+use self::digest::Paged;
+pub(super) use self::digest::{Digest, Share};
+pub(super) use self::elsewhere::{Listening, copyable, copyable_from, curl, in_grafana, shell};
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
@@ -106,6 +107,11 @@ async fn effort(ui: &Arc<Ui>, asked: &Asked) -> Result<Effort, Refusal> {
 fn digest(ui: &Ui, tenant: &Tenant, id: &SessionId, page: RunPage, paged: Paged) -> Result<Digest, Refusal> {
     let detail = ui.store.session(tenant, id, RunPage::default())?.ok_or(Refusal::NotFound("session"))?;
     Ok(Digest::read(detail, page, paged)?)
+}
+
+/// What a session comes to, without its runs.
+pub(super) fn digest_of(ui: &Ui, tenant: &Tenant, id: &SessionId) -> Result<Digest, Refusal> {
+    digest(ui, tenant, id, RunPage { limit: Some(0), offset: 0 }, Paged::Runs)
 }
 
 fn make_part(ui: &Ui, asked: &Asked) -> Result<Markup, Refusal> {
