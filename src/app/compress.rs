@@ -29,13 +29,12 @@ use crate::bounds::stream::StreamLimits;
 
 /// What is smaller travels in one packet either way.
 const MIN_BYTES: u64 = 1_024;
-/// 42 MB/s and a seventh of a page of sessions; 5 is half as fast for a tenth less (`docs/performance.md`).
+/// A page of a hundred sessions becomes a twelfth in about a millisecond; 5 takes half as long again for a tenth less (`docs/performance.md`).
 const BROTLI_QUALITY: i32 = 4;
 /// 2^18 bytes: larger than nearly all pages. It bounds what one answer takes while it is compressed.
 const BROTLI_WINDOW_BITS: i32 = 18;
+/// A chunk of 64 KiB of a streamed answer takes a quarter of a millisecond, which may be spent where it is sent; 6 takes twice as long for 1 %.
 const GZIP_LEVEL: u32 = 4;
-/// A chunk of 64 KiB takes less than half a millisecond, which may be spent where it is sent.
-const STREAM_GZIP_LEVEL: u32 = 1;
 /// The state of a gzip encoder.
 const STREAM_BYTES: usize = 320 << 10;
 
@@ -70,7 +69,7 @@ async fn compress(State(limits): State<StreamLimits>, request: Request, next: Ne
         None => {
             let Some(permit) = accepted.gzip().and_then(|_| limits.memory.take(Use::Streams, STREAM_BYTES).ok()) else { return response };
             mark(&mut response, Coding::Gzip);
-            let encoder = GzEncoder::new(Vec::new(), Compression::new(STREAM_GZIP_LEVEL));
+            let encoder = GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL));
             response.map(|body| Body::new(Squeezed { body, encoder: Some(encoder), _permit: permit }))
         }
     }
@@ -295,7 +294,7 @@ mod tests {
             }
             let mut read = Vec::new();
             match expect {
-                "br" => _ = brotli::BrotliDecompress(&mut &*bytes, &mut read).unwrap(),
+                "br" => brotli::BrotliDecompress(&mut &*bytes, &mut read).unwrap(),
                 "gzip" => _ = GzDecoder::new(&*bytes).read_to_end(&mut read).unwrap(),
                 _ => read = bytes.to_vec(),
             }

@@ -7,7 +7,6 @@
 
 use super::SessionIndex;
 use super::list::RANKED_PER_ROW;
-use super::order::Order;
 use super::rowset::RowSet;
 use crate::model::query::{SessionQuery, SortField};
 use crate::model::session::Activity;
@@ -48,7 +47,11 @@ impl SessionIndex {
     /// A session that was active in the range and later, too, is in a list of the range and in no bucket.
     pub fn activity(&self, query: &SessionQuery, n_max: usize) -> Option<Activity> {
         let order = self.order(SortField::LastActivity);
-        let (first, last) = bounds(order)?;
+        let n_timeless = order.n_below(1);
+        if n_timeless == order.len() {
+            return None;
+        }
+        let (first, last) = (self.activity_at(n_timeless), self.activity_at(order.len() - 1));
         let (from, to) = (query.start.map_or(first, |start| start.0), query.end.map_or(last, |end| end.0));
         if from > to {
             return None;
@@ -56,18 +59,13 @@ impl SessionIndex {
         let (start, width, n) = buckets(from, to, n_max.max(2));
         let filters = SessionQuery { start: None, end: None, ..query.clone() };
         // Without a window nobody has to be asked for runs.
-        let fitting = match &query.session_id {
-            Some(_) => {
-                Some(self.list(&filters, &mut |_, _, _| true).items.iter().filter_map(|one| self.directory.row_of_id(&one.id)).fold(
-                    RowSet::default(),
-                    |mut rows, row| {
-                        rows.insert(row);
-                        rows
-                    },
-                ))
-            }
-            None => self.fitting(&filters, &mut |_, _, _| true),
-        };
+        let mut fitting = self.fitting(&filters, &mut |_, _, _| true);
+        if let Some(id) = &query.session_id {
+            let mut one = RowSet::default();
+            let row = self.directory.row_of_id(id).filter(|row| fitting.as_ref().unwrap_or(&self.listed).contains(*row));
+            row.into_iter().for_each(|row| one.insert(row));
+            fitting = Some(one);
+        }
         let edges: Vec<u64> = (0..=n as u64).map(|at| start.saturating_add(at.saturating_mul(width))).collect();
         // What is not believable has the key 0, and nothing outside the range is counted.
         let inside = |edge: u64| edge.clamp(from.max(1), to.saturating_add(1));
@@ -90,12 +88,13 @@ impl SessionIndex {
         }
         Some(Activity { start: UnixNanos(start), width: Nanos(width), counts })
     }
-}
 
-/// The first and the last key that is a time.
-fn bounds(order: &Order) -> Option<(u64, u64)> {
-    let n_timeless = order.n_below(1);
-    (n_timeless < order.len()).then(|| (order.key_at(n_timeless), order.key_at(order.len() - 1)))
+    /// The last activity of a rank, from the earliest on; there must be such a rank.
+    fn activity_at(&self, rank: usize) -> u64 {
+        let mut at = 0;
+        self.order(SortField::LastActivity).each(rank..rank + 1, |row| at = self.figures(row).sort_activity);
+        at
+    }
 }
 
 /// Where the first bucket begins, how long each is, and how many there are.
@@ -113,9 +112,54 @@ fn buckets(from: u64, to: u64, n_max: usize) -> (u64, u64, usize) {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::oracle::run;
     use super::*;
+    use crate::index::SessionNo;
+    use crate::model::ids::SessionId;
+    use crate::model::query::StatusFilter;
+    use crate::model::run::{Run, RunStatus};
+
+    /// Sessions of one run each: last activity in seconds, whether it failed, whether its times are not believable.
+    fn index_of(sessions: &[(u64, bool, bool)]) -> SessionIndex {
+        let mut index = SessionIndex::new(SessionNo(0));
+        for (n, (at, is_failed, is_future)) in sessions.iter().enumerate() {
+            let no = index.number(&SessionId::new(&format!("s{n}")).unwrap());
+            let status = if *is_failed { RunStatus::Error } else { RunStatus::Success };
+            let run = Run { status, is_future: *is_future, ..run("a", 1, at * SECOND) };
+            let _ = index.apply(no, None, Some(&run));
+        }
+        index
+    }
 
     proptest! {
+        #[test]
+        fn every_session_of_the_range_is_in_the_bucket_of_its_time(
+            sessions in prop::collection::vec((1_u64..5_000, prop::bool::weighted(0.05), prop::bool::weighted(0.1)), 0..200),
+            window in prop::option::of((0_u64..6_000, 0_u64..6_000)),
+            errors in any::<bool>(),
+        ) {
+            let index = index_of(&sessions);
+            let (start, end) = window.map_or((None, None), |(a, b)| (Some(UnixNanos(a * SECOND)), Some(UnixNanos(b * SECOND))));
+            let query = SessionQuery { start, end, status: errors.then_some(StatusFilter::Error), ..SessionQuery::default() };
+            let shown = index.activity(&query, 60);
+            let believable = sessions.iter().filter(|(.., is_future)| !is_future);
+            let (from, to) = window.unwrap_or((0, 6_000));
+            if believable.clone().next().is_none() || from > to {
+                prop_assert_eq!(shown, None);
+                return Ok(());
+            }
+            let activity = shown.unwrap();
+            prop_assert!(activity.counts.len() <= 60);
+            let mut expected = vec![0; activity.counts.len()];
+            for (at, is_failed, _) in believable.filter(|(at, ..)| (from..=to).contains(at)) {
+                if *is_failed || !errors {
+                    expected[((at * SECOND - activity.start.0) / activity.width.0) as usize] += 1;
+                }
+            }
+            prop_assert_eq!(activity.counts, expected);
+        }
+
+
         #[test]
         fn buckets_are_few_and_hold_the_range(from in any::<u64>(), length in any::<u64>(), bits in 0_u32..64, n_max in 2_usize..100) {
             let to = from.saturating_add(length >> bits);

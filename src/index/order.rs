@@ -165,11 +165,6 @@ impl Order {
         self.rank(Place { block, index })
     }
 
-    /// The key of a rank, counted from the low end; there must be such a rank.
-    pub(super) fn key_at(&self, rank: usize) -> u64 {
-        self.key(self.locate(rank))
-    }
-
     /// Shows the rows of these ranks, in ascending order.
     pub(super) fn each(&self, ranks: Range<usize>, mut each: impl FnMut(u32)) {
         let Place { block, mut index } = self.locate(ranks.start);

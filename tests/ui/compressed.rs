@@ -25,7 +25,7 @@ async fn ask(server: &Server, method: &str, path: &str, accepts: &str, content_t
 fn plain(coding: &str, bytes: &[u8]) -> String {
     let mut text = Vec::new();
     match coding {
-        "br" => _ = brotli::BrotliDecompress(&mut &*bytes, &mut text).unwrap(),
+        "br" => brotli::BrotliDecompress(&mut &*bytes, &mut text).unwrap(),
         "gzip" => _ = GzDecoder::new(bytes).read_to_end(&mut text).unwrap(),
         _ => text.extend_from_slice(bytes),
     }

@@ -36,7 +36,7 @@ const sessionfold = (() => {
     for (const list of root.querySelectorAll(".timeline")) regroup(list);
     age(root);
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    for (const label of root.querySelectorAll("[data-zone]")) set(label, `Times are of ${zone}; point at one for UTC.`);
+    if (zone !== "UTC") for (const label of root.querySelectorAll("[data-zone]")) set(label, `Times are in the zone ${zone}; point at one for UTC.`);
   }
 
   // A timeline's days are the reader's: a run of 23:30 UTC may be tomorrow's.

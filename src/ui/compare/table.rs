@@ -118,7 +118,7 @@ fn costs(name: Markup, costs: [(NanoUsd, u64); 2]) -> Line {
 
 fn table(title: &str, note: &str, head: &[Markup; 2], lines: &[Line]) -> Markup {
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="region" aria-label=(title) {
             table.plain.compared {
                 caption { (title) @if !note.is_empty() { ": " (note) } }
                 thead {

@@ -57,7 +57,7 @@ fn bar(place: &Place, state: &ListState, activity: &Activity, at: usize, count: 
 /// What a full bar stands for: the next of 1, 2, 5, 10, 20 and so on, so that not every bar of a live list changes with the highest.
 fn full(most: u64) -> u64 {
     let ten = 10_u64.pow(most.max(1).ilog10());
-    [1, 2, 5].into_iter().map(|n| ten * n).find(|full| *full >= most).unwrap_or_else(|| ten.saturating_mul(10))
+    [1, 2, 5].into_iter().map(|n| ten.saturating_mul(n)).find(|full| *full >= most).unwrap_or_else(|| ten.saturating_mul(10))
 }
 
 /// Where a bar begins; the end for their number.

@@ -106,7 +106,7 @@ fn id_cell(place: &Place, id: &str) -> Markup {
     let cut = cut_in_the_middle(&whole);
     html! {
         th scope="row" data-label=(label(SortField::SessionId)) {
-            a.session href=(place.to(&to_session(id))) title=[cut.is_some().then_some(&whole)] aria-label=[cut.is_some().then_some(&whole)] {
+            a.session href=(place.to(&to_session(id))) title=[cut.is_some().then_some(&whole)] {
                 bdi { (cut.as_ref().unwrap_or(&whole)) }
             }
             @if cut.is_some() { " " button.copy.quiet type="button" data-copy-text=(id) title="Copy the session id" hidden { "Copy" } }
