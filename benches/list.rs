@@ -94,6 +94,12 @@ fn measure(n: usize, word: &str) {
     let mut times: Vec<Duration> = (0..21).map(|_| timed(|| index.agents(&AgentQuery::default()))).collect();
     times.sort();
     println!("\n- agents(): p50 {:?}, max {:?}", times[10], times[20]);
+    for (name, status) in [("all", None), ("with errors", Some(StatusFilter::Error))] {
+        let query = SessionQuery { status, ..SessionQuery::default() };
+        let mut times: Vec<Duration> = (0..21).map(|_| timed(|| index.activity(&query, None, 60))).collect();
+        times.sort();
+        println!("- activity() of {name}: p50 {:?}, max {:?}", times[10], times[20]);
+    }
     let idle = timed(|| index.idle_since(UnixNanos(EPOCH + DAY), 1_000));
     println!("- idle_since, 1000 of a day: {idle:?}");
 }

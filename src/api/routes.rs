@@ -49,8 +49,8 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/metrics", allow: "GET, HEAD", serve: || get(metrics::show) },
 ];
 
-/// What is under `/api` and in no table of any door.
-const UNKNOWN: &[&str] = &["/api", "/api/", "/api/{*rest}"];
+/// What is under `/api` and in no table of any door. `/api/` itself is a page.
+const UNKNOWN: &[&str] = &["/api/{*rest}"];
 
 /// The label of `UNKNOWN` in metrics.
 const UNKNOWN_LABEL: &str = "unknown";

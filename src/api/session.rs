@@ -63,7 +63,7 @@ fn link(base: &Base, summary: &SessionSummary, page: RunPage, pairs: &Pairs) -> 
 
 type Cut = stream::Cut<Refusal>;
 
-fn json<T: Serialize>(sink: &mut Sink, dto: &T) -> Result<(), Cut> {
+pub(super) fn json<T: Serialize>(sink: &mut Sink, dto: &T) -> Result<(), Cut> {
     sink.bytes(|buffer| {
         serde_json::to_writer(buffer, dto).map_err(|error| {
             tracing::error!(%error, "cannot write an answer");

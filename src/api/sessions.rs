@@ -1,23 +1,35 @@
-//! `GET /api/v1/observability/sessions/`: one page of sessions.
+//! `GET /api/v1/observability/sessions/`: one page of sessions, or all that fit.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use axum::extract::State;
-use http::Uri;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, Uri, header};
 
-use super::dto::SessionList;
+use super::dto::{SessionLine, SessionList};
 use super::reader::Reader;
 use super::refusal::Refusal;
 use super::whole::Whole;
 use super::{Api, head, path};
+use crate::bounds::stream::{self, Cut, Sink};
+use crate::model::ids::Tenant;
+use crate::model::session::SessionSummary;
 use crate::params::base::Base;
 use crate::params::include::Include;
 use crate::params::links::Place;
-use crate::params::sessions::ListParams;
+use crate::params::sessions::{ListFormat, ListParams};
 use crate::store::Store;
 
-pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Whole, Refusal> {
-    let ListParams { query, include, pairs } = ListParams::parse(uri.query())?;
+pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Response, Refusal> {
+    let params = ListParams::parse(uri.query())?;
+    match params.format {
+        ListFormat::Json => page(&api, tenant, params).await.map(IntoResponse::into_response),
+        ListFormat::Ndjson => lines(&api, tenant, params).await,
+    }
+}
+
+async fn page(api: &Api, tenant: Tenant, ListParams { query, include, pairs, .. }: ListParams) -> Result<Whole, Refusal> {
     let (offset, limit) = (query.offset as u64, query.limit as u64);
     let base = Base::public(api.public_url.as_deref());
     let grafana = api.grafana.clone();
@@ -31,4 +43,31 @@ pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, ur
         Whole::json(head::headers(&pairs, link), &list)
     };
     api.answer(make).await
+}
+
+/// Every session that fits, each as it stands in a page and on a line of its own, written as they are read. It has no pages.
+async fn lines(api: &Api, tenant: Tenant, ListParams { query, include, mut pairs, .. }: ListParams) -> Result<Response, Refusal> {
+    let paged = ["limit", "offset"].into_iter().filter(|name| pairs.get(name).is_some()).collect::<Vec<_>>();
+    paged.into_iter().for_each(|name| pairs.ignore(name));
+    let (store, grafana) = (Arc::clone(&api.store), api.grafana.clone());
+    let write = move |sink: &mut Sink| -> Result<(), Cut<Refusal>> {
+        sink.headers = head::headers(&pairs, None);
+        sink.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+        sink.headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"sessions.ndjson\""));
+        let mut written = Ok(());
+        let mut each = |summary: SessionSummary| {
+            written = sink.pace().map_err(Cut::from).and_then(|()| {
+                let errors =
+                    if include.has(Include::Errors) { store.last_errors(&tenant, std::slice::from_ref(&summary))? } else { Vec::new() };
+                let last_error = errors.first().and_then(|error| error.as_deref());
+                super::session::json(sink, &SessionLine::new(&summary, last_error, include, grafana.as_ref()))?;
+                Ok(sink.text("\n")?)
+            });
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        store.each_session(&tenant, &query, &mut each)?;
+        written
+    };
+    let metrics = api.metrics.clone();
+    stream::respond(&api.streams, move |aborted| metrics.aborted(aborted), write).await
 }

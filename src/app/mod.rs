@@ -9,6 +9,7 @@
 mod access;
 mod answers;
 mod budget;
+mod compress;
 mod descriptors;
 mod forwarding;
 mod instance;

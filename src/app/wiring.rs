@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::extract::Request;
 use http::HeaderName;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -19,7 +20,7 @@ use super::reload::{Reloader, Source};
 use super::retention::Keeper;
 use super::status::{Sources, StatusBoard};
 use super::{App, Forwarding, StartError};
-use super::{answers, lag, metrics, pages};
+use super::{answers, compress, lag, metrics, pages};
 use crate::api::{self, Api, ApiMetrics, StatusSource, StreamLimits};
 use crate::bounds::flights::Flights;
 use crate::bounds::memory::Memory;
@@ -141,16 +142,20 @@ pub(super) async fn build(config: &Config, source: Option<Source>, reload_asked:
     let listening = pages::Listening { access: &access, addresses };
     let api_router = api::router(api);
     let about = pages::About { tempo, status, api: api_router.clone(), metrics: ui_metrics };
-    let pages = pages::pages(config, store.clone(), listening, no_more_requests.clone(), answers, about);
+    let pages = pages::pages(config, store.clone(), listening, no_more_requests.clone(), answers.clone(), about);
     let pages = Arc::new(pages);
+    let lost_pages = Arc::clone(&pages);
     let observe = ingest::observe::router(receiver.clone(), public_url, access.tls.is_some());
     let http_router = api_router
         .merge(access.for_browsers(ingest::router(receiver.clone())))
         .merge(access.for_browsers(observe))
         .merge(ui::router(pages))
-        .fallback(ingest::unknown_page);
+        .fallback(async move |request: Request| match ui::unknown(&lost_pages, &request) {
+            Some(page) => page,
+            None => ingest::unknown_page(request).await,
+        });
     let intake = access.for_browsers(ingest::intake(receiver.clone()));
-    let http_router = ingest::anywhere(receiver.clone(), intake, http_router);
+    let http_router = compress::compressed(ingest::anywhere(receiver.clone(), intake, http_router), answers);
     let http_router = lag::announce(answers::bounded(http_router, memory.clone()), shared);
     let otlp_router = answers::bounded(access.for_browsers(ingest::otlp_router(receiver)), memory);
     let routers = [otlp_router.clone(), otlp_router, http_router];

@@ -184,6 +184,11 @@ impl Pair {
             self.oracle.runs(no).iter().any(|run| overlaps(run, start, end))
         });
         assert_eq!(page, self.oracle.list(query), "{query:?}");
+        let whole = SessionQuery { offset: 0, limit: usize::MAX, ..query.clone() };
+        let all =
+            self.index.select_all(query, None, &mut |no, start, end| self.oracle.runs(no).iter().any(|run| overlaps(run, start, end)));
+        let expected: Vec<_> = self.oracle.list(&whole).items.into_iter().map(|summary| Some(summary.id)).collect();
+        assert_eq!(all.into_iter().map(|no| self.index.id_of(no)).collect::<Vec<_>>(), expected, "{query:?}");
         asked.sort();
         assert!(asked.windows(2).all(|pair| pair[0] != pair[1]), "a session was asked about twice");
     }

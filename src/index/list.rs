@@ -28,7 +28,7 @@ const ROWS_PER_ID: usize = 64;
 const IDS_AT_ONCE: usize = 64;
 
 /// Comparing the times of one row by itself costs about as much as taking this many off an order (`benches/list.rs`).
-const RANKED_PER_ROW: usize = 8;
+pub(super) const RANKED_PER_ROW: usize = 8;
 
 /// The bounds of the time filter, both included; an absent one is the end of time.
 #[derive(Clone, Copy)]
@@ -46,7 +46,7 @@ enum Overlap {
     Ask,
 }
 
-type HasRunIn<'a> = dyn FnMut(SessionNo, UnixNanos, UnixNanos) -> bool + 'a;
+pub(crate) type HasRunIn<'a> = dyn FnMut(SessionNo, UnixNanos, UnixNanos) -> bool + 'a;
 
 // === impl SessionIndex ===
 
@@ -75,6 +75,24 @@ impl SessionIndex {
         Page { items: rows.into_iter().filter_map(|row| self.summary(row)).collect(), count: count as u64 }
     }
 
+    /// The numbers of all sessions that fit, in the order of the query, without its page. For `among` and `has_run_in` see
+    /// [`Self::list_among`].
+    pub fn select_all(&self, query: &SessionQuery, among: Option<&[SessionNo]>, has_run_in: &mut HasRunIn) -> Vec<SessionNo> {
+        let among = among.map(|numbers| self.rows_of(numbers));
+        let rows: Vec<u32> = match query.session_id {
+            Some(_) => {
+                let whole = SessionQuery { offset: 0, limit: 1, ..query.clone() };
+                let one = self.list_one(&whole, among.as_ref(), has_run_in);
+                one.items.iter().filter_map(|one| self.directory.row_of_id(&one.id)).collect()
+            }
+            None => match self.fitting(query, among, has_run_in) {
+                None => self.walk(query.sort, 0).collect(),
+                Some(fitting) => self.order(query.sort.field).walk_fitting(direction(query.sort), &fitting, 0).collect(),
+            },
+        };
+        rows.into_iter().map(|row| self.directory.number(row)).collect()
+    }
+
     /// At most one session can fit.
     fn list_one(&self, query: &SessionQuery, among: Option<&RowSet>, has_run_in: &mut HasRunIn) -> Page<SessionSummary> {
         let row = query.session_id.as_ref().and_then(|id| self.directory.row_of_id(id));
@@ -84,7 +102,7 @@ impl SessionIndex {
         Page { items: items.into_iter().collect(), count }
     }
 
-    fn rows_of(&self, numbers: &[SessionNo]) -> RowSet {
+    pub(super) fn rows_of(&self, numbers: &[SessionNo]) -> RowSet {
         let mut rows = RowSet::default();
         numbers.iter().filter_map(|no| self.directory.row_of(*no)).for_each(|row| rows.insert(row));
         rows.intersect(&self.listed);
@@ -106,7 +124,7 @@ impl SessionIndex {
     }
 
     /// The rows that fit every condition; `None` if there is no condition.
-    fn fitting(&self, query: &SessionQuery, among: Option<RowSet>, has_run_in: &mut HasRunIn) -> Option<RowSet> {
+    pub(super) fn fitting(&self, query: &SessionQuery, among: Option<RowSet>, has_run_in: &mut HasRunIn) -> Option<RowSet> {
         let mut fitting: Option<RowSet> = query.status.map(|status| self.with_status(status).clone());
         if let Some(rows) = among {
             narrow(&mut fitting, rows);

@@ -6,6 +6,7 @@
 //! - At most 400 bytes a session beyond its id and its agents; a test measures it.
 //! - Never reads a clock, never does I/O, never fails: numbers that are not known are ignored.
 
+mod activity;
 mod agents;
 mod change;
 mod chunks;
@@ -31,6 +32,7 @@ use rustc_hash::FxHashMap;
 use self::agents::Agents;
 use self::directory::Directory;
 use self::figures::{Figures, Fit, Interval, Share};
+pub(crate) use self::list::HasRunIn;
 use self::order::{Direction, Order};
 use self::pairs::Pairs;
 use self::rowset::RowSet;

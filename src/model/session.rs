@@ -39,9 +39,27 @@ pub struct AgentSummary {
     pub last_activity: UnixNanos,
 }
 
+/// How many sessions were last active in each of some spans of time that follow one another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Activity {
+    /// Where the first begins.
+    pub start: UnixNanos,
+    /// How long each is.
+    pub width: Nanos,
+    pub counts: Vec<u64>,
+}
+
 /// A page of a list, and how many there are in all.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Page<T> {
     pub items: Vec<T>,
     pub count: u64,
+}
+
+// === impl Page ===
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), count: 0 }
+    }
 }

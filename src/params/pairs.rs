@@ -15,8 +15,8 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 /// `=` stands as it is in values that are reported with their parameter, as in `include=links`.
 const IGNORED_RESERVED: &AsciiSet = &RESERVED.remove(b'=');
 
-/// The parameter that is a list: all of its values count.
-const LIST: &str = "include";
+/// The parameters that are lists: all of their values count.
+const LISTS: [&str; 2] = ["include", "columns"];
 
 /// The known parameters that have a value, in the order in which the endpoint lists them, and the names of those it does not know.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,7 +37,7 @@ impl Pairs {
             let name = decode(name);
             match known.iter().position(|known| known.as_bytes() == name) {
                 // A list may be given in parts, as clients write lists.
-                Some(at) if known[at] == LIST && !last[at].is_empty() => last[at].extend([b",".to_vec(), decode(value)].concat()),
+                Some(at) if LISTS.contains(&known[at]) && !last[at].is_empty() => last[at].extend([b",".to_vec(), decode(value)].concat()),
                 Some(at) => last[at] = decode(value),
                 None => ignore(&mut ignored, &name),
             }

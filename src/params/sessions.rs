@@ -10,7 +10,7 @@ use crate::model::time::UnixNanos;
 /// The largest page; a larger `limit` is clamped to it.
 pub const LIMIT_MAX: u64 = 100;
 
-const KNOWN: &[&str] = &["search", "session_id", "agent", "user", "start", "end", "status", "sort", "include", "limit", "offset"];
+const KNOWN: &[&str] = &["search", "session_id", "agent", "user", "start", "end", "status", "sort", "include", "format", "limit", "offset"];
 
 /// What a line of the list can be asked to add.
 const AVAILABLE: &[Include] = &[Include::Usage, Include::Errors, Include::Links];
@@ -20,8 +20,19 @@ const AVAILABLE: &[Include] = &[Include::Usage, Include::Errors, Include::Links]
 pub struct ListParams {
     pub query: SessionQuery,
     pub include: Includes,
+    pub format: ListFormat,
     /// For the links to other pages, and for what was ignored.
     pub pairs: Pairs,
+}
+
+/// How a list is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ListFormat {
+    /// One page, with the count.
+    #[default]
+    Json,
+    /// All that fits, a line of JSON each.
+    Ndjson,
 }
 
 // === impl ListParams ===
@@ -45,7 +56,8 @@ impl ListParams {
             offset: usize::try_from(super::offset(&pairs)?).unwrap_or(usize::MAX),
         };
         let include = Includes::read(&mut pairs, AVAILABLE)?;
-        Ok(Self { query, include, pairs })
+        let format = pairs.get("format").map(format).transpose()?.unwrap_or_default();
+        Ok(Self { query, include, format, pairs })
     }
 }
 
@@ -67,6 +79,14 @@ fn status(text: &str) -> Result<StatusFilter, BadParam> {
         "error" => Ok(StatusFilter::Error),
         "tool_error" => Ok(StatusFilter::ToolError),
         _ => Err(BadParam::new("status", text, "running, error or tool_error")),
+    }
+}
+
+fn format(text: &str) -> Result<ListFormat, BadParam> {
+    match text {
+        "json" => Ok(ListFormat::Json),
+        "ndjson" => Ok(ListFormat::Ndjson),
+        _ => Err(BadParam::new("format", text, "json or ndjson")),
     }
 }
 

@@ -29,7 +29,7 @@ use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
 use crate::model::reason::Reason;
 use crate::model::report::EventKind;
 use crate::model::run::Run;
-use crate::model::session::{AgentSummary, Page, SessionSummary};
+use crate::model::session::{Activity, AgentSummary, Page, SessionSummary};
 use crate::model::time::UnixNanos;
 use crate::model::via::Via;
 
@@ -66,6 +66,25 @@ pub trait Store: Send + Sync + 'static {
     /// Why the newest failed run of each of these sessions failed, in their order; `None` where it does not say, where none of the newest
     /// [`LAST_ERROR_RUNS`] of the session failed, and where the session is gone. Blocks on disk for at most some milliseconds.
     fn last_errors(&self, tenant: &Tenant, sessions: &[SessionSummary]) -> Result<Vec<Option<Reason>>, StoreError>;
+
+    /// How many sessions that fit were last active when, in at most `n_max` parts of the query's range, from one state of the index; `None`
+    /// where there is nothing to show, or where that is not counted. Blocks for at most some milliseconds.
+    fn activity(&self, _tenant: &Tenant, _query: &SessionQuery, _n_max: usize) -> Result<Option<Activity>, StoreError> {
+        Ok(None)
+    }
+
+    /// Shows every session that fits, in the order of the query and whatever its page, until `each` breaks off. Which they are is of one
+    /// state; their figures are those of the moment at which they are shown. Blocks for as long as `each` takes.
+    fn each_session(
+        &self,
+        tenant: &Tenant,
+        query: &SessionQuery,
+        each: &mut dyn FnMut(SessionSummary) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let all = SessionQuery { offset: 0, limit: usize::MAX, ..query.clone() };
+        _ = self.sessions(tenant, &all)?.items.into_iter().try_for_each(each);
+        Ok(())
+    }
 
     /// One session and its runs, from one state. Blocks on disk: call it, and drain `runs`, on a blocking thread.
     fn session(&self, tenant: &Tenant, id: &SessionId, runs: RunPage) -> Result<Option<SessionDetail>, StoreError>;

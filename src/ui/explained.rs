@@ -121,20 +121,29 @@ fn counting(page: &Page<'_>, reason: &SpanReason) -> Markup {
 
 pub(super) fn figures(usage: &Usage) -> Markup {
     let is_split = usage.input_tokens.or(usage.output_tokens).is_some();
-    let parts = [
-        ("cached", usage.cache_read_tokens),
-        ("written to the cache", usage.cache_write_tokens),
-        ("written to the cache for an hour", Some(usage.cache_write_1h_tokens)),
-        ("reasoning", usage.reasoning_tokens),
+    let of_input = [
+        ("cached", usage.cache_read_tokens.unwrap_or(0)),
+        ("written to the cache", usage.cache_write_tokens.unwrap_or(0)),
+        ("written to the cache for an hour", usage.cache_write_1h_tokens),
     ];
-    let parts = parts.into_iter().filter_map(|(name, part)| Some((name, part.filter(|&part| part > 0)?)));
+    let of_output = [("reasoning", usage.reasoning_tokens.unwrap_or(0))];
     html! {
         @if is_split {
-            (words::tokens(usage.input_tokens.unwrap_or(0))) " input + " (words::tokens(usage.output_tokens.unwrap_or(0))) " output tokens"
+            (words::tokens(usage.input_tokens.unwrap_or(0))) " input" (parts(&of_input)) " + "
+            (words::tokens(usage.output_tokens.unwrap_or(0))) " output" (parts(&of_output)) " tokens"
         } @else {
-            (words::tokens(usage.tokens())) " tokens"
+            (words::tokens(usage.tokens())) " tokens" (parts(&[&of_input[..], &of_output].concat()))
         }
-        @for (name, part) in parts { ", of these " (words::tokens(part)) " " (name) }
+    }
+}
+
+/// What a number of tokens holds, in brackets behind it.
+fn parts(parts: &[(&str, u64)]) -> Markup {
+    let mut parts = parts.iter().filter(|(_, n)| *n > 0).peekable();
+    html! {
+        @if parts.peek().is_some() {
+            " (" @for (at, (name, n)) in parts.enumerate() { @if at > 0 { ", " } (words::tokens(*n)) " " (name) } ")"
+        }
     }
 }
 

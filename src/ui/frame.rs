@@ -36,6 +36,7 @@ impl Frame<'_> {
                     title { (self.title) " · sessionfold" }
                     link rel="icon" href=(assets::path(place, "icon.svg")) type="image/svg+xml";
                     link rel="stylesheet" href=(assets::path(place, "ui.css"));
+                    script src=(assets::path(place, "page.js")) defer {}
                     script src=(assets::path(place, "live.js")) defer {}
                 }
                 body {
@@ -46,7 +47,11 @@ impl Frame<'_> {
                             @for (to, name) in ROOMS { a href=(place.to(to)) aria-current=[place.is_at(to).then_some("page")] { (name) } }
                         }
                         span.live-state {
-                            @if self.is_live { button.quiet type="button" data-live-switch aria-pressed="false" hidden { "Pause updates" } }
+                            // Nothing of it is there without scripts: `live.js` shows it, and in which state it is.
+                            @if self.is_live {
+                                span data-live-word hidden { "Live" }
+                                button.quiet type="button" data-live-switch aria-pressed="false" hidden { "Pause updates" }
+                            }
                         }
                         (themes(place))
                         @if place.has_login {
@@ -60,7 +65,7 @@ impl Frame<'_> {
                     }
                     main #content tabindex="-1" data-live[self.is_live] { (content) }
                     footer {
-                        p { "Times are UTC. " a href=(place.to("/api/openapi.yaml")) { "API" } " " a href=(place.to("/status")) { "Status" } }
+                        p { span data-zone { "Times are UTC." } " " a href=(place.to("/api/")) { "API" } " " a href=(place.to("/status")) { "Status" } }
                     }
                     p.for-readers #said role="status" {}
                 }

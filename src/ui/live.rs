@@ -1,12 +1,16 @@
 //! A page as an event stream: its parts, sent again whenever they differ from what was sent before.
 //!
 //! - All who look at the same page share its parts: they are made once, and the bytes that go out are the same ones.
+//! - Who has what was made before gets the difference from it (`delta`); who has it already, nothing. An `EventSource` that comes back says
+//!   what it has.
 //! - The store's version is asked for twice a second, and the parts are made only when that has moved, or when words such as "3 s ago" may
 //!   be old.
 //! - A part that takes long to make is made less often: a page takes at most a tenth of a core, however many look at it.
 //! - A stream ends with the server, when the visitor may not read any more, and when the page is gone; it never holds up a stop.
 //! - A stream has no task: the connection drives it. The parts are made by a task that ends with them, so that no client that takes nothing
 //!   can hold up the others.
+
+mod delta;
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -75,10 +79,20 @@ struct Page {
 struct Made {
     /// The event as it is sent; `None` if the page is gone.
     event: Option<Bytes>,
+    /// What was made, for the next difference; empty where nothing was.
+    parts: Bytes,
+    change: Option<Change>,
     hash: u64,
     version: u64,
     at: Instant,
     took: Duration,
+}
+
+/// The same for those who have what was made before.
+#[derive(Clone)]
+struct Change {
+    from: u64,
+    event: Bytes,
 }
 
 struct Stream {
@@ -109,7 +123,9 @@ pub(super) fn respond(
     let page = ui.live.page(Key { tenant: tenant.clone(), here, prefix, base }, effort, make);
     let made = page.made.subscribe();
     let (ui, sent_at) = (Arc::clone(ui), Instant::now());
-    let stream = Stream { ui, headers, page, made, sent: None, sent_at, is_over: false, _permit: permit, _held: held };
+    // What it had heard when its connection broke.
+    let sent = headers.get("last-event-id").and_then(|id| u64::from_str_radix(id.to_str().ok()?, 16).ok());
+    let stream = Stream { ui, headers, page, made, sent, sent_at, is_over: false, _permit: permit, _held: held };
     let events = futures_util::stream::unfold(stream, |mut stream| async move {
         let event = stream.next().await?;
         Some((Ok::<_, Infallible>(event), stream))
@@ -163,22 +179,49 @@ impl Page {
 
     async fn make(&self, ui: &Arc<Ui>, version: u64) -> Made {
         let make = Arc::clone(&self.make);
+        let last = self.made.borrow().clone();
         let work = move |ui: &Ui| {
             let started = Instant::now();
-            let html = make(ui)?.into_string();
-            let event = ui.answers.memory.hold(Use::Pages, encode("parts", &html))?;
-            Ok((event, hash(&html), started.elapsed()))
+            let html = delta::still(&make(ui)?.into_string());
+            let now = hash(&html);
+            if let Some(same) = last.as_ref().filter(|last| last.hash == now) {
+                return Ok(Made { took: started.elapsed(), ..same.clone() });
+            }
+            let held = |bytes| ui.answers.memory.hold(Use::Pages, bytes);
+            let event = held(encode("parts", now, &html))?;
+            let before = last.filter(|last| !last.parts.is_empty());
+            let change = before.and_then(|last| {
+                let change = delta::between(std::str::from_utf8(&last.parts).ok()?, &html);
+                // What is nearly all new is better sent as such.
+                let change = Some(change).filter(|change| change.len() < html.len() / 2)?;
+                Some((last.hash, format!("{:016x}\n{change}", last.hash)))
+            });
+            let change = match change {
+                Some((from, change)) => Some(Change { from, event: held(encode("change", now, &change))? }),
+                None => None,
+            };
+            let took = started.elapsed();
+            Ok(Made { event: Some(event), parts: held(html.into())?, change, hash: now, version: 0, at: started, took })
         };
         let at = Instant::now();
         match ui.read(self.effort, work).await {
-            Ok((event, hash, took)) => Made { event: Some(event), hash, version, at, took },
+            Ok(made) => Made { version, at, ..made },
             // What was there stays for now; it is tried again when that has rested.
             Err(Refusal::Busy) => match self.made.borrow().clone() {
                 Some(last) => Made { at, took: last.took.max(STEP), ..last },
-                None => Made { event: Some(comment()), hash: 0, version: version.wrapping_sub(1), at, took: STEP },
+                None => Made { version: version.wrapping_sub(1), took: STEP, ..Made::nothing(Some(comment()), at) },
             },
-            Err(_) => Made { event: None, hash: 0, version, at, took: Duration::ZERO },
+            Err(_) => Made { version, ..Made::nothing(None, at) },
         }
+    }
+}
+
+// === impl Made ===
+
+impl Made {
+    /// Of a page of which nothing is there to be sent.
+    fn nothing(event: Option<Bytes>, at: Instant) -> Self {
+        Self { event, parts: Bytes::new(), change: None, hash: 0, version: 0, at, took: Duration::ZERO }
     }
 }
 
@@ -211,13 +254,14 @@ impl Stream {
         let may_read = self.ui.authenticator.from_headers(&self.headers, None, Right::Read).is_ok();
         match made.event.filter(|_| may_read) {
             Some(event) if is_new => {
+                let change = made.change.filter(|change| self.sent == Some(change.from));
                 self.sent = Some(made.hash);
-                Some(event)
+                Some(change.map_or(event, |change| change.event))
             }
             Some(_) => Some(comment()),
             None => {
                 self.is_over = true;
-                Some(encode("gone", ""))
+                Some(encode("gone", 0, ""))
             }
         }
     }
@@ -228,10 +272,10 @@ fn comment() -> Bytes {
     Bytes::from_static(b":\n\n")
 }
 
-/// One event; a line end within the data begins a new line of data.
-fn encode(name: &str, data: &str) -> Bytes {
-    let mut event = format!("event: {name}\n");
-    for line in data.split(['\n', '\r']) {
+/// One event with the hash of what the client has then; a line end within the data begins a new line of data.
+fn encode(name: &str, hash: u64, data: &str) -> Bytes {
+    let mut event = format!("event: {name}\nid: {hash:016x}\n");
+    for line in data.split('\n') {
         // Writing to a String cannot fail.
         let _ = writeln!(event, "data: {line}");
     }
@@ -251,6 +295,6 @@ mod tests {
 
     #[test]
     fn an_event_survives_every_line_end_in_its_data() {
-        assert_eq!(encode("parts", "a\nb\rc"), "event: parts\ndata: a\ndata: b\ndata: c\n\n");
+        assert_eq!(encode("parts", 0xab, "a\nb"), "event: parts\nid: 00000000000000ab\ndata: a\ndata: b\n\n");
     }
 }

@@ -9,7 +9,10 @@
 //! - Every read happens on a blocking thread, in a lane ([`crate::bounds::lanes`]), and is of bounded size. Never writes to the store, never
 //!   makes JSON: who asks `/status` for it is answered by the API.
 
+mod api_page;
 mod assets;
+mod cell;
+mod compare;
 mod copy;
 mod explained;
 mod failed;
@@ -58,7 +61,7 @@ use crate::store::{Store, StoreError};
 
 pub use live::Hub;
 pub use metrics::UiMetrics;
-pub use routes::ROUTES;
+pub use routes::{ROUTES, unknown};
 
 use refusal::Refusal;
 

@@ -2,13 +2,14 @@
 
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderValue, StatusCode, header};
-use maud::html;
+use maud::{Markup, html};
 
 use super::frame::Frame;
 use super::visitor::Place;
 use super::words;
 use crate::auth::Denied;
-use crate::params::BadParam;
+use crate::model::ids::TraceId;
+use crate::params::{BadParam, pairs, path};
 
 /// Why a page is not shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,6 +23,8 @@ pub(super) enum Refusal {
     Slowed(Denied),
     /// Holds what was looked for, in words.
     NotFound(&'static str),
+    /// The path is none of ours.
+    NoPage,
     BadParam(String),
     Busy,
     /// The log says more.
@@ -37,7 +40,7 @@ impl Refusal {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Slowed(denied) => denied.status(),
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::NoPage => StatusCode::NOT_FOUND,
             Self::BadParam(_) => StatusCode::BAD_REQUEST,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -52,6 +55,7 @@ impl Refusal {
             Self::NotFound(what) => {
                 ("Not found", format!("There is no such {what}: it was never here, was deleted, or is past its retention."))
             }
+            Self::NoPage => ("Not found", "There is no page at this address.".into()),
             Self::BadParam(detail) => ("Cannot be meant", detail.clone()),
             Self::Busy => ("Busy", "The server is busy; try again in a second.".into()),
             Self::Internal => ("Something went wrong", "The server's log says more.".into()),
@@ -67,7 +71,7 @@ impl Refusal {
             div.narrow {
                 h1 { (title) }
                 p { (words::visible(&detail)) }
-                p { a href=(place.to("/")) { "To all sessions" } }
+                (self.next_step(place))
             }
         };
         let mut page = (self.status(), Frame { place, title, is_live: false }.around(&content)).into_response();
@@ -77,6 +81,39 @@ impl Refusal {
 }
 
 impl Refusal {
+    /// What was looked for, and where to look instead.
+    fn next_step(&self, place: &Place) -> Markup {
+        let path = place.here.split('?').next().unwrap_or_default();
+        let looked_for = match self {
+            // A session's id may have slashes.
+            Self::NotFound("session") => path.strip_prefix("/sessions/").and_then(path::decoded),
+            Self::NotFound(_) => path.split('/').nth(2).and_then(path::decoded),
+            Self::NoPage => path::decoded(path),
+            _ => None,
+        };
+        let looked_for = looked_for.filter(|text| !text.is_empty());
+        let is_id = matches!(self, Self::NotFound(_));
+        html! {
+            @if let Some(text) = &looked_for { p { "Looked for: " code { (words::name(&cut(text))) } } }
+            @if *self == Self::NotFound("trace") && looked_for.as_deref().is_some_and(|text| TraceId::from_hex(text).is_none()) {
+                p { "The id of a trace is 32 hexadecimal digits." }
+            }
+            @if *self == Self::NotFound("run") && looked_for.as_deref().is_some_and(|text| !text.bytes().all(|byte| byte.is_ascii_digit())) {
+                p { "A run is looked up by its number, as lists and the API show it." }
+            }
+            ul {
+                @if let Some(text) = looked_for.as_ref().filter(|_| is_id) {
+                    li { a href=(place.to(&format!("/?search={}", pairs::encode(text)))) { "Search all sessions for it" } }
+                }
+                li { a href=(place.to("/")) { "All sessions" } }
+                @if *self == Self::NoPage {
+                    li { a href=(place.to("/status")) { "How the server is" } }
+                    li { a href=(place.to("/api/")) { "The API" } }
+                }
+            }
+        }
+    }
+
     /// Says when it is worth coming again.
     fn advise(&self, response: &mut Response) {
         let seconds = match self {
@@ -88,6 +125,13 @@ impl Refusal {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
     }
+}
+
+/// As much of a text as is repeated.
+fn cut(text: &str) -> String {
+    const MAX_CHARS: usize = 200;
+    let more = if text.chars().nth(MAX_CHARS).is_some() { "…" } else { "" };
+    text.chars().take(MAX_CHARS).collect::<String>() + more
 }
 
 impl From<BadParam> for Refusal {

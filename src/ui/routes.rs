@@ -10,11 +10,11 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
-use http::{HeaderValue, header};
+use http::{HeaderValue, Method, header};
 
 use super::refusal::Refusal;
 use super::visitor::Place;
-use super::{Ui, assets, groups, list, login, overview, run, search, session, status, theme, trace};
+use super::{Ui, api_page, assets, compare, groups, list, login, overview, run, search, session, status, theme, trace};
 
 /// One line of the table.
 pub struct Route {
@@ -32,12 +32,15 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/models", serve: || get(groups::models) },
     Route { path: "/users", serve: || get(groups::users) },
     Route { path: "/overview", serve: || get(overview::show) },
+    Route { path: "/compare", serve: || get(compare::show) },
     Route { path: "/runs/{run_id}", serve: || get(run::show) },
     Route { path: "/runs/{run_id}/explain", serve: || get(run::explain::show) },
     Route { path: "/traces/{trace_id}", serve: || get(trace::show) },
     Route { path: "/traces/{trace_id}/explain", serve: || get(trace::explain::show) },
     Route { path: "/search", serve: || get(search::show) },
     Route { path: "/status", serve: || get(status::show) },
+    Route { path: "/api", serve: || get(api_page::move_here) },
+    Route { path: "/api/", serve: || get(api_page::show) },
     Route { path: "/login", serve: || get(login::show).post(login::enter) },
     Route { path: "/logout", serve: || post(login::leave) },
     Route { path: "/theme", serve: || get(theme::set) },
@@ -68,11 +71,29 @@ async fn protect(State((ui, route)): State<(Arc<Ui>, &'static str)>, request: Re
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         response = refusal.page(&place);
     }
+    dress(&mut response);
+    ui.metrics.answered(route, response.status(), arrived.elapsed());
+    response
+}
+
+/// The page for a path that is nobody's; `None` for whoever does not ask for a page.
+pub fn unknown(ui: &Ui, request: &Request) -> Option<Response> {
+    let arrived = Instant::now();
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let accepts = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if !is_read || !accepts.contains("text/html") {
+        return None;
+    }
+    let mut response = Refusal::NoPage.page(&Place::new(ui, request.headers(), request.uri()));
+    dress(&mut response);
+    ui.metrics.answered("unknown", response.status(), arrived.elapsed());
+    Some(response)
+}
+
+fn dress(response: &mut Response) {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    ui.metrics.answered(route, response.status(), arrived.elapsed());
-    response
 }

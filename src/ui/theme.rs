@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use http::{HeaderMap, HeaderValue, Uri, header};
+use http::{HeaderMap, Uri, header};
 
 use super::Ui;
-use super::visitor::{Place, own_path};
+use super::visitor::{Place, cookie, own_path};
 use crate::params::pairs::Pairs;
 
 const COOKIE: &str = "sessionfold_theme";
@@ -27,9 +27,7 @@ pub(super) async fn set(State(_): State<Arc<Ui>>, place: Place, uri: Uri) -> Res
     let theme = get("theme").map(Theme::named).unwrap_or_default();
     let next = get("next").and_then(own_path).unwrap_or("/");
     let mut response = Redirect::to(&place.to(next)).into_response();
-    let path = if place.prefix.is_empty() { "/" } else { &place.prefix };
-    let cookie = format!("{COOKIE}={}; Path={path}; Max-Age=31536000; SameSite=Lax; HttpOnly", theme.name());
-    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+    if let Some(cookie) = place.cookie(COOKIE, theme.name(), 31_536_000) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
@@ -42,9 +40,7 @@ impl Theme {
 
     /// What the request's cookie says.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| Self::named(value)).unwrap_or_default()
+        cookie(headers, COOKIE).map(Self::named).unwrap_or_default()
     }
 
     pub(super) fn name(self) -> &'static str {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, HeaderValue, Uri, header};
 
 use super::Ui;
 use super::refusal::Refusal;
@@ -103,6 +103,12 @@ impl Place {
         self.here.split('?').next() == Some(path)
     }
 
+    /// The header that has the browser keep a choice of how pages look, for so many seconds; 0 has it forgotten.
+    pub(super) fn cookie(&self, name: &str, value: &str, seconds: u32) -> Option<HeaderValue> {
+        let path = if self.prefix.is_empty() { "/" } else { &self.prefix };
+        HeaderValue::from_str(&format!("{name}={value}; Path={path}; Max-Age={seconds}; SameSite=Lax; HttpOnly")).ok()
+    }
+
     /// Where to log in, and to come back here.
     fn login(&self) -> String {
         self.to(&format!("/login?next={}", pairs::encode(&self.here)))
@@ -113,6 +119,13 @@ impl Place {
 fn path_of(url: &str) -> String {
     let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
     after_scheme.find('/').map_or("", |at| &after_scheme[at..]).trim_end_matches('/').to_owned()
+}
+
+/// The value of a cookie that the browser sent.
+pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(held, _)| *held == name).map(|(_, value)| value)
 }
 
 /// Whether an `EventSource` asks.

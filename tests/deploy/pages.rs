@@ -22,7 +22,8 @@ async fn the_table_of_pages_is_what_a_server_shows() {
     for row in &rows {
         let [page, shows, forms, updates] = &row[..] else { panic!("{row:?}") };
         let id = if page.starts_with("/runs") { run["id"].to_string() } else { "s".to_owned() };
-        let path = page.replace("{trace_id}", run["trace_id"].as_str().unwrap()).replace("{id}", &id);
+        let path =
+            page.replace("/compare", "/compare?a=s&b=s").replace("{trace_id}", run["trace_id"].as_str().unwrap()).replace("{id}", &id);
         let answer = server.get(&path).await;
         assert!(answer.status.is_success() && !shows.is_empty(), "{path}: {}", answer.status);
         let told: BTreeSet<&str> = forms.split(", ").filter(|form| !form.is_empty()).collect();
@@ -32,8 +33,8 @@ async fn the_table_of_pages_is_what_a_server_shows() {
     }
     // Every page that is not there to log in, to look different or to be part of another.
     for route in sessionfold::ui::ROUTES.iter().map(|route| route.path) {
-        let is_helper =
-            ["/sessions", "/sessions/", "/login", "/logout", "/theme", "/favicon.ico"].contains(&route) || route.starts_with("/assets");
+        let is_helper = ["/sessions", "/sessions/", "/login", "/logout", "/theme", "/favicon.ico", "/api"].contains(&route)
+            || route.starts_with("/assets");
         let told = route.replace("{*session_id}", "{id}").replace("{run_id}", "{id}");
         assert!(is_helper || rows.iter().any(|row| row[0] == told), "docs/pages.md lacks {told}");
     }

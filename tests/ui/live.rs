@@ -52,6 +52,62 @@ async fn what_changes_is_sent_to_those_who_look() {
     assert!(session.says("event: gone").await);
 }
 
+/// The last event whose data holds `text`, and how many bytes it had.
+async fn event_with(stream: &mut Stream, text: &str) -> String {
+    let mut heard = String::new();
+    loop {
+        let frame = tokio::time::timeout(Duration::from_secs(30), stream.0.frame()).await.unwrap().unwrap().unwrap();
+        heard += &String::from_utf8_lossy(&frame.into_data().unwrap_or_default());
+        if let Some(event) = heard.split_inclusive("\n\n").find(|event| event.ends_with("\n\n") && event.contains(text)) {
+            return event.to_owned();
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_new_run_on_a_full_page_is_less_than_two_kilobytes() {
+    let place = place();
+    let server = place.start().await;
+    for n in 0..60_u64 {
+        send(&server, run(u128::from(n) + 1, &format!("conv-{n:02}"), "planner", n * 40)).await;
+        send(&server, run(u128::from(n) + 101, "long", "planner", n * 40)).await;
+    }
+    shows(&server, 61).await;
+    // Within the hour, so that the bars above the list last as long as before.
+    for (path, new) in [("/?limit=100", "conv-new"), ("/sessions/long", "new-agent")] {
+        let mut page = open(&server, path).await;
+        let whole = event_with(&mut page, "event: parts").await;
+        assert!(whole.len() > 20_000, "{}", whole.len());
+        let session = if new == "conv-new" { "conv-new" } else { "long" };
+        send(&server, run(if new == "conv-new" { 901 } else { 902 }, session, "new-agent", 2_400)).await;
+        let change = event_with(&mut page, new).await;
+        assert!(change.starts_with("event: change\nid: "), "{change}");
+        assert!(change.len() < 2_048, "{path}: {} bytes:\n{change}", change.len());
+        // It says from what it differs, and that is what was sent.
+        let id = whole.split("\nid: ").nth(1).unwrap().lines().next().unwrap();
+        assert!(change.contains(&format!("\ndata: {id}\n")), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn who_comes_back_with_what_they_have_is_sent_only_what_is_new() {
+    let place = place();
+    let server = place.start().await;
+    for n in 0..30_u64 {
+        send(&server, run(u128::from(n) + 1, &format!("conv-{n:02}"), "planner", n * 60)).await;
+    }
+    shows(&server, 30).await;
+    let mut stays = open(&server, "/").await;
+    let whole = event_with(&mut stays, "event: parts").await;
+    let id = whole.split("\nid: ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let request = Request::get(format!("http://{}/", server.http)).header(header::ACCEPT, "text/event-stream").header("last-event-id", &id);
+    let mut back = Stream(client.request(request.body(Empty::new()).unwrap()).await.unwrap().into_body());
+    send(&server, run(99, "conv-new", "planner", 9_000)).await;
+    let change = event_with(&mut back, "conv-new").await;
+    assert!(change.starts_with("event: change"), "{change}");
+}
+
 #[tokio::test]
 async fn an_open_page_does_not_hold_up_a_stop() {
     let place = place();

@@ -3,11 +3,15 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
+mod compare;
+mod compressed;
 mod dialects;
 mod empty;
+mod export;
 mod list;
 mod live;
 mod login;
+mod navigation;
 mod overview;
 mod search;
 mod session;

@@ -49,7 +49,7 @@ pub(super) struct SessionList<'a> {
 }
 
 #[derive(Serialize)]
-struct SessionLine<'a> {
+pub(super) struct SessionLine<'a> {
     session_id: &'a str,
     run_count: u64,
     first_run: String,
@@ -268,7 +268,7 @@ impl<'a> SessionList<'a> {
 }
 
 impl<'a> SessionLine<'a> {
-    fn new(summary: &'a SessionSummary, last_error: Option<&'a str>, include: Includes, grafana: Option<&Grafana>) -> Self {
+    pub(super) fn new(summary: &'a SessionSummary, last_error: Option<&'a str>, include: Includes, grafana: Option<&Grafana>) -> Self {
         Self {
             session_id: summary.id.as_str(),
             run_count: summary.run_count,

@@ -57,11 +57,14 @@ use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
 use crate::model::reason::Reason;
 use crate::model::report::EventKind;
 use crate::model::run::Run;
-use crate::model::session::{AgentSummary, Page, SessionSummary};
+use crate::model::session::{Activity, AgentSummary, Page, SessionSummary};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::{Call, Cost};
 use crate::model::via::Via;
 use crate::wire::format::entry::{Entry, Event};
+
+/// Sessions that are read under one lock while a list of any length is shown.
+const SUMMARIES_AT_ONCE: usize = 128;
 
 /// The price of a call that states none, by model, provider and start.
 pub type Price = Arc<dyn Fn(&Call, UnixNanos) -> Option<Cost> + Send + Sync>;
@@ -310,13 +313,35 @@ impl Store for LocalStore {
 
     fn sessions(&self, tenant: &Tenant, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Page { items: Vec::new(), count: 0 }) };
-        if query.start.is_some() && query.end.is_some() {
-            return self.sessions_in_window(&cell, query);
-        }
-        // Without both ends of a window no session's runs need to be asked.
+        self.of_window(&cell, query, |index, among, has_run_in| index.list_among(query, among, has_run_in))
+    }
+
+    fn activity(&self, tenant: &Tenant, query: &SessionQuery, n_max: usize) -> Result<Option<Activity>, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
         let of_user = self.sessions_of_user(&cell, query)?;
-        let page = cell.read().index.list_among(query, of_user.as_deref(), &mut |_, _, _| true);
-        Ok(page)
+        let activity = cell.read().index.activity(query, of_user.as_deref(), n_max);
+        Ok(activity)
+    }
+
+    fn each_session(
+        &self,
+        tenant: &Tenant,
+        query: &SessionQuery,
+        each: &mut dyn FnMut(SessionSummary) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(()) };
+        let all = self.of_window(&cell, query, |index, among, has_run_in| index.select_all(query, among, has_run_in))?;
+        for some in all.chunks(SUMMARIES_AT_ONCE) {
+            let summaries: Vec<SessionSummary> = {
+                let state = cell.read();
+                // What was deleted meanwhile is no session any more.
+                some.iter().filter_map(|no| Some(state.index.row(*no)?.summary)).collect()
+            };
+            if summaries.into_iter().try_for_each(&mut *each).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn last_errors(&self, tenant: &Tenant, sessions: &[SessionSummary]) -> Result<Vec<Option<Reason>>, StoreError> {

@@ -1,10 +1,8 @@
-// What the pages do more where there is JavaScript: parts that change by themselves, search as you type, buttons that copy.
-// Everything else works without it. A part is an element with an id and data-part; what comes for it replaces only what differs,
+// Parts that change by themselves, and search as you type; page.js, which runs before, has the rest. Everything works without both. A part is an element with an id and data-part; what comes for it replaces only what differs,
 // so that focus, scroll position and selection stay where they are.
 "use strict";
 (() => {
   const main = document.querySelector("main");
-  const said = document.getElementById("said");
 
   // --- replacing what differs
 
@@ -50,31 +48,99 @@
     while (place) { const behind = place.nextSibling; place.remove(); place = behind; }
   }
 
-  function apply(html) {
+  // --- rows do not move under who reads them
+
+  const news = () => document.querySelector("[data-news]");
+  let held = null;
+
+  // Gives the new rows the order and the number of those that are there; how many are held back, or null if none is.
+  function hold(page) {
+    const [here, now] = [document, page].map((root) => root.querySelector("[data-hold]"));
+    if (!here || !now || !here.children.length) return null;
+    const coming = new Map([...now.children].map((row) => [row.dataset.key, row]));
+    const keys = [...here.children].map((row) => row.dataset.key);
+    if (keys.length === coming.size && [...coming.keys()].every((key, at) => key === keys[at])) return null;
+    const n = [...coming.keys()].filter((key) => !keys.includes(key)).length;
+    now.replaceChildren(...[...here.children].map((row) => coming.get(row.dataset.key) ?? page.importNode(row, true)));
+    return n;
+  }
+
+  function apply(html, isAsked) {
     const page = new DOMParser().parseFromString(html, "text/html");
+    sessionfold.localize(page);
     const at = window.scrollY;
+    const n = isAsked ? null : hold(page);
+    held = n === null ? null : html;
     for (const part of page.querySelectorAll("[data-part]")) {
       const here = document.getElementById(part.id);
       if (here) morph(here, part);
     }
-    show(main);
+    const button = news();
+    if (button && n !== null) {
+      const words = n === 0 ? "Order has changed" : `${n} new ${n === 1 ? "session" : "sessions"}`;
+      if (button.textContent !== words) button.textContent = words;
+      button.hidden = false;
+    }
+    sessionfold.show(main);
     if (window.scrollY !== at) window.scrollTo(window.scrollX, at);
   }
+
+  document.addEventListener("click", (event) => { if (event.target.closest("[data-news]") && held !== null) apply(held, true); });
 
   const selects = () => { const s = document.getSelection(); return s && !s.isCollapsed && main.contains(s.anchorNode); };
 
   // --- parts that change by themselves
 
   const control = document.querySelector("[data-live-switch]");
+  const word = document.querySelector("[data-live-word]");
   let source = null;
   let waiting = null;
+  // What the server has sent, as it sent it: differences are from that (src/ui/live/delta.rs).
+  let base = null;
+
+  const cut = (html) => html.split(/(?=<[a-z])/);
+  const isPaused = () => control && control.getAttribute("aria-pressed") === "true";
+
+  function state(name) {
+    if (!word) return;
+    word.hidden = false;
+    word.textContent = name;
+    word.dataset.liveWord = name.toLowerCase();
+  }
+
+  function take(html) { if (selects()) waiting = html; else apply(html); }
+
+  function change(event) {
+    const [from, ...lines] = event.data.split("\n");
+    if (!base || base.id !== from) { listen(); return; }
+    const pieces = [];
+    for (const line of lines) {
+      if (line[0] === "=") {
+        const [at, n] = line.slice(1).split(",").map(Number);
+        for (let piece = at; piece < at + n; piece += 1) pieces.push(base.pieces[piece]);
+      } else pieces.push(...cut(line.slice(1).replace(/\\(.)/g, (_, c) => (c === "n" ? "\n" : c))));
+    }
+    base = { id: event.lastEventId, pieces };
+    take(pieces.join(""));
+  }
 
   function listen() {
     if (source) source.close();
     source = null;
-    if (!main.hasAttribute("data-live") || document.hidden || (control && control.getAttribute("aria-pressed") === "true")) return;
+    base = null;
+    if (!main.hasAttribute("data-live")) return;
+    if (isPaused()) { state("Paused"); return; }
+    if (document.hidden) return;
+    state("Connecting");
     source = new EventSource(location.pathname + location.search);
-    source.addEventListener("parts", (event) => { if (selects()) waiting = event.data; else apply(event.data); });
+    source.addEventListener("open", () => state("Live"));
+    source.addEventListener("error", () => {
+      state("Reconnecting");
+      // A browser gives up where the answer was no stream: a server that is busy or starting is asked again.
+      if (source && source.readyState === EventSource.CLOSED) setTimeout(listen, 5_000);
+    });
+    source.addEventListener("parts", (event) => { base = { id: event.lastEventId, pieces: cut(event.data) }; take(event.data); });
+    source.addEventListener("change", change);
     source.addEventListener("gone", () => { source.close(); location.reload(); });
   }
 
@@ -87,8 +153,8 @@
   if (control) {
     control.hidden = false;
     control.addEventListener("click", () => {
-      const paused = control.getAttribute("aria-pressed") !== "true";
-      control.setAttribute("aria-pressed", String(paused));
+      control.setAttribute("aria-pressed", String(!isPaused()));
+      control.textContent = isPaused() ? "Resume updates" : "Pause updates";
       listen();
     });
   }
@@ -111,10 +177,10 @@
       if (answer.redirected && to.pathname !== location.pathname) { location.assign(to); return; }
       const html = await answer.text();
       if (!answer.ok) { location.assign(url); return; }
-      apply(html);
+      apply(html, true);
       history.replaceState(null, "", url);
       const words = document.querySelector("[data-say]");
-      if (words) said.textContent = words.textContent;
+      if (words) sessionfold.say(words.textContent);
       listen();
     } catch (error) {
       if (error.name !== "AbortError") location.assign(url);
@@ -124,50 +190,11 @@
   if (form) {
     const soon = (ms) => { clearTimeout(timer); timer = setTimeout(ask, ms); };
     form.addEventListener("input", (event) => {
-      if (event.target.name === "start" || event.target.name === "end") form.elements.last.value = "";
       if (event.target.type === "search") soon(120);
     });
     form.addEventListener("change", (event) => { if (event.target.type !== "search") soon(0); });
     form.addEventListener("submit", (event) => { event.preventDefault(); soon(0); });
   }
 
-  // --- copying
-
-  function show(root) {
-    for (const button of root.querySelectorAll("[data-copy][hidden]")) button.hidden = !navigator.clipboard;
-    for (const code of root.querySelectorAll("[data-listener]")) {
-      // The server says where it listens; only the browser knows by which name it is reached. The pages' own port is the address's.
-      const listener = new URL(code.dataset.listener);
-      const isPages = code.id === "text-curl";
-      const known = isPages ? location.origin : `${listener.protocol}//${location.hostname}:${listener.port}`;
-      const said = code.textContent.replaceAll(code.dataset.listener, known);
-      if (said !== code.textContent) code.textContent = said;
-    }
-  }
-
-  document.addEventListener("click", async (event) => {
-    const button = event.target.closest("[data-copy]");
-    if (!button) return;
-    try {
-      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-      said.textContent = "Copied";
-      button.textContent = "Copied";
-    } catch {
-      button.textContent = "Mark it and copy";
-    }
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
-  });
-
-  // --- keys: "/" goes to the search
-
-  document.addEventListener("keydown", (event) => {
-    const search = document.getElementById("search");
-    if (event.key !== "/" || !search || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, select, textarea")) return;
-    event.preventDefault();
-    search.focus();
-  });
-
-  show(document);
   listen();
 })();

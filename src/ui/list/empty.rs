@@ -6,7 +6,7 @@ use super::state::ListState;
 use crate::params::pairs;
 use crate::store::overview::Overview;
 use crate::ui::Ui;
-use crate::ui::session::{copyable, copyable_from};
+use crate::ui::session::{Listening, copyable, copyable_from};
 use crate::ui::visitor::Place;
 use crate::ui::words;
 
@@ -23,19 +23,27 @@ const ADD_ID: &str = r#"with tracer.start_as_current_span("invoke_agent support"
 
 const ADD_ID_WAXELL: &str = r#"await handle_message("Hello!", session_id="session-abc123")  # at call time, nothing else changes"#;
 
-/// Nothing has come yet.
+/// Nothing has come yet. What is to be copied is for this very server: its ports, and its keys where it wants one.
 pub(super) fn nothing_received(ui: &Ui, place: &Place) -> Markup {
-    let endpoint = &ui.otlp_url;
-    let heard = (!place.is_base_known).then_some(endpoint.as_str());
+    let (otlp, pages, needs_key) = (ui.otlp_url.as_str(), place.base.as_str(), place.has_login);
+    let listening = Listening { pages: (!place.is_base_known).then_some(pages), otlp: (!place.is_base_known).then_some(otlp) };
+    let key = if needs_key { "\nexport OTEL_EXPORTER_OTLP_HEADERS=\"X-Wax-Key=$KEY\"" } else { "" };
+    let endpoint = format!("export OTEL_EXPORTER_OTLP_ENDPOINT={otlp}\nexport OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf{key}");
+    let key = if needs_key { "\nexport WAXELL_API_KEY=\"$KEY\"" } else { "" };
+    let waxell = format!("export WAXELL_API_URL={pages}{key}");
+    let demo = format!("sessionfold demo --http {pages} --otlp-http {otlp}{}", if needs_key { " --key \"$KEY\"" } else { "" });
     html! {
         div.empty {
             h2 { "Nothing received yet" }
             p { "Point an agent here. Any OpenTelemetry SDK takes its endpoint from the environment:" }
-            (copyable_from("endpoint", "Environment", &format!("export OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}\nexport OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"), heard))
+            (copyable_from("endpoint", "Environment", &endpoint, listening))
+            p { "An agent with the Waxell SDK takes this one:" }
+            (copyable_from("waxell", "Waxell SDK", &waxell, listening))
             p { "Or send one span by hand, and see it appear on this page:" }
-            (copyable_from("first-span", "One span", &first_span(endpoint, ui.authenticator.is_on()), heard))
+            (copyable_from("first-span", "One span", &first_span(otlp, needs_key), listening))
             p { "Or fill it with conversations to look at:" }
-            (copyable("demo", "Demo", "sessionfold demo"))
+            (copyable_from("demo", "Demo", &demo, listening))
+            @if needs_key { p { "Where it says " code { "KEY" } ", a key that may send goes, and for the demo one that may read, too." } }
         }
     }
 }

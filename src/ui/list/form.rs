@@ -39,9 +39,11 @@ pub(super) fn form(place: &Place, state: &ListState, agents: &Page<AgentSummary>
             (agent_field(state, agents))
             (user_field(state))
             (status_field(state))
-            (range_fields(state))
+            (range_field(place, state))
             (order_field(state))
-            @if let Some(limit) = state.get("limit") { input type="hidden" name="limit" value=(limit); }
+            @for name in ["session_id", "columns", "limit"] {
+                @if let Some(value) = state.get(name) { input type="hidden" name=(name) value=(value); }
+            }
             div.buttons {
                 button type="submit" { "Apply" }
                 a.button.quiet href=(place.to(&state.unfiltered())) { "Clear" }
@@ -104,27 +106,35 @@ fn status_field(state: &ListState) -> Markup {
     }
 }
 
-fn range_fields(state: &ListState) -> Markup {
+/// One filter of time: a link for each range that moves, and fields for one's own, which goes before what else the form sends.
+fn range_field(place: &Place, state: &ListState) -> Markup {
     let last = state.get("last");
-    let has_own = last.is_none() && (state.get("start").is_some() || state.get("end").is_some());
+    let has_own = state.get("start").is_some() || state.get("end").is_some();
+    let named = RANGES.into_iter().find(|(value, ..)| last == Some(value)).map(|(_, words, _)| words);
+    let now = named.unwrap_or(if has_own { "Own range" } else { "Any time" });
+    let to = |last| place.to(&state.with_all(&[("last", last), ("start", None), ("end", None)]));
     html! {
         div.field {
-            label for="last" { "Active in" }
-            select #last name="last" {
-                option value="" { @if has_own { "Own range" } @else { "Any time" } }
-                @for (value, words, _) in RANGES { option value=(value) selected[last == Some(value)] { (words) } }
-            }
-        }
-        details.range open[has_own] {
-            summary { "Own range" }
-            div.fields {
-                @for (name, words) in [("start", "From (UTC)"), ("end", "To (UTC)")] {
-                    div.field {
-                        label for=(name) { (words) }
-                        input id=(name) type="datetime-local" step="1" name=(name) value=[state.get(name).map(local)];
+            span.label aria-hidden="true" { "Active in" }
+            details.choice.range {
+                summary { span.for-readers { "Active in: " } (now) }
+                div.panel {
+                    nav aria-label="Ranges of time" {
+                        a href=(to(None)) aria-current=[(last.is_none() && !has_own).then_some("true")] { "Any time" }
+                        @for (value, words, _) in RANGES { a href=(to(Some(value))) aria-current=[(last == Some(value)).then_some("true")] { (words) } }
+                    }
+                    div.fields {
+                        @for (name, words) in [("start", "From (UTC)"), ("end", "To (UTC)")] {
+                            div.field {
+                                label for=(name) { (words) }
+                                input id=(name) type="datetime-local" step="1" name=(name) value=[state.get(name).map(local)];
+                            }
+                        }
+                        button type="submit" { "Apply" }
                     }
                 }
             }
+            @if let Some(last) = last { input type="hidden" name="last" value=(last); }
         }
     }
 }

@@ -1,19 +1,24 @@
 //! `/`: every session, sorted, searched and filtered.
 
+mod columns;
+mod csv;
 mod empty;
 mod form;
+mod histogram;
 mod state;
 mod table;
+mod toolbar;
 
-pub(super) use self::table::to_session;
+pub(super) use self::table::{status, to_session};
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use http::{StatusCode, Uri};
+use http::{StatusCode, Uri, header};
 use maud::{Markup, html};
 
+use self::columns::Columns;
 use self::state::ListState;
 use super::frame::Frame;
 use super::refusal::Refusal;
@@ -23,8 +28,10 @@ use crate::model::Str;
 use crate::model::ids::{RunId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery};
 use crate::model::reason::Reason;
-use crate::model::session::{Page, SessionSummary};
+use crate::model::session::{Activity, Page, SessionSummary};
 use crate::model::time::UnixNanos;
+use crate::params::format;
+use crate::params::pairs::Pairs;
 use crate::store::overview::{Overview, SESSIONLESS_MAX};
 
 /// All that the part of the page shows that changes by itself.
@@ -35,34 +42,65 @@ struct Found {
     /// Of each session on the page.
     users: Vec<Vec<Str>>,
     overview: Overview,
-    now: UnixNanos,
+    activity: Option<Activity>,
     /// The page of the trace or run whose id is searched for.
     landing: Option<String>,
 }
 
+/// How the list is looked at.
+struct View<'a> {
+    place: &'a Place,
+    state: &'a ListState,
+    columns: Columns,
+    now: UnixNanos,
+}
+
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
     let state = ListState::read(uri.query());
-    let query = match state.query(ui.now()) {
-        Ok(query) => query,
+    let asked = state.query(ui.now()).and_then(|query| Ok((query, Columns::of(&state, &visitor.headers)?)));
+    let (query, columns) = match asked {
+        Ok(asked) => asked,
         Err(bad) => return Ok(refused(&visitor.place, &state, &bad.detail)),
     };
+    let extra = Pairs::read(uri.query(), &["format", "keep"])?;
+    if extra.get("keep").is_some() {
+        return Ok(keep(&visitor.place, &state, columns));
+    }
+    match extra.get("format") {
+        None => {}
+        Some("csv") => return csv::answer(&ui, visitor.tenant, query).await,
+        Some(other) => return Err(Refusal::BadParam(format!("Invalid format {other:?}: must be csv."))),
+    }
     let tenant = visitor.tenant.clone();
     // A pasted id is looked up, and its trace may be large.
     let effort = if query.search.as_deref().is_some_and(is_id) { Effort::Trace } else { Effort::Short };
     if visitor.wants_events {
         let (of, place) = (tenant.clone(), visitor.place.clone());
+        // A cookie makes another page of the same address.
+        let shown = Place { here: format!("{}#{}", place.here, columns.text().unwrap_or_default()), ..place.clone() };
         let make = move |ui: &Ui| {
             // Of the state, not of the query: "the last hour" moves on.
             let query = state.query(ui.now())?;
-            Ok(part(ui, &place, &state, &find(ui, &of, &query)?))
+            let view = View { place: &place, state: &state, columns, now: ui.now() };
+            Ok(part(ui, &view, &find(ui, &of, &query)?))
         };
-        return live::respond(&ui, &tenant, &visitor.place, visitor.headers, effort, Arc::new(make));
+        return live::respond(&ui, &tenant, &shown, visitor.headers, effort, Arc::new(make));
     }
     let place = visitor.place;
-    ui.read(effort, move |ui| page(ui, &tenant, &place, &state, &query)).await
+    ui.read(effort, move |ui| page(ui, &tenant, &View { place: &place, state: &state, columns, now: ui.now() }, &query)).await
 }
 
-fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &ListState, query: &SessionQuery) -> Result<Response, Refusal> {
+/// The address with the columns that a form chose, which the browser is to remember.
+fn keep(place: &Place, state: &ListState, columns: Columns) -> Response {
+    let mut response = Redirect::to(&place.to(&state.with("columns", columns.text().as_deref()))).into_response();
+    if let Some(cookie) = columns.remember(place) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn page(ui: &Ui, tenant: &Tenant, view: &View<'_>, query: &SessionQuery) -> Result<Response, Refusal> {
+    let View { place, state, .. } = *view;
     let found = find(ui, tenant, query)?;
     if let Some(landing) = found.landing.as_ref().filter(|_| found.page.count == 0) {
         return Ok(Redirect::to(&place.to(landing)).into_response());
@@ -72,7 +110,7 @@ fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &ListState, query: &Sess
         h1 { "Sessions" }
         (form::form(place, state, &agents, None))
         p.quiet { "Session ids are searched here. " a href=(place.to("/search")) { "Search in what was said" } }
-        (part(ui, place, state, &found))
+        (part(ui, view, &found))
     };
     Ok(Frame { place, title: "Sessions", is_live: true }.around(&content).into_response())
 }
@@ -92,10 +130,17 @@ fn refused(place: &Place, state: &ListState, detail: &str) -> Response {
 
 fn find(ui: &Ui, tenant: &Tenant, query: &SessionQuery) -> Result<Found, Refusal> {
     let landing = query.search.as_deref().map(|search| landing(ui, tenant, search)).transpose()?.flatten();
+    // A list that goes on into now has its last bar there.
+    let until_now = SessionQuery { end: query.end.or(query.start.map(|_| ui.now())), ..query.clone() };
     let page = ui.store.sessions(tenant, query)?;
-    let errors = ui.store.last_errors(tenant, &page.items)?;
-    let users = ui.store.users_of_sessions(tenant, &page.items.iter().map(|session| &session.id).collect::<Vec<_>>())?;
-    Ok(Found { page, errors, users, overview: ui.store.overview(tenant)?, now: ui.now(), landing })
+    Ok(Found {
+        errors: ui.store.last_errors(tenant, &page.items)?,
+        users: ui.store.users_of_sessions(tenant, &page.items.iter().map(|session| &session.id).collect::<Vec<_>>())?,
+        page,
+        overview: ui.store.overview(tenant)?,
+        activity: ui.store.activity(tenant, &until_now, histogram::BARS_MAX)?,
+        landing,
+    })
 }
 
 fn is_id(search: &str) -> bool {
@@ -117,14 +162,16 @@ fn landing(ui: &Ui, tenant: &Tenant, search: &str) -> Result<Option<String>, Ref
 }
 
 /// What is replaced as it changes.
-fn part(ui: &Ui, place: &Place, state: &ListState, found: &Found) -> Markup {
+fn part(ui: &Ui, view: &View<'_>, found: &Found) -> Markup {
+    let View { place, state, .. } = *view;
     html! {
         section #list data-part aria-label="Sessions found" {
             @if let Some(landing) = &found.landing {
                 p { "This is also the id of something else: " a href=(place.to(landing)) { "open it" } }
             }
             @if found.page.count > 0 {
-                (table::table(place, state, found))
+                @if let Some(activity) = &found.activity { (histogram::histogram(place, state, activity)) }
+                (table::table(view, found))
             } @else if state.is_filtered() {
                 (empty::nothing_fits(place, state))
             } @else if found.overview.n_spans == 0 {
@@ -134,6 +181,17 @@ fn part(ui: &Ui, place: &Place, state: &ListState, found: &Found) -> Markup {
             }
             (quiet_line(&found.overview, found.page.count))
         }
+    }
+}
+
+// === impl View ===
+
+impl View<'_> {
+    /// The start of a range that moves with the clock, fixed at this minute, so that the part does not change by being looked at.
+    fn fixed_start(&self) -> Option<String> {
+        const MINUTE: u64 = 60_000_000_000;
+        let start = self.state.query(self.now).ok()?.start?;
+        self.state.get("last").map(|_| format::timestamp(UnixNanos(start.0 / MINUTE * MINUTE)))
     }
 }
 

@@ -6,17 +6,20 @@ use crate::params::BadParam;
 use crate::params::pairs::{self, Pairs};
 use crate::params::sessions::ListParams;
 
-/// In the order they stand in links. All but `last` are the API's.
-const NAMES: &[&str] = &["search", "session_id", "agent", "user", "status", "last", "start", "end", "sort", "limit", "offset"];
+/// In the order they stand in links. All but `last` and `columns` are the API's.
+const NAMES: &[&str] = &["search", "session_id", "agent", "user", "status", "last", "start", "end", "columns", "sort", "limit", "offset"];
 
 /// What narrows the list.
 const FILTERS: &[&str] = &["search", "session_id", "agent", "user", "status", "last", "start", "end"];
 
 /// Ranges that move with the clock: the value of `last`, its words, and its length.
-pub(super) const RANGES: [(&str, &str, Nanos); 3] = [
+pub(super) const RANGES: [(&str, &str, Nanos); 6] = [
+    ("15m", "Last 15 minutes", Nanos::from_secs(15 * 60)),
     ("1h", "Last hour", Nanos::from_secs(3_600)),
+    ("6h", "Last 6 hours", Nanos::from_secs(6 * 3_600)),
     ("24h", "Last 24 hours", Nanos::from_secs(24 * 3_600)),
     ("7d", "Last 7 days", Nanos::from_secs(7 * 24 * 3_600)),
+    ("30d", "Last 30 days", Nanos::from_secs(30 * 24 * 3_600)),
 ];
 
 /// The parameters that were given.
@@ -30,18 +33,23 @@ pub(super) struct ListState {
 // === impl ListState ===
 
 impl ListState {
+    /// There is one range of time: one with a start or an end of its own goes before one that moves.
     pub(super) fn read(query: Option<&str>) -> Self {
         match Pairs::read(query, NAMES) {
             Ok(pairs) => {
                 let value = |name: &'static str| pairs.get(name).map(|value| (name, value.trim().to_owned()));
                 let values = NAMES.iter().copied().filter_map(value).filter(|(_, value)| !value.is_empty());
-                Self { values: values.collect(), unreadable: None }
+                let mut values: Vec<(&'static str, String)> = values.collect();
+                if values.iter().any(|(name, _)| matches!(*name, "start" | "end")) {
+                    values.retain(|(name, _)| *name != "last");
+                }
+                Self { values, unreadable: None }
             }
             Err(bad) => Self { values: Vec::new(), unreadable: Some(bad) },
         }
     }
 
-    /// What it asks of the store at this moment. `last` goes before `start` and `end`.
+    /// What it asks of the store at this moment.
     pub(super) fn query(&self, now: UnixNanos) -> Result<SessionQuery, BadParam> {
         if let Some(bad) = &self.unreadable {
             return Err(bad.clone());
@@ -49,7 +57,7 @@ impl ListState {
         let mut query = ListParams::parse(Some(&self.api_query(None)))?.query;
         if let Some(last) = self.get("last") {
             let Some((_, _, length)) = RANGES.into_iter().find(|(value, ..)| *value == last) else {
-                return Err(BadParam::new("last", last, "1h, 24h or 7d"));
+                return Err(BadParam::new("last", last, "15m, 1h, 6h, 24h, 7d or 30d"));
             };
             (query.start, query.end) = (Some(now.minus(length)), None);
         }
@@ -70,12 +78,17 @@ impl ListState {
 
     /// The path of the list with one parameter changed; it begins at the first page unless that is what changes.
     pub(super) fn with(&self, name: &'static str, value: Option<&str>) -> String {
+        self.with_all(&[(name, value)])
+    }
+
+    /// The same with several changed.
+    pub(super) fn with_all(&self, changes: &[(&'static str, Option<&str>)]) -> String {
         let mut query = String::new();
         for known in NAMES.iter().copied() {
-            let value = match known {
-                _ if known == name => value,
-                "offset" => None,
-                _ => self.get(known),
+            let value = match changes.iter().find(|(name, _)| *name == known) {
+                Some((_, value)) => *value,
+                None if known == "offset" => None,
+                None => self.get(known),
             };
             if let Some(value) = value {
                 query.push(if query.is_empty() { '?' } else { '&' });
@@ -91,22 +104,21 @@ impl ListState {
         kept.with("offset", None)
     }
 
-    /// The same for the API. It does not know `last`: `start` then stands for it.
+    /// What a form keeps that chooses the columns anew.
+    pub(super) fn without_columns(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.values.iter().filter(|(name, _)| !matches!(*name, "columns" | "offset")).map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// The parameters that the API has, too. It does not know `last`: `start` then stands for it.
+    pub(super) fn for_api<'a>(&'a self, start: Option<&'a str>) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let start = start.filter(|_| self.get("last").is_some()).map(|start| ("start", start));
+        let values = self.values.iter().filter(|(name, _)| !matches!(*name, "last" | "columns"));
+        values.map(|(name, value)| (*name, value.as_str())).chain(start)
+    }
+
+    /// The same as a query string, without `?`.
     pub(super) fn api_query(&self, start: Option<&str>) -> String {
-        let mut query = String::new();
-        let has_last = self.get("last").is_some();
-        for (name, value) in &self.values {
-            if *name == "last" || has_last && matches!(*name, "start" | "end") {
-                continue;
-            }
-            query.push(if query.is_empty() { '?' } else { '&' });
-            query.extend([name, "=", &pairs::encode(value)]);
-        }
-        if let Some(start) = start.filter(|_| has_last) {
-            query.push(if query.is_empty() { '?' } else { '&' });
-            query.extend(["start=", &pairs::encode(start)]);
-        }
-        query.trim_start_matches('?').to_owned()
+        self.for_api(start).map(|(name, value)| format!("{name}={}", pairs::encode(value))).collect::<Vec<_>>().join("&")
     }
 
     /// The value of `sort` for a click on a column: the other way round where it is sorted by already; else what is wanted first,
@@ -132,11 +144,16 @@ mod tests {
     }
 
     #[test]
-    fn a_range_that_moves_goes_before_fixed_ones() {
-        let state = ListState::read(Some("last=1h&start=2026-02-07&end=2026-02-08"));
+    fn there_is_one_range_of_time_and_one_of_ones_own_goes_first() {
+        let state = ListState::read(Some("last=1h&columns=cost&end="));
         let query = state.query(UnixNanos(7_200_000_000_000)).unwrap();
         assert_eq!((query.start, query.end), (Some(UnixNanos(3_600_000_000_000)), None));
         assert_eq!(state.api_query(Some("1970-01-01T01:00:00Z")), "start=1970-01-01T01%3A00%3A00Z");
+        let state = ListState::read(Some("last=1h&start=1970-01-01T00:00:07Z"));
+        let query = state.query(UnixNanos(7_200_000_000_000)).unwrap();
+        assert_eq!((query.start, query.end), (Some(UnixNanos(7_000_000_000)), None));
+        assert_eq!(state.with("offset", None), "/?start=1970-01-01T00%3A00%3A07Z");
+        assert_eq!(state.with_all(&[("last", Some("1h")), ("start", None)]), "/?last=1h");
     }
 
     #[test]

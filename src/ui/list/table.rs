@@ -2,15 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::Found;
+use super::columns::Column;
 use super::form::label;
 use super::state::ListState;
+use super::{Found, View, toolbar};
 use crate::model::Str;
 use crate::model::query::SortField;
 use crate::model::reason::Reason;
 use crate::model::session::SessionSummary;
-use crate::model::time::UnixNanos;
-use crate::params::format;
 use crate::params::links::Place as Window;
 use crate::params::pairs;
 use crate::ui::failed;
@@ -23,53 +22,58 @@ const AGENTS_SHOWN: usize = 4;
 
 pub(super) const DURATION_MEANS: &str = "The durations of all runs added up, nested ones included. Runs that go on add nothing yet; the session's page has the time from first to last, too.";
 
-pub(super) fn table(place: &Place, state: &ListState, found: &Found) -> Markup {
-    let limits = state.query(found.now).unwrap_or_default();
+/// An id longer than this is cut in its middle: what tells ids apart is mostly at one of the ends.
+const ID_MAX_CHARS: usize = 32;
+const ID_HEAD_CHARS: usize = 15;
+const ID_TAIL_CHARS: usize = 10;
+
+pub(super) fn table(view: &View<'_>, found: &Found) -> Markup {
+    let View { place, state, now, .. } = *view;
+    let limits = state.query(now).unwrap_or_default();
     let window = Window { offset: limits.offset as u64, limit: limits.limit as u64, count: found.page.count };
-    // Who sends no users has no column for them.
-    let has_users = found.users.iter().any(|users| !users.is_empty());
     html! {
-        (summary(window, found.page.items.len()))
+        (toolbar::toolbar(view, window, found.page.items.len()))
         table.sessions {
             caption.for-readers { "Sessions" }
             thead {
                 tr {
+                    th.pick scope="col" { span.for-readers { "Compare" } }
                     (head(place, state, SortField::SessionId, ""))
-                    th scope="col" { "Status" }
-                    (head(place, state, SortField::RunCount, "number"))
-                    (head(place, state, SortField::FirstRun, ""))
-                    (head(place, state, SortField::LastActivity, ""))
-                    (head(place, state, SortField::TotalDuration, "number"))
-                    (head(place, state, SortField::TotalCost, "number"))
-                    (head(place, state, SortField::TotalTokens, "number"))
-                    th scope="col" { "Agents" }
-                    @if has_users { th scope="col" { "Users" } }
+                    @for column in shown(view, found) {
+                        @match field(column) {
+                            Some(field) => (head(place, state, field, if is_number(column) { "number" } else { "" })),
+                            None => th scope="col" { (column.label()) },
+                        }
+                    }
                 }
             }
-            tbody {
+            // Rows do not move under who reads them: `live.js` asks first.
+            tbody data-hold {
                 @for ((session, error), users) in found.page.items.iter().zip(&found.errors).zip(&found.users) {
-                    (line(place, state, session, error.as_ref(), has_users.then_some(users), found.now))
+                    (line(view, found, &Row { session, error: error.as_ref(), users }))
                 }
             }
         }
         (pager(place, state, window))
-        (curl(place, state, found.now))
+        (curl(view))
     }
 }
 
-fn summary(window: Window, n_shown: usize) -> Markup {
-    let all = words::counted(window.count, "session", "sessions");
-    html! {
-        p.found data-say {
-            @if n_shown == 0 {
-                (all) ", none this far down"
-            } @else if n_shown as u64 == window.count {
-                (all)
-            } @else {
-                (words::count(window.offset + 1)) "–" (words::count(window.offset + n_shown as u64)) " of " (all)
-            }
-        }
+/// What a click on a column's head sorts by.
+fn field(column: Column) -> Option<SortField> {
+    match column {
+        Column::Status | Column::Agents | Column::Users => None,
+        Column::Runs => Some(SortField::RunCount),
+        Column::LastActivity => Some(SortField::LastActivity),
+        Column::FirstRun => Some(SortField::FirstRun),
+        Column::Duration => Some(SortField::TotalDuration),
+        Column::Cost => Some(SortField::TotalCost),
+        Column::Tokens => Some(SortField::TotalTokens),
     }
+}
+
+fn is_number(column: Column) -> bool {
+    matches!(column, Column::Runs | Column::Duration | Column::Cost | Column::Tokens)
 }
 
 fn head(place: &Place, state: &ListState, field: SortField, class: &str) -> Markup {
@@ -83,36 +87,77 @@ fn head(place: &Place, state: &ListState, field: SortField, class: &str) -> Mark
     html! {
         th scope="col" class=(class) aria-sort=[order] {
             a href=(place.to(&state.with("sort", Some(&state.next_sort(field))))) title=[hint] {
-                (label(field)) @if !arrow.is_empty() { " " span.arrow aria-hidden="true" { (arrow) } }
+                (if field == SortField::TotalDuration { "Duration" } else { label(field) }) @if !arrow.is_empty() { " " span.arrow aria-hidden="true" { (arrow) } }
             }
         }
     }
 }
 
-fn line(
-    place: &Place,
-    state: &ListState,
-    session: &SessionSummary,
-    error: Option<&Reason>,
-    users: Option<&Vec<Str>>,
-    now: UnixNanos,
-) -> Markup {
-    let id = session.id.as_str();
+/// What a line is made of.
+struct Row<'a> {
+    session: &'a SessionSummary,
+    error: Option<&'a Reason>,
+    users: &'a [Str],
+}
+
+/// The chosen columns. Who sends no users has no column for them.
+fn shown<'a>(view: &'a View<'_>, found: &'a Found) -> impl Iterator<Item = Column> {
+    let has_users = found.users.iter().any(|users| !users.is_empty());
+    Column::ALL.into_iter().filter(move |column| view.columns.has(*column) && (has_users || *column != Column::Users))
+}
+
+fn line(view: &View<'_>, found: &Found, row: &Row<'_>) -> Markup {
+    let id = row.session.id.as_str();
     html! {
         tr data-key=(id) {
-            th scope="row" data-label=(label(SortField::SessionId)) {
-                a.session href=(place.to(&to_session(id))) { (words::name(id)) }
-                (failed::reason(error))
+            td.pick {
+                input type="checkbox" name="a" value=(id) form=(toolbar::COMPARE) aria-label=(format!("Compare {}", words::visible(id)));
             }
-            td data-label="Status" { (status(session)) }
-            td.number data-label=(label(SortField::RunCount)) { (words::tokens(session.run_count)) }
-            td.when data-label=(label(SortField::FirstRun)) { (words::moment(session.first_run)) }
-            td.when data-label=(label(SortField::LastActivity)) { (words::moment_and_age(session.last_activity, now)) }
-            td.number data-label=(label(SortField::TotalDuration)) { (words::duration(Some(session.total_duration))) }
-            td.number data-label=(label(SortField::TotalCost)) { (words::cost(session.total_cost, session.unpriced_calls)) }
-            td.number data-label=(label(SortField::TotalTokens)) { (words::tokens(session.total_tokens)) }
-            td.agents data-label="Agents" { (agents(&session.agents)) }
-            @if let Some(users) = users { td.users data-label="Users" { (links_of_users(place, state, users)) } }
+            (id_cell(view.place, id))
+            @for column in shown(view, found) { (cell(view, row, column)) }
+        }
+    }
+}
+
+/// The link of the whole row: the style sheet stretches it over all of it.
+fn id_cell(place: &Place, id: &str) -> Markup {
+    let whole = words::visible(id);
+    let cut = cut_in_the_middle(&whole);
+    html! {
+        th scope="row" data-label=(label(SortField::SessionId)) {
+            a.session href=(place.to(&to_session(id))) title=[cut.is_some().then_some(&whole)] {
+                bdi { (cut.as_ref().unwrap_or(&whole)) }
+            }
+            @if cut.is_some() { " " button.copy.quiet type="button" data-copy-text=(id) title="Copy the session id" hidden { "Copy" } }
+        }
+    }
+}
+
+/// `None` for what is short enough.
+fn cut_in_the_middle(text: &str) -> Option<String> {
+    let n_chars = text.chars().count();
+    (n_chars > ID_MAX_CHARS).then(|| {
+        let head: String = text.chars().take(ID_HEAD_CHARS).collect();
+        let tail: String = text.chars().skip(n_chars - ID_TAIL_CHARS).collect();
+        format!("{head}…{tail}")
+    })
+}
+
+fn cell(view: &View<'_>, row: &Row<'_>, column: Column) -> Markup {
+    let (session, name) = (row.session, column.label());
+    html! {
+        @match column {
+            Column::Status => td data-label=(name) { (status_and_why(session, row.error)) },
+            Column::Runs => td.number data-label=(name) { (words::count(session.run_count)) },
+            Column::LastActivity => td.when data-label=(name) {
+                (words::brief(session.last_activity, None, view.now)) " " (words::age_of(session.last_activity, view.now))
+            },
+            Column::FirstRun => td.when data-label=(name) { (words::brief(session.first_run, Some(session.last_activity), view.now)) },
+            Column::Duration => td.number data-label=(name) { (words::length(session.total_duration)) },
+            Column::Cost => td.number data-label=(name) { (words::cost_in_column(session.total_cost, session.unpriced_calls)) },
+            Column::Tokens => td.number data-label=(name) { (words::count(session.total_tokens)) },
+            Column::Agents => td.agents data-label=(name) { (agents(&session.agents)) },
+            Column::Users => td.users data-label=(name) { (links_of_users(view, row.users)) },
         }
     }
 }
@@ -123,17 +168,29 @@ pub(in crate::ui) fn to_session(id: &str) -> String {
 }
 
 /// What is worth knowing before the session is opened.
-fn status(session: &SessionSummary) -> Markup {
+pub(in crate::ui) fn status(session: &SessionSummary) -> Markup {
+    html! { div.badges { (badges(session)) } }
+}
+
+fn badges(session: &SessionSummary) -> Markup {
+    html! {
+        @if session.running_count > 0 {
+            (icons::badge("running", icons::RUNNING, &format!("{} running", words::count(session.running_count))))
+        }
+        @if session.error_count > 0 {
+            (icons::badge("error", icons::ERROR, &words::counted(session.error_count, "error", "errors")))
+        }
+        @if session.running_count == 0 && session.error_count == 0 { (icons::badge("success", icons::SUCCESS, "done")) }
+        (failed::tools(session.tool_errors))
+    }
+}
+
+/// The reason stays on the line: what does not fit is in its title, and on the session's page.
+fn status_and_why(session: &SessionSummary, error: Option<&Reason>) -> Markup {
     html! {
         div.badges {
-            @if session.running_count > 0 {
-                (icons::badge("running", icons::RUNNING, &format!("{} running", words::count(session.running_count))))
-            }
-            @if session.error_count > 0 {
-                (icons::badge("error", icons::ERROR, &words::counted(session.error_count, "error", "errors")))
-            }
-            @if session.running_count == 0 && session.error_count == 0 { (icons::badge("success", icons::SUCCESS, "done")) }
-            (failed::tools(session.tool_errors))
+            (badges(session))
+            @if let Some(error) = error { span.why title=(words::visible(error)) { (words::name(error)) } }
         }
     }
 }
@@ -151,7 +208,7 @@ fn agents(agents: &[Str]) -> Markup {
 }
 
 /// Each leads to the sessions of that user.
-fn links_of_users(place: &Place, state: &ListState, users: &[Str]) -> Markup {
+fn links_of_users(View { place, state, .. }: &View<'_>, users: &[Str]) -> Markup {
     html! {
         @for (at, user) in users.iter().enumerate() {
             @if at > 0 { ", " }
@@ -182,14 +239,21 @@ fn pager(place: &Place, state: &ListState, window: Window) -> Markup {
     }
 }
 
-/// The same list from the API. What moves with the clock is fixed at this minute, so that the part does not change by being looked at.
-fn curl(place: &Place, state: &ListState, now: UnixNanos) -> Markup {
-    let start = state
-        .query(now)
-        .ok()
-        .and_then(|query| query.start)
-        .map(|start| format::timestamp(UnixNanos(start.0 / 60_000_000_000 * 60_000_000_000)));
-    let query = state.api_query(start.as_deref());
+/// The same list from the API.
+fn curl(view: &View<'_>) -> Markup {
+    let query = view.state.api_query(view.fixed_start().as_deref());
     let separator = if query.is_empty() { "" } else { "?" };
-    crate::ui::session::curl(place, &format!("/api/v1/observability/sessions/{separator}{query}"))
+    crate::ui::session::curl(view.place, &format!("/api/v1/observability/sessions/{separator}{query}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_id_keeps_both_of_its_ends() {
+        assert_eq!(cut_in_the_middle(&"x".repeat(32)), None);
+        let cut = cut_in_the_middle("conversation-2026-02-07-customer-4711-é").unwrap();
+        assert_eq!(cut, "conversation-20…mer-4711-é");
+    }
 }

@@ -19,8 +19,9 @@ pub(super) fn cards(digest: &Digest, now: UnixNanos) -> Markup {
             (card("Wall time", &words::duration(Some(digest.wall_time())), &html! { "from the first start to the last activity" }))
             (card("Cost", &words::cost(summary.total_cost, summary.unpriced_calls), &cost_note(digest)))
             (card("Tokens", &words::tokens(summary.total_tokens), &html! {
-                (words::count(digest.usage.input_tokens)) " in, " (words::count(digest.usage.output_tokens)) " out"
-                @if digest.usage.cache_read_tokens > 0 { ", " (words::count(digest.usage.cache_read_tokens)) " of them cached" }
+                (words::count(digest.usage.input_tokens)) " in"
+                @if digest.usage.cache_read_tokens > 0 { " (" (words::count(digest.usage.cache_read_tokens)) " of them cached)" }
+                ", " (words::count(digest.usage.output_tokens)) " out"
             }))
             (card("Errors", &errors(summary.error_count), &html! {
                 "runs that failed"

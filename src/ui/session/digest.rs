@@ -20,36 +20,36 @@ const DISTINCT_MAX: usize = 1_000;
 /// A silence this long is marked.
 pub(super) const IDLE_MIN: Nanos = Nanos::from_secs(5 * 60);
 
-pub(super) struct Digest {
-    pub(super) summary: SessionSummary,
+pub(in crate::ui) struct Digest {
+    pub(in crate::ui) summary: SessionSummary,
     pub(super) forest: Forest,
     /// Runs that no other run of the session started, of the page that was asked for.
     pub(super) turns: Vec<Run>,
     pub(super) n_turns: u64,
-    pub(super) usage: UsageTotal,
-    pub(super) suppressed: UsageTotal,
+    pub(in crate::ui) usage: UsageTotal,
+    pub(in crate::ui) suppressed: UsageTotal,
     /// By agent; the empty name for runs without one.
-    pub(super) agents: BTreeMap<Str, Share>,
+    pub(in crate::ui) agents: BTreeMap<Str, Share>,
     /// By model and provider.
-    pub(super) models: BTreeMap<(Str, Str), Share>,
-    pub(super) users: Vec<Str>,
+    pub(in crate::ui) models: BTreeMap<(Str, Str), Share>,
+    pub(in crate::ui) users: Vec<Str>,
     pub(super) scores: ScoreTotals,
     /// The run that cost most itself, the first of several; none where nothing cost anything.
     pub(super) dearest: Option<Run>,
     /// The run that took longest, the first of several.
-    pub(super) longest: Option<Run>,
+    pub(in crate::ui) longest: Option<Run>,
     /// The memory that the tree takes.
     _held: Permit,
 }
 
 /// What one agent or model had of it.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Share {
+pub(in crate::ui) struct Share {
     /// Runs of an agent, calls of a model.
-    pub(super) n: u64,
-    pub(super) tokens: u64,
-    pub(super) cost: NanoUsd,
-    pub(super) unpriced_calls: u64,
+    pub(in crate::ui) n: u64,
+    pub(in crate::ui) tokens: u64,
+    pub(in crate::ui) cost: NanoUsd,
+    pub(in crate::ui) unpriced_calls: u64,
 }
 
 // === impl Digest ===
@@ -87,7 +87,7 @@ impl Digest {
     }
 
     /// From the first start to the last sign of life.
-    pub(super) fn wall_time(&self) -> Nanos {
+    pub(in crate::ui) fn wall_time(&self) -> Nanos {
         self.summary.last_activity.since(self.summary.first_run)
     }
 

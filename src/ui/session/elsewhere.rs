@@ -50,32 +50,61 @@ fn explore(title: &str, links: &[Link]) -> Markup {
     }
 }
 
-/// A text to be taken elsewhere: to be marked by hand, or copied by the button that `live.js` shows.
-pub(in crate::ui) fn copyable(id: &str, title: &str, text: &str) -> Markup {
-    copyable_from(id, title, text, None)
+/// Addresses in a text that are only where this server listens. The browser knows better under which name it got here: `page.js` puts that
+/// in their place.
+#[derive(Clone, Copy, Default)]
+pub(in crate::ui) struct Listening<'a> {
+    /// Of the pages: the browser's own address.
+    pub(in crate::ui) pages: Option<&'a str>,
+    /// Of OTLP: the browser's host, and another port.
+    pub(in crate::ui) otlp: Option<&'a str>,
 }
 
-/// As [`copyable`]; `listener` is an address in the text that is only where this server listens. The browser knows better under which
-/// name it got here: `live.js` puts that in its place.
-pub(in crate::ui) fn copyable_from(id: &str, title: &str, text: &str, listener: Option<&str>) -> Markup {
-    let target = format!("text-{id}");
+/// A text to be taken elsewhere: to be marked by hand, or copied by the button that `page.js` shows.
+pub(in crate::ui) fn copyable(id: &str, title: &str, text: &str) -> Markup {
+    copyable_from(id, title, text, Listening::default())
+}
+
+/// As [`copyable`], with addresses in it.
+pub(in crate::ui) fn copyable_from(id: &str, title: &str, text: &str, listening: Listening<'_>) -> Markup {
     html! {
         details.copyable open[id != "curl" && id != "traceql"] {
             summary { (title) }
-            div.text {
-                pre tabindex="0" { code id=(target) data-listener=[listener] { (text) } }
-                button.quiet type="button" data-copy=(target) hidden { "Copy" }
-            }
+            (to_copy(id, text, listening))
+        }
+    }
+}
+
+fn to_copy(id: &str, text: &str, Listening { pages, otlp }: Listening<'_>) -> Markup {
+    let target = format!("text-{id}");
+    html! {
+        div.text {
+            pre tabindex="0" { code id=(target) data-listener=[otlp] data-own=[pages] { (text) } }
+            button.quiet type="button" data-copy=(target) hidden { "Copy" }
         }
     }
 }
 
 pub(in crate::ui) fn curl(place: &Place, path_and_query: &str) -> Markup {
     let base = &place.base;
+    copyable_from(
+        "curl",
+        "Copy as curl",
+        &curl_of(place, "", path_and_query),
+        Listening { pages: (!place.is_base_known).then_some(base), otlp: None },
+    )
+}
+
+/// The same in the open; `options` stand before the address.
+pub(in crate::ui) fn shell(place: &Place, id: &str, options: &str, path_and_query: &str) -> Markup {
+    let pages = (!place.is_base_known).then_some(place.base.as_str());
+    html! { div.copyable { (to_copy(id, &curl_of(place, options, path_and_query), Listening { pages, otlp: None })) } }
+}
+
+fn curl_of(place: &Place, options: &str, path_and_query: &str) -> String {
     let key = if place.has_login { " -H \"X-Wax-Key: $KEY\"" } else { "" };
     // Everything in an address of ours is percent-encoded, so no quote can end this one.
-    let text = format!("curl{key} '{base}{path_and_query}'");
-    copyable_from("curl", "Copy as curl", &text, (!place.is_base_known).then_some(base))
+    format!("curl{options}{key} '{}{path_and_query}'", place.base)
 }
 
 /// The session's runs, by what is stamped onto its spans and by the keys that its agents most likely wrote.

@@ -22,8 +22,8 @@ use http::Uri;
 use maud::{Markup, html};
 
 use self::address::Shown;
-use self::digest::Digest;
-pub(super) use self::elsewhere::{copyable, copyable_from, curl, in_grafana};
+pub(super) use self::digest::{Digest, Share};
+pub(super) use self::elsewhere::{Listening, copyable, copyable_from, curl, in_grafana, shell};
 use self::timeline::Timeline;
 use super::frame::Frame;
 use super::refusal::Refusal;
@@ -120,6 +120,11 @@ fn digest(ui: &Ui, tenant: &Tenant, id: &SessionId, turns: RunPage) -> Result<Di
     let n_runs = usize::try_from(detail.summary.run_count).unwrap_or(usize::MAX);
     let held = ui.answers.memory.take(Use::Sums, n_runs.saturating_mul(forest::NODE_BYTES))?;
     Ok(Digest::read(detail, turns, held)?)
+}
+
+/// What a session comes to, without its runs.
+pub(super) fn digest_of(ui: &Ui, tenant: &Tenant, id: &SessionId) -> Result<Digest, Refusal> {
+    digest(ui, tenant, id, RunPage { limit: Some(0), offset: 0 })
 }
 
 fn make_part(ui: &Ui, asked: &Asked) -> Result<Markup, Refusal> {

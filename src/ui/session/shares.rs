@@ -51,7 +51,7 @@ fn plot(title: &str, what: &str, n: &str, mut rows: Vec<Row>) -> Markup {
                     tr {
                         th scope="row" { (row.name) }
                         td.number { (words::count(row.share.n)) }
-                        td.number { (bar("cost", row.share.cost.0, most_cost)) (words::cost(row.share.cost, row.share.unpriced_calls)) }
+                        td.number { (bar("cost", row.share.cost.0, most_cost)) (words::cost_in_column(row.share.cost, row.share.unpriced_calls)) }
                         td.number { (bar("tokens", row.share.tokens, most_tokens)) (words::tokens(row.share.tokens)) }
                     }
                 }

@@ -142,7 +142,7 @@ impl<'a> Timeline<'a> {
         let is_new = node.above.is_none() && *day != Some(today) || day.is_none();
         *day = if is_new { Some(today) } else { *day };
         html! {
-            @if is_new { li.day data-key=(format!("day-{}", node.id.get())) { (words::day(&format::timestamp(node.start))) } }
+            @if is_new { li.day data-key=(format!("day-{}", node.id.get())) { (words::day_of(node.start)) } }
             @if !self.shown.sort.is_descending && let Some(idle) = node.idle {
                 li.idle data-key=(format!("idle-{}", node.id.get())) { (icons::icon(icons::TIMEOUT)) "idle for " (words::length(idle)) }
             }

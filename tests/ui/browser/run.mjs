@@ -59,6 +59,9 @@ const PAGES = {
   login: `${guarded.url}/login`,
   search: `${main.url}/search?q=parcels`,
   status: `${main.url}/status`,
+  compare: `${main.url}/compare?a=conv-42&b=${encodeURIComponent(HOSTILE)}`,
+  api: `${main.url}/api/`,
+  "no-page": `${main.url}/docs`,
 };
 
 const context = (options = {}) => chromium.newContext({ viewport: { width: 1280, height: 860 }, ...options });
@@ -70,7 +73,7 @@ for (const [name, url] of Object.entries(PAGES)) {
     const visit = await context();
     const page = await open(visit, url);
     await golden(page, name);
-    if (!["bad-value", "not-found"].includes(name)) quiet(page);
+    if (!["bad-value", "not-found", "no-page"].includes(name)) quiet(page);
     await visit.close();
   });
   for (const colorScheme of ["light", "dark"]) {
@@ -105,12 +108,40 @@ await test("without JavaScript: list, sort, search, filter, page, open, all work
   const page = await open(visit, main.url);
   const ids = () => page.locator("tbody th a.session").allTextContents();
   same((await ids()).length, 25, "the first page");
+  same(await page.locator("tbody tr").evaluateAll((rows) => rows.filter((row) => row.offsetHeight > 40).length), 0, "rows of more than one line");
+  truth(await page.getByText("Times are UTC.").isVisible(), "the zone is said");
+  // The row leads there, wherever it is hit; this is beside the number of runs.
+  const runs = await page.locator("tbody tr:nth-child(2) td:nth-of-type(3)").boundingBox();
+  await page.mouse.click(runs.x + 4, runs.y + 6);
+  await page.waitForURL("**/sessions/**");
+  await page.goBack();
+  await page.locator(".range summary").click();
+  await page.getByLabel("From (UTC)").fill("2026-02-07T10:00:00");
+  await page.getByRole("button", { name: "Apply" }).first().click();
+  truth(page.url().includes("start=2026-02-07T10"), `an own range works: ${page.url()}`);
+  await page.locator(".range summary").click();
+  await page.getByRole("link", { name: "Last hour" }).click();
+  truth(page.url().includes("last=1h") && !page.url().includes("start="), `one range at a time: ${page.url()}`);
+  await page.goto(main.url);
+  await page.locator("tbody tr:nth-child(1) .pick input").check();
+  await page.locator("tbody tr:nth-child(2) .pick input").check();
+  await page.getByRole("button", { name: "Compare" }).click();
+  truth(/\/compare\?a=.*&b=/.test(page.url()), page.url());
+  await page.goto(main.url);
+  await page.getByText("Columns", { exact: true }).click();
+  await page.locator(".choice fieldset").getByLabel("Agents").uncheck();
+  await page.getByRole("button", { name: "Show these" }).click();
+  same(await page.locator("td.agents").count(), 0, "a column that was not chosen");
+  await page.goto(main.url);
+  same(await page.locator("td.agents").count(), 0, "and is remembered so");
+  await visit.clearCookies();
+  await page.goto(main.url);
   await page.getByRole("link", { name: "Cost" }).click();
   same(await page.locator("th[aria-sort=descending]").textContent(), "Cost ↓");
   await page.getByRole("link", { name: "Cost" }).click();
   same(await page.locator("th[aria-sort=ascending]").textContent(), "Cost ↑");
   await page.getByRole("searchbox", { name: "Search" }).fill("CROWD");
-  await page.getByLabel("Agent").selectOption("reader");
+  await page.getByLabel("Agent", { exact: true }).selectOption("reader");
   await page.getByRole("button", { name: "Apply" }).click();
   same(await page.locator(".found").textContent(), "20 sessions");
   truth(page.url().includes("search=CROWD") && page.url().includes("agent=reader") && page.url().includes("sort=total_cost"), page.url());
@@ -303,7 +334,7 @@ await test("search as you type replaces the list only and keeps the focus and th
   await until("the list is searched", async () => (await page.locator(".found").textContent()) === "10 sessions");
   same(await page.evaluate(() => [document.activeElement.id, document.activeElement.value]), ["search", "crowd-1"]);
   truth(page.url().endsWith("/?search=crowd-1"), page.url());
-  await page.getByLabel("Agent").selectOption("reader");
+  await page.getByLabel("Agent", { exact: true }).selectOption("reader");
   await until("the agent is heeded", async () => (await page.locator(".found").textContent()) === "3 sessions");
   same(await page.locator("#said").textContent(), "3 sessions", "what is said to those who listen");
   await page.reload();
@@ -328,12 +359,24 @@ await test("a list that is open changes by itself and keeps focus, scroll and se
   const page = await open(visit, `${main.url}/?search=live-&limit=100`);
   await until("it says that nothing fits", async () => (await page.locator("#list h2").count()) === 1);
   for (let n = 0; n < 30; n += 1) await send(main, [agent(700 + n, 1, 0, "live", `live-${n}`, 5000 + n, 5001 + n)]);
-  await until("all are shown", async () => (await page.locator("tbody tr").count()) === 30);
+  const news = page.locator("[data-news]");
+  await until("the first are shown", async () => (await page.locator("tbody tr").count()) > 0);
+  await until("all are shown that came since, once asked for", async () => {
+    if (await news.isVisible()) await news.click();
+    return (await page.locator("tbody tr").count()) === 30;
+  });
+  same(await page.locator("[data-live-word]").textContent(), "Live");
   await page.evaluate(() => window.scrollTo(0, 600));
   const row = page.getByRole("link", { name: "live-5", exact: true });
   await row.focus();
   const before = await page.evaluate(() => window.scrollY);
+  const placeOf = () => row.evaluate((link) => [...link.closest("tbody").children].indexOf(link.closest("tr")));
+  const at = await placeOf();
   await send(main, [agent(750, 1, 0, "live", "live-new", 9000, 9001), agent(751, 1, 0, "live", "live-5", 9100, 9101)]);
+  await until("the new one is announced", async () => (await news.isVisible()) && (await news.textContent()) === "1 new session");
+  await until("a row that is there is renewed", async () => (await row.evaluate((link) => link.closest("tr").querySelector("td.number").textContent)) === "2");
+  same([await page.locator("tbody tr").count(), await placeOf()], [30, at], "rows, and the place of one that was active again");
+  await news.evaluate((button) => button.click());
   await until("the new one is shown", async () => (await page.locator("tbody tr").count()) === 31);
   same(await page.evaluate(() => document.activeElement.textContent), "live-5", "the focus, though its row went to the top");
   same(await page.evaluate(() => window.scrollY), before, "scroll");
@@ -349,13 +392,63 @@ await test("a list that is open changes by itself and keeps focus, scroll and se
   await page.waitForTimeout(1_800);
   same(await page.evaluate(() => document.getSelection().toString()), marked, "selection");
   await page.evaluate(() => document.getSelection().removeAllRanges());
-  await until("what waited is shown", async () => (await page.locator("tbody tr").count()) === 32);
+  await until("what waited is announced", async () => news.isVisible());
+  await news.click();
+  same(await page.locator("tbody tr").count(), 32);
   await page.getByRole("button", { name: "Pause updates" }).click();
   await send(main, [agent(753, 1, 0, "live", "live-newest", 9300, 9301)]);
   await page.waitForTimeout(1_500);
-  same(await page.locator("tbody tr").count(), 32, "while paused");
-  await page.getByRole("button", { name: "Pause updates" }).click();
-  await until("updates go on", async () => (await page.locator("tbody tr").count()) === 33);
+  same([await page.locator("tbody tr").count(), await news.isVisible()], [32, false], "while paused");
+  same(await page.locator("[data-live-word]").textContent(), "Paused");
+  await page.getByRole("button", { name: "Resume updates" }).click();
+  await until("updates go on", async () => news.isVisible());
+  await news.click();
+  same(await page.locator("tbody tr").count(), 33);
+  quiet(page);
+  await visit.close();
+});
+
+await test("times are the reader's, with UTC behind them, and days are, too", async () => {
+  const visit = await context({ timezoneId: "Asia/Tokyo" });
+  const page = await open(visit, session);
+  const first = page.locator("li.run time").first();
+  const [shown, exact] = [await first.textContent(), await first.getAttribute("title")];
+  const hour = Number(exact.slice(11, 13));
+  same(Number(shown.slice(0, 2)), (hour + 9) % 24, `${exact} in Tokyo`);
+  truth(exact.endsWith(" UTC"), exact);
+  same(await page.locator("li.day").first().textContent(), hour >= 15 ? "2026-02-08" : "2026-02-07");
+  truth(await page.getByText("Times are in the zone Asia/Tokyo").isVisible(), "the zone is said");
+  await visit.close();
+});
+
+await test("a list is walked with keys, which leave alone who types", async () => {
+  const visit = await context();
+  const page = await open(visit, `${main.url}/?sort=session_id`);
+  const focused = () => page.evaluate(() => document.activeElement.textContent);
+  const ids = await page.locator("a.session").allTextContents();
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  same(await focused(), ids[1]);
+  await page.keyboard.press("k");
+  same(await focused(), ids[0]);
+  await page.keyboard.press("?");
+  truth(await page.getByRole("dialog", { name: "Keys" }).isVisible(), "the keys are shown");
+  await accessible(page);
+  await page.keyboard.press("Escape");
+  same(await page.getByRole("dialog").count(), 0);
+  await page.keyboard.press("/");
+  await page.keyboard.type("jk?gs");
+  same(await page.getByRole("searchbox").inputValue(), "jk?gs");
+  await page.goto(`${main.url}/?sort=session_id`);
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/sessions/**");
+  await page.keyboard.press("g");
+  await page.keyboard.press("s");
+  await page.waitForURL("**/status");
+  await page.keyboard.press("g");
+  await page.keyboard.press("l");
+  await page.waitForURL(`${main.url}/`);
   quiet(page);
   await visit.close();
 });
@@ -376,7 +469,7 @@ await test("all of a page is reached with the keyboard, and shows where one is",
   const visit = await context();
   for (const url of [PAGES.list, session, trace]) {
     const page = await open(visit, url);
-    const reachable = await page.evaluate(() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary, [tabindex='0']")]
+    const reachable = await page.evaluate(() => [...document.querySelectorAll("a[href]:not([tabindex='-1']), button, input:not([type=hidden]), select, summary, [tabindex='0']")]
       .filter((node) => node.checkVisibility({ visibilityProperty: true }) && node.getClientRects().length > 0).length);
     const seen = new Set();
     for (let n = 0; n < reachable + 20; n += 1) {
@@ -423,7 +516,7 @@ await test("an id made to break pages breaks none", async () => {
   same(await page.locator("h1 bdi").textContent(), HOSTILE);
   await page.locator("ol.timeline a").click();
   await page.waitForURL("**/traces/**");
-  same(await page.locator("script").evaluateAll((all) => all.map((one) => one.src.split("/").pop())), ["live.js", "trace.js"], "scripts");
+  same(await page.locator("script").evaluateAll((all) => all.map((one) => one.src.split("/").pop())), ["page.js", "live.js", "trace.js"], "scripts");
   quiet(page);
   await visit.close();
 });

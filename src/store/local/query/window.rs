@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
-use crate::index::SessionNo;
+use crate::index::{HasRunIn, SessionIndex, SessionNo};
 use crate::model::query::SessionQuery;
 use crate::model::run::Run;
-use crate::model::session::{Page, SessionSummary};
 use crate::model::time::UnixNanos;
 use crate::store::local::state::recent::{Moment, RunOrder};
 use crate::store::local::state::tenant::{TenantCell, TenantState};
@@ -43,15 +42,20 @@ enum Newer {
 }
 
 impl LocalStore {
-    /// `query` has both a start and an end.
-    pub(in crate::store::local) fn sessions_in_window(
+    /// What `make` makes of the index, which it asks for `query` among the sessions of its user, from one state.
+    pub(in crate::store::local) fn of_window<T: Default>(
         &self,
         cell: &TenantCell,
         query: &SessionQuery,
-    ) -> Result<Page<SessionSummary>, StoreError> {
+        mut make: impl FnMut(&SessionIndex, Option<&[SessionNo]>, &mut HasRunIn<'_>) -> T,
+    ) -> Result<T, StoreError> {
+        let of_user = self.sessions_of_user(cell, query)?;
+        if query.start.is_none() || query.end.is_none() {
+            // Without both ends of a window no session's runs need to be asked.
+            return Ok(make(&cell.read().index, of_user.as_deref(), &mut |_, _, _| true));
+        }
         let began = Instant::now();
         let window = (query.start.unwrap_or(UnixNanos::ZERO), query.end.unwrap_or(UnixNanos::MAX));
-        let of_user = self.sessions_of_user(cell, query)?;
         let reader = self.shared.reader()?;
         let failed = |error| store_error("look for runs in a time range", error);
         let mut answers: FxHashMap<SessionNo, Answer> = FxHashMap::default();
@@ -61,13 +65,13 @@ impl LocalStore {
                 answers.retain(|session, answer| !state.recent.changed_since(*session, answer.moment));
             }
             let mut open = Vec::new();
-            let page = state.index.list_among(query, of_user.as_deref(), &mut |session, _, _| {
+            let made = make(&state.index, of_user.as_deref(), &mut |session, _, _| {
                 let answer = answers.get(&session);
                 open.extend(answer.is_none().then_some(session));
                 answer.is_some_and(|answer| answer.has_run)
             });
             if open.is_empty() || round > ROUNDS_MAX {
-                return Ok(page);
+                return Ok(made);
             }
             let moment = state.recent.moment();
             let questions: Vec<Question> = open.into_iter().map(|session| question(&state, session, window)).collect();
@@ -89,7 +93,7 @@ impl LocalStore {
             }
             reader.end_snapshot().map_err(failed)?;
         }
-        Ok(Page { items: Vec::new(), count: 0 })
+        Ok(T::default())
     }
 }
 
