@@ -168,7 +168,7 @@ fn extract_known<'a>(
         span: id,
         parent,
         kind: said.kind,
-        status: span.status,
+        status: if said.has_failed { SpanStatus::Error } else { span.status },
         has_response_model: said.has_response_model,
         is_framework: said.is_framework,
         is_future,
