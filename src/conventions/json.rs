@@ -4,6 +4,8 @@
 //! input and output into categories that do not overlap (`input`, `input_cached_tokens`, …), of which the whole is the sum. A stated total
 //! that equals input plus output, or a name of OpenAI's, says the former.
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value as Json};
 
 use super::number::{self, Reading};
@@ -13,9 +15,19 @@ use crate::wire::otlp::Value;
 /// Objects longer than this, in bytes, are not read: a dozen numbers need a tenth of it.
 const TEXT_MAX_BYTES: usize = 4096;
 
-const INPUT: &[&str] = &["input", "input_tokens", "prompt_tokens", "inputTokens", "promptTokens", "prompt"];
-const OUTPUT: &[&str] = &["output", "output_tokens", "completion_tokens", "outputTokens", "completionTokens", "completion"];
-const TOTAL: &[&str] = &["total", "total_tokens", "totalTokens"];
+const INPUT: &[&str] =
+    &["input", "input_tokens", "prompt_tokens", "inputTokens", "promptTokens", "prompt", "prompt_token_count", "promptTokenCount"];
+const OUTPUT: &[&str] = &[
+    "output",
+    "output_tokens",
+    "completion_tokens",
+    "outputTokens",
+    "completionTokens",
+    "completion",
+    "candidates_token_count",
+    "candidatesTokenCount",
+];
+const TOTAL: &[&str] = &["total", "total_tokens", "totalTokens", "total_token_count", "totalTokenCount"];
 const CACHE_READ: &[&str] = &[
     "cache_read_input_tokens",
     "input_cached_tokens",
@@ -26,6 +38,9 @@ const CACHE_READ: &[&str] = &[
     "input_token_details.cache_read",
     "cache_read",
     "cached_input_tokens",
+    "cachedContentTokens",
+    "cached_content_token_count",
+    "cachedContentTokenCount",
 ];
 const CACHE_WRITE: &[&str] =
     &["cache_creation_input_tokens", "input_cache_creation", "input_token_details.cache_creation", "cache_write_input_tokens"];
@@ -39,8 +54,12 @@ const REASONING: &[&str] = &[
     "completion_tokens_details.reasoning_tokens",
     "output_tokens_details.reasoning_tokens",
     "output_token_details.reasoning",
+    "thoughtsTokens",
+    "thoughts_token_count",
+    "thoughtsTokenCount",
 ];
-const OF_OPENAI: &[&str] = &["prompt_tokens", "promptTokens", "inputTokens", "prompt"];
+/// Google's are of this shape too.
+const OF_OPENAI: &[&str] = &["prompt_tokens", "promptTokens", "inputTokens", "prompt", "prompt_token_count", "promptTokenCount"];
 const COST_TOTAL: &[&str] = &["total", "total_cost"];
 
 /// The tokens of a usage object, and whether all of it could be believed.
@@ -89,6 +108,35 @@ pub(super) fn tokens(text: &str) -> (Usage, bool) {
         reasoning_tokens: first(&counts, REASONING),
         cost: None,
     };
+    (usage, is_sound)
+}
+
+/// The answer of a model, of which only the usage is read, as Genkit (with the provider's own answer within it) and Google write it.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    usage_metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    raw: Option<&'a RawValue>,
+}
+
+/// The tokens that the answer of a model states, and whether all of them could be believed. What an answer repeats of the provider's own
+/// is asked for the parts that the answer itself leaves out. Anything else than an answer states nothing.
+pub(super) fn answer(text: &str) -> (Usage, bool) {
+    if !text.starts_with('{') {
+        return (Usage::default(), true);
+    }
+    let Ok(Answer { usage, usage_metadata, raw }) = serde_json::from_str(text) else { return (Usage::default(), true) };
+    let Some(stated) = usage.or(usage_metadata).filter(|usage| usage.get().starts_with('{')) else { return (Usage::default(), true) };
+    let (mut usage, is_sound) = tokens(stated.get());
+    if let Some(Answer { usage: Some(stated), .. }) = raw.and_then(|raw| serde_json::from_str(raw.get()).ok()) {
+        let (of_provider, _) = tokens(stated.get());
+        usage.cache_read_tokens = usage.cache_read_tokens.or(of_provider.cache_read_tokens);
+        usage.cache_write_tokens = usage.cache_write_tokens.or(of_provider.cache_write_tokens);
+        usage.reasoning_tokens = usage.reasoning_tokens.or(of_provider.reasoning_tokens);
+    }
     (usage, is_sound)
 }
 
@@ -224,6 +272,25 @@ mod tests {
         assert_eq!(dollars(r#"{"input_cost":0.001,"output_cost":0.002,"total_cost":0.003}"#), (Some(NanoUsd(3_000_000)), true));
         assert_eq!(dollars(r#"{"input":-1,"output":0.2}"#), (Some(NanoUsd(200_000_000)), false));
         assert_eq!(dollars(r#"{"a":900000,"b":900000}"#), (None, false));
+    }
+
+    #[test]
+    fn an_answer_states_its_usage_and_the_provider_its_parts() {
+        let of = |text: &str| {
+            let (usage, is_sound) = answer(text);
+            assert!(is_sound, "{text}");
+            (usage.tokens(), usage.cache_read_tokens, usage.reasoning_tokens)
+        };
+        let genkit = r#"{"message":{"content":[{"toolRequest":{"input":{"usage":{"total":9}}}}]},"usage":{"inputTokens":1220,"outputTokens":42},
+                        "raw":{"usage":{"prompt_tokens":1220,"completion_tokens":42,"prompt_tokens_details":{"cached_tokens":512}}}}"#;
+        assert_eq!(of(genkit), (1262, Some(512), None));
+        let google = r#"{"content":{"parts":[]},"usage_metadata":{"prompt_token_count":1220,"candidates_token_count":34,
+                        "cached_content_token_count":512,"thoughts_token_count":8,"total_token_count":1262}}"#;
+        assert_eq!(of(google), (1254, Some(512), Some(8)));
+        assert_eq!(answer(google).0.total_tokens, Some(1262));
+        for nothing in [r#""It is sunny.""#, r#"{"usage":"much"}"#, r#"{"raw":7}"#, "{", "{}", r#"{"message":{"usage":{"total":9}}}"#] {
+            assert_eq!(answer(nothing), (Usage::default(), true), "{nothing}");
+        }
     }
 
     #[test]

@@ -141,6 +141,38 @@ pub(super) const WORDS: &[(&str, &[(&str, SpanKind)])] = &[
             ("workflow_step", Step),
         ],
     ),
+    // What an agent of VoltAgent asked of models it tells as a whole; of its spans of a model each has the last step alone.
+    (
+        "span.type",
+        &[
+            ("agent", Agent),
+            ("llm", Step),
+            ("embedding", Embedding),
+            ("tool", Tool),
+            ("memory", Step),
+            ("retriever", Step),
+            ("workflow-step", Step),
+        ],
+    ),
+    ("entity.type", &[("agent", Agent), ("workflow", Workflow)]),
+    (
+        "genkit:metadata:subtype",
+        &[
+            ("agent", Agent),
+            ("flow", Workflow),
+            ("model", Llm),
+            ("embedder", Embedding),
+            ("tool", Tool),
+            ("tool.v2", Tool),
+            ("prompt", Step),
+            ("executable-prompt", Step),
+            ("retriever", Step),
+            ("indexer", Step),
+            ("reranker", Step),
+            ("evaluator", Step),
+        ],
+    ),
+    ("genkit:type", &[("flow", Workflow), ("flowStep", Step), ("util", Step), ("helper", Step), ("promptTemplate", Step)]),
 ];
 
 /// What `word` says under `key`; `None` where it says nothing.

@@ -104,8 +104,8 @@ impl Wanted {
     #[inline]
     fn of(key: &[u8], scope: &Scope<'_>) -> Option<Self> {
         let number = scope.conventions.number(key).filter(|&number| {
-            let only_in = scope.conventions.row(number).map_or("", |row| row.only_in);
-            only_in.is_empty() || scope.name.starts_with(only_in)
+            let only_in = scope.conventions.row(number).map_or(&[][..], |row| row.only_in);
+            only_in.is_empty() || only_in.iter().any(|beginning| scope.name.starts_with(beginning))
         });
         let agent_key = scope.reading.and_then(|reading| reading.agent_key);
         let is_agent = agent_key.is_some_and(|known| known.as_bytes() == key);

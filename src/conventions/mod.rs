@@ -162,6 +162,8 @@ fn extract_known<'a>(
     let mut oddities = Oddities::default();
     let is_future = note_times(start, end, received_at, &mut oddities);
     let said = Said::read(&known(), span.name, scope, &mut oddities);
+    let status = if said.has_failed { SpanStatus::Error } else { span.outcome.status };
+    let outcome = Outcome { status, ..span.outcome };
     let fact = SpanFact {
         end,
         call: call(&said, strings).map(Box::new),
@@ -170,13 +172,13 @@ fn extract_known<'a>(
         span: id,
         parent,
         kind: said.kind,
-        status: span.outcome.status,
+        status: outcome.status,
         has_response_model: said.has_response_model,
         is_framework: said.is_framework,
         is_future,
         name: strings.share(cut(span.name)),
         scope: scope.name.clone(),
-        failure: failure(&span.outcome, &said),
+        failure: failure(&outcome, &said),
     };
     Some(Extracted { trace, fact, oddities: oddities.list() })
 }

@@ -8,7 +8,7 @@ use super::known::Known;
 use super::scopes::Reading;
 use super::settings::Place;
 use super::sources::{KindBy, Mended, Notes, Question as Q};
-use super::tables::{Convention, Meaning, Row};
+use super::tables::{Convention, Meaning, Part, Row};
 use super::tier;
 use super::usage::Claims;
 use super::{Conventions, Oddities, Oddity, Scope};
@@ -42,6 +42,8 @@ pub(super) struct Said<'a> {
     pub kind: SpanKind,
     pub has_response_model: bool,
     pub is_framework: bool,
+    /// An attribute says so; the status of the span need not.
+    pub has_failed: bool,
 }
 
 // === impl Said ===
@@ -95,8 +97,13 @@ impl<'a> Said<'a> {
                 Meaning::Tier => (Q::Tier, answer(&mut said.tier, name(value).and_then(tier::of))),
                 Meaning::Response => (Q::Response, answer(&mut said.response, name(value))),
                 Meaning::Repetition => {
-                    is_repetition = name(value) == Some(REPETITION);
-                    (Q::Repetition, is_repetition)
+                    let repeats = name(value).is_some_and(|word| REPETITIONS.contains(&(row.key, word)));
+                    is_repetition |= repeats;
+                    (Q::Repetition, repeats)
+                }
+                Meaning::Level => {
+                    said.has_failed = name(value) == Some(FAILURE);
+                    (Q::Level, said.has_failed)
                 }
                 Meaning::Agent => (Q::Agent, answer(&mut said.agent, name(value))),
                 Meaning::EntityName => {
@@ -124,6 +131,7 @@ impl<'a> Said<'a> {
                     is_use |= row.key == "ai.operationId" && name(value).is_some_and(|word| USES.contains(&word));
                     makes_agent |= row.key == "gen_ai.operation.name" && name(value) == Some("create_agent");
                     is_agent_entity |= row.key == "traceloop.span.kind" && told == Some(SpanKind::Agent);
+                    is_repetition |= name(value).is_some_and(|word| REPETITIONS.contains(&(row.key, word)));
                     let is_new = answer(&mut kind, told);
                     if is_new {
                         notes.kind(if by_scope.is_some() { KindBy::ScopeRule } else { KindBy::Attribute });
@@ -136,6 +144,8 @@ impl<'a> Said<'a> {
                 }
                 Meaning::Failure => (Q::Failure, answer(&mut said.failure, telling(value))),
                 Meaning::WeakFailure => (Q::WeakFailure, answer(&mut said.weak_failure, telling(value))),
+                // What a flow or a tool answered is anybody's JSON.
+                Meaning::Usage(_, Part::AnswerJson) if kind.is_some_and(|kind: SpanKind| !kind.is_model()) => continue,
                 Meaning::Usage(namespace, part) => {
                     let is_new = claims.get_or_insert_with(Claims::new).add(namespace, part, value, oddities);
                     notes.number(namespace, part, number, is_new);
@@ -298,8 +308,11 @@ impl Reading {
 /// The words of `ai.operationId` for the outer spans of calls that answer.
 const USES: &[&str] = &["ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObject"];
 
-/// The word of `ag2.span.type` for spans that tell once more what a model span told.
-const REPETITION: &str = "usage";
+/// The keys and words of spans that tell once more what another span tells.
+const REPETITIONS: &[(&str, &str)] = &[("ag2.span.type", "usage"), ("span.type", "llm")];
+
+/// What Langfuse's level says of what failed. Its SDK for JavaScript leaves the status of the span unset.
+const FAILURE: &str = "ERROR";
 
 /// What frameworks write where a provider is to be named: then nobody is.
 const FRAMEWORKS: &[&str] = &[

@@ -45,7 +45,8 @@ const fn without_cache(scope: &'static str) -> Reading {
 }
 
 /// Each was found in recordings of the package (opentelemetry-instrumentation-botocore 0.66b2, -genai-bedrock 1.3b0, OpenLLMetry 0.62,
-/// OpenLIT 1.45, MLflow 3.17, Logfire 5.4, Claude Code 2.1.197 and 2.1.332, Codex 0.171, Gemini CLI 0.61, Copilot CLI 1.0.102, opencode 1.18.33).
+/// OpenLIT 1.45, MLflow 3.17, Logfire 5.4, Claude Code 2.1.197 and 2.1.332, Codex 0.171, Gemini CLI 0.61, Copilot CLI 1.0.102, opencode 1.18.33,
+/// Google ADK 1.10, VoltAgent 2.10).
 pub(super) const SCOPES: &[Reading] = &[
     without_cache("opentelemetry.instrumentation.botocore.bedrock-runtime"),
     without_cache("opentelemetry.instrumentation.genai.bedrock"),
@@ -116,8 +117,13 @@ pub(super) const SCOPES: &[Reading] = &[
         scope: "pydantic-ai",
         named: &[("agent run", SpanKind::Agent), ("invoke_agent", SpanKind::Agent)],
         agent_key: Some("agent_name"),
+        // It mints a conversation for each run, and OpenInference's processor writes that over `session.id`.
+        is_session_weak: true,
         ..PLAIN
     },
+    // Until 1.15 no attribute told that.
+    Reading { scope: "gcp.vertex.agent", named: &[("agent_run [", SpanKind::Agent)], ..PLAIN },
+    Reading { scope: "@voltagent/core", agent_key: Some("entity.name"), ..PLAIN },
     // Each workflow has a session of its own, unless it is given one.
     Reading { scope: "Microsoft.Agents.AI.Workflows", is_session_weak: true, ..PLAIN },
     Reading { scope: "logfire.openai_agents", named: &[("Agent run:", SpanKind::Agent)], agent_key: Some("name"), ..PLAIN },

@@ -71,6 +71,7 @@ pub(super) enum Question {
     Tier,
     Framework,
     Repetition,
+    Level,
     Failure,
     /// Answers that count only under a condition; see `reading`.
     OwnAgent,
@@ -252,6 +253,7 @@ const QUESTIONS: &[(Question, &str)] = &[
     (Question::Response, "answer's id"),
     (Question::Tier, "service tier"),
     (Question::Framework, "framework"),
+    (Question::Level, "level"),
     (Question::Failure, "failure"),
 ];
 
@@ -265,13 +267,13 @@ fn numbers(settled: &Settled, said: &Said<'_>) -> Vec<Number> {
     let known = |namespace: Option<usize>, number: Option<u64>| namespace.filter(|_| number.is_some());
     let total = if usage.input_tokens.or(usage.output_tokens).is_none() { usage.total_tokens } else { None };
     vec![
-        ("input tokens", known(settled.tokens, usage.input_tokens), &[&[Part::Input, Part::TokensJson]]),
-        ("output tokens", known(settled.tokens, usage.output_tokens), &[&[Part::Output, Part::TokensJson]]),
-        ("total tokens", known(settled.tokens, total), &[&[Part::Total, Part::TokensJson]]),
-        ("cached tokens", known(settled.cache_read, usage.cache_read_tokens), &[&[Part::CacheRead, Part::TokensJson]]),
-        ("cache writes", known(settled.cache_write, usage.cache_write_tokens), &[&[Part::CacheWrite, Part::TokensJson]]),
-        ("one-hour cache writes", settled.cache_write_1h, &[&[Part::CacheWrite1h, Part::TokensJson]]),
-        ("reasoning tokens", known(settled.reasoning, usage.reasoning_tokens), &[&[Part::Reasoning, Part::TokensJson]]),
+        ("input tokens", known(settled.tokens, usage.input_tokens), &[&[Part::Input, Part::TokensJson, Part::AnswerJson]]),
+        ("output tokens", known(settled.tokens, usage.output_tokens), &[&[Part::Output, Part::TokensJson, Part::AnswerJson]]),
+        ("total tokens", known(settled.tokens, total), &[&[Part::Total, Part::TokensJson, Part::AnswerJson]]),
+        ("cached tokens", known(settled.cache_read, usage.cache_read_tokens), &[&[Part::CacheRead, Part::TokensJson, Part::AnswerJson]]),
+        ("cache writes", known(settled.cache_write, usage.cache_write_tokens), &[&[Part::CacheWrite, Part::TokensJson, Part::AnswerJson]]),
+        ("one-hour cache writes", settled.cache_write_1h, &[&[Part::CacheWrite1h, Part::TokensJson, Part::AnswerJson]]),
+        ("reasoning tokens", known(settled.reasoning, usage.reasoning_tokens), &[&[Part::Reasoning, Part::TokensJson, Part::AnswerJson]]),
         ("cost", known(settled.cost, usage.cost.map(|cost| cost.0)), if settled.is_cost_of_halves { HALVES } else { COST }),
     ]
 }

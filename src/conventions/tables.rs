@@ -46,6 +46,8 @@ pub(super) enum Convention {
     OpenCode,
     ClaudeCode,
     QwenCode,
+    VoltAgent,
+    Genkit,
     /// In use without being anybody's.
     Plain,
 }
@@ -68,6 +70,8 @@ pub(super) enum Meaning {
     Tier,
     /// The word `usage` says that the span repeats what others tell.
     Repetition,
+    /// The word `ERROR` says that the span failed, whatever its status says.
+    Level,
     RunId,
     Agent,
     /// The agent's name where `traceloop.span.kind` is `agent`, a step's otherwise.
@@ -97,6 +101,8 @@ pub(super) enum Meaning {
 #[repr(u8)]
 pub(super) enum Namespace {
     Waxell,
+    /// The answer of the model as it came; the numbers of the conventions beside it can leave out what was cached and thought.
+    GoogleAdk,
     GenAi,
     OpenInference,
     OpenLlmetry,
@@ -107,6 +113,8 @@ pub(super) enum Namespace {
     LangSmith,
     LiteLlm,
     Laminar,
+    VoltAgent,
+    Genkit,
     ClaudeCode,
 }
 
@@ -127,6 +135,8 @@ pub(super) enum Part {
     CostOfOutput,
     /// A JSON object of tokens.
     TokensJson,
+    /// The answer of a model as JSON, in which an object of tokens stands. Read of spans that may be model calls only.
+    AnswerJson,
     /// A JSON object of dollars.
     CostJson,
 }
@@ -137,7 +147,7 @@ pub(super) struct Row {
     pub key: &'static str,
     pub meaning: Meaning,
     /// How the names of the scopes begin that it is read in; empty for all.
-    pub only_in: &'static str,
+    pub only_in: &'static [&'static str],
 }
 
 /// Every key that is read, in the order of precedence.
@@ -160,7 +170,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::Microsoft, "microsoft.session.id", M::Session),
     row(C::Copilot, "copilot_chat.session_id", M::Session),
     row(C::GenAiOther, "gen_ai.session.id", M::Session),
-    within("logfire.openai_agents", row(C::Logfire, "group_id", M::Session)),
+    within(&["logfire.openai_agents"], row(C::Logfire, "group_id", M::Session)),
     // --- a thread or conversation that it set, where it set no session
     row(C::LangSmith, "langsmith.metadata.thread_id", M::Session),
     row(C::LangSmith, "langsmith.metadata.conversation_id", M::Session),
@@ -170,11 +180,12 @@ pub(super) const ROWS: &[Row] = &[
     row(C::Mastra, "mastra.metadata.threadId", M::Session),
     // --- one that a framework may have made up: it names a session only where no other is in effect
     // Codex 0.147 put the turn into `gen_ai.conversation.id`, and the conversation beside the number of a thread into `thread.id`.
-    within("codex", row(C::Codex, "conversation.id", M::WeakSession)),
-    within("codex", row(C::Codex, "thread.id", M::WeakSession)),
+    within(&["codex", VOLT_AGENT], row(C::Plain, "conversation.id", M::WeakSession)),
+    within(&["codex"], row(C::Codex, "thread.id", M::WeakSession)),
     row(C::GenAi, "gen_ai.conversation.id", M::WeakSession),
     row(C::Microsoft, "gen_ai.thread.id", M::WeakSession),
     row(C::GoogleAdk, "gcp.vertex.agent.session_id", M::WeakSession),
+    row(C::Genkit, "genkit:sessionId", M::WeakSession),
     // --- the run
     row(C::Waxell, "waxell.run_id", M::RunId),
     // --- the agent; `service.name` is not one
@@ -188,7 +199,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::OpenLlmetry, "traceloop.entity.name", M::EntityName),
     row(C::OpenInference, "graph.node.name", M::Agent),
     row(C::OpenInference, "graph.node.id", M::Agent),
-    within("logfire", row(C::Logfire, "agent_name", M::Agent)),
+    within(&["logfire"], row(C::Logfire, "agent_name", M::Agent)),
     row(C::VercelAi, "ai.telemetry.functionId", M::Function),
     row(C::LangSmith, "langsmith.metadata.lc_agent_name", M::GraphAgent),
     row(C::Langfuse, "langfuse.observation.metadata.lc_agent_name", M::GraphAgent),
@@ -200,8 +211,8 @@ pub(super) const ROWS: &[Row] = &[
     row(C::OpenLlmetry, "traceloop.workflow.name", M::Workflow),
     // --- the user
     row(C::Waxell, "waxell.user_id", M::User),
-    within(CLAUDE_CODE, row(C::ClaudeCode, "user.email", M::User)),
-    within(CLAUDE_CODE, row(C::ClaudeCode, "user.account_uuid", M::User)),
+    within(&[CLAUDE_CODE], row(C::ClaudeCode, "user.email", M::User)),
+    within(&[CLAUDE_CODE], row(C::ClaudeCode, "user.account_uuid", M::User)),
     row(C::OpenTelemetry, "user.id", M::User),
     row(C::Langfuse, "langfuse.user.id", M::User),
     row(C::OpenLlmetry, "traceloop.association.properties.user_id", M::User),
@@ -229,6 +240,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::VercelAi, "ai.response.model", M::Model),
     row(C::VercelAi, "ai.model.id", M::Model),
     row(C::VercelAi, "aisdk.model.id", M::Model),
+    row(C::VoltAgent, "ai.model.name", M::Model),
     row(C::GenAi, "gen_ai.request.model", M::Model),
     row(C::Langfuse, "langfuse.observation.model.name", M::Model),
     row(C::OpenLlmetry, "llm.response.model", M::Model),
@@ -239,6 +251,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::OpenInference, "embedding.model_name", M::Model),
     row(C::Mlflow, "mlflow.llm.model", M::Model),
     row(C::Plain, "model", M::WeakModel),
+    row(C::Genkit, "genkit:name", M::WeakModel),
     // --- its provider
     row(C::GenAi, "gen_ai.provider.name", M::Provider),
     row(C::GenAiOther, "gen_ai.system", M::Provider),
@@ -259,13 +272,13 @@ pub(super) const ROWS: &[Row] = &[
     row(C::GenAiOther, "anthropic.response.service_tier", M::Tier),
     row(C::GenAiOther, "gen_ai.response.service_tier", M::Tier),
     row(C::Langfuse, "langfuse.observation.metadata.service_tier", M::Tier),
-    within(CLAUDE_CODE, row(C::ClaudeCode, "speed", M::Tier)),
+    within(&[CLAUDE_CODE], row(C::ClaudeCode, "speed", M::Tier)),
     row(C::GenAi, "openai.request.service_tier", M::Tier),
     row(C::GenAiOther, "gen_ai.openai.request.service_tier", M::Tier),
     row(C::GenAiOther, "gen_ai.request.service_tier", M::Tier),
     // --- what the span is; OpenLLMetry calls tasks and workflows `invoke_agent` too
     row(C::Waxell, "waxell.span_type", M::Kind),
-    within("mlflow", row(C::Mlflow, "mlflow.openai.agent_run_root", M::Kind)),
+    within(&["mlflow"], row(C::Mlflow, "mlflow.openai.agent_run_root", M::Kind)),
     row(C::OpenLlmetry, "traceloop.span.kind", M::Kind),
     row(C::GenAi, "gen_ai.operation.name", M::Kind),
     row(C::OpenInference, "openinference.span.kind", M::Kind),
@@ -276,7 +289,12 @@ pub(super) const ROWS: &[Row] = &[
     row(C::Mlflow, "mlflow.spanType", M::Kind),
     row(C::LangSmith, "langsmith.span.kind", M::Kind),
     row(C::Mastra, "mastra.span.type", M::Kind),
+    within(&[VOLT_AGENT], row(C::VoltAgent, "span.type", M::Kind)),
+    within(&[VOLT_AGENT], row(C::VoltAgent, "entity.type", M::Kind)),
+    row(C::Genkit, "genkit:metadata:subtype", M::Kind),
+    row(C::Genkit, "genkit:type", M::Kind),
     row(C::Ag2, "ag2.span.type", M::Repetition),
+    row(C::Langfuse, "langfuse.observation.level", M::Level),
     row(C::Waxell, "waxell.framework", M::Framework),
     // --- usage, one namespace after the other, always last in the table
     row(C::Waxell, "waxell.llm.input_tokens", M::Usage(N::Waxell, P::Input)),
@@ -285,6 +303,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::Waxell, "waxell.llm.total_tokens", M::Usage(N::Waxell, P::Total)),
     row(C::Waxell, "waxell.llm.cost", M::Usage(N::Waxell, P::Cost)),
     row(C::Waxell, "waxell.embedding.cost", M::Usage(N::Waxell, P::Cost)),
+    row(C::GoogleAdk, "gcp.vertex.agent.llm_response", M::Usage(N::GoogleAdk, P::AnswerJson)),
     row(C::GenAi, "gen_ai.usage.input_tokens", M::Usage(N::GenAi, P::Input)),
     row(C::GenAiOther, "gen_ai.usage.prompt_tokens", M::Usage(N::GenAi, P::Input)),
     row(C::GenAi, "gen_ai.usage.output_tokens", M::Usage(N::GenAi, P::Output)),
@@ -316,8 +335,8 @@ pub(super) const ROWS: &[Row] = &[
     row(C::GenAiOther, "gen_ai.usage.cache_write_1h.input_tokens", M::Usage(N::GenAi, P::CacheWrite1h)),
     row(C::GenAiOther, "anthropic.usage.cache_creation.ephemeral_1h_input_tokens", M::Usage(N::GenAi, P::CacheWrite1h)),
     row(C::GenAi, "gen_ai.usage.reasoning.output_tokens", M::Usage(N::GenAi, P::Reasoning)),
-    within("codex", row(C::Codex, "codex.usage.reasoning_output_tokens", M::Usage(N::GenAi, P::Reasoning))),
-    within("qwen-code", row(C::QwenCode, "thoughts_token_count", M::Usage(N::GenAi, P::Reasoning))),
+    within(&["codex"], row(C::Codex, "codex.usage.reasoning_output_tokens", M::Usage(N::GenAi, P::Reasoning))),
+    within(&["qwen-code"], row(C::QwenCode, "thoughts_token_count", M::Usage(N::GenAi, P::Reasoning))),
     row(C::GenAiOther, "gen_ai.usage.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),
     row(C::Laminar, "gen_ai.usage.reasoning_output_tokens", M::Usage(N::GenAi, P::Reasoning)),
     row(C::PydanticAi, "gen_ai.usage.details.reasoning_tokens", M::Usage(N::GenAi, P::Reasoning)),
@@ -377,10 +396,16 @@ pub(super) const ROWS: &[Row] = &[
     row(C::GenAiOther, "gen_ai.usage.total_cost", M::Usage(N::Laminar, P::Cost)),
     row(C::Laminar, "gen_ai.usage.input_cost", M::Usage(N::Laminar, P::CostOfInput)),
     row(C::Laminar, "gen_ai.usage.output_cost", M::Usage(N::Laminar, P::CostOfOutput)),
-    within(CLAUDE_CODE, row(C::ClaudeCode, "input_tokens", M::Usage(N::ClaudeCode, P::Input))),
-    within(CLAUDE_CODE, row(C::ClaudeCode, "output_tokens", M::Usage(N::ClaudeCode, P::Output))),
-    within(CLAUDE_CODE, row(C::ClaudeCode, "cache_read_tokens", M::Usage(N::ClaudeCode, P::CacheRead))),
-    within(CLAUDE_CODE, row(C::ClaudeCode, "cache_creation_tokens", M::Usage(N::ClaudeCode, P::CacheWrite))),
+    within(&[VOLT_AGENT], row(C::VoltAgent, "usage.prompt_tokens", M::Usage(N::VoltAgent, P::Input))),
+    within(&[VOLT_AGENT], row(C::VoltAgent, "usage.completion_tokens", M::Usage(N::VoltAgent, P::Output))),
+    within(&[VOLT_AGENT], row(C::VoltAgent, "usage.total_tokens", M::Usage(N::VoltAgent, P::Total))),
+    within(&[VOLT_AGENT], row(C::VoltAgent, "usage.cached_tokens", M::Usage(N::VoltAgent, P::CacheRead))),
+    within(&[VOLT_AGENT], row(C::VoltAgent, "usage.reasoning_tokens", M::Usage(N::VoltAgent, P::Reasoning))),
+    row(C::Genkit, "genkit:output", M::Usage(N::Genkit, P::AnswerJson)),
+    within(&[CLAUDE_CODE], row(C::ClaudeCode, "input_tokens", M::Usage(N::ClaudeCode, P::Input))),
+    within(&[CLAUDE_CODE], row(C::ClaudeCode, "output_tokens", M::Usage(N::ClaudeCode, P::Output))),
+    within(&[CLAUDE_CODE], row(C::ClaudeCode, "cache_read_tokens", M::Usage(N::ClaudeCode, P::CacheRead))),
+    within(&[CLAUDE_CODE], row(C::ClaudeCode, "cache_creation_tokens", M::Usage(N::ClaudeCode, P::CacheWrite))),
     // --- why it failed; its status and its events come first
     row(C::OpenTelemetry, "exception.message", M::Failure),
     row(C::OpenTelemetry, "error.message", M::Failure),
@@ -390,14 +415,15 @@ pub(super) const ROWS: &[Row] = &[
     row(C::OpenTelemetry, "error.type", M::Failure),
 ];
 
+const VOLT_AGENT: &str = "@voltagent";
 const CLAUDE_CODE: &str = "com.anthropic.claude_code";
 
 const fn row(convention: Convention, key: &'static str, meaning: Meaning) -> Row {
-    Row { convention, key, meaning, only_in: "" }
+    Row { convention, key, meaning, only_in: &[] }
 }
 
-/// The row holds only in scopes whose names begin so: elsewhere the key means something else.
-const fn within(scopes: &'static str, row: Row) -> Row {
+/// The row holds only in scopes whose names begin with one of these: elsewhere the key means something else.
+const fn within(scopes: &'static [&'static str], row: Row) -> Row {
     Row { only_in: scopes, ..row }
 }
 

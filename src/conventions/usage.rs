@@ -51,6 +51,7 @@ impl Claims {
             Part::CostOfInput => take_dollars(&mut claim.cost_of_input, value, oddities),
             Part::CostOfOutput => take_dollars(&mut claim.cost_of_output, value, oddities),
             Part::TokensJson => take_tokens_json(usage, value, oddities),
+            Part::AnswerJson => take_answer_json(usage, value, oddities),
             Part::CostJson => take_cost_json(&mut usage.cost, value, oddities),
         }
     }
@@ -175,6 +176,17 @@ fn take_tokens_json(usage: &mut Usage, value: Value<'_>, oddities: &mut Oddities
     }
     *usage = Usage { cost: usage.cost, ..stated };
     true
+}
+
+/// What is no answer, or tells no usage, is no claim: the key may hold anything.
+fn take_answer_json(usage: &mut Usage, value: Value<'_>, oddities: &mut Oddities) -> bool {
+    let Value::Str(text) = value else { return false };
+    let (stated, is_sound) = json::answer(text);
+    if !is_sound {
+        oddities.insert(Oddity::TokensInvalid);
+    }
+    *usage = stated;
+    stated != Usage::default()
 }
 
 fn take_cost_json(slot: &mut Option<NanoUsd>, value: Value<'_>, oddities: &mut Oddities) -> bool {

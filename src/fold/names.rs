@@ -99,6 +99,7 @@ fn span_name_of(fact: &SpanFact) -> Option<&str> {
         return None;
     }
     let name = fact.name.strip_prefix("invoke_agent").map_or(&*fact.name, str::trim_start);
+    let name = name.strip_prefix("agent_run [").and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     let name = ADDED.iter().find_map(|added| name.strip_suffix(added)).unwrap_or(name);
     Some(name).filter(|name| !name.is_empty())
 }

@@ -55,6 +55,8 @@ pub const SCOPES: &[(&str, ScopeTraits)] = &[
     ("@arizeai/openinference-instrumentation-claude-agent-sdk", ScopeTraits { container_usage_is_own: true, ..NONE }),
     ("openinference.instrumentation.langchain", ScopeTraits { is_never_current: true, ..NONE }),
     ("@arizeai/openinference-instrumentation-langchain", ScopeTraits { is_never_current: true, ..NONE }),
+    // Its agents tell all that they used themselves, of each call only the last step.
+    ("@voltagent/core", ScopeTraits { container_usage_is_own: true, ..NONE }),
     ("com.anthropic.sdk", ScopeTraits { is_providers_own: true, ..NONE }),
     ("sessionfold.logs.codex", ScopeTraits { tells_all_in_logs: true, ..NONE }),
     ("sessionfold.logs.gemini-cli", ScopeTraits { tells_all_in_logs: true, ..NONE }),

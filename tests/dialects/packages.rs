@@ -70,6 +70,16 @@ pub const PACKAGES: &[Package] = &[
         )
     },
     Package {
+        untold: "a turn whose first call failed names no session",
+        help: "Name the user on a span above, as `user.id`.",
+        ..package(
+            "google-adk-1.10.0",
+            "Google ADK 1",
+            "1.10.0",
+            &["runner.run_async(user_id=user, session_id=session,", "    new_message=message)"],
+        )
+    },
+    Package {
         untold: "usage stands in texts of its own only, which are not read",
         help: "Add an instrumentation of the provider, such as OpenInference's.",
         ..package("haystack-3.4.1", "Haystack", "3.4.1", ABOVE)
@@ -132,6 +142,22 @@ pub const PACKAGES: &[Package] = &[
             "runtimeContext: { sessionId, userId }, telemetry: { includeRuntimeContext: { sessionId: true, userId: true } }",
         ],
     ),
+    Package {
+        untold: "",
+        help: "A flow begins a trace of its own and names no session; from 1.42 on there is no chat that names one.",
+        ..package(
+            "npm-genkit-1.20.0",
+            "Genkit",
+            "1.20.0",
+            &["const session = ai.createSession({ sessionId });", "await session.chat().send(prompt);"],
+        )
+    },
+    package(
+        "npm-langfuse-langchain-5.11.1",
+        "LangChain for Node by Langfuse",
+        "5.11.1",
+        &["agent.invoke(messages, {", "  metadata: { langfuseSessionId, langfuseUserId }, callbacks: [new CallbackHandler()] })"],
+    ),
     package(
         "npm-mastra-core-1.71.0",
         "Mastra",
@@ -148,6 +174,12 @@ pub const PACKAGES: &[Package] = &[
             &["traceloop.withAssociationProperties(", "  { session_id: session, user_id: user }, turn)"],
         )
     },
+    package(
+        "npm-voltagent-core-2.10.0",
+        "VoltAgent",
+        "2.10.0",
+        &["agent.generateText(prompt,", "  { conversationId: session, userId: user })"],
+    ),
     Package {
         untold: "its spans do not tell what was cached; a stream whose usage was not asked for tells none; without the span above there is no session",
         help: "Take opentelemetry-instrumentation-genai-openai-agents.",
@@ -187,6 +219,7 @@ pub const PACKAGES: &[Package] = &[
     },
     package("openinference-instrumentation-openai-0.1.66", "OpenAI by OpenInference", "0.1.66", OPENINFERENCE),
     package("openinference-instrumentation-openai-agents-2.6.0", "OpenAI Agents by OpenInference", "2.6.0", OPENINFERENCE),
+    package("openinference-instrumentation-pydantic-ai-0.1.30", "Pydantic AI by OpenInference", "0.1.30", ABOVE),
     package("openinference-instrumentation-smolagents-0.1.43", "smolagents by OpenInference", "0.1.43", OPENINFERENCE),
     Package {
         untold: "of LangChain's ChatAnthropic the input leaves out what was cached, and LangChain's user is not in its spans",

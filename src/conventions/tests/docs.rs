@@ -155,7 +155,7 @@ fn kind_name(kind: SpanKind) -> &'static str {
 
 fn remark(row: &Row) -> String {
     if !row.only_in.is_empty() {
-        return format!(" in scopes that begin with `{}`", row.only_in);
+        return format!(" in scopes that begin with `{}`", row.only_in.join("` or `"));
     }
     let remark = match row.meaning {
         Meaning::EntityName => " where `traceloop.span.kind` is `agent`",
@@ -183,6 +183,7 @@ fn number(part: Part) -> &'static str {
         Part::CostOfInput => "cost, input half",
         Part::CostOfOutput => "cost, output half",
         Part::TokensJson => "tokens, as a JSON object",
+        Part::AnswerJson => "tokens, in the JSON of an answer",
         Part::CostJson => "cost, as a JSON object",
     }
 }
@@ -216,6 +217,8 @@ fn spoken_by(row: &Row) -> &'static str {
         Convention::OpenCode => "opencode",
         Convention::ClaudeCode => "Claude Code",
         Convention::QwenCode => "Qwen Code",
+        Convention::VoltAgent => "VoltAgent",
+        Convention::Genkit => "Genkit",
         Convention::Plain => "nobody's",
     }
 }

@@ -16,7 +16,7 @@ fn fact_in(scope: &str, attributes: &[(&str, Value<'_>)]) -> SpanFact {
 
 /// A scope in which the row is read.
 fn scope_of(row: &Row) -> &'static str {
-    if row.only_in.is_empty() { "a.scope" } else { row.only_in }
+    row.only_in.first().unwrap_or(&"a.scope")
 }
 
 /// Every key of the table that names something is read where it stands alone, and yields to every key above it.
@@ -54,7 +54,11 @@ fn every_key_is_read_and_yields_to_those_above_it() {
 fn every_key_of_usage_is_read() {
     for row in ROWS {
         let Meaning::Usage(_, part) = row.meaning else { continue };
-        let value = if matches!(part, Part::TokensJson | Part::CostJson) { Text(r#"{"total":5}"#) } else { Int(5) };
+        let value = match part {
+            Part::TokensJson | Part::CostJson => Text(r#"{"total":5}"#),
+            Part::AnswerJson => Text(r#"{"message":{"usage":{"total":6}},"usage":{"total":5}}"#),
+            _ => Int(5),
+        };
         let usage = fact_in(scope_of(row), &[(row.key, value)]).call.map_or_else(Usage::default, |call| call.usage);
         let numbers = [
             usage.input_tokens,
