@@ -113,9 +113,9 @@ fn make_part(ui: &Ui, asked: &Asked) -> Result<Markup, Refusal> {
     let now = ui.now();
     Ok(html! {
         div #session data-part {
-            (cards::cards(&digest, now))
+            (cards::cards(&asked.place, &digest, now))
             (elsewhere::links(ui, &asked.place, &digest.summary))
-            (shares::shares(&digest))
+            (shares::shares(&asked.place, &digest))
             (timeline::timeline(&asked.place, &digest, asked.page))
         }
     })

@@ -54,6 +54,12 @@ const PAGES = {
   explain: `${main.url}/runs/${runs[1].id}/explain`,
   hostile: `${main.url}/sessions/${encodeURIComponent(HOSTILE)}`,
   "not-found": `${main.url}/sessions/none`,
+  overview: `${main.url}/overview?since=2026-02-07&until=2026-02-08&step=1d`,
+  "overview-of-nothing": `${fresh.url}/overview?since=2026-02-07&until=2026-02-08`,
+  "overview-bad-value": `${main.url}/overview?since=soon`,
+  users: `${main.url}/users?sort=user_id`,
+  agents: `${main.url}/agents?since=2026-02-07&until=2026-02-08&sort=name`,
+  models: `${main.url}/models?since=2026-02-07&until=2026-02-08&sort=name`,
   login: `${guarded.url}/login`,
   status: `${main.url}/status`,
 };
@@ -67,7 +73,7 @@ for (const [name, url] of Object.entries(PAGES)) {
     const visit = await context();
     const page = await open(visit, url);
     await golden(page, name);
-    if (!["bad-value", "not-found"].includes(name)) quiet(page);
+    if (!["bad-value", "overview-bad-value", "not-found"].includes(name)) quiet(page);
     await visit.close();
   });
   for (const colorScheme of ["light", "dark"]) {

@@ -11,10 +11,19 @@ use super::rows::{NO_SESSION, TenantNo, read_detail, read_run, signed, unreadabl
 use super::statements::{self, Ready, Statement};
 use crate::index::{SessionNo, SessionTimes};
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
-use crate::model::run::Run;
+use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
 use crate::store::view::RunQuery;
 use crate::wire::stored::{self, StoredTrace};
+
+/// Which runs are worth decoding.
+#[derive(Clone, Copy, Default)]
+pub struct Wanted {
+    /// At least so dear, in nano-USD, and so long.
+    pub cost: u64,
+    pub length: u64,
+    pub status: Option<RunStatus>,
+}
 
 impl Reader {
     /// One run by the number it is shown by; `state` is the tenant's, of the same moment.
@@ -162,16 +171,20 @@ impl Reader {
         Ok(())
     }
 
-    /// Shows the runs of sessions on disk that were last active within a range, in the order of that, until it is told to stop.
+    /// Shows the runs of sessions on disk that were last active within a range and are wanted, in the order of that, until it is told to
+    /// stop.
     pub fn each_run_active(
         &self,
         tenant: TenantNo,
         active: &Range<u64>,
+        wanted: Wanted,
         each: &mut dyn FnMut(SessionNo, Run) -> bool,
     ) -> rusqlite::Result<()> {
         let bound = |at: u64| signed(at.min(i64::MAX as u64));
         let mut select = self.ready(&statements::RUNS_ACTIVE_IN)?;
-        let mut rows = select.query(params![tenant.0, bound(active.start), bound(active.end)])?;
+        let (first, last) = wanted.status.map_or((0, u8::MAX), |status| (status as u8, status as u8));
+        let values = params![tenant.0, bound(active.start), bound(active.end), bound(wanted.cost), bound(wanted.length), first, last];
+        let mut rows = select.query(values)?;
         while let Some(row) = rows.next()? {
             if !each(SessionNo(row.get("session_no")?), read_run(row, None)?) {
                 break;
