@@ -109,7 +109,7 @@ fn send(house: &House, number: u64, at: u64) {
     let trace = u128::from(number) + 1;
     let length = 1 + number % 50 * SECOND;
     let run = agent(trace, 1, 0, name).session("s").with("waxell.user_id", user).between(at, at + length);
-    let run = if number % 7 == 0 { run.failed() } else { run };
+    let run = if number.is_multiple_of(7) { run.failed() } else { run };
     let call = chat(trace, 2, 1, (number as i64, 1), number as u32).between(at, at + length);
     house.fold("acme", request([run, call]));
 }

@@ -39,6 +39,8 @@ pub(super) struct Buckets {
     n_cells: usize,
     tiers: Tiers,
     unsaved: Unsaved,
+    /// When they began or were last settled.
+    now: UnixNanos,
 }
 
 /// Where the longer buckets end: whole days. What comes later is in buckets of ten minutes.
@@ -55,6 +57,9 @@ pub(super) struct Unsaved {
     pub(super) is_all: bool,
     pub(super) begins: BTreeSet<u64>,
 }
+
+/// Where a bucket begins, its length, and what it holds; `None`: it is empty now.
+pub(super) type Unwritten<'a> = (u64, u64, Option<&'a Bucket>);
 
 /// The runs of a bucket that must be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -82,7 +87,7 @@ pub(super) struct Bounds {
 impl Figures for Buckets {
     fn begin(now: UnixNanos) -> Self {
         let unsaved = Unsaved { is_all: true, begins: BTreeSet::new() };
-        Self { tiers: Tiers::at(now, TIERS), unsaved, ..Self::default() }
+        Self { tiers: Tiers::at(now, TIERS), unsaved, now, ..Self::default() }
     }
 
     fn memory_bytes(&self) -> usize {
@@ -98,11 +103,15 @@ impl Figures for Buckets {
         if let Some(run) = after {
             self.add(run);
         }
+        if self.n_cells > CELLS_MAX {
+            self.join_before(Tiers::at(self.now, TIERS_OF_MANY));
+        }
         if self.n_cells > CELLS_MAX { Err(Lost::TooMuch) } else { Ok(()) }
     }
 
     /// Joins buckets that have become old, or more of them where there are many cells.
     fn settle(&mut self, now: UnixNanos) {
+        self.now = now;
         let tiers = if self.n_cells > CELLS_MAX / 2 { TIERS_OF_MANY } else { TIERS };
         self.join_before(Tiers::at(now, tiers));
     }
@@ -127,7 +136,7 @@ impl Buckets {
     }
 
     /// What is not on disk as it is; from here on it counts as saved.
-    pub(super) fn take_unsaved(&mut self) -> (bool, Vec<(u64, u64, Option<&Bucket>)>) {
+    pub(super) fn take_unsaved(&mut self) -> (bool, Vec<Unwritten<'_>>) {
         let Unsaved { is_all, begins } = std::mem::take(&mut self.unsaved);
         let row = |begin: u64| (begin, self.tiers.length(begin), self.by_time.get(&begin));
         let rows = if is_all { self.by_time.keys().map(|begin| row(*begin)).collect() } else { begins.into_iter().map(row).collect() };

@@ -125,7 +125,7 @@ await test("without JavaScript: list, sort, search, filter, page, open, all work
   await page.getByRole("button", { name: "Apply" }).click();
   await page.getByRole("link", { name: "conv-42" }).click();
   same(await page.locator("ol.timeline > li.run").count(), 4, "runs");
-  await page.getByRole("link", { name: "tracker" }).click();
+  await page.locator("ol.timeline").getByRole("link", { name: "tracker" }).click();
   truth(page.url().includes("/traces/"), page.url());
   same(await page.locator("table.waterfall tr[aria-current] a").textContent(), "invoke_agent tracker");
   await page.getByRole("link", { name: "chat house-large" }).click();
