@@ -42,6 +42,12 @@ impl Durations {
         (is_ordered && is_possible).then_some(Self { bins })
     }
 
+    /// From how many lengths are in each bin, by its number.
+    pub fn from_counts(counts: &[u32]) -> Self {
+        let bins = counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(bin, count)| (bin as u8, *count));
+        Self { bins: bins.collect() }
+    }
+
     pub fn bins(&self) -> &[(u8, u32)] {
         &self.bins
     }

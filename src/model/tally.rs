@@ -14,6 +14,37 @@ pub struct Tally {
     pub durations: Durations,
 }
 
+/// A tally that many others are added to: as [`Tally::join`], and many times faster.
+#[derive(Clone, Debug)]
+pub struct TallySum {
+    n_by_status: [u64; RunStatus::ALL.len()],
+    usage: UsageTotal,
+    counts: Box<[u32; 256]>,
+}
+
+// === impl TallySum ===
+
+impl TallySum {
+    pub fn add(&mut self, tally: &Tally) {
+        self.n_by_status.iter_mut().zip(tally.n_by_status).for_each(|(n, other)| *n += other);
+        self.usage.add(&tally.usage);
+        for (bin, count) in tally.durations.bins() {
+            let sum = &mut self.counts[usize::from(*bin)];
+            *sum = sum.saturating_add(*count);
+        }
+    }
+
+    pub fn tally(&self) -> Tally {
+        Tally { n_by_status: self.n_by_status, usage: self.usage, durations: Durations::from_counts(&self.counts[..]) }
+    }
+}
+
+impl Default for TallySum {
+    fn default() -> Self {
+        Self { n_by_status: [0; RunStatus::ALL.len()], usage: UsageTotal::default(), counts: Box::new([0; 256]) }
+    }
+}
+
 // === impl Tally ===
 
 impl Tally {

@@ -126,7 +126,11 @@ mod tests {
     fn asked(query: &str) -> (u64, u64, u64) {
         let query = OverviewParams::parse(Some(query)).unwrap().query(NOW);
         let minutes = |nanos: u64| nanos / 60_000_000_000;
-        (minutes(NOW.0 - query.since.0), minutes(NOW.0 + 60_000_000_000 - query.until.0), minutes(query.step.0))
+        (
+            minutes(NOW.0.saturating_sub(query.since.0)),
+            minutes((NOW.0 + 60_000_000_000).saturating_sub(query.until.0)),
+            minutes(query.step.0),
+        )
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Frame<'_> {
                     a.skip href="#content" { "Skip to content" }
                     header.top {
                         a.home href=(place.to("/")) { "sessionfold" }
-                        nav.rooms aria-label="Pages" {
+                        nav.rooms aria-label="Main" {
                             @for (to, name) in ROOMS { a href=(place.to(to)) aria-current=[place.is_at(to).then_some("page")] { (name) } }
                         }
                         span.live-state {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 use sessionfold::model::Str;
 use sessionfold::model::ids::Tenant;
+use sessionfold::model::query::{UserQuery, UserSort};
 use sessionfold::model::run::{Run, RunStatus};
 use sessionfold::model::tally::Tally;
 use sessionfold::model::time::{Nanos, UnixNanos};
@@ -108,7 +109,7 @@ fn send(house: &House, number: u64, at: u64) {
     let trace = u128::from(number) + 1;
     let length = 1 + number % 50 * SECOND;
     let run = agent(trace, 1, 0, name).session("s").with("waxell.user_id", user).between(at, at + length);
-    let run = if number % 7 == 0 { run.failed() } else { run };
+    let run = if number.is_multiple_of(7) { run.failed() } else { run };
     let call = chat(trace, 2, 1, (number as i64, 1), number as u32).between(at, at + length);
     house.fold("acme", request([run, call]));
 }
@@ -193,6 +194,38 @@ fn sums_are_read_from_disk_and_begin_anew_where_another_version_wrote_the_index(
     house.open().unwrap();
     house.until("the runs have been added up", || house.store().series(&tenant, &window(&house)).unwrap().is_some());
     check(&house, "acme", &house.runs("acme"));
+}
+
+/// Who never asks for users pays nothing for them; who did finds them added up after the next start.
+#[test]
+fn users_are_kept_from_the_start_on_where_somebody_has_asked_for_them() {
+    let mut house = House::new(Tuning::restless());
+    (0..60).for_each(|number| send(&house, number, TEN + number * MINUTE));
+    house.settle();
+    house.reopen();
+    house.settle();
+    let without = house.store().index_bytes();
+    let tenant = Tenant::new("acme").unwrap();
+    let query = UserQuery { search: None, sort: UserSort::TotalCost, descending: true, limit: 5, offset: 0 };
+    let asked = house.store().users(&tenant, &query).unwrap().unwrap();
+    assert_eq!(asked.count, 2);
+    let with = house.store().index_bytes();
+    assert!(with > without, "{with} bytes with users, {without} without");
+    house.settle();
+    house.reopen();
+    house.until("the users have been added up", || house.store().index_bytes() >= with);
+    assert_eq!(house.store().users(&tenant, &query).unwrap().unwrap(), asked);
+
+    // Not for ever: a month later, without a question since.
+    house.settle();
+    house.reopen();
+    house.settle();
+    house.advance(31 * DAY);
+    send(&house, 60, house.now().0);
+    house.settle();
+    house.reopen();
+    house.settle();
+    assert!(house.store().index_bytes() < with, "{} bytes", house.store().index_bytes());
 }
 
 /// Where a window has too many runs to read them all, the sums say where to look.

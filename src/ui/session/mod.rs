@@ -143,9 +143,9 @@ fn make_part(ui: &Ui, asked: &Asked) -> Result<Markup, Refusal> {
     }
     Ok(html! {
         div #session data-part {
-            (cards::cards(&digest, ui.now()))
+            (cards::cards(&asked.place, &digest, ui.now()))
             (elsewhere::links(ui, &asked.place, &digest.summary))
-            (shares::shares(&digest))
+            (shares::shares(&asked.place, &digest))
             (scores::scores(&digest.scores))
             (timeline.draw(&runs))
         }

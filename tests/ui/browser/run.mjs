@@ -56,6 +56,12 @@ const PAGES = {
   explain: `${main.url}/runs/${runs[1].id}/explain`,
   hostile: `${main.url}/sessions/${encodeURIComponent(HOSTILE)}`,
   "not-found": `${main.url}/sessions/none`,
+  overview: `${main.url}/overview?since=2026-02-07&until=2026-02-08&step=1d`,
+  "overview-of-nothing": `${fresh.url}/overview?since=2026-02-07&until=2026-02-08`,
+  "overview-bad-value": `${main.url}/overview?since=soon`,
+  users: `${main.url}/users?sort=user_id`,
+  agents: `${main.url}/agents?since=2026-02-07&until=2026-02-08&sort=name`,
+  models: `${main.url}/models?since=2026-02-07&until=2026-02-08&sort=name`,
   login: `${guarded.url}/login`,
   search: `${main.url}/search?q=parcels`,
   status: `${main.url}/status`,
@@ -73,7 +79,7 @@ for (const [name, url] of Object.entries(PAGES)) {
     const visit = await context();
     const page = await open(visit, url);
     await golden(page, name);
-    if (!["bad-value", "not-found", "no-page"].includes(name)) quiet(page);
+    if (!["bad-value", "overview-bad-value", "not-found", "no-page"].includes(name)) quiet(page);
     await visit.close();
   });
   for (const colorScheme of ["light", "dark"]) {
@@ -154,7 +160,7 @@ await test("without JavaScript: list, sort, search, filter, page, open, all work
   await page.getByRole("button", { name: "Apply" }).click();
   await page.getByRole("link", { name: "conv-42" }).click();
   same(await page.locator("ol.timeline > li.run").count(), 4, "runs");
-  await page.getByRole("link", { name: "tracker" }).click();
+  await page.locator("ol.timeline").getByRole("link", { name: "tracker" }).click();
   truth(page.url().includes("/traces/"), page.url());
   same(await page.locator("table.waterfall tr[aria-current] a.name").textContent(), "invoke_agent tracker");
   await page.getByRole("link", { name: "chat house-large" }).click();

@@ -27,6 +27,9 @@ pub struct Sent {
     pub n_spans: u64,
 }
 
+/// `asked:users:<tenant>` says when somebody has asked for users, to a checkpoint.
+const USERS_ASKED_KEY: &str = "asked:users:";
+
 /// All sums over time.
 pub struct StoredSeries {
     /// The time of the checkpoint that those of a tenant are of.
@@ -140,6 +143,19 @@ pub fn series(db: &Connection) -> rusqlite::Result<StoredSeries> {
         Ok(Some((TenantNo(row.get(0)?), unsigned(row.get(1)?), unsigned(row.get(2)?), bucket)))
     })?;
     Ok(StoredSeries { written_at, buckets })
+}
+
+/// Tenants whose users somebody has asked for, and when last.
+pub fn users_asked(db: &Connection) -> rusqlite::Result<Vec<(TenantNo, UnixNanos)>> {
+    rows(db, &statements::USERS_ASKED, |row| {
+        let tenant = row.get_ref(0)?.as_str()?.strip_prefix(USERS_ASKED_KEY).and_then(|tenant| tenant.parse().ok());
+        Ok(tenant.zip(Some(UnixNanos(unsigned(row.get(1)?)))).map(|(tenant, at)| (TenantNo(tenant), at)))
+    })
+}
+
+/// The key under which `meta` notes that somebody has asked for a tenant's users.
+pub fn users_asked_key(tenant: TenantNo) -> String {
+    format!("{USERS_ASKED_KEY}{}", tenant.0)
 }
 
 /// The key under which `meta` notes when a tenant's sums over time were written.

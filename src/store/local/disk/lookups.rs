@@ -16,6 +16,15 @@ use crate::store::local::state::tenant::{TenantCell, TenantState};
 use crate::store::view::RunQuery;
 use crate::wire::format::stored::{self, StoredTrace};
 
+/// Which runs are worth decoding.
+#[derive(Clone, Copy, Default)]
+pub struct Wanted {
+    /// At least so dear, in nano-USD, and so long.
+    pub cost: u64,
+    pub length: u64,
+    pub status: Option<RunStatus>,
+}
+
 impl Reader {
     /// One run by the number it is shown by; `state` is the tenant's, of the same moment.
     pub fn run_by_id(&self, cell: &TenantCell, state: &TenantState, id: RunId) -> rusqlite::Result<Option<Run>> {
@@ -175,16 +184,20 @@ impl Reader {
         Ok(())
     }
 
-    /// Shows the runs of sessions on disk that were last active within a range, in the order of that, until it is told to stop.
+    /// Shows the runs of sessions on disk that were last active within a range and are wanted, in the order of that, until it is told to
+    /// stop.
     pub fn each_run_active(
         &self,
         tenant: TenantNo,
         active: &Range<u64>,
+        wanted: Wanted,
         each: &mut dyn FnMut(SessionNo, Run) -> bool,
     ) -> rusqlite::Result<()> {
         let bound = |at: u64| signed(at.min(i64::MAX as u64));
         let mut select = self.ready(&statements::RUNS_ACTIVE_IN)?;
-        let mut rows = select.query(params![tenant.0, bound(active.start), bound(active.end)])?;
+        let (first, last) = wanted.status.map_or((0, u8::MAX), |status| (status as u8, status as u8));
+        let values = params![tenant.0, bound(active.start), bound(active.end), bound(wanted.cost), bound(wanted.length), first, last];
+        let mut rows = select.query(values)?;
         while let Some(row) = rows.next()? {
             if !each(SessionNo(row.get("session_no")?), read_run(row, None)?) {
                 break;

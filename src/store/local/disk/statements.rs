@@ -108,6 +108,9 @@ statements! {
     /// As of which checkpoint the sums over time are.
     SERIES_WRITTEN: AT_START, ["SCAN meta"],
         "SELECT key, value FROM meta WHERE key LIKE 'series:%'";
+    /// When somebody has asked for the users of a tenant.
+    USERS_ASKED: AT_START, ["SCAN meta"],
+        "SELECT key, value FROM meta WHERE key LIKE 'asked:users:%'";
     /// Sums over time.
     BUCKETS: AT_START, ["SCAN series"],
         "SELECT tenant_no, begin_ns, length_ns, tallies FROM series ORDER BY tenant_no, begin_ns";
@@ -172,7 +175,8 @@ statements! {
     RUNS_ACTIVE_IN: Reads::Everything("asked for a range that has few runs, and given up where it has many"),
         ["SEARCH runs USING INDEX runs_by_activity (tenant_no=? AND last_activity_ns>? AND last_activity_ns<?)"],
         concat!("SELECT ", run_columns!(), ", session_no FROM runs INDEXED BY runs_by_activity \
-         WHERE tenant_no = ?1 AND last_activity_ns >= ?2 AND last_activity_ns < ?3 AND session_no > 0");
+         WHERE tenant_no = ?1 AND last_activity_ns >= ?2 AND last_activity_ns < ?3 AND session_no > 0 \
+         AND cost_nano_usd >= ?4 AND max(coalesce(completed_at_ns - started_at_ns, 0), 0) >= ?5 AND status BETWEEN ?6 AND ?7");
     RUNS_OF_SESSIONS: Reads::Everything("read once, when figures over all runs are not on disk and asked for"),
         ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no>?)"],
         concat!("SELECT ", run_columns!(), ", session_no FROM runs WHERE tenant_no = ?1 AND session_no > 0");

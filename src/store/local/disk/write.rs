@@ -1,8 +1,10 @@
 //! Writes one checkpoint. Rows are written in the order of their keys: what is new lies together.
 
+use std::sync::atomic::Ordering;
+
 use rusqlite::{Connection, params};
 
-use super::load::{sent_key, series_key};
+use super::load::{sent_key, series_key, users_asked_key};
 use super::rows::{self, TenantNo, signed};
 use super::statements::{self, Ready};
 use crate::journal::Position;
@@ -64,6 +66,9 @@ fn write_tenants(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<(
     for (cell, next_session, seen) in &checkpoint.tenants {
         upsert.execute(params![cell.no.0, cell.name.as_str(), next_session.0])?;
         write_seen(db, cell.no, seen)?;
+        if cell.are_users_asked_for.load(Ordering::Relaxed) {
+            put_number(db, &users_asked_key(cell.no), checkpoint.clock.0)?;
+        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A page of users in some order, from what is kept of all of them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use crate::model::Str;
 use crate::model::query::UserQuery;
@@ -24,6 +25,7 @@ const LOOSE_MAX: usize = 100;
 impl LocalStore {
     /// `None` if that is not kept now.
     pub(in crate::store::local) fn kept_users(&self, cell: &TenantCell, query: &UserQuery) -> Result<Option<Page<Str>>, StoreError> {
+        cell.are_users_asked_for.store(true, Ordering::Relaxed);
         let reader = self.shared.reader()?;
         self.shared.begin_keeping(cell, &reader, |state| &state.users)?;
         let failed = |error| store_error("read the runs without a session", error);

@@ -1,5 +1,7 @@
 //! Which sessions a user has runs in, and which users a session has: the index knows no users, so their runs are asked.
 
+use std::cmp::Reverse;
+
 use rustc_hash::FxHashSet;
 
 use crate::index::SessionNo;
@@ -72,7 +74,7 @@ impl LocalStore {
                 };
                 reader.each_newest_user(cell.no, no, RUNS_ASKED, &mut take).map_err(failed)?;
             }
-            found.sort_by(|a, b| b.0.cmp(&a.0));
+            found.sort_by_key(|(order, _)| Reverse(*order));
             let mut names: Vec<Str> = Vec::new();
             for (_, user) in found {
                 if names.len() < USERS_TOLD && !names.contains(&user) {

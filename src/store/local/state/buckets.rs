@@ -10,15 +10,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cells::Bucket;
 use super::kept::{Figures, Lost};
 use crate::model::Str;
 use crate::model::run::Run;
-use crate::model::tally::Tally;
+use crate::model::tally::TallySum;
 use crate::model::time::{Nanos, UnixNanos};
-use crate::store::series::{ModelTally, Series, SeriesQuery};
+use crate::store::series::{Series, SeriesQuery};
 use crate::store::sums::Sums;
 
 const MINUTES: u64 = 10 * 60 * 1_000_000_000;
@@ -39,6 +39,8 @@ pub struct Buckets {
     n_cells: usize,
     tiers: Tiers,
     unsaved: Unsaved,
+    /// When they began or were last settled.
+    now: UnixNanos,
 }
 
 /// Where the longer buckets end: whole days. What comes later is in buckets of ten minutes.
@@ -55,6 +57,9 @@ pub struct Unsaved {
     pub is_all: bool,
     pub begins: BTreeSet<u64>,
 }
+
+/// Where a bucket begins, its length, and what it holds; `None`: it is empty now.
+pub type Unwritten<'a> = (u64, u64, Option<&'a Bucket>);
 
 /// The runs of a bucket that must be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -82,7 +87,7 @@ pub struct Bounds {
 impl Figures for Buckets {
     fn begin(now: UnixNanos) -> Self {
         let unsaved = Unsaved { is_all: true, begins: BTreeSet::new() };
-        Self { tiers: Tiers::at(now, TIERS), unsaved, ..Self::default() }
+        Self { tiers: Tiers::at(now, TIERS), unsaved, now, ..Self::default() }
     }
 
     fn memory_bytes(&self) -> usize {
@@ -98,11 +103,15 @@ impl Figures for Buckets {
         if let Some(run) = after {
             self.add(run);
         }
+        if self.n_cells > CELLS_MAX {
+            self.join_before(Tiers::at(self.now, TIERS_OF_MANY));
+        }
         if self.n_cells > CELLS_MAX { Err(Lost::TooMuch) } else { Ok(()) }
     }
 
     /// Joins buckets that have become old, or more of them where there are many cells.
     fn settle(&mut self, now: UnixNanos) {
+        self.now = now;
         let tiers = if self.n_cells > CELLS_MAX / 2 { TIERS_OF_MANY } else { TIERS };
         self.join_before(Tiers::at(now, tiers));
     }
@@ -127,7 +136,7 @@ impl Buckets {
     }
 
     /// What is not on disk as it is; from here on it counts as saved.
-    pub fn take_unsaved(&mut self) -> (bool, Vec<(u64, u64, Option<&Bucket>)>) {
+    pub fn take_unsaved(&mut self) -> (bool, Vec<Unwritten<'_>>) {
         let Unsaved { is_all, begins } = std::mem::take(&mut self.unsaved);
         let row = |begin: u64| (begin, self.tiers.length(begin), self.by_time.get(&begin));
         let rows = if is_all { self.by_time.keys().map(|begin| row(*begin)).collect() } else { begins.into_iter().map(row).collect() };
@@ -146,9 +155,11 @@ impl Buckets {
 
     /// Adds what the runs of a query come to that is rounded to steps of at least [`Self::longest_since`].
     pub fn series(&self, query: &SeriesQuery, series: &mut Series) {
+        let mut points: Vec<Option<TallySum>> = vec![None; series.points.len()];
+        let (mut agents, mut models) = (ByName::default(), ByName::default());
         for (begin, bucket) in self.by_time.range(query.since.0..query.until.0.max(query.since.0)) {
             let at = (begin - query.since.0) / query.step.0.max(1);
-            let Some(point) = usize::try_from(at).ok().and_then(|at| series.points.get_mut(at)) else { continue };
+            let Some(point) = usize::try_from(at).ok().and_then(|at| points.get_mut(at)) else { continue };
             for (name, cell) in bucket.agents.iter().filter(|(name, _)| query.agent.as_ref().is_none_or(|agent| agent == *name)) {
                 let tally = match &query.model {
                     None => &cell.tally,
@@ -157,21 +168,32 @@ impl Buckets {
                         None => continue,
                     },
                 };
-                point.join(tally);
-                entry(&mut series.agents, name).join(tally);
+                point.get_or_insert_default().add(tally);
+                agents.sum(name).0.add(tally);
                 for (model, cell) in cell.models.iter().filter(|(name, _)| query.model.as_ref().is_none_or(|model| model == *name)) {
-                    let ModelTally { tally, providers } = entry(&mut series.models, model);
-                    tally.join(&cell.tally);
+                    let (sum, providers) = models.sum(model);
+                    sum.add(&cell.tally);
                     for provider in cell.providers.iter().filter(|provider| !provider.name.is_empty()) {
                         if !providers.contains(&provider.name) {
-                            providers.insert(provider.name.clone());
+                            providers.push(provider.name.clone());
                         }
                     }
                 }
             }
         }
-        series.total = Tally::default();
-        series.points.iter().for_each(|point| series.total.join(point));
+        for (point, sum) in series.points.iter_mut().zip(points).filter_map(|(point, sum)| Some((point, sum?))) {
+            let tally = sum.tally();
+            series.total.join(&tally);
+            point.join(&tally);
+        }
+        for (name, (sum, _)) in agents.into_sums() {
+            series.agents.entry(name).or_default().join(&sum.tally());
+        }
+        for (name, (sum, providers)) in models.into_sums() {
+            let model = series.models.entry(name).or_default();
+            model.tally.join(&sum.tally());
+            model.providers.extend(providers);
+        }
     }
 
     /// The buckets of a window in which runs of a query lie.
@@ -281,11 +303,37 @@ fn unread_of(bucket: &Bucket, active: Range<u64>, is_uncounted: bool) -> Unread 
     Unread { active, started, is_uncounted }
 }
 
-fn entry<'a, T: Default>(map: &'a mut BTreeMap<Str, T>, name: &Str) -> &'a mut T {
-    if !map.contains_key(name) {
-        map.insert(name.clone(), T::default());
+/// Sums by name, each with the providers of a model. Names are mostly shared, so that where one lies is enough to know it.
+#[derive(Default)]
+struct ByName {
+    by_place: FxHashMap<usize, usize>,
+    by_name: FxHashMap<Str, usize>,
+    sums: Vec<(TallySum, Vec<Str>)>,
+}
+
+// === impl ByName ===
+
+impl ByName {
+    fn sum(&mut self, name: &Str) -> &mut (TallySum, Vec<Str>) {
+        let place = name.as_ptr() as usize;
+        let number = match self.by_place.get(&place) {
+            // Two names can only lie at one place where they are empty.
+            Some(number) if !name.is_empty() => *number,
+            _ => {
+                let number = *self.by_name.entry(name.clone()).or_insert(self.sums.len());
+                if number == self.sums.len() {
+                    self.sums.push((TallySum::default(), Vec::new()));
+                }
+                self.by_place.insert(place, number);
+                number
+            }
+        };
+        &mut self.sums[number]
     }
-    map.get_mut(name).expect("it was put there if it was not")
+
+    fn into_sums(mut self) -> impl Iterator<Item = (Str, (TallySum, Vec<Str>))> {
+        self.by_name.into_iter().map(move |(name, number)| (name, std::mem::take(&mut self.sums[number])))
+    }
 }
 
 // === impl Tiers ===

@@ -3,6 +3,7 @@
 //! One lock, because a page, its count and a session's runs must come from one state (`docs/decisions/001-one-lock-per-tenant.md`).
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rustc_hash::FxHashMap;
@@ -23,6 +24,8 @@ pub struct TenantCell {
     pub name: Tenant,
     /// Written by the fold thread alone, some times a second; read by every query.
     state: RwLock<TenantState>,
+    /// Whether somebody has asked for users since the start: then the next start begins to keep them.
+    pub are_users_asked_for: AtomicBool,
     /// What was sent. Not under the lock above, so that counting never waits for a query.
     pub ingest_stats: Mutex<IngestStats>,
 }
@@ -94,7 +97,13 @@ impl Tenants {
             sums: Mutex::default(),
             users: Mutex::default(),
         };
-        let cell = Arc::new(TenantCell { no, name: name.clone(), state: RwLock::new(state), ingest_stats: Mutex::default() });
+        let cell = Arc::new(TenantCell {
+            no,
+            name: name.clone(),
+            state: RwLock::new(state),
+            are_users_asked_for: AtomicBool::new(false),
+            ingest_stats: Mutex::default(),
+        });
         self.cells.write().insert(name.clone(), cell.clone());
         cell
     }

@@ -27,7 +27,8 @@ use crate::index::{SessionNo, SessionRow};
 use crate::journal::{Journal, Position};
 use crate::log_limiter::LogLimiter;
 use crate::model::ids::SessionId;
-use crate::model::time::UnixNanos;
+use crate::model::time::{Nanos, UnixNanos};
+use crate::store::StoreError;
 use crate::store::local::disk::load as disk;
 use crate::store::local::disk::read::Readers;
 use crate::store::local::disk::rows::TenantNo;
@@ -81,9 +82,14 @@ struct Loaded {
     /// Whether the run that has not ended is one without a root, and its last sign of life.
     unfinished: Vec<(TraceKey, bool, UnixNanos, SessionNo)>,
     starts: FxHashMap<(TenantNo, u64), RecentStart>,
+    /// Those whose users were asked for lately.
+    users_asked: Vec<Arc<TenantCell>>,
     n_sessions: usize,
     n_traces: u64,
 }
+
+/// Users are kept from the start on where somebody has asked for them within this time.
+const USERS_ASKED_LATELY: Nanos = Nanos::from_secs(30 * 24 * 3_600);
 
 /// Sessions that are handed over at a time, and how many such pieces wait at most: what is read and not in the index takes a few MiB.
 const SESSIONS_AT_ONCE: usize = 4_096;
@@ -184,7 +190,7 @@ impl LocalStore {
         };
         folder.replay(journal.end())?;
         let fold = std::thread::Builder::new().name("fold".into()).spawn(move || supervise(folder)).map_err(OpenError::Thread)?;
-        let sums = add_up_missing(&shared).map_err(OpenError::Thread)?;
+        let sums = add_up_missing(&shared, loaded.users_asked).map_err(OpenError::Thread)?;
         let running = Running { shared: shared.clone(), fold, checkpoint, sums };
         Ok((Self { shared, journal }, running))
     }
@@ -203,21 +209,26 @@ impl Running {
     }
 }
 
-/// Begins the sums over time of tenants that have none on disk, as an older version leaves them. Nobody waits for it.
-fn add_up_missing(shared: &Arc<Shared>) -> std::io::Result<Option<JoinHandle<()>>> {
+/// Begins the sums over time of tenants that have none on disk, as an older version leaves them, and the users of those that were lately
+/// asked for them. Nobody waits for it.
+fn add_up_missing(shared: &Arc<Shared>, users_asked: Vec<Arc<TenantCell>>) -> std::io::Result<Option<JoinHandle<()>>> {
     let missing: Vec<_> = shared.tenants.all().into_iter().filter(|cell| cell.read().sums.lock().is_off()).collect();
-    if missing.is_empty() {
+    if missing.is_empty() && users_asked.is_empty() {
         return Ok(None);
     }
     let shared = shared.clone();
     let add_up = move || {
+        let told = |what: &str, began: Instant, begun: Result<(), StoreError>| match begun {
+            Ok(()) => tracing::info!(what, millis = began.elapsed().as_millis() as u64, "all runs of a tenant were added up"),
+            Err(error) => tracing::warn!(what, %error, "runs could not be added up: the first question will try again"),
+        };
         for cell in missing {
             let began = Instant::now();
-            let begun = shared.own_reader().and_then(|reader| shared.begin_keeping(&cell, &reader, |state| &state.sums));
-            match begun {
-                Ok(()) => tracing::info!(millis = began.elapsed().as_millis() as u64, "all runs of a tenant were added up"),
-                Err(error) => tracing::warn!(%error, "runs could not be added up: the first question will try again"),
-            }
+            told("sums", began, shared.own_reader().and_then(|reader| shared.begin_keeping(&cell, &reader, |state| &state.sums)));
+        }
+        for cell in users_asked {
+            let began = Instant::now();
+            told("users", began, shared.own_reader().and_then(|reader| shared.begin_keeping(&cell, &reader, |state| &state.users)));
         }
     };
     std::thread::Builder::new().name("sums".into()).spawn(add_up).map(Some)
@@ -257,7 +268,10 @@ fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
     let n_sessions = load_sessions(db, &by_no)?;
     let clock = UnixNanos(disk::number(db, "clock_ns")?);
     saved::restore(db, &by_no, clock)?;
+    let is_lately = |(_, at): &(TenantNo, UnixNanos)| clock.since(*at) <= USERS_ASKED_LATELY;
+    let users_asked = disk::users_asked(db)?.into_iter().filter(is_lately).filter_map(|(no, _)| by_no.get(&no).cloned()).collect();
     Ok(Loaded {
+        users_asked,
         position: disk::position(db, "journal_position")?,
         opened_at: disk::position(db, "opened_at")?,
         clock,
