@@ -347,7 +347,13 @@ impl House {
         for sort in UserSort::ALL {
             for (descending, search, offset) in [(false, None, 0), (true, None, 0), (true, Some("u1"), 0), (false, None, 1)] {
                 let query = UserQuery { search: search.map(str::to_owned), sort, descending, limit: 2, offset };
-                let page = self.store().users(&self::tenant(tenant), &query).unwrap().expect("they are kept");
+                // After a start they may still be being added up.
+                let mut page = None;
+                self.until("users are kept", || {
+                    page = self.store().users(&self::tenant(tenant), &query).unwrap();
+                    page.is_some()
+                });
+                let page = page.unwrap();
                 assert_eq!(page, users(&runs, &query), "{tenant}, {query:?}");
             }
         }
