@@ -62,8 +62,8 @@ async fn columns_are_chosen_in_the_address_and_remembered_by_a_cookie() {
     visitor.cookie = Some(cookie.split(';').next().unwrap().to_owned());
     assert!(!visitor.get("/").await.text.contains("data-label=\"Tokens\""));
     visitor.get("/?columns=tokens").await.says("data-label=\"Tokens\"");
-    let all =
-        "columns=status&columns=runs&columns=last_activity&columns=first_run&columns=duration&columns=cost&columns=tokens&columns=agents";
+    let all = ["status", "runs", "last_activity", "first_run", "duration", "cost", "tokens", "agents", "users"];
+    let all = all.map(|name| format!("columns={name}")).join("&");
     let forgotten = visitor.get(&format!("/?keep=columns&{all}")).await;
     assert_eq!(forgotten.header("location"), "/");
     assert!(forgotten.header("set-cookie").contains("Max-Age=0"));

@@ -80,13 +80,13 @@ async fn why_a_run_failed_is_shown_wherever_the_run_is() {
     for path in ["/", "/sessions/s"] {
         visitor.get(path).await.says("2 tools failed");
     }
-    visitor.get(&format!("/runs/{run}")).await.says("<p class=\"reason\"><bdi>no such order</bdi></p>");
+    visitor.get(&format!("/runs/{run}")).await.says("<span class=\"why\" title=\"no such order\"><bdi>no such order</bdi></span>");
     let conversation = visitor.get("/sessions/s?view=conversation").await;
     assert!(conversation.text.contains("&lt;script&gt;") && !conversation.text.contains("<script>alert"));
     let csv = visitor.get("/sessions/s?format=csv").await;
     let mut lines = csv.text.split("\r\n");
-    assert!(lines.next().unwrap().ends_with(",trace_id,error,tool_errors"));
-    assert!(lines.next().unwrap().ends_with(",\"'=cmd|' /C calc'!A0 <script>alert('x')</script> \"\"429\"\" & more\",2"), "{}", csv.text);
+    assert!(lines.next().unwrap().ends_with(",trace_id,error,tool_errors,parent_run_id"));
+    assert!(lines.next().unwrap().ends_with(",\"'=cmd|' /C calc'!A0 <script>alert('x')</script> \"\"429\"\" & more\",2,"), "{}", csv.text);
 }
 
 /// The ids of the runs that have a line, in order.

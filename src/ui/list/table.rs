@@ -190,7 +190,7 @@ fn status_and_why(session: &SessionSummary, error: Option<&Reason>) -> Markup {
     html! {
         div.badges {
             (badges(session))
-            @if let Some(error) = error { span.why title=(words::visible(error)) { (words::name(error)) } }
+            (failed::on_the_line(error))
         }
     }
 }

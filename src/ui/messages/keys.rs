@@ -47,6 +47,7 @@ pub(super) const WRAPPED: &[Dialect] = &[
         input: &["haystack.agent.step.llm.input", "haystack.agent.input"],
         output: &["haystack.agent.step.llm.output", "haystack.agent.output"],
     },
+    Dialect { input: &["genkit:input"], output: &["genkit:output"] },
     Dialect { input: &["input.value"], output: &["output.value"] },
     Dialect { input: &["traceloop.entity.input"], output: &["traceloop.entity.output"] },
     Dialect { input: &["lmnr.span.input"], output: &["lmnr.span.output"] },

@@ -12,6 +12,7 @@ use super::whole;
 use crate::model::facts::SpanKind;
 use crate::model::ids::TraceId;
 use crate::ui::copy;
+use crate::ui::failed;
 use crate::ui::messages::{self, Answer, Message, Part, Role, Show};
 use crate::ui::spans::{RawEvent, RawSpan};
 use crate::ui::visitor::Place;
@@ -35,7 +36,11 @@ pub(super) fn detail(place: &Place, asked: &Asked, tree: &Tree, whole: &Whole<'_
         section #span tabindex="0" aria-labelledby="span-title" {
             h2 #span-title { span.kind { (kind(row.kind)) } " " (words::name(&row.name)) @if let Some(status) = status(row) { " " (status) } }
             (figures(place, asked, tree, row))
-            @if let Some(raw) = raw && !raw.status_message.is_empty() { p.problem { (words::visible_lines(&raw.status_message)) } }
+            // What was sent has all of it; the index has one line.
+            @match raw.map(|raw| &raw.status_message).filter(|message| !message.is_empty()) {
+                Some(message) => p.problem { (words::visible_lines(message)) },
+                None => (failed::reason(row.failure.as_ref())),
+            }
             @if !whole.said.is_empty() { h3 { "Messages" } (Show::new().list(&whole.said)) }
             @if let Some(raw) = raw {
                 @for event in &raw.events { (self::event(event)) }

@@ -1,7 +1,6 @@
 //! What each line of a trace comes to: its own time, what it used with all below it, and whether the end of the whole hung on it.
 
 use super::tree::{Row, Tree};
-use crate::model::facts::SpanStatus;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::NanoUsd;
 
@@ -35,7 +34,7 @@ pub(super) fn add(tree: &mut Tree) {
     }
     for at in (0..tree.rows.len()).rev() {
         let row = &tree.rows[at];
-        let (total, n_errors) = (row.figures.total, row.figures.n_errors_below + usize::from(row.status == SpanStatus::Error));
+        let (total, n_errors) = (row.figures.total, row.figures.n_errors_below + usize::from(row.has_failed));
         if let Some(above) = row.above {
             let above = &mut tree.rows[above].figures;
             above.total.add(total);
@@ -102,6 +101,7 @@ mod tests {
 
     use super::super::tree::tests::{id, span, view};
     use super::*;
+    use crate::model::facts::SpanStatus;
     use crate::store::view::{SpanView, TraceView};
 
     /// Spans of number, parent, start and end; 0 is no end.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::tree::{Row, Tree};
-use crate::model::facts::{SpanKind, SpanStatus};
+use crate::model::facts::SpanKind;
 use crate::model::ids::{SpanId, TraceId};
 use crate::ui::spans;
 
@@ -81,7 +81,7 @@ impl Kind {
             Self::Agent => matches!(row.kind, SpanKind::Agent | SpanKind::Workflow),
             Self::Model => matches!(row.kind, SpanKind::Llm | SpanKind::Embedding),
             Self::Tool => row.kind == SpanKind::Tool,
-            Self::Error => row.status == SpanStatus::Error,
+            Self::Error => row.has_failed,
         }
     }
 }

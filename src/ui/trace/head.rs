@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 
 use super::tree::Tree;
-use crate::model::facts::SpanStatus;
 use crate::model::ids::TraceId;
 use crate::model::run::Run;
 use crate::model::usage::UsageTotal;
@@ -38,7 +37,7 @@ pub(super) fn head(ui: &Ui, place: &Place, trace: TraceId, tree: &Tree, chosen: 
     for run in &tree.runs {
         usage.add(&run.usage);
     }
-    let n_errors = tree.rows.iter().filter(|row| row.status == SpanStatus::Error).count() as u64;
+    let n_errors = tree.rows.iter().filter(|row| row.has_failed).count() as u64;
     html! {
         dl.figures-line {
             (agents(place, tree))

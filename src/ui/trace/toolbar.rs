@@ -5,7 +5,6 @@ use maud::{Markup, html};
 use super::address::Asked;
 use super::filter::Kind;
 use super::tree::Tree;
-use crate::model::facts::SpanStatus;
 use crate::ui::visitor::Place;
 use crate::ui::words;
 
@@ -46,7 +45,7 @@ pub(super) fn toolbar(place: &Place, asked: &Asked, tree: &Tree, chosen: Option<
 
 /// The ways to the errors before and behind what is chosen, in the order of the tree.
 fn errors(place: &Place, asked: &Asked, tree: &Tree, chosen: Option<usize>) -> Markup {
-    let errors: Vec<usize> = (0..tree.rows.len()).filter(|&at| tree.rows[at].status == SpanStatus::Error).collect();
+    let errors: Vec<usize> = (0..tree.rows.len()).filter(|&at| tree.rows[at].has_failed).collect();
     let chosen = chosen.unwrap_or(0);
     let n_before = errors.partition_point(|&at| at < chosen);
     let this = errors.get(n_before).filter(|&&at| at == chosen).map(|_| n_before);

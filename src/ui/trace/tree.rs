@@ -12,6 +12,7 @@ use std::ops::Range;
 use super::figures::{self, Figures};
 use crate::model::facts::{Delivery, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, RunKey, SpanId};
+use crate::model::reason::Reason;
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
 use crate::model::usage::{Call, NanoUsd};
@@ -39,6 +40,10 @@ pub(super) struct Row {
     pub(super) tool: Option<String>,
     pub(super) kind: SpanKind,
     pub(super) status: SpanStatus,
+    /// Its status says so, or it says why it failed.
+    pub(super) has_failed: bool,
+    /// Why it failed.
+    pub(super) failure: Option<Reason>,
     pub(super) start: UnixNanos,
     pub(super) end: Option<UnixNanos>,
     pub(super) is_of_log: bool,
@@ -190,6 +195,8 @@ impl Row {
             tool: None,
             kind: span.kind,
             status: span.status,
+            has_failed: span.has_failed(),
+            failure: span.failure,
             start: span.start,
             end: span.end,
             is_of_log: span.is_of_log,
@@ -211,6 +218,8 @@ impl Row {
             tool: None,
             kind: SpanKind::Other,
             status: SpanStatus::from_code(outline.status_code.into()),
+            has_failed: SpanStatus::from_code(outline.status_code.into()) == SpanStatus::Error,
+            failure: None,
             start: outline.start,
             end: (outline.end > UnixNanos::ZERO).then_some(outline.end),
             is_of_log: false,

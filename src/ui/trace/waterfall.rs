@@ -6,8 +6,9 @@ use super::address::Asked;
 use super::figures::Total;
 use super::lines::{Branch, LINES_MAX, Line};
 use super::tree::{Row, Tree};
-use crate::model::facts::{SpanKind, SpanStatus};
+use crate::model::facts::SpanKind;
 use crate::params::links::Place as Window;
+use crate::ui::failed;
 use crate::ui::icons;
 use crate::ui::pager;
 use crate::ui::visitor::Place;
@@ -80,6 +81,7 @@ fn line(place: &Place, asked: &Asked, tree: &Tree, line: Line, offset: Option<u6
                 @if row.is_of_log && tree.has_spans { " " small.quiet title="From a log event of the agent" { "log" } }
                 @if row.figures.is_critical { span.mark title="On the critical path" { span.for-readers { " on the critical path" } } }
                 @if let Some(status) = status(row) { " " (status) }
+                " " (failed::on_the_line(row.failure.as_ref()))
                 @if line.branch == Branch::Folded && row.figures.n_errors_below > 0 {
                     " " small.errors { (words::counted(row.figures.n_errors_below as u64, "error", "errors")) " below" }
                 }
@@ -160,10 +162,10 @@ pub(in crate::ui) fn kind(kind: SpanKind) -> &'static str {
 
 /// Nothing where all is as it should be: most spans say no status, and few of the others say more than that they ended.
 pub(super) fn status(row: &Row) -> Option<Markup> {
-    match (row.status, row.end) {
-        (SpanStatus::Error, _) => Some(icons::badge("error", icons::ERROR, "error")),
-        (_, None) => Some(icons::badge("running", icons::RUNNING, "open")),
-        (SpanStatus::Ok | SpanStatus::Unset, _) => None,
+    match (row.has_failed, row.end) {
+        (true, _) => Some(icons::badge("error", icons::ERROR, "error")),
+        (false, None) => Some(icons::badge("running", icons::RUNNING, "open")),
+        (false, Some(_)) => None,
     }
 }
 
@@ -172,8 +174,8 @@ fn lane(tree: &Tree, row: &Row) -> Markup {
     let x = (u128::from(row.start.since(tree.start).0) * WIDTH / whole).min(WIDTH - 4);
     let end = row.end.unwrap_or(tree.end);
     let width = (u128::from(end.since(row.start).0) * WIDTH / whole).clamp(4, WIDTH - x);
-    let class = match (row.status, row.kind) {
-        (SpanStatus::Error, _) => "error",
+    let class = match (row.has_failed, row.kind) {
+        (true, _) => "error",
         (_, SpanKind::Agent | SpanKind::Workflow) => "agent",
         (_, SpanKind::Llm | SpanKind::Embedding) => "llm",
         _ => "value",
