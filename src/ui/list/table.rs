@@ -42,7 +42,7 @@ pub(super) fn table(view: &View<'_>, found: &Found) -> Markup {
                     @for column in shown(view, found) {
                         @match field(column) {
                             Some(field) => (head(place, state, field, if is_number(column) { "number" } else { "" })),
-                            None => th scope="col" { (column.label()) },
+                            None => th.users[column == Column::Users] scope="col" { (column.label()) },
                         }
                     }
                 }

@@ -118,6 +118,7 @@ async function onAnEmptyMachine(page) {
 export async function golden(page, name) {
   const path = join(here, "../golden", `${name}.yml`);
   if (name === "status") await onAnEmptyMachine(page);
+  await page.waitForFunction(() => document.querySelector("[data-live-word]")?.textContent !== "Connecting");
   const tree = `${still((await page.locator("body").ariaSnapshot()).replaceAll(/127\.0\.0\.1:\d+/g, "127.0.0.1:PORT"), name)}\n`;
   if (process.env.UPDATE_GOLDEN) { writeFileSync(path, tree); return; }
   const kept = readFileSync(path, "utf8");
