@@ -50,6 +50,8 @@ const failed = tour["a run that failed"];
 const half = { width: 600, height: 800 };
 await beside(await shot(`${failed}?view=conversation`, half), await shot(failed, half), { ...half, path: image("conversation") });
 
+await shot(`${at.url}/overview`, { height: 900, path: image("overview") });
+
 await shot(tour["all of them"], { width: 1360, height: 800, whole: true, path: image("list") });
 
 await shot(tour["several agents"], { height: 1180, whole: true, path: image("session") });
