@@ -141,10 +141,15 @@ fn table(title: &str, attributes: &BTreeMap<String, Json>) -> Markup {
         @if !attributes.is_empty() {
             table.attributes {
                 caption { (title) }
-                tbody { @for (key, value) in attributes { tr { th scope="row" { (words::name(key)) } td { (self::value(value)) } } } }
+                tbody { @for (key, value) in attributes { tr { th scope="row" { (self::key(key)) } td { (self::value(value)) } } } }
             }
         }
     }
+}
+
+/// A key may be broken behind its dots: there is where it is read in parts anyway.
+fn key(key: &str) -> Markup {
+    html! { bdi { @for part in words::visible(key).split_inclusive('.') { (part) wbr; } } }
 }
 
 fn value(value: &Json) -> Markup {
