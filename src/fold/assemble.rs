@@ -197,7 +197,7 @@ fn verdict(forest: &Forest<'_>, territory: &Territory<'_>, shares: &[Share], run
         counted,
         is_cost_logged: forest.hung.costs.contains(&(span as u32)),
         delivery: turns::delivery(fact),
-        has_failed: is_own && fact.status == SpanStatus::Unset && run.is_some_and(|run| runs[run].status == RunStatus::Error),
+        has_failed: is_own && fact.status != SpanStatus::Ok && run.is_some_and(|run| runs[run].status == RunStatus::Error),
     }
 }
 

@@ -112,7 +112,7 @@ pub struct Verdict {
     /// That cost is not the span's own word: a log event stated it.
     pub is_cost_logged: bool,
     pub delivery: Delivery,
-    /// It is the span of a run that has failed, as its calls tell, and has no status itself.
+    /// It is the span of a run that has failed, as its calls or its attributes tell, and its status does not say that all is well.
     pub has_failed: bool,
 }
 

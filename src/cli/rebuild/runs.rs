@@ -227,6 +227,7 @@ impl<'a> StampedRun<'a> {
             started_at: UnixNanos(stands.start_unix_nanos),
             completed_at: UnixNanos(stands.end_unix_nanos),
             status,
+            error: owned(&stands.error),
             trace: Some(stands.trace).filter(|trace| !trace.is_reserved()),
             span,
             calls: Vec::new(),

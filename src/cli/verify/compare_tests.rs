@@ -32,6 +32,7 @@ fn span(id: u64, role: Role, (tokens, cost): (i64, i64), is_run: bool) -> Stampe
         user: None,
         user_group: None,
         status: None,
+        error: None,
         cost: if is_run { 0 } else { cost },
         tokens: (!is_run).then_some(tokens),
         run_cost: if is_run { cost } else { 0 },

@@ -27,6 +27,8 @@ pub struct Restored {
     pub completed_at: UnixNanos,
     /// Not `Running`.
     pub status: RunStatus,
+    /// Why it failed.
+    pub error: Option<Str>,
     /// Where it stands: its trace, and its own span.
     pub trace: Option<TraceId>,
     pub span: Option<SpanId>,
@@ -42,7 +44,7 @@ const TASK: &str = "restored";
 impl Restored {
     /// The body of an event of the journal.
     pub fn encode(&self) -> Vec<u8> {
-        let Self { session, agent, workflow, user, user_group, started_at, completed_at, status, trace, span, calls } = self;
+        let Self { session, agent, workflow, user, user_group, started_at, completed_at, status, error, trace, span, calls } = self;
         let text = |text: &Option<Str>| text.as_deref().map(str::to_owned);
         let calls: Vec<Value> = calls
             .iter()
@@ -56,7 +58,7 @@ impl Restored {
         let body = json!({
             "agent_name": &**agent, "workflow_name": text(workflow), "user_id": text(user), "user_group": text(user_group),
             "session_id": session.as_ref().map(SessionId::as_str), "started_at_ns": started_at.0, "completed_at_ns": completed_at.0,
-            "status": status.as_str(), "trace_id": trace.map(|trace| trace.to_string()),
+            "status": status.as_str(), "error": text(error), "trace_id": trace.map(|trace| trace.to_string()),
             "root_span_id": span.map(|span| span.to_string()), "calls": calls,
         });
         body.to_string().into_bytes()
@@ -93,6 +95,7 @@ mod tests {
             started_at: UnixNanos(1_795_701_910_816_238_607),
             completed_at: UnixNanos(1_795_701_911_816_238_608),
             status: RunStatus::Blocked,
+            error: Some("over budget".into()),
             trace: TraceId::from_bytes(&[7; 16]),
             span: SpanId::from_u64(9),
             calls: vec![("gpt-4o".into(), usage), ("".into(), Usage::default())],
@@ -113,6 +116,7 @@ mod tests {
         assert_eq!((start.session.as_ref().unwrap().as_str(), &*start.agent, start.at), ("a \"b\"", "planner", restored().started_at));
         assert_eq!(report.place().map(|place| (place.trace, place.span)), restored().trace.zip(restored().span));
         assert_eq!(report.completion.as_ref().map(|it| (it.status, it.at)), Some((RunStatus::Blocked, restored().completed_at)));
+        assert_eq!(report.completion.as_ref().and_then(|it| it.error.as_deref()), Some("over budget"));
         let calls: Vec<_> = report.calls.iter().map(|call| (call.model.clone(), call.usage)).collect();
         assert_eq!(calls, restored().calls);
         assert!(report.calls.iter().all(|call| !call.is_framework));

@@ -75,7 +75,7 @@ const TRACES_AT_ONCE: usize = 4;
 const SERVICE_NAME: &str = "service.name";
 const PARENT: &str = "span:parentID";
 const SCOPE_NAME: &str = "instrumentation:name";
-const STATUS_MESSAGE: &str = "statusMessage";
+pub(super) const STATUS_MESSAGE: &str = "statusMessage";
 
 // === impl Restoring ===
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use super::restored::STATUS_MESSAGE;
 use super::scan::unread::Unread;
 use super::scan::whole::Whole;
 use super::scan::{Question, Scan};
@@ -28,11 +29,13 @@ pub struct Stamped {
     pub session: Option<String>,
     pub run_id: Option<String>,
     pub agent: Option<String>,
-    /// These four on a span of ours only.
+    /// These five on a span of ours only.
     pub workflow: Option<String>,
     pub user: Option<String>,
     pub user_group: Option<String>,
     pub status: Option<String>,
+    /// Why it failed: the message of its status.
+    pub error: Option<String>,
     pub cost: i64,
     /// `None`: the span is no call that counts.
     pub tokens: Option<i64>,
@@ -148,6 +151,7 @@ impl Stamped {
         let end = span.start_unix_nanos.wrapping_add(span.duration_nanos);
         let mut stamped = Self::bare(trace, span.span, &span.name, (span.start_unix_nanos, end));
         stamped.is_error = span.text("status") == Some("error");
+        stamped.note_error(span.text(STATUS_MESSAGE));
         let mut is_stamped = false;
         for (key, value) in &span.attributes {
             is_stamped |= match value {
@@ -164,6 +168,7 @@ impl Stamped {
         let (trace, id) = (TraceId::from_bytes(span.trace_id)?, SpanId::from_bytes(span.span_id)?);
         let mut stamped = Self::bare(trace, id, span.name, (span.start_time_unix_nano, span.end_time_unix_nano));
         stamped.is_error = span.status_code == 2;
+        stamped.note_error(Some(span.status_message));
         let mut is_stamped = false;
         for attribute in span.attributes().map_while(Result::ok) {
             is_stamped |= stamped.note(attribute.key, attribute.value);
@@ -177,7 +182,7 @@ impl Stamped {
             SYNTHETIC_NAME => Role::Synthetic,
             _ => Role::OfSender,
         };
-        let (session, run_id, agent, workflow, user, user_group, status) = (None, None, None, None, None, None, None);
+        let (session, run_id, agent, workflow, user, user_group, status, error) = (None, None, None, None, None, None, None, None);
         let (cost, tokens, run_cost, run_tokens, run_calls) = (0, None, 0, 0, 0);
         let (has_amounts, is_run, is_error) = (false, false, false);
         Self {
@@ -191,6 +196,7 @@ impl Stamped {
             user,
             user_group,
             status,
+            error,
             cost,
             tokens,
             run_cost,
@@ -202,6 +208,11 @@ impl Stamped {
             start_unix_nanos,
             end_unix_nanos,
         }
+    }
+
+    /// What the sender's own spans say is read with them.
+    fn note_error(&mut self, message: Option<&str>) {
+        self.error = message.filter(|message| self.role == Role::Synthetic && !message.is_empty()).map(str::to_owned);
     }
 
     /// Takes note of one attribute; whether it is a stamp.

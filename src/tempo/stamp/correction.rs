@@ -126,7 +126,7 @@ impl Synthetic {
             kind: SpanKind::Internal.into(),
             start_time_unix_nano: run.started_at.0,
             end_time_unix_nano: run.completed_at.unwrap_or(run.started_at).0.max(run.started_at.0),
-            status: Some(Status { code: code.into(), message: String::new() }),
+            status: Some(Status { code: code.into(), message: run.error.as_deref().unwrap_or_default().to_owned() }),
             ..Span::default()
         };
         let attributes = encoded(|stamps| {
@@ -165,7 +165,7 @@ impl Synthetic {
             kind: SpanKind::Internal.into(),
             start_time_unix_nano: run.started_at.0,
             end_time_unix_nano: run.completed_at.unwrap_or(run.started_at).0.max(run.started_at.0),
-            status: Some(Status { code: code.into(), message: String::new() }),
+            status: Some(Status { code: code.into(), message: run.error.as_deref().unwrap_or_default().to_owned() }),
             ..Span::default()
         };
         let attributes = encoded(|stamps| {

@@ -27,6 +27,7 @@ fn stamped(n: u8, span: u64, run: RunId) -> Stamped {
         user: None,
         user_group: None,
         status: None,
+        error: None,
         cost: 0,
         tokens: None,
         run_cost: 0,
