@@ -18,6 +18,7 @@ pub mod scopes;
 pub mod scores;
 pub mod session;
 pub mod status;
+pub mod stretches;
 pub mod tally;
 pub mod time;
 pub mod usage;

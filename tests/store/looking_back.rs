@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use proptest::prelude::*;
 use sessionfold::model::ids::TraceId;
 use sessionfold::store::Store;
 use sessionfold::store::said::Heard;
@@ -27,6 +28,63 @@ fn the_newest_spans_are_found_however_much_there_is_of_older_ones() {
     assert!(raw.is_cut && raw.requests.len() < 11, "{}", raw.requests.len());
     let newest = request([agent(2, 1, 0, "bot").session("new")]);
     assert_eq!(raw.requests.last(), Some(&newest), "in the order in which they came");
+}
+
+/// The requests of a trace are read where they are, not the whole journal, which may be damaged elsewhere.
+#[test]
+fn the_spans_of_a_trace_are_found_without_reading_what_lies_beside_them() {
+    let mut house = House::new(Tuning::default());
+    let pad = "x".repeat(10 << 10);
+    let told = |number: u128| request([agent(number, 1, 0, "bot").with("pad", &*pad)]);
+    (1..=30).for_each(|number| house.send("acme", told(number)));
+    house.reopen();
+    let mut segments: Vec<_> =
+        std::fs::read_dir(house.database().with_file_name("journal")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    segments.retain(|path| path.extension().is_some_and(|extension| extension == "journal"));
+    segments.sort();
+    let mut damaged = std::fs::read(&segments[2]).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    std::fs::write(&segments[2], damaged).unwrap();
+    let found = |numbers: &[u128]| {
+        let raw = house.store().raw_spans(&tenant("acme"), &numbers.iter().copied().map(trace).collect::<Vec<_>>()).unwrap();
+        (raw.requests, raw.is_cut)
+    };
+    assert_eq!(found(&[1]), (vec![told(1)], false));
+    assert_eq!(found(&[30, 2]), (vec![told(2), told(30)], false));
+    assert_eq!(found(&[31]), (vec![], false));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 400, ..ProptestConfig::default() })]
+
+    /// Whatever traces come in a request, whether they left memory meanwhile, and however often it was stopped or killed.
+    #[test]
+    fn every_request_of_a_trace_is_found_and_no_other(
+        is_restless: bool,
+        sent in prop::collection::vec((prop::collection::vec(1..6_u128, 1..4), 0..40_usize, 0..12_u8), 1..40),
+    ) {
+        let mut house = House::new(if is_restless { Tuning::restless() } else { Tuning::default() });
+        let mut requests = Vec::new();
+        for (number, (traces, pad, then)) in sent.into_iter().enumerate() {
+            let pad = "x".repeat(pad << 10);
+            let span = number as u64 + 1;
+            let request = request(traces.iter().enumerate().map(|(n, trace)| agent(*trace, span * 8 + n as u64, 0, "bot").with("pad", &*pad)));
+            house.send("acme", request.clone());
+            requests.push((traces, request));
+            match then {
+                0 => house.crash(),
+                1 => house.reopen(),
+                2..5 => house.settle_if_restless(),
+                _ => {}
+            }
+        }
+        for number in 1..6 {
+            let raw = house.store().raw_spans(&tenant("acme"), &[trace(number)]).unwrap();
+            let expected: Vec<_> = requests.iter().filter(|(traces, _)| traces.contains(&number)).map(|(_, request)| request.clone()).collect();
+            prop_assert_eq!((raw.requests, raw.is_cut), (expected, false));
+        }
+    }
 }
 
 #[test]

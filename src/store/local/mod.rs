@@ -374,7 +374,7 @@ impl Store for LocalStore {
     }
 
     fn raw_spans(&self, tenant: &Tenant, traces: &[TraceId]) -> Result<RawSpans, StoreError> {
-        Ok(self.find_raw(tenant, traces))
+        self.find_raw(tenant, traces)
     }
 
     fn search_said(&self, tenant: &Tenant, phrase: &str, each: &mut dyn FnMut(Heard) -> ControlFlow<()>) -> Result<Looked, StoreError> {

@@ -134,7 +134,7 @@ pub fn check_stored(bytes: &[u8]) {
             let encode = |blob: &[u8]| {
                 let trace = stored::decode_trace(blob).ok()?;
                 let (report, joined) = (trace.report.as_ref(), &trace.joined);
-                Some(stored::encode_trace(trace.facts.iter(), trace.n_refused, &trace.runs, report, joined))
+                Some(stored::encode_trace(trace.facts.iter(), trace.n_refused, &trace.runs, report, joined, &trace.stretches))
             };
             if let Some(encoded) = encode(blob) {
                 assert_eq!(encode(&encoded), Some(encoded));

@@ -16,6 +16,7 @@ use crate::model::ids::{RunId, SessionId, SpanId};
 use crate::model::reason::Reason;
 use crate::model::report::Report;
 use crate::model::run::{Run, Score};
+use crate::model::stretches::Stretches;
 use crate::model::time::UnixNanos;
 use crate::model::usage::{Call, ModelUsage, NanoUsd, ServiceTier, Usage, UsageTotal};
 
@@ -37,6 +38,7 @@ pub struct StoredTrace {
     pub report: Option<Report>,
     /// Runs whose reports belong to this trace.
     pub joined: Vec<RunId>,
+    pub stretches: Stretches,
 }
 
 /// The place of a run's row.
@@ -93,25 +95,39 @@ const IS_AGENTLESS: u32 = 4;
 const IS_TURN: u32 = 8;
 const IS_RETELLING: u32 = 16;
 
-/// Encodes the facts of one trace and what was reported; `runs` are those the index was told of.
+/// Encodes the facts of one trace, what was reported, and where its requests are; `runs` are those the index was told of.
 pub fn encode_trace<'a>(
     facts: impl Iterator<Item = &'a SpanFact>,
     n_refused: u64,
     runs: &[RunRef],
     report: Option<&Report>,
     joined: &[RunId],
+    stretches: &Stretches,
 ) -> Vec<u8> {
-    write::trace(facts, n_refused, runs, report, joined)
+    write::trace(facts, n_refused, runs, report, joined, stretches)
 }
 
 pub fn decode_trace(blob: &[u8]) -> Result<StoredTrace, UnreadableBlob> {
     let trace = stored::Trace::decode(blob)?;
     let strings: Vec<Str> = trace.strings.iter().map(|text| text.as_str().into()).collect();
-    let facts = trace.facts.into_iter().map(|fact| decode_fact(fact, &strings)).collect::<Result<_, _>>()?;
+    let facts = trace.facts.into_iter().map(|fact| decode_fact(fact, &strings)).collect::<Result<Vec<_>, _>>()?;
     let runs = trace.runs.iter().map(decode_run_ref).collect::<Result<_, _>>()?;
     let report = trace.report.map(decode_report).transpose()?;
     let joined = trace.joined.into_iter().map(run_id).collect::<Result<_, _>>()?;
-    Ok(StoredTrace { facts, n_refused: trace.refused, runs, report, joined })
+    let stretches = if facts.is_empty() { Stretches::default() } else { read_stretches(&trace.stretches)? };
+    Ok(StoredTrace { facts, n_refused: trace.refused, runs, report, joined, stretches })
+}
+
+/// Where the requests of a stored trace are, without decoding its facts.
+pub fn decode_stretches(blob: &[u8]) -> Result<Stretches, UnreadableBlob> {
+    read_stretches(&stored::TraceStretches::decode(blob)?.stretches)
+}
+
+fn read_stretches(distances: &[u64]) -> Result<Stretches, UnreadableBlob> {
+    match distances {
+        [] => Ok(Stretches::anywhere()),
+        some => Stretches::from_distances(some).ok_or(UnreadableBlob::Impossible("stretch of the journal")),
+    }
 }
 
 /// Encodes what a run's row has no column for.
@@ -423,11 +439,23 @@ mod tests {
             prop_assert_eq!(decode_run_detail(&encode_run_detail(&run)), Ok(detail));
         }
 
+        /// As databases have it that were written before positions were kept.
         #[test]
-        fn a_trace_comes_back_as_it_was_stored(facts in prop::collection::vec(facts(), 0..20), n_refused: u64) {
+        fn a_trace_without_positions_may_be_anywhere(facts in prop::collection::vec(facts(), 1..5)) {
+            let blob = encode_trace(facts.iter(), 0, &[], None, &[], &Stretches::default());
+            prop_assert_eq!(decode_trace(&blob).unwrap().stretches, Stretches::anywhere());
+            prop_assert_eq!(decode_stretches(&blob), Ok(Stretches::anywhere()));
+        }
+
+        #[test]
+        fn a_trace_comes_back_as_it_was_stored(facts in prop::collection::vec(facts(), 1..20), n_refused: u64, at in 0..1_u64 << 50) {
+            let mut stretches = Stretches::default();
+            [0, at, 2 * at].into_iter().for_each(|position| stretches.add(position));
             let runs = vec![RunRef { session_no: 7, started_at: UnixNanos(9), id: RunId::new(1).unwrap(), span: SpanId::from_u64(3).unwrap() }];
-            let blob = encode_trace(facts.iter(), n_refused, &runs, None, &[RunId::mint(9)]);
-            prop_assert_eq!(decode_trace(&blob), Ok(StoredTrace { facts, n_refused, runs, report: None, joined: vec![RunId::mint(9)] }));
+            let blob = encode_trace(facts.iter(), n_refused, &runs, None, &[RunId::mint(9)], &stretches);
+            prop_assert_eq!(decode_stretches(&blob), Ok(stretches.clone()));
+            let joined = vec![RunId::mint(9)];
+            prop_assert_eq!(decode_trace(&blob), Ok(StoredTrace { facts, n_refused, runs, report: None, joined, stretches }));
         }
 
         #[test]

@@ -10,6 +10,7 @@ use super::statements::{self, Ready, Statement};
 use crate::index::{SessionNo, SessionTimes};
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
 use crate::model::run::{Run, RunStatus};
+use crate::model::stretches::Stretches;
 use crate::model::time::UnixNanos;
 use crate::store::local::state::recent::{Overlay, RunOrder};
 use crate::store::local::state::tenant::{TenantCell, TenantState};
@@ -310,6 +311,14 @@ impl Reader {
         let mut rows = select.query(params![trace.as_bytes(), tenant.0])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         stored::decode_trace(row.get_ref(0)?.as_blob()?).map(Some).map_err(|error| unreadable(0, error))
+    }
+
+    /// Where in the journal its requests are.
+    pub fn stretches(&self, tenant: TenantNo, trace: TraceId) -> rusqlite::Result<Option<Stretches>> {
+        let mut select = self.ready(&statements::TRACE_FACTS)?;
+        let mut rows = select.query(params![trace.as_bytes(), tenant.0])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        stored::decode_stretches(row.get_ref(0)?.as_blob()?).map(Some).map_err(|error| unreadable(0, error))
     }
 
     pub fn has_trace(&self, tenant: TenantNo, trace: TraceId) -> rusqlite::Result<bool> {

@@ -14,6 +14,7 @@ use memchr::memmem::Finder;
 use super::look_back::{Bounds, look_back};
 use super::raw::{Wanted, spans_of};
 use crate::model::ids::{RunId, SpanId, Tenant, TraceId};
+use crate::model::stretches::Stretch;
 use crate::model::time::UnixNanos;
 use crate::store::local::LocalStore;
 use crate::store::said::{Heard, Looked};
@@ -54,7 +55,7 @@ impl LocalStore {
     ) -> Looked {
         let mut piece = Piece::of(phrase);
         let (mut n_bytes, mut stopped_at) = (0, None);
-        let reach = look_back(&self.journal, BOUNDS, |entries| {
+        let reach = look_back(&self.journal, [Stretch::ANYWHERE], BOUNDS, |entries| {
             let mut held = Held::default();
             for entry in entries.filter(|entry| entry.tenant == *tenant) {
                 let at = entry.received_at;

@@ -13,6 +13,7 @@ use crate::index::SessionNo;
 use crate::model::ids::{RunId, RunKey, TraceId};
 use crate::model::report::Report;
 use crate::model::run::Run;
+use crate::model::stretches::Stretches;
 use crate::store::local::disk::read::Reader;
 use crate::store::local::disk::rows::{NO_SESSION, TenantNo};
 use crate::wire::format::stored::RunRef;
@@ -30,6 +31,8 @@ pub struct OpenTrace {
     /// Runs whose reports stand on spans of this trace, ordered.
     pub joined: Vec<RunId>,
     pub applied: Vec<AppliedRun>,
+    /// Where in the journal its requests are.
+    pub stretches: Stretches,
     /// What the last fold of it decided, for those who mark spans by it; empty until it is folded, and where nobody asks.
     pub decided: Option<Arc<Decided>>,
     /// The checkpoint generation in which it last changed; it may leave memory once that one is on disk.
@@ -64,6 +67,7 @@ impl OpenTrace {
             report: None,
             joined: Vec::new(),
             applied,
+            stretches: Stretches::default(),
             decided: None,
             changed: Generation(0),
             touched: Instant::now(),
@@ -74,7 +78,7 @@ impl OpenTrace {
 
     /// Bytes it holds in memory.
     pub fn weight(&self) -> usize {
-        self.facts.weight() + self.report.as_ref().map_or(0, |report| report.weight())
+        self.facts.weight() + self.stretches.weight() + self.report.as_ref().map_or(0, |report| report.weight())
     }
 
     /// Nothing is known of it that a checkpoint could keep.
@@ -113,6 +117,7 @@ pub fn load(reader: &Reader, cell: &TenantCell, trace: TraceId) -> rusqlite::Res
     let mut open = OpenTrace::new(TraceFacts::restore(stored.facts, stored.n_refused), applied);
     open.report = stored.report.map(Arc::new);
     open.joined = stored.joined;
+    open.stretches = stored.stretches;
     Ok(Some(open))
 }
 

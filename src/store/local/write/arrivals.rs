@@ -8,6 +8,7 @@ use super::fold_worker::{FoldError, FoldWorker};
 use super::reports::claimed_run;
 use crate::conventions;
 use crate::fold::Joined;
+use crate::journal::Position;
 use crate::model::facts::SpanFact;
 use crate::model::ids::TraceId;
 use crate::model::report::Place;
@@ -17,18 +18,25 @@ use crate::store::local::state::tenant::TenantCell;
 use crate::wire::otlp;
 
 /// Spans of one trace that came one after another and have not joined it yet.
-#[derive(Default)]
 struct Arrivals {
+    position: Position,
     trace: Option<TraceId>,
     facts: Vec<SpanFact>,
 }
 
 impl FoldWorker {
-    pub(super) fn take_spans(&mut self, cell: &TenantCell, request: &[u8], received_at: UnixNanos) -> Result<(), FoldError> {
+    /// `position` is where the request is in the journal.
+    pub(super) fn take_spans(
+        &mut self,
+        cell: &TenantCell,
+        request: &[u8],
+        received_at: UnixNanos,
+        position: Position,
+    ) -> Result<(), FoldError> {
         // A clock that is far ahead must not make everything old that its agents send.
         let oldest = self.options.max_age.map_or(UnixNanos::ZERO, |age| received_at.min(self.now).minus(age));
         let known = self.options.conventions.clone();
-        let mut arrivals = Arrivals::default();
+        let mut arrivals = Arrivals { position, trace: None, facts: Vec::new() };
         let mut old: FxHashMap<TraceId, u64> = FxHashMap::default();
         for resource_spans in otlp::resource_spans(request) {
             let Ok(resource_spans) = resource_spans else { return self.skip_rest(cell, arrivals, received_at) };
@@ -92,7 +100,8 @@ impl FoldWorker {
                 open
             }
         };
-        let weight = open.facts.weight();
+        let weight = open.weight();
+        open.stretches.add(arrivals.position.0);
         let (mut outcomes, mut claims) = ([0_u64; Joined::ALL.len()], Vec::new());
         for fact in arrivals.facts.drain(..) {
             let claimed = claimed_run(&fact);
@@ -102,7 +111,7 @@ impl FoldWorker {
                 claims.extend(claimed);
             }
         }
-        self.open_bytes = (self.open_bytes + open.facts.weight()).saturating_sub(weight);
+        self.open_bytes = (self.open_bytes + open.weight()).saturating_sub(weight);
         open.touched = self.round_began;
         drop(open);
         for (joined, n_spans) in Joined::ALL.into_iter().zip(outcomes).filter(|(_, n_spans)| *n_spans > 0) {

@@ -212,7 +212,7 @@ impl FoldWorker {
         let cell = self.shared.tenants.get_or_add(&entry.tenant, self.now);
         self.tenants.entry(cell.no).or_insert_with(|| cell.clone());
         match entry.event {
-            Event::Spans(request) | Event::UnforwardedSpans(request) => self.take_spans(&cell, &request, entry.received_at),
+            Event::Spans(request) | Event::UnforwardedSpans(request) => self.take_spans(&cell, &request, entry.received_at, item.position),
             Event::DeleteSession(id) => self.delete_session(&cell, &id, entry.received_at),
             Event::Run { kind: EventKind::Other, .. } | Event::Run { run: None, .. } => Ok(()),
             Event::Run { kind, run: Some(run), body } => {

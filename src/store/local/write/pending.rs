@@ -204,6 +204,7 @@ fn trace_row(open: &OpenTrace, now: UnixNanos, kept_until: UnixNanos) -> TraceRo
     let times = open.facts.iter().filter(|fact| !fact.is_future).map(|fact| fact.end.max(fact.start));
     let told = open.report.as_ref().map(|report| report.last_at);
     let last = times.chain(told).filter(|time| *time > UnixNanos::ZERO).max();
-    let facts = stored::encode_trace(open.facts.iter(), open.facts.n_refused(), &open.run_refs(), open.report.as_deref(), &open.joined);
+    let (facts, report) = (&open.facts, open.report.as_deref());
+    let facts = stored::encode_trace(facts.iter(), facts.n_refused(), &open.run_refs(), report, &open.joined, &open.stretches);
     TraceRow { last: last.unwrap_or(now).max(kept_until), facts }
 }

@@ -18,6 +18,16 @@ pub struct Trace {
     /// Numbers of the runs whose reports belong to this trace.
     #[prost(uint64, repeated, tag = "6")]
     pub joined: ::prost::alloc::vec::Vec<u64>,
+    /// Where in the journal its requests are, ascending: for each stretch the gap before it and its length, in bytes. Absent where positions
+    /// were not kept yet.
+    #[prost(uint64, repeated, tag = "7")]
+    pub stretches: ::prost::alloc::vec::Vec<u64>,
+}
+/// Of a `Trace` nothing but its stretches: the rest is passed over.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TraceStretches {
+    #[prost(uint64, repeated, tag = "7")]
+    pub stretches: ::prost::alloc::vec::Vec<u64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Fact {

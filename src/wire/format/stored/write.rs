@@ -11,6 +11,7 @@ use crate::model::facts::{Labels, SpanFact};
 use crate::model::ids::{RunId, SessionId, SpanId};
 use crate::model::report::Report;
 use crate::model::run::Run;
+use crate::model::stretches::Stretches;
 use crate::model::usage::{Call, UsageTotal};
 use crate::wire::format::reported::{encode_report, encode_score};
 use crate::wire::protobuf::encode::{Message, put_bytes, put_fixed64, put_varint, put_varint_field};
@@ -35,6 +36,7 @@ pub(super) fn trace<'a>(
     runs: &[RunRef],
     report: Option<&Report>,
     joined: &[RunId],
+    stretches: &Stretches,
 ) -> Vec<u8> {
     let mut texts = Texts::default();
     let mut written = Vec::with_capacity(facts.size_hint().0.max(8) * FACT_BYTES);
@@ -59,6 +61,11 @@ pub(super) fn trace<'a>(
     if !joined.is_empty() {
         let packed = Message::begin(&mut out, 6);
         joined.iter().for_each(|run| put_varint(&mut out, run.get()));
+        packed.end(&mut out);
+    }
+    if !stretches.is_empty() {
+        let packed = Message::begin(&mut out, 7);
+        stretches.distances().for_each(|distance| put_varint(&mut out, distance));
         packed.end(&mut out);
     }
     out
@@ -236,7 +243,9 @@ mod tests {
             let (id, span) = (RunId::new(1).unwrap(), SpanId::from_u64(3).unwrap());
             let run = |session_no, started_at| RunRef { session_no, started_at: UnixNanos(started_at), id, span };
             let report = Report::new(id, UnixNanos(5));
-            let bytes = trace(facts.iter(), n_refused, &[run(0, 9), run(700, 0)], Some(&report), &[RunId::mint(9), id]);
+            let mut stretches = Stretches::default();
+            (0..n_names as u64).for_each(|n| stretches.add(n * n_refused.min(1 << 40)));
+            let bytes = trace(facts.iter(), n_refused, &[run(0, 9), run(700, 0)], Some(&report), &[RunId::mint(9), id], &stretches);
             let message = stored::Trace::decode(&*bytes).unwrap();
             prop_assert!(message.strings.iter().enumerate().all(|(n, text)| !message.strings[..n].contains(text)), "a text stands twice");
             prop_assert_eq!(message.encode_to_vec(), bytes);
