@@ -63,7 +63,7 @@ pub(super) fn between(old: &str, new: &str) -> String {
 }
 
 fn write_copied(change: &mut String, copied: &mut std::ops::Range<usize>) {
-    if !copied.is_empty() {
+    if copied.start < copied.end {
         // Writing to a String cannot fail.
         let _ = write!(change, "{},{}", copied.start, copied.len());
         *copied = 0..0;
