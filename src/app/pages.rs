@@ -19,12 +19,18 @@ use crate::params::explore::Grafana;
 use crate::server;
 use crate::store::local::LocalStore;
 use crate::store::raw::TraceSource;
+use crate::store::said::{Names, Seconds, SpanTexts, Unanswered, Wanted};
 use crate::tempo::export::forwarder::Status;
-use crate::tempo::query::{QueryClient, QueryOptions};
+use crate::tempo::query::said::SaidQuery;
+use crate::tempo::query::search::{Attribute, FoundSpan, Tags, Window};
+use crate::tempo::query::{QueryClient, QueryError, QueryOptions};
 use crate::ui::{self, Ui};
 
 /// How long a page waits for Tempo; it then shows what there is without it.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same of a search, which gives up earlier itself; and spans of a trace that it answers: Tempo allows 100.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
+const SEARCH_SPANS: usize = 100;
 
 /// Where the server listens, and over what.
 pub(super) struct Listening<'a> {
@@ -86,6 +92,7 @@ pub(super) fn grafana(config: &Config) -> Option<Grafana> {
 /// The Tempo that pages ask for whole spans.
 struct AskedTempo {
     client: QueryClient,
+    searching: QueryClient,
     /// `None` where somebody else feeds that Tempo.
     forwarding: Option<Status>,
 }
@@ -96,14 +103,54 @@ impl TraceSource for AskedTempo {
         Box::pin(async move { self.client.trace(&tenant, trace).await.map_err(|error| error.to_string()) })
     }
 
+    fn names(&self, tenant: &Tenant, time: Seconds) -> BoxFuture<'_, Result<Names, Unanswered>> {
+        let tenant = tenant.clone();
+        Box::pin(async move {
+            let Tags { of_spans, of_events } = self.searching.tags(&tenant, window(time)).await.map_err(unanswered)?;
+            Ok(Names { of_spans, of_events })
+        })
+    }
+
+    fn search_said(&self, tenant: &Tenant, wanted: Wanted) -> BoxFuture<'_, Result<Vec<SpanTexts>, Unanswered>> {
+        let tenant = tenant.clone();
+        Box::pin(async move {
+            let Wanted { phrase, time, in_spans, in_events, shown, max_traces } = wanted;
+            let Some(traceql) = (SaidQuery { phrase, in_spans, in_events, shown }).traceql() else { return Ok(Vec::new()) };
+            let found = self.searching.search(&tenant, &traceql, window(time), max_traces, SEARCH_SPANS).await.map_err(unanswered)?;
+            let spans = found.into_iter().flat_map(|found| found.spans.into_iter().map(move |span| texts(found.trace, span)));
+            Ok(spans.collect())
+        })
+    }
+
     fn lag_bytes(&self) -> u64 {
         self.forwarding.as_ref().map_or(0, Status::lag_bytes)
     }
 }
 
+fn window(time: Seconds) -> Window {
+    Window { start: time.from, end: time.until }
+}
+
+fn texts(trace: TraceId, found: FoundSpan) -> SpanTexts {
+    let texts = found.attributes.into_iter().filter_map(|(key, value)| match value {
+        Attribute::Text(text) => Some((key, text)),
+        _ => None,
+    });
+    SpanTexts { trace, span: found.span, texts: texts.collect() }
+}
+
+fn unanswered(error: QueryError) -> Unanswered {
+    match error {
+        QueryError::TooLarge(_) | QueryError::TooLong(_) => Unanswered::TooMuch,
+        error if error.is_slow() => Unanswered::Slow,
+        error => Unanswered::Failed(error.to_string()),
+    }
+}
+
 pub(super) fn trace_source(config: &Config, forwarding: Option<Status>) -> Result<Option<Arc<dyn TraceSource>>, String> {
     let Some(client) = query_client(config)? else { return Ok(None) };
-    Ok(Some(Arc::new(AskedTempo { client, forwarding })))
+    let searching = client.patient(SEARCH_TIMEOUT);
+    Ok(Some(Arc::new(AskedTempo { client, searching, forwarding })))
 }
 
 /// As the forwarder says whose spans they are, so does who asks for them.

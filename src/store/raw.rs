@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use super::said::{Names, Seconds, SpanTexts, Unanswered, Wanted};
 use crate::model::ids::{Tenant, TraceId};
 
 /// Encoded `ExportTraceServiceRequest`s. They may hold spans of other traces of the same tenant, too, and a span twice.
@@ -17,6 +18,12 @@ pub struct RawSpans {
 pub trait TraceSource: Send + Sync + 'static {
     /// An encoded `TracesData`; `None` if it has no such trace. Gives up after a short while and then says why, in words.
     fn trace(&self, tenant: &Tenant, trace: TraceId) -> BoxFuture<'_, Result<Option<Bytes>, String>>;
+
+    /// The attributes that it knows of in a part of time.
+    fn names(&self, tenant: &Tenant, time: Seconds) -> BoxFuture<'_, Result<Names, Unanswered>>;
+
+    /// The spans that have a phrase, of the newest traces first. Takes as long as Tempo does: the caller gives up.
+    fn search_said(&self, tenant: &Tenant, wanted: Wanted) -> BoxFuture<'_, Result<Vec<SpanTexts>, Unanswered>>;
 
     /// Bytes that it has not been sent yet.
     fn lag_bytes(&self) -> u64;

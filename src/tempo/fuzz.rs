@@ -24,7 +24,7 @@ pub fn check_answer(bytes: &[u8]) {
         }
         1 => {
             let Ok(answer) = serde_json::from_slice(answer) else { return };
-            let (series, tags) = (search::all_series(&answer), search::tags_of_resources(&answer));
+            let (series, tags) = (search::all_series(&answer), search::tags_of(&answer, "resource"));
             assert!(series.len() <= bytes.len() && tags.len() <= bytes.len());
         }
         2 => {

@@ -28,5 +28,6 @@ mod newcomer;
 mod panels;
 mod proof;
 mod rebuild;
+mod said;
 mod unchanged;
 mod verify;

@@ -10,7 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
 use super::{Visitor, place, run, send, shows};
-use crate::support::server::{SESSIONS, Server};
+use crate::support::server::{SESSIONS, Server, until};
 use crate::support::spans::{agent, request};
 
 async fn ask(server: &Server, method: &str, path: &str, accepts: &str, content_type: &str, body: Bytes) -> (HeaderMap, Vec<u8>) {
@@ -30,6 +30,19 @@ fn plain(coding: &str, bytes: &[u8]) -> String {
         _ => text.extend_from_slice(bytes),
     }
     String::from_utf8(text).unwrap()
+}
+
+#[tokio::test]
+async fn a_timeline_of_three_hundred_runs_is_less_than_twenty_kilobytes() {
+    let place = place();
+    let server = place.start().await;
+    send(&server, (0..300).flat_map(|n| run(n + 1, "long", "planner", n as u64 * 30))).await;
+    until("all runs are there", async || Visitor::of(&server).get("/sessions/long?limit=500").await.text.matches("<li id=").count() == 300)
+        .await;
+    for coding in ["br", "gzip"] {
+        let (_, bytes) = ask(&server, "GET", "/sessions/long?limit=500", coding, "text/plain", Bytes::new()).await;
+        assert!(bytes.len() < 20_000, "{} bytes as {coding}", bytes.len());
+    }
 }
 
 #[tokio::test]

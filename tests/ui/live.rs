@@ -10,7 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
 use super::{place, run, send, shows};
-use crate::support::server::Server;
+use crate::support::server::{Server, until};
 
 struct Stream(Incoming);
 
@@ -64,30 +64,74 @@ async fn event_with(stream: &mut Stream, text: &str) -> String {
     }
 }
 
+/// The data of an event, its lines joined again.
+fn data(event: &str) -> String {
+    event.lines().filter_map(|line| line.strip_prefix("data: ")).collect::<Vec<_>>().join("\n")
+}
+
+fn id(event: &str) -> &str {
+    event.split("\nid: ").nth(1).unwrap().lines().next().unwrap()
+}
+
+/// Cut before every `<` that a small letter follows.
+fn pieces(text: &str) -> Vec<&str> {
+    let bytes = text.as_bytes();
+    let is_cut = |at: &usize| bytes[*at] == b'<' && bytes.get(at + 1).is_some_and(u8::is_ascii_lowercase);
+    let cuts: Vec<usize> = [0].into_iter().chain((1..bytes.len()).filter(is_cut)).chain([bytes.len()]).collect();
+    cuts.windows(2).map(|cut| &text[cut[0]..cut[1]]).collect()
+}
+
+/// What a browser makes of what it has and a change, as `live.js` does.
+fn changed(whole: &str, change: &str) -> String {
+    let (whole, change) = (data(whole), data(change));
+    let old = pieces(&whole);
+    let mut text = String::new();
+    for line in change.lines().skip(1) {
+        let (range, new) = line.split_once('+').unwrap_or((line, ""));
+        if let Some((at, n)) = range.split_once(',') {
+            let at: usize = at.parse().unwrap();
+            text.extend(old[at..at + n.parse::<usize>().unwrap()].iter().copied());
+        }
+        text += &new.replace("\\n", "\n").replace("\\\\", "\\");
+    }
+    text
+}
+
+/// A page of many lines, and one run more: what is sent is small, says what it is a change of, and makes what a page opened now has.
+async fn one_new_run_is_little(server: &Server, path: &str, (trace, session, at): (u128, &str, u64)) {
+    let mut page = open(server, path).await;
+    let whole = event_with(&mut page, "event: parts").await;
+    assert!(whole.len() > 20_000, "{}", whole.len());
+    let new = format!("new-{trace}");
+    send(server, run(trace, session, &new, at)).await;
+    let change = event_with(&mut page, &new).await;
+    assert!(change.starts_with("event: change\nid: "), "{path}: {change}");
+    assert!(change.len() < 2_048, "{path}: {} bytes:\n{change}", change.len());
+    assert!(change.contains(&format!("\ndata: {}\n", id(&whole))), "{change}");
+    let now = event_with(&mut open(server, path).await, &new).await;
+    assert_eq!((changed(&whole, &change), id(&change)), (data(&now), id(&now)), "{path}");
+}
+
 #[tokio::test]
-async fn one_new_run_on_a_full_list_is_less_than_two_kilobytes_and_on_a_timeline_its_bars() {
+async fn one_new_run_is_less_than_two_kilobytes_on_a_full_list_and_on_timelines_of_sixty_and_three_hundred_runs() {
     let place = place();
     let server = place.start().await;
-    for n in 0..60_u64 {
-        send(&server, run(u128::from(n) + 1, &format!("conv-{n:02}"), "planner", n * 40)).await;
-        send(&server, run(u128::from(n) + 101, "long", "planner", n * 40)).await;
+    let mut runs = Vec::new();
+    for n in 0..60 {
+        runs.extend(run(u128::from(n) + 1, &format!("conv-{n:02}"), "planner", n * 40));
+        runs.extend(run(u128::from(n) + 101, "long", "planner", n * 40));
     }
-    shows(&server, 61).await;
+    runs.extend((0..300).flat_map(|n| run(u128::from(n) + 1_001, "longer", "planner", n * 30)));
+    send(&server, runs).await;
+    shows(&server, 62).await;
+    until("all runs are there", async || {
+        server.json("/api/v1/observability/sessions/longer/").await["runs"].as_array().is_some_and(|runs| runs.len() == 300)
+    })
+    .await;
     // Within the hour, so that the bars above the list last as long as before.
-    // A later end of a session moves each bar of its line of time: those of 61 runs and of 40 silences.
-    for (path, new, bytes_max) in [("/?limit=100", "conv-new", 2_048), ("/sessions/long", "new-agent", 10_240)] {
-        let mut page = open(&server, path).await;
-        let whole = event_with(&mut page, "event: parts").await;
-        assert!(whole.len() > 20_000, "{}", whole.len());
-        let session = if new == "conv-new" { "conv-new" } else { "long" };
-        send(&server, run(if new == "conv-new" { 901 } else { 902 }, session, "new-agent", 2_400)).await;
-        let change = event_with(&mut page, new).await;
-        assert!(change.starts_with("event: change\nid: "), "{change}");
-        assert!(change.len() < bytes_max, "{path}: {} bytes:\n{change}", change.len());
-        // It says from what it differs, and that is what was sent.
-        let id = whole.split("\nid: ").nth(1).unwrap().lines().next().unwrap();
-        assert!(change.contains(&format!("\ndata: {id}\n")), "{change}");
-    }
+    one_new_run_is_little(&server, "/?limit=100", (901, "conv-new", 8_400)).await;
+    one_new_run_is_little(&server, "/sessions/long", (902, "long", 2_400)).await;
+    one_new_run_is_little(&server, "/sessions/longer?limit=500", (903, "longer", 9_000)).await;
 }
 
 #[tokio::test]

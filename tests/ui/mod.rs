@@ -13,6 +13,7 @@ mod live;
 mod login;
 mod navigation;
 mod overview;
+mod said_in_tempo;
 mod search;
 mod session;
 mod status;

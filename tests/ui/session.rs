@@ -105,9 +105,9 @@ async fn runs_stand_where_they_were_in_time_and_what_is_within_is_foldable_and_s
     let id = |at: usize| runs[at]["id"].to_string();
     let page = visitor.get("/sessions/conv").await;
     assert_eq!(lines(&page), [id(0), id(1), id(2), id(3)]);
-    // Of 70 s in which something ran the first minute is most of the line; the silences of 940 s and 10 s have a fortieth each.
-    page.says("<rect x=\"0\" width=\"814\" height=\"8\"></rect>");
-    page.says("<rect class=\"silence\" x=\"814\" width=\"25\" height=\"8\"></rect>");
+    // Of a line of 80 s the first minute is three quarters; the silences of 940 s and 10 s have a fortieth each.
+    page.says("<rect x=\"0\" width=\"750\" height=\"8\"></rect>");
+    page.says("<rect class=\"silence\" x=\"750\" width=\"25\" height=\"8\"></rect>");
     page.says("2 silences are shortened");
     page.says("<span>10:00:00</span>");
     // The lead cost nothing itself, and what it started did.

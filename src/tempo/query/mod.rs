@@ -4,6 +4,7 @@
 //! - Believes no more than so many bytes; a trace is handed on encoded, never decoded.
 
 mod refusal;
+pub mod said;
 pub mod search;
 pub mod stream;
 pub mod text;
@@ -136,6 +137,11 @@ impl QueryClient {
         let client = Client::builder(TokioExecutor::new()).build(connector(Version::Http1)?);
         let streams = Client::builder(TokioExecutor::new()).http2_only(true).build(connector(Version::Http2)?);
         Ok(Self { base, headers, send_tenant: options.send_tenant, timeout: options.timeout, client, streams })
+    }
+
+    /// The same client for one who has more time, or less.
+    pub fn patient(&self, timeout: Duration) -> Self {
+        Self { timeout, ..self.clone() }
     }
 
     /// The trace as an encoded `TracesData`; `None` if Tempo does not have it.

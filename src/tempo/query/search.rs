@@ -46,6 +46,13 @@ pub enum Attribute {
     Bool(bool),
 }
 
+/// The names of attributes that Tempo knows of.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tags {
+    pub of_spans: Vec<String>,
+    pub of_events: Vec<String>,
+}
+
 /// One series of a metric, with the values of its labels in the order of `by`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Series {
@@ -82,7 +89,14 @@ impl QueryClient {
     pub async fn resource_tags(&self, tenant: &Tenant, window: Window) -> Result<Vec<String>, QueryError> {
         let Window { start, end } = window;
         let path = format!("/api/v2/search/tags?scope=resource&start={start}&end={end}");
-        Ok(tags_of_resources(&self.json(tenant, &path).await?))
+        Ok(tags_of(&self.json(tenant, &path).await?, "resource"))
+    }
+
+    /// The attributes of spans and of their events that Tempo knows of in the window.
+    pub async fn tags(&self, tenant: &Tenant, window: Window) -> Result<Tags, QueryError> {
+        let Window { start, end } = window;
+        let answer = self.json(tenant, &format!("/api/v2/search/tags?start={start}&end={end}")).await?;
+        Ok(Tags { of_spans: tags_of(&answer, "span"), of_events: tags_of(&answer, "event") })
     }
 
     async fn json(&self, tenant: &Tenant, path: &str) -> Result<Value, QueryError> {
@@ -133,9 +147,9 @@ pub(in crate::tempo) fn all_series(answer: &Value) -> Vec<Series> {
     answer["series"].as_array().into_iter().flatten().map(found_series).collect()
 }
 
-/// Reads an answer of `/api/v2/search/tags`.
-pub(in crate::tempo) fn tags_of_resources(answer: &Value) -> Vec<String> {
-    let scopes = answer["scopes"].as_array().into_iter().flatten().filter(|scope| scope["name"] == "resource");
+/// Reads an answer of `/api/v2/search/tags`; `scope` is what they are attributes of.
+pub(in crate::tempo) fn tags_of(answer: &Value, scope: &str) -> Vec<String> {
+    let scopes = answer["scopes"].as_array().into_iter().flatten().filter(|part| part["name"] == scope);
     let tags = scopes.flat_map(|scope| scope["tags"].as_array().into_iter().flatten());
     tags.filter_map(|tag| tag.as_str().map(str::to_owned)).collect()
 }

@@ -32,6 +32,12 @@ impl QueryText {
         self
     }
 
+    /// The same of one that is quoted already.
+    pub(super) fn raw_literal(&mut self, quoted: &str) -> &mut Self {
+        self.0.push_str(quoted);
+        self
+    }
+
     /// Appends tokens with commas between them.
     pub fn list<T: AsRef<str>>(&mut self, tokens: impl IntoIterator<Item = T>, separator: &str) -> &mut Self {
         for (n, tokens) in tokens.into_iter().enumerate() {

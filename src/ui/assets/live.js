@@ -115,10 +115,11 @@
     if (!base || base.id !== from) { listen(); return; }
     const pieces = [];
     for (const line of lines) {
-      if (line[0] === "=") {
-        const [at, n] = line.slice(1).split(",").map(Number);
-        for (let piece = at; piece < at + n; piece += 1) pieces.push(base.pieces[piece]);
-      } else pieces.push(...cut(line.slice(1).replace(/\\(.)/g, (_, c) => (c === "n" ? "\n" : c))));
+      const plus = line.indexOf("+");
+      const [range, text] = plus < 0 ? [line, ""] : [line.slice(0, plus), line.slice(plus + 1)];
+      const [at, n] = range ? range.split(",").map(Number) : [0, 0];
+      for (let piece = at; piece < at + n; piece += 1) pieces.push(base.pieces[piece]);
+      if (text) pieces.push(...cut(text.replace(/\\(.)/g, (_, c) => (c === "n" ? "\n" : c))));
     }
     base = { id: event.lastEventId, pieces };
     take(pieces.join(""));

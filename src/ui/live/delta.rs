@@ -1,8 +1,8 @@
 //! What is new in a page's parts, for those who have what they were.
 //!
-//! - A text is cut before every tag that opens. A difference is a line for each piece of the new text: `=5,12` stands for twelve pieces of the
-//!   old text from its fifth on (from 0), `+` for what follows it, in which a line end is `\n` and a backslash `\\`. `live.js` puts the new text
-//!   together from them.
+//! - A text is cut before every tag that opens. A difference is lines: `5,12` stands for twelve pieces of the old text from its fifth on (from
+//!   0), `+` for what follows it on the line, in which a line end is `\n` and a backslash `\\`. A line has one of them or both. `live.js` puts
+//!   the new text together from them.
 //! - Pieces may come from anywhere: a row that moved costs a line.
 //! - The client has the very text that the server compares with: words that age are left out of it, and its line ends are of one kind.
 
@@ -41,12 +41,16 @@ pub(super) fn between(old: &str, new: &str) -> String {
         match at {
             Some(at) if !copied.is_empty() && at == copied.end => copied.end += 1,
             Some(at) => {
-                end(&mut change, &mut copied, &mut is_new_open);
+                write_copied(&mut change, &mut copied);
+                if !change.is_empty() {
+                    change.push('\n');
+                }
+                is_new_open = false;
                 copied = at..at + 1;
             }
             None => {
+                write_copied(&mut change, &mut copied);
                 if !is_new_open {
-                    end(&mut change, &mut copied, &mut is_new_open);
                     change.push('+');
                     is_new_open = true;
                 }
@@ -54,20 +58,14 @@ pub(super) fn between(old: &str, new: &str) -> String {
             }
         }
     }
-    end(&mut change, &mut copied, &mut is_new_open);
-    change.pop();
+    write_copied(&mut change, &mut copied);
     change
 }
 
-/// Writes what is open: a copy, or the end of what is new.
-fn end(change: &mut String, copied: &mut std::ops::Range<usize>, is_new_open: &mut bool) {
-    if *is_new_open {
-        change.push('\n');
-        *is_new_open = false;
-    }
+fn write_copied(change: &mut String, copied: &mut std::ops::Range<usize>) {
     if copied.start < copied.end {
         // Writing to a String cannot fail.
-        let _ = writeln!(change, "={},{}", copied.start, copied.len());
+        let _ = write!(change, "{},{}", copied.start, copied.len());
         *copied = 0..0;
     }
 }
@@ -98,18 +96,14 @@ mod tests {
         let old: Vec<&str> = pieces(old).collect();
         let mut text = String::new();
         for line in change.split('\n').filter(|line| !line.is_empty()) {
-            match line.split_at(1) {
-                ("=", range) => {
-                    let (at, n) = range.split_once(',').unwrap();
-                    let at: usize = at.parse().unwrap();
-                    text.extend(old[at..at + n.parse::<usize>().unwrap()].iter().copied());
-                }
-                (_, new) => {
-                    let mut chars = new.chars();
-                    while let Some(c) = chars.next() {
-                        text.push(if c == '\\' { if chars.next() == Some('n') { '\n' } else { '\\' } } else { c });
-                    }
-                }
+            let (range, new) = line.split_once('+').unwrap_or((line, ""));
+            if let Some((at, n)) = range.split_once(',') {
+                let at: usize = at.parse().unwrap();
+                text.extend(old[at..at + n.parse::<usize>().unwrap()].iter().copied());
+            }
+            let mut chars = new.chars();
+            while let Some(c) = chars.next() {
+                text.push(if c == '\\' { if chars.next() == Some('n') { '\n' } else { '\\' } } else { c });
             }
         }
         text

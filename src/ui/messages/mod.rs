@@ -17,6 +17,7 @@ mod markdown;
 mod message;
 mod numbered;
 mod parts;
+pub(super) mod places;
 mod python;
 mod shapes;
 mod show;

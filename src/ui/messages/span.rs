@@ -3,8 +3,9 @@
 use serde_json::Value as Json;
 
 use super::events::{self, Event};
-use super::keys::{ANSWERS, INPUT_WORDS, MESSAGES, NOT_SAID, NUMBERED, OUTPUT_WORDS, WHOLE, WRAPPED};
+use super::keys::{ANSWERS, INPUT_WORDS, MESSAGES, NUMBERED, OUTPUT_WORDS, WHOLE, WRAPPED};
 use super::message::{Message, Part, Role};
+use super::places::is_named;
 use super::{Attributes, MESSAGES_MAX, Said, numbered, shapes};
 
 /// What went in, and what came out: of each the first that a dialect makes out, else the first structure that is there.
@@ -126,8 +127,7 @@ fn named(attributes: &Attributes) -> Said {
             // `meta.output.messages` is of what came out.
             let is_of_output =
                 OUTPUT_WORDS.contains(&last) || key.split('.').any(|word| OUTPUT_WORDS.contains(&word)) && INPUT_WORDS.contains(&last);
-            let is_said = is_of_output || INPUT_WORDS.contains(&last);
-            is_said && is_of_output == is_output && !key.split(['.', '_']).any(|word| NOT_SAID.contains(&word))
+            is_named(key) && is_of_output == is_output
         };
         let found = attributes.keys().filter(fits).take(8).map(|key| read(attributes, &[key], role));
         found.into_iter().find(|found| found.iter().any(Message::is_read)).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! From what may hold a phrase to the runs in which it was said.
+//! From what may hold a phrase, in the journal and in Tempo, to the runs in which it was said.
 //!
 //! - Of a call's input only what is behind the last answer counts: the rest is what was said before, in other runs.
 //! - Instructions are not looked through: they are the same in every run.
@@ -10,14 +10,16 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use super::excerpt::{Excerpt, Phrase};
+use super::in_tempo::{End, InTempo};
 use super::turns::{Turn, turns_of};
 use crate::model::Str;
 use crate::model::facts::SpanKind;
 use crate::model::ids::{RunId, SessionId, SpanId, Tenant, TraceId};
 use crate::model::time::UnixNanos;
-use crate::store::said::{Heard, Looked};
+use crate::store::said::{Heard, Looked, SpanTexts};
 use crate::store::view::TraceView;
 use crate::ui::Ui;
+use crate::ui::messages::places::is_of_input;
 use crate::ui::messages::{self, Message, Part, Role};
 use crate::ui::refusal::Refusal;
 use crate::ui::spans::Gathered;
@@ -26,10 +28,14 @@ use crate::ui::spans::Gathered;
 const HITS_MAX: usize = 50;
 /// Spans and posts that are read for one page: most that hold the phrase in their history say nothing new.
 const READ_MAX: usize = 1_000;
+/// A shorter value was not cut by Tempo.
+const CUT_MIN_BYTES: usize = 1_024;
 
 pub(super) struct Answer {
     pub(super) hits: Vec<Hit>,
     pub(super) looked: Looked,
+    /// How far it was looked in Tempo, where there is one.
+    pub(super) in_tempo: Option<(Option<UnixNanos>, End)>,
     /// More was found than is shown.
     pub(super) is_full: bool,
 }
@@ -62,7 +68,7 @@ struct Finding<'a> {
     n_read: usize,
 }
 
-pub(super) fn find(ui: &Ui, tenant: &Tenant, phrase: &str) -> Result<Answer, Refusal> {
+pub(super) fn find(ui: &Ui, tenant: &Tenant, phrase: &str, in_tempo: Option<InTempo>) -> Result<Answer, Refusal> {
     let phrase_of = Phrase::new(phrase);
     let mut finding =
         Finding { ui, tenant, phrase: phrase_of, traces: BTreeMap::new(), seen: BTreeSet::new(), hits: Vec::new(), n_read: 0 };
@@ -77,12 +83,19 @@ pub(super) fn find(ui: &Ui, tenant: &Tenant, phrase: &str) -> Result<Answer, Ref
     if let Some(refusal) = failed {
         return Err(refusal);
     }
+    let in_tempo = match in_tempo {
+        Some(found) => {
+            finding.take_from_tempo(&found)?;
+            Some((found.since, found.end))
+        }
+        None => None,
+    };
     let is_full = finding.is_full();
     let mut hits = finding.hits;
     // They were found in the order in which they came here.
     hits.sort_by_key(|hit| Reverse(hit.at));
     number_turns(ui, tenant, &mut hits)?;
-    Ok(Answer { hits, looked, is_full })
+    Ok(Answer { hits, looked, in_tempo, is_full })
 }
 
 fn number_turns(ui: &Ui, tenant: &Tenant, hits: &mut [Hit]) -> Result<(), Refusal> {
@@ -123,7 +136,38 @@ impl Finding<'_> {
         Ok(if self.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
+    fn take_from_tempo(&mut self, found: &InTempo) -> Result<(), Refusal> {
+        for SpanTexts { trace, span, texts } in &found.spans {
+            if self.is_full() {
+                break;
+            }
+            match found.traces.get(trace) {
+                Some(whole) => self.span(whole, *trace, *span)?,
+                None => {
+                    let texts = texts.iter().filter(|(key, text)| !is_cut_input(key, text));
+                    let attributes = texts.map(|(key, text)| (key.clone(), text.as_str().into())).collect();
+                    self.judge(*trace, *span, &attributes, &[])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn span(&mut self, request: &Bytes, trace: TraceId, id: SpanId) -> Result<(), Refusal> {
+        let requests = std::slice::from_ref(request);
+        let Some(carried) = Gathered::new(requests, &BTreeSet::from([trace])).read(trace, id, &|_| true) else { return Ok(()) };
+        let events: Vec<messages::Event<'_>> = carried.events.iter().map(|event| (&*event.name, &event.attributes)).collect();
+        self.judge(trace, id, &carried.attributes, &events)
+    }
+
+    /// Whether a span says it, and if so in which run.
+    fn judge(
+        &mut self,
+        trace: TraceId,
+        id: SpanId,
+        attributes: &BTreeMap<String, serde_json::Value>,
+        events: &[messages::Event<'_>],
+    ) -> Result<(), Refusal> {
         self.n_read += 1;
         if !self.traces.contains_key(&trace) {
             self.traces.insert(trace, self.ui.store.trace(self.tenant, trace)?);
@@ -132,16 +176,13 @@ impl Finding<'_> {
         let Some(span) = view.spans.iter().find(|span| span.span == id) else { return Ok(()) };
         let Some(run) = span.run.filter(|run| !self.seen.contains(run)) else { return Ok(()) };
         let Some(run) = view.runs.iter().find(|known| known.id == run) else { return Ok(()) };
-        let requests = std::slice::from_ref(request);
-        let Some(carried) = Gathered::new(requests, &BTreeSet::from([trace])).read(trace, id, &|_| true) else { return Ok(()) };
-        let events: Vec<messages::Event<'_>> = carried.events.iter().map(|event| (&*event.name, &event.attributes)).collect();
         let found = if span.kind == SpanKind::Tool {
-            let told = messages::told(&span.name, &carried.attributes, &events);
+            let told = messages::told(&span.name, attributes, events);
             in_parts(&self.phrase, &[Part::Call(told.call)])
                 .map(|found| ("given to a tool", found))
                 .or_else(|| in_parts(&self.phrase, &told.result).map(|found| ("from a tool", found)))
         } else {
-            let said = messages::said(&carried.attributes, &events);
+            let said = messages::said(attributes, events);
             in_messages(&self.phrase, &said.output).or_else(|| in_messages(&self.phrase, new_in(&said.input)))
         };
         if let Some((speaker, excerpt)) = found {
@@ -191,6 +232,13 @@ impl Finding<'_> {
         }
         Ok(())
     }
+}
+
+/// Tempo keeps the beginning of a long value (2,048 bytes unless it is configured otherwise). Of what went into a call that is what was said
+/// before, and what was new is gone.
+fn is_cut_input(key: &str, text: &str) -> bool {
+    let is_structure = text.starts_with(['[', '{']);
+    text.len() >= CUT_MIN_BYTES && is_structure && is_of_input(key) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err()
 }
 
 /// What was not said before.

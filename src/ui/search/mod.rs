@@ -1,4 +1,4 @@
-//! `/search`: a phrase in what was said, as far back as this server's journal goes.
+//! `/search`: a phrase in what was said, as far back as this server's journal goes, and Tempo where there is one.
 //!
 //! - One line for each run, the newest first, with the words around the phrase; it leads to the turn of the conversation.
 //! - What is found is said only of runs that the index has: what belongs to a deleted session is not shown.
@@ -6,6 +6,7 @@
 
 mod excerpt;
 mod find;
+mod in_tempo;
 mod turns;
 
 use std::sync::Arc;
@@ -17,13 +18,16 @@ use maud::{Markup, html};
 
 use self::excerpt::Excerpt;
 use self::find::{Answer, Hit};
+use self::in_tempo::{End, InTempo};
 use super::frame::Frame;
 use super::list::to_session;
 use super::refusal::Refusal;
 use super::session::copyable;
 use super::visitor::{Place, Visitor};
 use super::{Effort, Ui, words};
-use crate::model::time::Nanos;
+use crate::model::ids::Tenant;
+use crate::model::query::{SessionQuery, Sort, SortField};
+use crate::model::time::{Nanos, UnixNanos};
 use crate::params::explore;
 use crate::params::pairs::Pairs;
 use crate::store::said::Looked;
@@ -31,6 +35,19 @@ use crate::store::said::Looked;
 /// Shorter phrases are everywhere.
 const PHRASE_MIN_CHARS: usize = 3;
 const PHRASE_MAX_CHARS: usize = 200;
+const DAY: Nanos = Nanos::from_secs(24 * 3_600);
+const OLDEST: SessionQuery = SessionQuery {
+    search: None,
+    session_id: None,
+    agent: None,
+    user: None,
+    start: None,
+    end: None,
+    status: None,
+    sort: Sort { field: SortField::FirstRun, descending: false },
+    limit: 1,
+    offset: 0,
+};
 
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
     let pairs = Pairs::read(uri.query(), &["q"])?;
@@ -45,7 +62,8 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
         _ if n_chars > PHRASE_MAX_CHARS => problem("At most 200 characters, please."),
         _ => {
             let (tenant, asked) = (visitor.tenant, phrase.clone());
-            let answer = ui.read(Effort::Trace, move |ui| find::find(ui, &tenant, &asked)).await?;
+            let in_tempo = in_tempo(&ui, &tenant, &phrase).await?;
+            let answer = ui.read(Effort::Trace, move |ui| find::find(ui, &tenant, &asked, in_tempo)).await?;
             found(&ui, &place, &phrase, &answer)
         }
     };
@@ -64,6 +82,17 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
     Ok(Frame { place: &place, title: "Search in what was said", is_live: false }.around(&content).into_response())
 }
 
+/// Runs are shown that the index has: what is older than all of them need not be looked at.
+async fn in_tempo(ui: &Arc<Ui>, tenant: &Tenant, phrase: &str) -> Result<Option<InTempo>, Refusal> {
+    let Some(tempo) = ui.tempo.clone() else { return Ok(None) };
+    let (asked_by, now) = (tenant.clone(), ui.now());
+    let oldest =
+        ui.read(Effort::Short, move |ui| Ok(ui.store.sessions(&asked_by, &OLDEST)?.items.first().map(|oldest| oldest.first_run))).await?;
+    // Of runs without a session, the last day's.
+    let oldest = oldest.unwrap_or(now).min(now.minus(DAY));
+    Ok(Some(in_tempo::look(&*tempo, tenant, phrase, (oldest, now)).await))
+}
+
 fn problem(words: &str) -> Markup {
     html! { p.problem role="alert" { (words) } }
 }
@@ -75,12 +104,33 @@ fn found(ui: &Ui, place: &Place, phrase: &str, answer: &Answer) -> Markup {
             @if n_hits == 0 { "Nobody said that" } @else { (words::counted(n_hits, "run", "runs")) }
             ". " (looked(answer, ui.now().since(answer.looked.since.unwrap_or(ui.now()))))
         }
+        @if let Some((since, end)) = &answer.in_tempo { p.found { (looked_in_tempo(*since, end, answer.is_full)) } }
         @if n_hits > 0 { ol.hits { @for hit in &answer.hits { (line(place, hit)) } } }
         @if ui.tempo.is_some() {
-            p.source {
-                "With a Tempo the journal holds what is not passed on yet, and little more. What was passed on is found there, for as long as Tempo keeps it:"
-            }
+            p.source { "Tempo keeps the beginning of long texts (" code { "max_attribute_bytes" } "). To look further there, in Grafana:" }
             (copyable("traceql", "TraceQL", &explore::said(phrase)))
+        }
+    }
+}
+
+/// How far it looked in Tempo.
+fn looked_in_tempo(since: Option<UnixNanos>, end: &End, is_full: bool) -> Markup {
+    html! {
+        @match since {
+            Some(since) => {
+                "Searched Tempo back to " (words::moment(since)) ": "
+                @match end {
+                    _ if is_full => "there may be more.",
+                    End::All => "all that is known here.",
+                    End::Full => "there may be more; a longer text finds less.",
+                    End::Slow => "what lies before that would have taken too long.",
+                    End::Failed(why) => { "then it could not be asked: " (why) "." },
+                }
+            }
+            None => @match end {
+                End::Failed(why) => { "Tempo could not be asked: " (why) "." }
+                _ => "Tempo was asked, too, and did not answer in time.",
+            }
         }
     }
 }

@@ -220,7 +220,7 @@ fn bar(axis: &Axis, node: &Node) -> Markup {
     let (x, width) = place(node.end);
     html! {
         svg.span-of-time viewBox="0 0 1000 8" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
-            @if axis.silences().next().is_some() { use href="#silences" {} }
+            @if axis.marks().next().is_some() { use href="#silences" {} }
             @if node.end_below > node.end { rect.below x=(x) y="3" width=(place(node.end_below).1) height="2" {} }
             rect x=(x) width=(width) height="8" {}
         }
@@ -239,12 +239,12 @@ fn ticks(axis: &Axis) -> Markup {
             _ => words::clock(&exact).to_owned(),
         }
     };
-    let n_silences = axis.silences().count() as u64;
+    let n_silences = axis.n_silences();
     html! {
         div.axis {
             div.ticks { @for n in 0..=TICKS { span { (word(n)) } } }
             svg.span-of-time viewBox="0 0 1000 8" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
-                g #silences { @for (x, width) in axis.silences() { rect.silence x=(x) width=(width) height="8" {} } }
+                g #silences { @for (x, width) in axis.marks() { rect.silence x=(x) width=(width) height="8" {} } }
             }
             @if n_silences > 0 { p.quiet { (words::counted(n_silences, "silence is", "silences are")) " shortened" } }
         }

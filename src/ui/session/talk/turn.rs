@@ -17,6 +17,7 @@ use crate::model::logs::{ANSWERED_SPAN, ASKED_SPAN};
 use crate::model::run::{Run, RunStatus};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::store::view::{SpanView, TraceView};
+use crate::ui::messages::places::is_of_input;
 use crate::ui::messages::{self, Call, Message, Part, Role, Said};
 use crate::ui::spans::{Carried, Gathered};
 
@@ -332,11 +333,6 @@ fn may_be_tool(span: &SpanView) -> bool {
 fn speaks(span: &SpanView) -> bool {
     let is_call = span.call.is_some() && matches!(span.kind, SpanKind::Other | SpanKind::Step);
     span.kind == SpanKind::Llm || is_call || span.is_of_log && [ASKED_SPAN, ANSWERED_SPAN].contains(&&*span.name)
-}
-
-/// What went into a call has all that was said before, and is read once.
-fn is_of_input(key: &str) -> bool {
-    ["input", "prompt", "Input", "request"].iter().any(|word| key.contains(word)) && !key.contains("output")
 }
 
 fn events(carried: &Carried) -> Vec<messages::Event<'_>> {
