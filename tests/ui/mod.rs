@@ -12,6 +12,7 @@ mod list;
 mod live;
 mod login;
 mod navigation;
+mod notes;
 mod overview;
 mod search;
 mod session;

@@ -14,6 +14,7 @@ use crate::params::links::Place as Window;
 use crate::params::pairs;
 use crate::ui::failed;
 use crate::ui::icons;
+use crate::ui::session::note_on_the_line;
 use crate::ui::visitor::Place;
 use crate::ui::words;
 
@@ -113,14 +114,15 @@ fn line(view: &View<'_>, found: &Found, row: &Row<'_>) -> Markup {
             td.pick {
                 input type="checkbox" name="a" value=(id) form=(toolbar::COMPARE) aria-label=(format!("Compare {}", words::visible(id)));
             }
-            (id_cell(view.place, id))
+            (id_cell(view.place, row.session))
             @for column in shown(view, found) { (cell(view, row, column)) }
         }
     }
 }
 
 /// The link of the whole row: the style sheet stretches it over all of it.
-fn id_cell(place: &Place, id: &str) -> Markup {
+fn id_cell(place: &Place, session: &SessionSummary) -> Markup {
+    let id = session.id.as_str();
     let whole = words::visible(id);
     let cut = cut_in_the_middle(&whole);
     html! {
@@ -129,6 +131,7 @@ fn id_cell(place: &Place, id: &str) -> Markup {
                 bdi { (cut.as_ref().unwrap_or(&whole)) }
             }
             @if cut.is_some() { " " button.copy.quiet type="button" data-copy-text=(id) title="Copy the session id" hidden { "Copy" } }
+            (note_on_the_line(session.note.as_deref()))
         }
     }
 }
