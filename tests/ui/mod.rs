@@ -14,6 +14,7 @@ mod login;
 mod navigation;
 mod notes;
 mod overview;
+mod refused;
 mod search;
 mod session;
 mod status;
