@@ -24,7 +24,7 @@ use maud::{Markup, html};
 
 use self::address::Shown;
 pub(super) use self::digest::{Digest, Share};
-pub(super) use self::elsewhere::{Listening, copyable, copyable_from, curl, in_grafana, shell};
+pub(super) use self::elsewhere::{Listening, copyable, copyable_from, curl, in_grafana, same_failure, shell};
 pub(super) use self::note::{BODY_MAX_BYTES as NOTE_BODY_MAX_BYTES, keep as keep_note, on_the_line as note_on_the_line};
 use self::timeline::Timeline;
 use super::frame::Frame;
@@ -145,6 +145,7 @@ pub(super) fn digest_of(ui: &Ui, tenant: &Tenant, id: &SessionId) -> Result<Dige
 
 fn make_part(ui: &Ui, asked: &Asked) -> Result<Markup, Refusal> {
     let digest = digest(ui, &asked.tenant, &asked.id, RunPage { limit: Some(0), offset: 0 })?;
+    let error = ui.store.last_errors(&asked.tenant, std::slice::from_ref(&digest.summary))?.pop().flatten();
     let timeline = Timeline::new(&asked.place, &digest, &asked.shown, asked.page);
     let mut runs = HashMap::new();
     if let Some(wanted) = timeline.wanted() {
@@ -160,7 +161,7 @@ fn make_part(ui: &Ui, asked: &Asked) -> Result<Markup, Refusal> {
     Ok(html! {
         div #session data-part {
             (cards::cards(&asked.place, &digest, ui.now()))
-            (elsewhere::links(ui, &asked.place, &digest.summary))
+            (elsewhere::links(ui, &asked.place, &digest.summary, error.as_ref()))
             (shares::shares(&asked.place, &digest))
             (scores::scores(&digest.scores))
             (timeline.draw(&runs))
