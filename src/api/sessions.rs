@@ -79,10 +79,14 @@ fn runs_of(store: &dyn Store, tenant: &Tenant, sessions: &[SessionSummary], incl
         let errors = store.last_errors(tenant, sessions)?;
         runs.iter_mut().zip(errors).for_each(|(runs, error)| runs.last_error = error);
     }
+    let ids: Vec<_> = sessions.iter().map(|session| &session.id).collect();
     if include.has(Include::Users) {
-        let ids: Vec<_> = sessions.iter().map(|session| &session.id).collect();
         let users = store.users_of_sessions(tenant, &ids)?;
         runs.iter_mut().zip(users).for_each(|(runs, users)| runs.users = users);
+    }
+    if include.has(Include::Scores) {
+        let scores = store.scores_of_sessions(tenant, &ids)?;
+        runs.iter_mut().zip(scores).for_each(|(runs, scores)| runs.scores = scores);
     }
     Ok(runs)
 }

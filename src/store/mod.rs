@@ -30,6 +30,7 @@ use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
 use crate::model::reason::Reason;
 use crate::model::report::EventKind;
 use crate::model::run::Run;
+use crate::model::scores::ScoreTotals;
 use crate::model::session::{Activity, AgentSummary, Page, SessionSummary};
 use crate::model::time::UnixNanos;
 use crate::model::via::Via;
@@ -39,6 +40,9 @@ pub const LAST_ERROR_RUNS: u32 = 200;
 
 /// Sessions that are shown at a time, where every one is.
 const SESSIONS_AT_ONCE: usize = 128;
+
+/// Newest runs of a session whose scores are added up for a list.
+pub const SCORED_RUNS: u32 = 50;
 
 /// What all notes of a tenant may take in memory, in bytes: about a thousand of the longest, or forty thousand short ones.
 pub const NOTES_MAX_BYTES: usize = 8 << 20;
@@ -104,6 +108,11 @@ pub trait Store: Send + Sync + 'static {
     /// milliseconds.
     fn users_of_sessions(&self, _tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<Vec<Str>>, StoreError> {
         Ok(vec![Vec::new(); sessions.len()])
+    }
+
+    /// How the newest [`SCORED_RUNS`] of each of these sessions were judged. Blocks on disk for some ten milliseconds.
+    fn scores_of_sessions(&self, _tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<ScoreTotals>, StoreError> {
+        Ok(sessions.iter().map(|_| ScoreTotals::default()).collect())
     }
 
     /// One page of the agents that have a run in a session, by name, and how many there are.

@@ -108,9 +108,10 @@ async fn the_file_of_the_list_says_what_the_api_says() {
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     let lines: Vec<serde_json::Value> = lines.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((rows.len(), lines.len()), (140, 140));
-    assert_eq!(names[11..], ["users", "last_error", "tool_errors", "bookmarked", "note", "note_changed_at"]);
+    assert_eq!(names[11..], ["users", "last_error", "tool_errors", "bookmarked", "note", "note_changed_at", "scores"]);
     for (row, line) in rows.iter().zip(&lines) {
-        for (name, cell) in names.iter().zip(row) {
+        // In words here, and as a table there.
+        for (name, cell) in names.iter().zip(row).filter(|(name, _)| *name != "scores") {
             let group = match &**name {
                 "unpriced_calls" => &line["usage"],
                 "error_count" | "running_count" | "last_error" | "tool_errors" => &line["errors"],
@@ -128,4 +129,38 @@ async fn the_file_of_the_list_says_what_the_api_says() {
     }
     let said = |name: &str| names.iter().position(|known| known == name).map(|at| rows[0][at].to_owned()).unwrap();
     assert!(said("users").contains("ada") && said("last_error").contains("429") && said("bookmarked") == "true", "{:?}", rows[0]);
+}
+
+/// Scores are kept of runs; the list adds up those of the newest.
+#[tokio::test]
+async fn scores_are_in_the_list_where_they_are_asked_for_and_those_of_the_session() {
+    let place = place();
+    let server = place.start().await;
+    send(&server, run(1, "plain", "planner", 0)).await;
+    let visitor = Visitor::of(&server);
+    let post = async |path: &str, body: &str| {
+        let headers = [("content-type", "application/json")];
+        let answer = visitor.send(Method::POST, &format!("/api/v1/observe/runs/{path}"), &headers, body).await;
+        assert!(answer.status.is_success(), "{path}: {}", answer.text);
+        serde_json::from_str::<serde_json::Value>(&answer.text).unwrap()
+    };
+    for (number, label) in [("0.5", "kind"), ("1.0", "=rude()")] {
+        let run = post("start/", r#"{"agent_name":"clerk","session_id":"told"}"#).await["run_id"].as_str().unwrap().to_owned();
+        let scores = format!(
+            r#"{{"scores":[{{"name":"helpful","data_type":"numeric","numeric_value":{number}}},{{"name":"tone","data_type":"categorical","string_value":"{label}"}}]}}"#
+        );
+        post(&format!("{run}/scores/"), &scores).await;
+        post(&format!("{run}/complete/"), r#"{"status":"success"}"#).await;
+    }
+    shows(&server, 2).await;
+    let list = server.json(&format!("{SESSIONS}?include=scores&sort=session_id")).await;
+    let told = server.json(&format!("{SESSIONS}told/?include=scores")).await["scores"].clone();
+    assert_eq!((&list["results"][0]["scores"], &list["results"][1]["scores"]), (&serde_json::json!([]), &told));
+    assert_eq!(told[0]["average"], 0.75, "{told}");
+    visitor.get("/?columns=scores").await.says("<span class=\"score\"><bdi>helpful</bdi> 0.75</span>");
+    assert!(!visitor.get("/").await.text.contains("helpful"));
+    let file = visitor.get("/?format=csv&sort=session_id").await;
+    let mut reader = csv::Reader::from_reader(file.text.as_bytes());
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!((&rows[0][17], &rows[1][17]), ("", "helpful: 0.75; tone: =rude() 1, kind 1"));
 }

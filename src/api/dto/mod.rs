@@ -23,10 +23,11 @@ use serde_json::value::RawValue;
 
 use self::links::Links;
 use self::note::NoteKeys;
-use self::score::ScoreLine;
+use self::score::{ScoreLine, ScoreSummary};
 use crate::model::ids::RunId;
 use crate::model::reason::Reason;
 use crate::model::run::Run;
+use crate::model::scores::ScoreTotals;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::Nanos;
 use crate::model::usage::{ModelUsage, NanoUsd, UsageTotal};
@@ -67,6 +68,8 @@ pub(super) struct SessionLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<LineErrors<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<Vec<ScoreSummary<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     links: Option<Links>,
     #[serde(flatten)]
     note: Option<NoteKeys<'a>>,
@@ -79,6 +82,8 @@ pub(super) struct LineRuns {
     pub(super) last_error: Option<Reason>,
     /// Of the newest runs, the newest first.
     pub(super) users: Vec<Str>,
+    /// Of the newest runs.
+    pub(super) scores: ScoreTotals,
 }
 
 /// The part of a session's usage that the list has at hand.
@@ -295,6 +300,7 @@ impl<'a> SessionLine<'a> {
                 .has(Include::Errors)
                 .then(|| LineErrors { errors: Errors::new(summary), last_error: runs.last_error.as_deref() }),
             users: include.has(Include::Users).then(|| names(&runs.users)),
+            scores: include.has(Include::Scores).then(|| ScoreSummary::all(&runs.scores)),
             links: include.has(Include::Links).then(|| Links::new(Elsewhere::session(summary), grafana)),
             note: include.has(Include::Note).then(|| NoteKeys::new(summary)),
         }

@@ -59,6 +59,7 @@ use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
 use crate::model::reason::Reason;
 use crate::model::report::EventKind;
 use crate::model::run::Run;
+use crate::model::scores::ScoreTotals;
 use crate::model::session::{Activity, AgentSummary, Page, SessionSummary};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::via::Via;
@@ -305,6 +306,13 @@ impl Store for LocalStore {
     fn users_of_sessions(&self, tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<Vec<Str>>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(vec![Vec::new(); sessions.len()]) };
         self.newest_users(&cell, sessions)
+    }
+
+    fn scores_of_sessions(&self, tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<ScoreTotals>, StoreError> {
+        match self.shared.tenants.get(tenant) {
+            Some(cell) => self.newest_scores(&cell, sessions),
+            None => Ok(sessions.iter().map(|_| ScoreTotals::default()).collect()),
+        }
     }
 
     fn agents(&self, tenant: &Tenant, query: &AgentQuery) -> Result<Page<AgentSummary>, StoreError> {

@@ -14,15 +14,17 @@ use crate::model::Str;
 use crate::model::ids::Tenant;
 use crate::model::query::SessionQuery;
 use crate::model::reason::Reason;
+use crate::model::scores::ScoreTotals;
 use crate::model::session::SessionSummary;
 use crate::params::format;
 use crate::store::{Store, StoreError};
 use crate::ui::Ui;
 use crate::ui::cell::text;
 use crate::ui::refusal::Refusal;
+use crate::ui::session::scores_in_words;
 
 const HEAD: &str = "session_id,run_count,first_run,last_activity,total_duration,total_cost,unpriced_calls,total_tokens,error_count,running_count,agents,\
-    users,last_error,tool_errors,bookmarked,note,note_changed_at\r\n";
+    users,last_error,tool_errors,bookmarked,note,note_changed_at,scores\r\n";
 
 pub(super) async fn answer(ui: &Arc<Ui>, tenant: Tenant, query: SessionQuery) -> Result<Response, Refusal> {
     let store = Arc::clone(&ui.store);
@@ -49,12 +51,14 @@ pub(super) async fn answer(ui: &Arc<Ui>, tenant: Tenant, query: SessionQuery) ->
 
 fn lines(store: &dyn Store, tenant: &Tenant, sessions: &[SessionSummary]) -> Result<Vec<String>, StoreError> {
     let errors = store.last_errors(tenant, sessions)?;
-    let users = store.users_of_sessions(tenant, &sessions.iter().map(|session| &session.id).collect::<Vec<_>>())?;
-    let rows = sessions.iter().zip(&errors).zip(&users);
-    Ok(rows.map(|((session, error), users)| line(session, error.as_ref(), users)).collect())
+    let ids: Vec<_> = sessions.iter().map(|session| &session.id).collect();
+    let users = store.users_of_sessions(tenant, &ids)?;
+    let scores = store.scores_of_sessions(tenant, &ids)?;
+    let rows = sessions.iter().zip(&errors).zip(&users).zip(&scores);
+    Ok(rows.map(|(((session, error), users), scores)| line(session, error.as_ref(), users, scores)).collect())
 }
 
-fn line(summary: &SessionSummary, error: Option<&Reason>, users: &[Str]) -> String {
+fn line(summary: &SessionSummary, error: Option<&Reason>, users: &[Str], scores: &ScoreTotals) -> String {
     let note = summary.note.as_deref();
     let fields = [
         text(summary.id.as_str()),
@@ -74,6 +78,7 @@ fn line(summary: &SessionSummary, error: Option<&Reason>, users: &[Str]) -> Stri
         note.is_some_and(|note| note.is_bookmarked).to_string(),
         note.map(|note| text(note.text.as_str())).unwrap_or_default(),
         note.map(|note| format::timestamp(note.changed_at)).unwrap_or_default(),
+        text(&scores_in_words(scores)),
     ];
     fields.join(",") + "\r\n"
 }

@@ -26,6 +26,7 @@ use self::address::Shown;
 pub(super) use self::digest::{Digest, Share};
 pub(super) use self::elsewhere::{Listening, copyable, copyable_from, curl, in_grafana, same_failure, shell};
 pub(super) use self::note::{BODY_MAX_BYTES as NOTE_BODY_MAX_BYTES, keep as keep_note, on_the_line as note_on_the_line};
+pub(super) use self::scores::{in_words as scores_in_words, on_the_line as scores_on_the_line};
 use self::timeline::Timeline;
 use super::frame::Frame;
 use super::refusal::Refusal;

@@ -193,6 +193,10 @@ statements! {
     NEWEST_USERS: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)"],
         "SELECT started_at_ns, run_id, trace_id, span_id, user_id FROM runs WHERE tenant_no = ?1 AND session_no = ?2 \
          ORDER BY started_at_ns DESC, run_id DESC, trace_id DESC, span_id DESC LIMIT ?3";
+    /// What is stored of the newest runs of a session.
+    NEWEST_DETAILS: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)"],
+        "SELECT started_at_ns, run_id, trace_id, span_id, detail FROM runs WHERE tenant_no = ?1 AND session_no = ?2 \
+         ORDER BY started_at_ns DESC, run_id DESC, trace_id DESC, span_id DESC LIMIT ?3";
     /// So many runs of a session, or fewer.
     COUNT_RUNS_UP_TO: Reads::Few, ["CO-ROUTINE (subquery-1)", "SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)", "SCAN (subquery-1)"],
         "SELECT count(*) FROM (SELECT 1 FROM runs WHERE tenant_no = ?1 AND session_no = ?2 LIMIT ?3)";
