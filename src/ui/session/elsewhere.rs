@@ -21,7 +21,7 @@ pub(super) fn links(ui: &Ui, place: &Place, summary: &SessionSummary, error: Opt
     html! {
         nav.elsewhere aria-label="This session elsewhere" {
             (in_grafana(ui, &elsewhere))
-            a href=(place.to(&format!("{api}?include=usage,users,models,errors,scores,parents"))) { "JSON" }
+            a href=(place.to(&format!("{api}?include=usage,users,models,errors,scores,parents,note"))) { "JSON" }
             a href=(place.to(&format!("{PATH}{id}?format=csv"))) download { "CSV" }
             (copyable("traceql", "TraceQL", &elsewhere.traceql))
             (same_failure(ui, error, summary.last_activity))

@@ -539,7 +539,7 @@ await test("all of a page is reached with the keyboard, and shows where one is",
 await test("texts are copied by a button", async () => {
   const visit = await context({ permissions: ["clipboard-read", "clipboard-write"] });
   const page = await open(visit, session);
-  await page.getByText("TraceQL").click();
+  await page.getByText("TraceQL", { exact: true }).click();
   await page.locator("[data-copy=text-traceql]").click();
   const copied = await page.evaluate(() => navigator.clipboard.readText());
   truth(copied.includes('span.session.id = "conv-42"'), copied);
