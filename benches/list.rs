@@ -134,6 +134,7 @@ fn session(number: usize, agents: &[Str], random: &mut Random) -> SessionRow {
     let first_run = UnixNanos(first_run);
     let summary = SessionSummary {
         id: SessionId::new(&id).expect("short"),
+        note: None,
         run_count,
         first_run,
         last_activity,

@@ -12,6 +12,7 @@ mod exposition;
 mod head;
 mod health;
 mod metrics;
+mod note;
 mod openapi;
 mod overview;
 mod path;

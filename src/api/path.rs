@@ -10,6 +10,8 @@ use crate::params::{pairs, path};
 pub(super) const SESSIONS: &str = "/api/v1/observability/sessions/";
 pub(super) const SESSION: &str = "/api/v1/observability/sessions/{session_id}/";
 
+pub(super) const NOTE: &str = "/api/v1/observability/sessions/{session_id}/note/";
+
 pub(super) const OVERVIEW: &str = "/api/v1/observability/overview/";
 pub(super) const AGENTS: &str = "/api/v1/observability/agents/";
 pub(super) const USERS: &str = "/api/v1/observability/users/";
@@ -24,6 +26,23 @@ pub(super) fn user_id(uri: &Uri) -> Result<Str, Refusal> {
 /// The session that a request to [`SESSION`] is about.
 pub(super) fn session_id(uri: &Uri) -> Result<SessionId, Refusal> {
     rest_of(uri, SESSIONS).and_then(|id| SessionId::new(&id)).ok_or(Refusal::NotFound)
+}
+
+/// The session that a request to [`NOTE`] is about.
+pub(super) fn noted_session_id(uri: &Uri) -> Result<SessionId, Refusal> {
+    before_note(uri).and_then(path::decoded).and_then(|id| SessionId::new(&id)).ok_or(Refusal::NotFound)
+}
+
+/// Whether a path below [`SESSIONS`] is that of a note, and not of a session: by its end, as it was sent. A session whose own id ends so is
+/// asked for with `%2Fnote`.
+pub(super) fn is_note(uri: &Uri) -> bool {
+    before_note(uri).is_some()
+}
+
+/// What stands before the end of a note's path.
+fn before_note(uri: &Uri) -> Option<&str> {
+    let rest = uri.path().strip_prefix(SESSIONS)?;
+    rest.strip_suffix('/').unwrap_or(rest).strip_suffix("/note").filter(|id| !id.is_empty())
 }
 
 fn rest_of(uri: &Uri, prefix: &str) -> Option<String> {
@@ -74,6 +93,28 @@ mod tests {
     fn what_no_session_can_be_called_is_not_found() {
         for path in ["/", "%FF", "%C3", &"x".repeat(513), &"%F0%9F%92%AC".repeat(129)] {
             assert_eq!(id(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_ends_in_note_is_the_note_of_what_stands_before_it() {
+        let noted = |path: &str| {
+            let uri: Uri = format!("{SESSIONS}{path}").parse().unwrap();
+            assert_eq!(is_note(&uri), noted_session_id(&uri).is_ok(), "{path}");
+            noted_session_id(&uri).ok().map(|id| id.as_str().to_owned())
+        };
+        for (path, expected) in [
+            ("abc/note/", Some("abc")),
+            ("abc/note", Some("abc")),
+            ("a/b%2Fc%2F/note/", Some("a/b/c/")),
+            ("note/note/", Some("note")),
+            ("note/", None),
+            ("/note/", None),
+            ("abc%2Fnote/", None),
+            ("abc/notes/", None),
+            ("abc/", None),
+        ] {
+            assert_eq!(noted(path).as_deref(), expected, "{path}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Every answer that is not what was asked for, as JSON with a `detail`.
 
+use std::borrow::Cow;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -9,12 +11,16 @@ use crate::bounds::lanes::Undone;
 use crate::bounds::memory::{Spent, Use};
 use crate::bounds::stream::{Cut, Stop};
 use crate::params::BadParam;
-use crate::store::{AcceptError, StoreError};
+use crate::store::{AcceptError, NoteError, StoreError};
 
 /// Why a request is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
     BadParam(BadParam),
+    /// The body is not what was asked for; why.
+    BadBody(String),
+    /// The body is longer than any that could be meant.
+    TooLarge,
     Unauthenticated,
     Forbidden,
     /// One wrong key too many.
@@ -30,6 +36,8 @@ pub enum Refusal {
     TooWide,
     /// Sums that were not on disk are being made: only after the first start with an index of before.
     AddingUp,
+    /// The notes of the tenant take what they may.
+    TooManyNotes,
     /// The journal is full: nothing can be recorded until it has room.
     Full,
     /// Stopping, or stopped after a failed write.
@@ -47,7 +55,9 @@ const RETRY_STORE_SECONDS: &str = "5";
 impl Refusal {
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::BadParam(_) => StatusCode::BAD_REQUEST,
+            Self::BadParam(_) | Self::BadBody(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooManyNotes => StatusCode::CONFLICT,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Slowed(denied) => denied.status(),
@@ -58,9 +68,12 @@ impl Refusal {
         }
     }
 
-    fn detail(&self) -> &str {
-        match self {
+    fn detail(&self) -> Cow<'_, str> {
+        let words = match self {
             Self::BadParam(bad) => &bad.detail,
+            Self::BadBody(why) => return format!("Invalid body: {why}.").into(),
+            Self::TooLarge => "The body is too large.",
+            Self::TooManyNotes => "The notes of all sessions take as much memory as they may: shorten or remove some first.",
             Self::Unauthenticated => "Authentication credentials were not provided.",
             Self::Forbidden => "You do not have permission to perform this action.",
             Self::Slowed(denied) => denied.detail(),
@@ -70,10 +83,11 @@ impl Refusal {
             Self::Busy => "The server is busy; try again soon.",
             Self::TooWide => "More agents, users or sessions than can be summed up at once now; ask about a shorter time.",
             Self::AddingUp => "All runs are being added up for the first time; try again in some seconds.",
-            Self::Full => "The journal is full, so nothing can be deleted now; try again later.",
+            Self::Full => "The journal is full, so nothing can be changed now; try again later.",
             Self::Unavailable => "The store accepts no changes right now; try again later.",
             Self::Internal => "Internal error; the server's log says more.",
-        }
+        };
+        words.into()
     }
 
     /// The header that says what to do next, where there is one.
@@ -103,7 +117,7 @@ impl IntoResponse for Refusal {
         {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        dto::answer(self.status(), headers, &Refused { detail: self.detail(), parameter })
+        dto::answer(self.status(), headers, &Refused { detail: &self.detail(), parameter })
     }
 }
 
@@ -125,10 +139,19 @@ impl From<Denied> for Refusal {
 
 impl From<AcceptError> for Refusal {
     fn from(error: AcceptError) -> Self {
-        tracing::warn!(%error, "a deletion was refused");
+        tracing::warn!(%error, "a change was refused");
         match error {
             AcceptError::Full(_) => Self::Full,
             AcceptError::Behind { .. } | AcceptError::Unavailable(_) => Self::Unavailable,
+        }
+    }
+}
+
+impl From<NoteError> for Refusal {
+    fn from(error: NoteError) -> Self {
+        match error {
+            NoteError::NotAccepted(error) => error.into(),
+            NoteError::TooMany => Self::TooManyNotes,
         }
     }
 }

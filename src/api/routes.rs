@@ -1,17 +1,22 @@
 //! The router table: every route of the API, and the only place where one is added.
 //!
 //! - A path that ends in a slash is served without it too.
+//! - What is below a session is told from the session by how its path ends (`path::is_note`).
 //! - `{session_id}` and `{user_id}` stand for all that follows, slashes included, since proxies decode `%2F` (see `path`).
 //! - Who may call a route stands in its handler's arguments: with `Reader` only those who may read.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get};
 
+use tower::ServiceExt;
+
 use super::refusal::Refusal;
-use super::{Api, agents, health, metrics, openapi, overview, path, query, run, session, sessions, status, users, version};
+use super::{Api, agents, health, metrics, note, openapi, overview, path, query, run, session, sessions, status, users, version};
 
 /// One line of the table.
 pub struct Route {
@@ -25,6 +30,11 @@ pub struct Route {
 pub const ROUTES: &[Route] = &[
     Route { path: path::SESSIONS, allow: "GET, HEAD", serve: || get(sessions::list) },
     Route { path: path::SESSION, allow: "GET, HEAD, DELETE", serve: || get(session::show).delete(session::delete) },
+    Route {
+        path: path::NOTE,
+        allow: "GET, HEAD, PUT, DELETE",
+        serve: || get(note::show).put(note::put).delete(note::delete).layer(DefaultBodyLimit::max(note::BODY_MAX_BYTES)),
+    },
     Route { path: path::AGENTS, allow: "GET, HEAD", serve: || get(agents::list) },
     Route { path: path::RUN, allow: "GET, HEAD", serve: || get(run::show) },
     Route { path: path::OVERVIEW, allow: "GET, HEAD", serve: || get(overview::show) },
@@ -58,8 +68,12 @@ const UNKNOWN_LABEL: &str = "unknown";
 pub(super) fn build(api: Arc<Api>) -> Router {
     let mut router = Router::new();
     for route in ROUTES {
-        let service = (route.serve)().fallback(move || async { Refusal::BadMethod(route.allow) });
-        let service = service.layer(middleware::from_fn_with_state((Arc::clone(&api), route.path), metrics::observe));
+        let mut service = route.service(&api);
+        if route.path == path::SESSION
+            && let Some(note) = ROUTES.iter().find(|route| route.path == path::NOTE)
+        {
+            service = service.layer(middleware::from_fn_with_state(note.service(&api).with_state(Arc::clone(&api)), or_note));
+        }
         for pattern in route.patterns() {
             router = router.route(&pattern, service.clone());
         }
@@ -71,11 +85,26 @@ pub(super) fn build(api: Arc<Api>) -> Router {
     router.with_state(api)
 }
 
+/// A session's path, or that of its note: both are below one pattern, since an id may have slashes.
+async fn or_note(State(note): State<MethodRouter>, request: Request, next: Next) -> Response {
+    if path::is_note(request.uri()) { note.oneshot(request).await.into_response() } else { next.run(request).await }
+}
+
 // === impl Route ===
 
 impl Route {
-    /// The same path in the router's own terms.
+    /// Its handlers, counted and timed.
+    fn service(&self, api: &Arc<Api>) -> MethodRouter<Arc<Api>> {
+        let allow = self.allow;
+        let service = (self.serve)().fallback(move || async move { Refusal::BadMethod(allow) });
+        service.layer(middleware::from_fn_with_state((Arc::clone(api), self.path), metrics::observe))
+    }
+
+    /// The same path in the router's own terms; none where another route tells it apart.
     fn patterns(&self) -> Vec<String> {
+        if self.path == path::NOTE {
+            return Vec::new();
+        }
         for rest in ["session_id", "user_id"] {
             if let Some(before) = self.path.strip_suffix(&format!("{{{rest}}}/")) {
                 return vec![format!("{before}{{*{rest}}}")];

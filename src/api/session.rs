@@ -11,6 +11,7 @@ use http::{HeaderValue, StatusCode, Uri, header};
 use serde::Serialize;
 
 use super::dto::links::Links;
+use super::dto::note::NoteKeys;
 use super::dto::{self, Aggregates, Deleted, Errors, RunLine};
 use super::reader::Reader;
 use super::refusal::Refusal;
@@ -105,7 +106,19 @@ fn write_session(sink: &mut Sink, detail: SessionDetail, shown: RunPage, keys: &
         sink.text(",\"links\":")?;
         json(sink, &Links::new(Elsewhere::session(&summary), grafana))?;
     }
+    if include.has(Include::Note) {
+        write_note(sink, &NoteKeys::new(&summary))?;
+    }
     Ok(sink.text("}")?)
+}
+
+fn write_note(sink: &mut Sink, note: &NoteKeys<'_>) -> Result<(), Cut> {
+    sink.text(",\"bookmarked\":")?;
+    json(sink, &note.bookmarked)?;
+    sink.text(",\"note\":")?;
+    json(sink, &note.note)?;
+    sink.text(",\"note_changed_at\":")?;
+    json(sink, &note.note_changed_at)
 }
 
 fn write_totals(sink: &mut Sink, summary: &SessionSummary, include: Includes, totals: &Totals) -> Result<(), Cut> {

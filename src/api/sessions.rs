@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Uri, header};
 
-use super::dto::{SessionLine, SessionList};
+use super::dto::{LineRuns, SessionLine, SessionList};
 use super::reader::Reader;
 use super::refusal::Refusal;
 use super::whole::Whole;
@@ -16,10 +16,10 @@ use crate::bounds::stream::{self, Cut, Sink};
 use crate::model::ids::Tenant;
 use crate::model::session::SessionSummary;
 use crate::params::base::Base;
-use crate::params::include::Include;
+use crate::params::include::{Include, Includes};
 use crate::params::links::Place;
 use crate::params::sessions::{ListFormat, ListParams};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, uri: Uri) -> Result<Response, Refusal> {
     let params = ListParams::parse(uri.query())?;
@@ -38,8 +38,8 @@ async fn page(api: &Api, tenant: Tenant, ListParams { query, include, pairs, .. 
         let place = Place { offset, limit, count: page.count };
         let link = place.header(&base, path::SESSIONS, &pairs);
         let short = |offset| place.short(offset);
-        let last_errors = if include.has(Include::Errors) { store.last_errors(&tenant, &page.items)? } else { Vec::new() };
-        let list = SessionList::new(&page, &last_errors, include, grafana.as_ref(), place.next().map(short), place.previous().map(short));
+        let runs = runs_of(store, &tenant, &page.items, include)?;
+        let list = SessionList::new(&page, &runs, include, grafana.as_ref(), place.next().map(short), place.previous().map(short));
         Whole::json(head::headers(&pairs, link), &list)
     };
     api.answer(make).await
@@ -55,19 +55,38 @@ async fn lines(api: &Api, tenant: Tenant, ListParams { query, include, mut pairs
         sink.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
         sink.headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"sessions.ndjson\""));
         let mut written = Ok(());
-        let mut each = |summary: SessionSummary| {
-            written = sink.pace().map_err(Cut::from).and_then(|()| {
-                let errors =
-                    if include.has(Include::Errors) { store.last_errors(&tenant, std::slice::from_ref(&summary))? } else { Vec::new() };
-                let last_error = errors.first().and_then(|error| error.as_deref());
-                super::session::json(sink, &SessionLine::new(&summary, last_error, include, grafana.as_ref()))?;
-                Ok(sink.text("\n")?)
+        let mut each = |sessions: &[SessionSummary]| {
+            written = runs_of(&*store, &tenant, sessions, include).map_err(Cut::from).and_then(|runs| {
+                sessions.iter().zip(&runs).try_for_each(|(summary, runs)| {
+                    sink.pace()?;
+                    super::session::json(sink, &SessionLine::new(summary, runs, include, grafana.as_ref()))?;
+                    Ok(sink.text("\n")?)
+                })
             });
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        store.each_session(&tenant, &query, &mut each)?;
+        store.each_sessions(&tenant, &query, &mut each)?;
         written
     };
     let metrics = api.metrics.clone();
     stream::respond(&api.streams, move |aborted| metrics.aborted(aborted), write).await
+}
+
+/// What lines show of their sessions' runs: one for each of them.
+fn runs_of(store: &dyn Store, tenant: &Tenant, sessions: &[SessionSummary], include: Includes) -> Result<Vec<LineRuns>, StoreError> {
+    let mut runs: Vec<LineRuns> = sessions.iter().map(|_| LineRuns::default()).collect();
+    if include.has(Include::Errors) {
+        let errors = store.last_errors(tenant, sessions)?;
+        runs.iter_mut().zip(errors).for_each(|(runs, error)| runs.last_error = error);
+    }
+    let ids: Vec<_> = sessions.iter().map(|session| &session.id).collect();
+    if include.has(Include::Users) {
+        let users = store.users_of_sessions(tenant, &ids)?;
+        runs.iter_mut().zip(users).for_each(|(runs, users)| runs.users = users);
+    }
+    if include.has(Include::Scores) {
+        let scores = store.scores_of_sessions(tenant, &ids)?;
+        runs.iter_mut().zip(scores).for_each(|(runs, scores)| runs.scores = scores);
+    }
+    Ok(runs)
 }

@@ -19,6 +19,7 @@ impl SessionIndex {
         }
         self.text.insert(row, id.as_str());
         self.pairs.insert(row, id.as_str());
+        self.mark_bookmark(row, id);
         self.n_id_bytes += id.as_str().len();
     }
 
@@ -26,6 +27,7 @@ impl SessionIndex {
         self.put(row, Figures::default());
         self.set_shares(row, Vec::new());
         self.text.remove(row);
+        self.notes.bookmarked.remove(row);
         if let Some(id) = self.directory.id(row) {
             self.pairs.remove(row, id.as_str());
             self.n_id_bytes -= id.as_str().len();

@@ -1,10 +1,13 @@
 //! The index against the oracle: whatever happens, both say the same.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
 use super::oracle::{Oracle, overlaps, run};
 use super::*;
+use crate::model::note::{NoteChange, NoteText};
 use crate::model::query::{SessionQuery, Sort, StatusFilter};
 use crate::model::run::RunStatus;
 use crate::model::usage::UsageTotal;
@@ -42,6 +45,8 @@ enum Step {
     Leave(usize, usize),
     Move(usize, usize, usize),
     Remove(usize),
+    /// Something is noted: whether it is bookmarked, and how long the text is.
+    Note(usize, bool, usize),
     Restart {
         is_bulk: bool,
     },
@@ -60,8 +65,10 @@ fn any_query() -> impl Strategy<Value = SessionQuery> {
         prop::option::weighted(0.2, prop::sample::select(vec![StatusFilter::Running, StatusFilter::Error, StatusFilter::ToolError]));
     let bound = || prop::option::weighted(0.4, (0..13_u64).prop_map(UnixNanos));
     let sort = (prop::sample::select(SortField::ALL.to_vec()), any::<bool>()).prop_map(|(field, descending)| Sort { field, descending });
-    (search, session, agent, status, bound(), bound(), sort, 1..6_usize, 0..11_usize).prop_map(
-        |(search, session, agent, status, start, end, sort, limit, offset)| SessionQuery {
+    let bookmarked = prop::option::weighted(0.2, any::<bool>());
+    (search, session, agent, (status, bookmarked), bound(), bound(), sort, 1..6_usize, 0..11_usize).prop_map(
+        |(search, session, agent, (status, bookmarked), start, end, sort, limit, offset)| SessionQuery {
+            bookmarked,
             search: search.map(str::to_owned),
             session_id: session.map(id),
             agent: agent.map(str::to_owned),
@@ -84,6 +91,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (session(), 0..8_usize).prop_map(|(session, at)| Step::Leave(session, at)),
         2 => (session(), 0..8_usize, session()).prop_map(|(from, at, to)| Step::Move(from, at, to)),
         1 => session().prop_map(Step::Remove),
+        2 => (session(), any::<bool>(), 0..3_usize).prop_map(|(session, is_bookmarked, length)| Step::Note(session, is_bookmarked, length)),
         1 => any::<bool>().prop_map(|is_bulk| Step::Restart { is_bulk }),
         8 => any_query().prop_map(Step::Query),
         1 => (0..13_u64, 0..5_usize).prop_map(|(floor, limit)| Step::Idle(floor, limit)),
@@ -157,6 +165,13 @@ impl Pair {
                 self.index.remove(no);
                 self.oracle.sessions.remove(&no);
             }
+            Step::Note(session, is_bookmarked, length) => {
+                let change = NoteChange { is_bookmarked: Some(is_bookmarked), text: NoteText::new(&"x".repeat(length)) };
+                let note = change.applied(None, UnixNanos(length as u64)).map(Arc::new);
+                self.index.set_note(&id(NAMES[session]), note.clone());
+                self.oracle.notes.remove(&id(NAMES[session]));
+                self.oracle.notes.extend(note.map(|note| (id(NAMES[session]), note)));
+            }
             Step::Restart { is_bulk } => self.restart(is_bulk),
             Step::Query(query) => self.compare(&query),
             Step::Idle(floor, limit) => {
@@ -168,6 +183,7 @@ impl Pair {
     fn restart(&mut self, is_bulk: bool) {
         self.oracle.sessions.retain(|_, (_, runs)| !runs.is_empty());
         let mut fresh = SessionIndex::new(self.index.next_no());
+        self.oracle.notes.iter().for_each(|(id, note)| fresh.set_note(id, Some(note.clone())));
         let rows: Vec<_> = self.oracle.sessions.keys().filter_map(|no| self.index.row(*no)).collect();
         if is_bulk {
             fresh.restore_all(rows);
@@ -203,6 +219,15 @@ impl Pair {
                 self.compare(&SessionQuery { sort: sort(field, descending), limit: 100, ..SessionQuery::default() });
             }
         }
+        let n_note_bytes: usize = self.oracle.notes.iter().map(|(id, note)| id.as_str().len() + note.weight()).sum();
+        assert_eq!(self.index.note_bytes(), n_note_bytes);
+        let is_shown = |id: &SessionId| rows.iter().any(|row| row.summary.id == *id);
+        let mut left_over: Vec<_> =
+            self.oracle.notes.iter().filter(|(id, note)| !is_shown(id) && note.changed_at.0 < 2).map(|(id, _)| id.clone()).collect();
+        left_over.sort();
+        let mut told = self.index.notes_left_over(UnixNanos(2));
+        told.sort();
+        assert_eq!(told, left_over);
         let n_shares: usize = rows.iter().map(|row| row.agents.len()).sum();
         let n_id_bytes: usize = self.oracle.sessions.values().map(|(id, _)| id.as_str().len()).sum();
         assert_eq!((self.index.n_shares, self.index.n_id_bytes), (n_shares, n_id_bytes));

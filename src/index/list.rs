@@ -114,6 +114,7 @@ impl SessionIndex {
         let has_text = |search: &String| self.directory.id(row).is_some_and(|id| Needle::new(search).is_in(id.as_str()));
         self.listed.contains(row)
             && query.status.is_none_or(|status| self.with_status(status).contains(row))
+            && query.bookmarked.is_none_or(|wanted| self.notes.bookmarked.contains(row) == wanted)
             && query.agent.as_ref().is_none_or(has_agent)
             && query.search.as_ref().is_none_or(has_text)
             && Window::of(query).is_none_or(|window| match self.overlap(row, window) {
@@ -126,6 +127,9 @@ impl SessionIndex {
     /// The rows that fit every condition; `None` if there is no condition.
     pub(super) fn fitting(&self, query: &SessionQuery, among: Option<RowSet>, has_run_in: &mut HasRunIn) -> Option<RowSet> {
         let mut fitting: Option<RowSet> = query.status.map(|status| self.with_status(status).clone());
+        if let Some(wanted) = query.bookmarked {
+            narrow(&mut fitting, self.with_bookmark(wanted));
+        }
         if let Some(rows) = among {
             narrow(&mut fitting, rows);
         }

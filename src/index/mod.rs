@@ -13,6 +13,7 @@ mod chunks;
 mod directory;
 mod figures;
 mod list;
+mod notes;
 mod order;
 mod pairs;
 mod restore;
@@ -33,6 +34,7 @@ use self::agents::Agents;
 use self::directory::Directory;
 use self::figures::{Figures, Fit, Interval, Share};
 pub(crate) use self::list::HasRunIn;
+use self::notes::Notes;
 use self::order::{Direction, Order};
 use self::pairs::Pairs;
 use self::rowset::RowSet;
@@ -91,6 +93,8 @@ pub struct MemoryBytes {
     pub ids: usize,
     /// Names of agents, their parts in sessions, and which sessions each has.
     pub agents: usize,
+    /// What people noted.
+    pub notes: usize,
 }
 
 /// All sessions of one tenant.
@@ -100,6 +104,7 @@ pub struct SessionIndex {
     text: Text,
     pairs: Pairs,
     agents: Agents,
+    notes: Notes,
     /// By row.
     figures: Vec<Figures>,
     /// By row, ordered by the number of the agent.
@@ -275,6 +280,7 @@ impl SessionIndex {
             lists: columns + sets + orders + self.directory.memory_bytes() + self.text.memory_bytes() + self.pairs.memory_bytes(),
             ids: self.n_id_bytes + n_ids * 2 * size_of::<usize>(),
             agents: self.n_shares * size_of::<Share>() + self.agents.memory_bytes(),
+            notes: self.notes.memory_bytes(),
         }
     }
 
@@ -288,8 +294,10 @@ impl SessionIndex {
 
     fn summary(&self, row: u32) -> Option<SessionSummary> {
         let figures = self.figures(row);
+        let id = self.directory.id(row)?;
         Some(SessionSummary {
-            id: self.directory.id(row)?.clone(),
+            id: id.clone(),
+            note: self.note(id).cloned(),
             run_count: u64::from(figures.run_count),
             first_run: UnixNanos(figures.first_run),
             last_activity: UnixNanos(figures.last_activity),
@@ -321,6 +329,6 @@ impl SessionIndex {
 
 impl MemoryBytes {
     pub fn total(self) -> usize {
-        self.lists + self.ids + self.agents
+        self.lists + self.ids + self.agents + self.notes
     }
 }

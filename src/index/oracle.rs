@@ -1,10 +1,12 @@
 //! The index as its specification reads: a list of sessions, each with all its runs; everything is computed anew for every question.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{AgentShare, SessionNo, SessionRow};
 use crate::model::Str;
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
+use crate::model::note::Note;
 use crate::model::query::{SessionQuery, SortField, StatusFilter};
 use crate::model::run::{Run, RunStatus};
 use crate::model::session::{AgentSummary, Page, SessionSummary};
@@ -15,6 +17,7 @@ use crate::model::usage::{NanoUsd, UsageTotal};
 pub(super) struct Oracle {
     /// Also sessions that were minted and have no run yet.
     pub(super) sessions: BTreeMap<SessionNo, (SessionId, Vec<Run>)>,
+    pub(super) notes: BTreeMap<SessionId, Arc<Note>>,
 }
 
 // === impl Oracle ===
@@ -25,7 +28,11 @@ impl Oracle {
     }
 
     pub(super) fn rows(&self) -> Vec<SessionRow> {
-        self.sessions.iter().filter(|(_, (_, runs))| !runs.is_empty()).map(|(no, (id, runs))| row(*no, id, runs)).collect()
+        self.sessions
+            .iter()
+            .filter(|(_, (_, runs))| !runs.is_empty())
+            .map(|(no, (id, runs))| row(*no, id, runs, self.notes.get(id)))
+            .collect()
     }
 
     pub(super) fn list(&self, query: &SessionQuery) -> Page<SessionSummary> {
@@ -73,7 +80,7 @@ pub(super) fn overlaps(run: &Run, start: UnixNanos, window_end: UnixNanos) -> bo
     start <= window_end && run.started_at <= window_end && end(run) >= start
 }
 
-fn row(no: SessionNo, id: &SessionId, runs: &[Run]) -> SessionRow {
+fn row(no: SessionNo, id: &SessionId, runs: &[Run], note: Option<&Arc<Note>>) -> SessionRow {
     let names: BTreeSet<&Str> = runs.iter().map(|run| &run.agent).filter(|name| !name.is_empty()).collect();
     let share = |name: &Str| {
         let own: Vec<&Run> = runs.iter().filter(|run| run.agent == *name).collect();
@@ -89,6 +96,7 @@ fn row(no: SessionNo, id: &SessionId, runs: &[Run]) -> SessionRow {
     let believable = || runs.iter().filter(|run| !run.is_future);
     let summary = SessionSummary {
         id: id.clone(),
+        note: note.cloned(),
         run_count: runs.len() as u64,
         first_run: runs.iter().map(|run| run.started_at).min().unwrap(),
         last_activity: runs.iter().map(end).max().unwrap(),
@@ -139,6 +147,7 @@ fn fits(row: &SessionRow, runs: &[Run], query: &SessionQuery) -> bool {
         && query.session_id.as_ref().is_none_or(|wanted| wanted.as_str() == id)
         && query.agent.as_ref().is_none_or(|agent| !agent.is_empty() && runs.iter().any(|run| *run.agent == **agent))
         && query.status.is_none_or(has_status)
+        && query.bookmarked.is_none_or(|wanted| row.summary.note.as_ref().is_some_and(|note| note.is_bookmarked) == wanted)
         && (!is_timed || runs.iter().any(|run| overlaps(run, start, window_end)))
 }
 

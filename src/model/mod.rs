@@ -10,6 +10,7 @@ pub mod durations;
 pub mod facts;
 pub mod ids;
 pub mod logs;
+pub mod note;
 pub mod query;
 pub mod reason;
 pub mod report;

@@ -18,6 +18,8 @@ pub struct SessionQuery {
     pub start: Option<UnixNanos>,
     pub end: Option<UnixNanos>,
     pub status: Option<StatusFilter>,
+    /// Whether it bears a bookmark.
+    pub bookmarked: Option<bool>,
     pub sort: Sort,
     /// 1 to 100.
     pub limit: usize,
@@ -140,6 +142,7 @@ impl Default for SessionQuery {
             start: None,
             end: None,
             status: None,
+            bookmarked: None,
             sort: Sort { field: SortField::LastActivity, descending: true },
             limit: 25,
             offset: 0,

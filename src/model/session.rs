@@ -1,7 +1,10 @@
 //! A session: all runs of a tenant that share a session id, as sums over them.
 
+use std::sync::Arc;
+
 use crate::model::Str;
 use crate::model::ids::SessionId;
+use crate::model::note::Note;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::NanoUsd;
 
@@ -28,6 +31,8 @@ pub struct SessionSummary {
     pub running_count: u64,
     /// Calls with tokens and no known price: with any of these the cost is "at least".
     pub unpriced_calls: u64,
+    /// What a person noted of it.
+    pub note: Option<Arc<Note>>,
 }
 
 /// One agent of a tenant, for the agents list.

@@ -53,6 +53,11 @@ pub fn said(phrase: &str) -> String {
     format!("{{ {} }}", conditions.join(" || "))
 }
 
+/// Finds the runs that failed for a reason; needs stamps.
+pub fn failed_for(reason: &str) -> String {
+    format!("{{ span.sessionfold.error = {} }}", json(reason))
+}
+
 /// Where most instrumentations write what was said.
 const SAID_KEYS: [&str; 4] = ["gen_ai.input.messages", "gen_ai.output.messages", "input.value", "output.value"];
 
@@ -68,6 +73,13 @@ impl Elsewhere {
     pub fn run(run: &Run) -> Self {
         let is_its = format!("span.sessionfold.run_id = \"{}\"", run.id.get());
         Self::between(format!("{{ {is_its} }}"), cost(&is_its), run.started_at, run.last_activity)
+    }
+
+    /// Runs that failed for the same reason, as far back from a moment as Tempo looks at once.
+    pub fn failures(reason: &str, last: UnixNanos) -> Self {
+        let first = UnixNanos((last.0 / SECOND + 1).saturating_sub(SEARCH_SECONDS) * SECOND);
+        let cost = cost(&format!("span.sessionfold.error = {}", json(reason)));
+        Self::between(failed_for(reason), cost, first, last)
     }
 
     /// Grafana opens a trace whose id stands where a query could.
@@ -163,6 +175,15 @@ mod tests {
         assert_eq!(pane(&links[0]), json!({ "datasource": "te\"mpo", "queries": [of_search], "range": range }));
         let of_cost = json!({ "refId": "A", "datasource": source, "queryType": "traceql", "metricsQueryType": "range", "query": "cost" });
         assert_eq!(pane(&elsewhere.costs(&grafana())[0]), json!({ "datasource": "te\"mpo", "queries": [of_cost], "range": range }));
+    }
+
+    #[test]
+    fn what_failed_for_the_same_reason_is_one_search_whatever_the_reason_holds() {
+        let elsewhere = Elsewhere::failures("KeyError: \"a\\b\" }", UnixNanos(30 * DAY * SECOND + 5));
+        let links = elsewhere.searches(&grafana());
+        assert_eq!((links.len(), links[0].end - links[0].start, links[0].end), (1, 7 * DAY, 30 * DAY + 1));
+        assert_eq!(pane(&links[0])["queries"][0]["query"], r#"{ span.sessionfold.error = "KeyError: \"a\\b\" }" }"#);
+        assert_eq!(Elsewhere::failures("x", UnixNanos(5)).searches(&grafana()).len(), 1);
     }
 
     #[test]

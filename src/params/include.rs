@@ -20,17 +20,19 @@ pub enum Include {
     Explain,
     /// The run that each run was started in.
     Parents,
+    /// What a person noted of a session.
+    Note,
 }
 
 /// A set of [`Include`]s.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Includes(u8);
+pub struct Includes(u16);
 
 // === impl Include ===
 
 impl Include {
-    pub const ALL: [Self; 8] =
-        [Self::Usage, Self::Users, Self::Models, Self::Errors, Self::Scores, Self::Links, Self::Explain, Self::Parents];
+    pub const ALL: [Self; 9] =
+        [Self::Usage, Self::Users, Self::Models, Self::Errors, Self::Scores, Self::Links, Self::Explain, Self::Parents, Self::Note];
 
     /// The name in `include=`.
     pub fn as_str(self) -> &'static str {
@@ -43,6 +45,7 @@ impl Include {
             Self::Links => "links",
             Self::Explain => "explain",
             Self::Parents => "parents",
+            Self::Note => "note",
         }
     }
 }

@@ -10,10 +10,11 @@ use crate::model::time::UnixNanos;
 /// The largest page; a larger `limit` is clamped to it.
 pub const LIMIT_MAX: u64 = 100;
 
-const KNOWN: &[&str] = &["search", "session_id", "agent", "user", "start", "end", "status", "sort", "include", "format", "limit", "offset"];
+const KNOWN: &[&str] =
+    &["search", "session_id", "agent", "user", "start", "end", "status", "bookmarked", "sort", "include", "format", "limit", "offset"];
 
 /// What a line of the list can be asked to add.
-const AVAILABLE: &[Include] = &[Include::Usage, Include::Errors, Include::Links];
+const AVAILABLE: &[Include] = &[Include::Usage, Include::Users, Include::Errors, Include::Scores, Include::Links, Include::Note];
 
 /// What a list request asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +51,7 @@ impl ListParams {
             start: moment(&pairs, "start")?,
             end: moment(&pairs, "end")?,
             status: pairs.get("status").map(status).transpose()?,
+            bookmarked: pairs.get("bookmarked").map(bookmarked).transpose()?,
             sort: pairs.get("sort").map(sort).transpose()?.unwrap_or(defaults.sort),
             limit: super::limit(&pairs, "a whole number from 1; more than 100 counts as 100")?
                 .map_or(defaults.limit, |limit| limit.min(LIMIT_MAX) as usize),
@@ -79,6 +81,14 @@ fn status(text: &str) -> Result<StatusFilter, BadParam> {
         "error" => Ok(StatusFilter::Error),
         "tool_error" => Ok(StatusFilter::ToolError),
         _ => Err(BadParam::new("status", text, "running, error or tool_error")),
+    }
+}
+
+fn bookmarked(text: &str) -> Result<bool, BadParam> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(BadParam::new("bookmarked", text, "true or false")),
     }
 }
 

@@ -212,7 +212,7 @@ fn a_long_bad_value_is_repeated_only_in_part() {
 #[test]
 fn what_is_not_known_is_ignored_and_named_once() {
     assert_eq!(ignored("_=1&limit=5&page=2&_=3&a%0d%0ab=1&=5"), ["_", "page", "a%0D%0Ab"]);
-    assert_eq!(ignored("include=links,users,usage,errors,links"), ["include=users"]);
+    assert_eq!(ignored("include=links,models,usage,errors,links"), ["include=models"]);
     assert!(ignored("search=x&agent=&sort=-run_count").is_empty());
     let many: String = (0..1_000).map(|n| format!("{}{n}=1&", "é".repeat(200))).collect();
     assert!(ignored(&many).iter().map(String::len).sum::<usize>() <= 4 * 1024);

@@ -25,16 +25,27 @@ use self::view::{RunQuery, RunView, TraceView};
 use crate::faults::Fault;
 use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
+use crate::model::note::NoteChange;
 use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
 use crate::model::reason::Reason;
 use crate::model::report::EventKind;
 use crate::model::run::Run;
+use crate::model::scores::ScoreTotals;
 use crate::model::session::{Activity, AgentSummary, Page, SessionSummary};
 use crate::model::time::UnixNanos;
 use crate::model::via::Via;
 
 /// Runs of a session, counted from the newest, among which the failed one is looked for that says why the session failed.
 pub const LAST_ERROR_RUNS: u32 = 200;
+
+/// Sessions that are shown at a time, where every one is.
+const SESSIONS_AT_ONCE: usize = 128;
+
+/// Newest runs of a session whose scores are added up for a list.
+pub const SCORED_RUNS: u32 = 50;
+
+/// What all notes of a tenant may take in memory, in bytes: about a thousand of the longest, or forty thousand short ones.
+pub const NOTES_MAX_BYTES: usize = 8 << 20;
 
 /// What the doors need of a store. Every method speaks of one tenant.
 pub trait Store: Send + Sync + 'static {
@@ -60,6 +71,10 @@ pub trait Store: Send + Sync + 'static {
     /// `Ok(None)` if there is no such session; else the number of runs removed.
     fn delete_session(&self, tenant: &Tenant, id: &SessionId) -> BoxFuture<'_, Result<Option<u64>, AcceptError>>;
 
+    /// Changes what a person noted of a session, durably. `Ok(None)` if there is no such session; else the session as it is then, which is
+    /// what whoever asks from now on is shown, too.
+    fn change_note(&self, tenant: &Tenant, id: &SessionId, change: NoteChange) -> BoxFuture<'_, Result<Option<SessionSummary>, NoteError>>;
+
     /// One page of sessions and the exact count, from one state of the index. Blocks for at most some milliseconds.
     fn sessions(&self, tenant: &Tenant, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError>;
 
@@ -73,16 +88,16 @@ pub trait Store: Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Shows every session that fits, in the order of the query and whatever its page, until `each` breaks off. Which they are is of one
+    /// Shows every session that fits, some at a time, in the order of the query and whatever its page, until `each` breaks off. Which they are is of one
     /// state; their figures are those of the moment at which they are shown. Blocks for as long as `each` takes.
-    fn each_session(
+    fn each_sessions(
         &self,
         tenant: &Tenant,
         query: &SessionQuery,
-        each: &mut dyn FnMut(SessionSummary) -> ControlFlow<()>,
+        each: &mut dyn FnMut(&[SessionSummary]) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let all = SessionQuery { offset: 0, limit: usize::MAX, ..query.clone() };
-        _ = self.sessions(tenant, &all)?.items.into_iter().try_for_each(each);
+        _ = self.sessions(tenant, &all)?.items.chunks(SESSIONS_AT_ONCE).try_for_each(each);
         Ok(())
     }
 
@@ -93,6 +108,11 @@ pub trait Store: Send + Sync + 'static {
     /// milliseconds.
     fn users_of_sessions(&self, _tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<Vec<Str>>, StoreError> {
         Ok(vec![Vec::new(); sessions.len()])
+    }
+
+    /// How the newest [`SCORED_RUNS`] of each of these sessions were judged. Blocks on disk for some ten milliseconds.
+    fn scores_of_sessions(&self, _tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<ScoreTotals>, StoreError> {
+        Ok(sessions.iter().map(|_| ScoreTotals::default()).collect())
     }
 
     /// One page of the agents that have a run in a session, by name, and how many there are.
@@ -207,6 +227,16 @@ pub enum AcceptError {
     /// Worth retrying elsewhere or later: stopping, or stopped after a failed write.
     #[error("the store is unavailable, retry later: {0}")]
     Unavailable(String),
+}
+
+/// Why a note was not changed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NoteError {
+    #[error(transparent)]
+    NotAccepted(#[from] AcceptError),
+    /// Worth trying again when another note was shortened or removed.
+    #[error("the notes of this tenant take all the memory that they may")]
+    TooMany,
 }
 
 /// A failure while reading; the text is for the log, never for a client.

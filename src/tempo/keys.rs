@@ -14,6 +14,8 @@ pub const TOKENS: &str = "sessionfold.tokens";
 pub const RUN_COST: &str = "sessionfold.run.cost";
 pub const RUN_TOKENS: &str = "sessionfold.run.tokens";
 pub const RUN_LLM_CALLS: &str = "sessionfold.run.llm_calls";
+/// There, too: why the run failed, in one line. Always where that is known.
+pub const ERROR: &str = "sessionfold.error";
 
 /// On a span of ours that stands for a run: what no other span says of it.
 pub const WORKFLOW_NAME: &str = "sessionfold.workflow_name";

@@ -22,6 +22,9 @@ struct Operation {
 
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| read(include_str!("../../docs/openapi.yaml")));
 
+/// A body for the command that notes a session.
+const NOTE: &str = r#"{"bookmarked":true}"#;
+
 /// Needs no credential: it is the same for everybody, as the description is.
 pub(super) async fn show(State(_): State<Arc<Ui>>, place: Place) -> Response {
     let content = html! {
@@ -44,7 +47,12 @@ pub(super) async fn move_here(place: Place) -> Redirect {
 
 fn one(place: &Place, at: usize, operation: &Operation) -> Markup {
     let method = operation.method.to_ascii_uppercase();
-    let option = if method == "GET" { String::new() } else { format!(" -X {method}") };
+    let option = match &*method {
+        "GET" => String::new(),
+        // The one that takes a body.
+        "PUT" => format!(" -X PUT -d '{NOTE}'"),
+        _ => format!(" -X {method}"),
+    };
     html! {
         h2 { (operation.summary) }
         p { code { (method) " " (operation.path) } }

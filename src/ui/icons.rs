@@ -40,6 +40,11 @@ pub(super) fn shape(status: RunStatus) -> &'static str {
     }
 }
 
+/// A star, and its outline.
+pub(super) const STAR: &str = r#"<path d="M8 1.6l2 4.1 4.5.6-3.3 3.1.8 4.5L8 11.7l-4 2.2.8-4.5L1.5 6.3l4.5-.6z" fill="currentColor"/>"#;
+pub(super) const STAR_OUTLINE: &str = r#"<path d="M8 1.6l2 4.1 4.5.6-3.3 3.1.8 4.5L8 11.7l-4 2.2.8-4.5L1.5 6.3l4.5-.6z" fill="none" stroke="currentColor" stroke-width="1.3" stroke-linejoin="round"/>"#;
+/// A sheet with lines.
+pub(super) const NOTE: &str = r#"<path d="M3 1.8h10v8.4l-4 4H3z" fill="none" stroke="currentColor" stroke-width="1.4"/><path d="M5.3 5.2h5.4M5.3 8h5.4" stroke="currentColor" stroke-width="1.3"/>"#;
 /// A ring that is half full.
 pub(super) const RUNNING: &str = r#"<circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="2"/><path d="M8 2a6 6 0 0 1 0 12z" fill="currentColor"/>"#;
 /// A tick.

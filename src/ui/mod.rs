@@ -6,8 +6,8 @@
 //!   data is an SVG attribute. An image is drawn from `data:`, after a look at its bytes (`messages`).
 //! - A page that can change is also an event stream, at the same address: its parts are sent again when they differ (`live`).
 //! - Text of agents is hostile: it is escaped, set apart in `bdi`, and its control characters are shown, not obeyed (`words`).
-//! - Every read happens on a blocking thread, in a lane ([`crate::bounds::lanes`]), and is of bounded size. Never writes to the store, never
-//!   makes JSON: who asks `/status` for it is answered by the API.
+//! - Every read happens on a blocking thread, in a lane ([`crate::bounds::lanes`]), and is of bounded size. Writes nothing to the
+//!   store but notes of sessions (`session::note`), never makes JSON: who asks `/status` for it is answered by the API.
 
 mod api_page;
 mod assets;

@@ -10,6 +10,7 @@ use super::words;
 use crate::auth::Denied;
 use crate::model::ids::TraceId;
 use crate::params::{BadParam, pairs, path};
+use crate::store::NoteError;
 
 /// Why a page is not shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,6 +27,14 @@ pub(super) enum Refusal {
     /// The path is none of ours.
     NoPage,
     BadParam(String),
+    /// Longer than any form of ours.
+    TooLarge,
+    /// Sent by a program, where only our form changes anything.
+    NotAForm,
+    /// The notes of the tenant take what they may.
+    TooManyNotes,
+    /// Nothing can be recorded now.
+    NotNow,
     Busy,
     /// The log says more.
     Internal,
@@ -42,7 +51,10 @@ impl Refusal {
             Self::Slowed(denied) => denied.status(),
             Self::NotFound(_) | Self::NoPage => StatusCode::NOT_FOUND,
             Self::BadParam(_) => StatusCode::BAD_REQUEST,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooManyNotes => StatusCode::CONFLICT,
+            Self::Busy | Self::NotNow => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -57,6 +69,12 @@ impl Refusal {
             }
             Self::NoPage => ("Not found", "There is no page at this address.".into()),
             Self::BadParam(detail) => ("Cannot be meant", detail.clone()),
+            Self::TooLarge => ("Too long", "The form holds more than any of ours.".into()),
+            Self::NotAForm => ("Cannot be meant", "Only the form of this page changes a note; programs use the API.".into()),
+            Self::TooManyNotes => {
+                ("Not noted", "The notes of all sessions take as much memory as they may: shorten or remove some first.".into())
+            }
+            Self::NotNow => ("Not noted", "The server accepts no changes right now; go back and try again in some seconds.".into()),
             Self::Busy => ("Busy", "The server is busy; try again in a second.".into()),
             Self::Internal => ("Something went wrong", "The server's log says more.".into()),
         }
@@ -118,6 +136,7 @@ impl Refusal {
     fn advise(&self, response: &mut Response) {
         let seconds = match self {
             Self::Busy => Some(1),
+            Self::NotNow => Some(5),
             Self::Slowed(denied) => denied.retry_after_seconds(),
             _ => None,
         };
@@ -137,6 +156,18 @@ fn cut(text: &str) -> String {
 impl From<BadParam> for Refusal {
     fn from(bad: BadParam) -> Self {
         Self::BadParam(bad.detail)
+    }
+}
+
+impl From<NoteError> for Refusal {
+    fn from(error: NoteError) -> Self {
+        match error {
+            NoteError::TooMany => Self::TooManyNotes,
+            NoteError::NotAccepted(error) => {
+                tracing::warn!(%error, "a change was refused");
+                Self::NotNow
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
@@ -27,7 +27,10 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/", serve: || get(list::show) },
     Route { path: "/sessions", serve: || get(list::move_here) },
     Route { path: "/sessions/", serve: || get(list::move_here) },
-    Route { path: "/sessions/{*session_id}", serve: || get(session::show) },
+    Route {
+        path: "/sessions/{*session_id}",
+        serve: || get(session::show).post(session::keep_note).layer(DefaultBodyLimit::max(session::NOTE_BODY_MAX_BYTES)),
+    },
     Route { path: "/agents", serve: || get(groups::agents) },
     Route { path: "/models", serve: || get(groups::models) },
     Route { path: "/users", serve: || get(groups::users) },

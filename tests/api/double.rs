@@ -1,5 +1,6 @@
 //! A store out of a list of runs: everything is computed anew for every question, in the plainest way.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, ready};
 use sessionfold::model::Str;
 use sessionfold::model::ids::{RunId, RunKey, SessionId, SpanId, Tenant, TraceId};
+use sessionfold::model::note::{Note, NoteChange};
 use sessionfold::model::query::{AgentQuery, SessionQuery, SortField, StatusFilter};
 use sessionfold::model::reason::Reason;
 use sessionfold::model::run::{Run, RunStatus};
@@ -19,7 +21,7 @@ use sessionfold::store::overview::Overview;
 use sessionfold::store::raw::RawSpans;
 use sessionfold::store::said::{Heard, Looked};
 use sessionfold::store::view::{RunQuery, RunView, TraceView};
-use sessionfold::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
+use sessionfold::store::{AcceptError, FoldLag, NoteError, RunPage, RunPost, SessionDetail, Store, StoreError};
 use tokio::sync::mpsc;
 
 /// 2026-02-07T10:00:00Z
@@ -31,7 +33,9 @@ pub const SECOND: u64 = 1_000 * MILLI;
 pub struct Double {
     pub runs: Mutex<Vec<(Tenant, Run)>>,
     pub not_ready: Option<String>,
-    /// What a deletion is refused with.
+    /// What is noted of sessions.
+    pub notes: Mutex<BTreeMap<(Tenant, SessionId), Note>>,
+    /// What a deletion or a note is refused with.
     pub refusal: Option<AcceptError>,
     /// Every read fails.
     pub is_broken: bool,
@@ -166,7 +170,15 @@ impl Double {
         };
         ids.sort();
         ids.dedup();
-        ids.into_iter().map(|id| (id.clone(), self.runs_of(tenant, &id))).map(|(id, runs)| (summary(id, &runs), runs)).collect()
+        ids.into_iter()
+            .map(|id| (id.clone(), self.runs_of(tenant, &id)))
+            .map(|(id, runs)| (self.noted(tenant, summary(id, &runs)), runs))
+            .collect()
+    }
+
+    fn noted(&self, tenant: &Tenant, summary: SessionSummary) -> SessionSummary {
+        let note = self.notes.lock().unwrap().get(&(tenant.clone(), summary.id.clone())).cloned().map(Arc::new);
+        SessionSummary { note, ..summary }
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -208,6 +220,26 @@ impl Store for Double {
         runs.retain(|(owner, run)| owner != tenant || run.session.as_ref() != Some(id));
         let n_deleted = (n_before - runs.len()) as u64;
         Box::pin(ready(Ok((n_deleted > 0).then_some(n_deleted))))
+    }
+
+    fn change_note(&self, tenant: &Tenant, id: &SessionId, change: NoteChange) -> BoxFuture<'_, Result<Option<SessionSummary>, NoteError>> {
+        if let Some(refusal) = &self.refusal {
+            return Box::pin(ready(Err(refusal.clone().into())));
+        }
+        let runs = self.runs_of(tenant, id);
+        if runs.is_empty() {
+            return Box::pin(ready(Ok(None)));
+        }
+        let key = (tenant.clone(), id.clone());
+        let mut notes = self.notes.lock().unwrap();
+        let before = notes.remove(&key);
+        let after = change.applied(before.as_ref(), UnixNanos(TEN));
+        if after.as_ref().is_some_and(|note| note.text.as_str() == "one too many") {
+            return Box::pin(ready(Err(NoteError::TooMany)));
+        }
+        notes.extend(after.map(|note| (key, note)));
+        drop(notes);
+        Box::pin(ready(Ok(Some(self.noted(tenant, summary(id.clone(), &runs))))))
     }
 
     fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError> {
@@ -277,7 +309,7 @@ impl Store for Double {
         if runs.is_empty() {
             return Ok(None);
         }
-        let summary = summary(id.clone(), &runs);
+        let summary = self.noted(tenant, summary(id.clone(), &runs));
         let limit = usize::try_from(page.limit.unwrap_or(u64::MAX)).unwrap();
         let offset = usize::try_from(page.offset).unwrap();
         let endless = self.endless.clone().map(|endless| EndlessRuns { endless, next: 0 });
@@ -357,6 +389,7 @@ fn summary(id: SessionId, runs: &[Run]) -> SessionSummary {
     let n_with = |status| runs.iter().filter(|run| run.status == status).count() as u64;
     SessionSummary {
         id,
+        note: None,
         run_count: runs.len() as u64,
         first_run: runs.iter().map(|run| run.started_at).min().unwrap(),
         last_activity: runs.iter().map(|run| run.last_activity).max().unwrap(),
@@ -387,6 +420,7 @@ fn is_meant(query: &SessionQuery, summary: &SessionSummary, runs: &[Run]) -> boo
         && query.session_id.as_ref().is_none_or(|id| *id == summary.id)
         && query.agent.as_ref().is_none_or(|agent| runs.iter().any(|run| *run.agent == **agent))
         && query.user.as_ref().is_none_or(|user| runs.iter().any(|run| run.user.as_deref() == Some(user)))
+        && query.bookmarked.is_none_or(|wanted| summary.note.as_ref().is_some_and(|note| note.is_bookmarked) == wanted)
         && runs.iter().any(has_status)
         && runs.iter().any(overlaps)
 }

@@ -6,6 +6,7 @@
 mod detail;
 mod double;
 mod list;
+mod notes;
 mod openapi;
 mod refusals;
 pub(crate) mod status;

@@ -1,4 +1,4 @@
-//! Deletions and tenants across kills.
+//! Deletions, notes and tenants across kills.
 
 use super::shown::{everything, list};
 use super::traffic::now;
@@ -88,4 +88,28 @@ async fn tenants_never_see_each_other_before_and_after_kills() {
     server = place.start().await;
     let (acme, other) = both(&server);
     assert_eq!((run_counts(&acme).await, run_counts(&other).await), (vec![], vec![("s".into(), 2)]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_note_that_was_answered_survives_a_kill_and_goes_with_its_session() {
+    let place = Place::new().set("fold.checkpoint_interval", "1h");
+    let mut server = place.start().await;
+    let at = now().0 - 60 * SECOND;
+    server.send(request([agent(1, 1, 0, "a").session("s").between(at, at + SECOND)])).await.unwrap();
+    wait_for(&server.client(), &[("s", 1)]).await;
+    let note = format!("{SESSIONS}s/note/");
+    let body = r#"{"bookmarked":true,"note":"ticket 1234"}"#;
+    let answer = server.client().request(http::Method::PUT, &format!("http://{}{note}", server.http), &[], body.into()).await.unwrap();
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+    for _ in 0..2 {
+        server.kill().await;
+        server = place.start().await;
+        assert_eq!(server.json(&note).await, answer.json());
+        let list = server.json(&format!("{SESSIONS}?bookmarked=true&include=note")).await;
+        assert_eq!((&list["count"], &list["results"][0]["note"]), (&1.into(), &"ticket 1234".into()));
+    }
+    assert_eq!(server.delete(&format!("{SESSIONS}s/")).await.status.as_u16(), 200);
+    server.kill().await;
+    server = place.start().await;
+    assert_eq!(server.get(&note).await.status.as_u16(), 404);
 }

@@ -2,7 +2,7 @@
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use prost::Message;
 
 use crate::forward::double::{Double, Reply};
@@ -84,6 +84,32 @@ async fn every_span_of_a_run_says_whose_it_is_and_what_it_cost_after_its_own_byt
     assert_eq!(amounts(&stored[1]), [Some(cost(0.000_031)), Some(int(12)), None, None, None]);
     assert_eq!(amounts(&stored[2]), [None, None, Some(cost(0.000_331)), Some(int(132)), Some(int(2))]);
     assert_eq!(sums(&stored), shown(&server).await);
+}
+
+#[tokio::test]
+async fn the_own_span_of_a_run_that_failed_says_why_and_no_other_span_does() {
+    let tempo = tempo().await;
+    let place = place(&tempo, "5s");
+    let server = place.start().await;
+    let [first, mut second, root] = run(7, "s");
+    second.status = Some(Status { code: 2, message: "Error code: 429 - \"slow down\"\nrequest id 5".into() });
+    server.send(request([first, second, root.failed()])).await.unwrap();
+    server.send(request(run(8, "t"))).await.unwrap();
+    until("all arrived", async || stored(&tempo).len() >= 6).await;
+    let detail = server.json(&format!("{SESSIONS}s/?include=errors")).await;
+    let reason = "Error code: 429 - \"slow down\" request id 5";
+    assert_eq!(detail["runs"][0]["error"], reason);
+    let said: Vec<(u8, String)> =
+        stored(&tempo).iter().map(|span| (span.span_id[7], text(span, "sessionfold.error"))).filter(|(_, said)| !said.is_empty()).collect();
+    assert_eq!(said, [(1, reason.to_owned())]);
+    let page = server.get(&format!("/runs/{}", detail["runs"][0]["id"])).await;
+    assert!(
+        page.text.contains(r#"{ span.sessionfold.error = &quot;Error code: 429 - \&quot;slow down\&quot; request id 5&quot; }"#),
+        "{}",
+        page.text
+    );
+    assert!(server.get("/sessions/s").await.text.contains("TraceQL of the same failure"));
+    assert!(!server.get("/sessions/t").await.text.contains("TraceQL of the same failure"));
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use prost::Message;
 use sessionfold::auth::Authenticator;
 use sessionfold::ingest::{self, InstanceMark, Options, Receiver};
 use sessionfold::model::ids::{RunId, SessionId, Tenant, TraceId};
+use sessionfold::model::note::NoteChange;
 use sessionfold::model::query::{AgentQuery, SessionQuery};
 use sessionfold::model::reason::Reason;
 use sessionfold::model::run::Run;
@@ -30,7 +31,7 @@ use sessionfold::store::overview::Overview;
 use sessionfold::store::raw::RawSpans;
 use sessionfold::store::said::{Heard, Looked};
 use sessionfold::store::view::{RunQuery, RunView, TraceView};
-use sessionfold::store::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
+use sessionfold::store::{AcceptError, FoldLag, NoteError, RunPage, RunPost, SessionDetail, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -167,6 +168,10 @@ impl Store for Recorder {
     }
 
     fn delete_session(&self, _: &Tenant, _: &SessionId) -> BoxFuture<'_, Result<Option<u64>, AcceptError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn change_note(&self, _: &Tenant, _: &SessionId, _: NoteChange) -> BoxFuture<'_, Result<Option<SessionSummary>, NoteError>> {
         Box::pin(std::future::ready(Ok(None)))
     }
 

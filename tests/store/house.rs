@@ -12,6 +12,7 @@ use sessionfold::fold::TraceLimit;
 use sessionfold::journal::{self, Journal};
 use sessionfold::model::Str;
 use sessionfold::model::ids::{RunId, SessionId, Tenant};
+use sessionfold::model::note::NoteChange;
 use sessionfold::model::query::{AgentQuery, SessionQuery, UserQuery, UserSort};
 use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
@@ -19,7 +20,7 @@ use sessionfold::model::time::{Nanos, UnixNanos};
 use sessionfold::store::local::{LocalStore, OpenError, Options, Running, SqliteLimits};
 use sessionfold::store::sums::Sums;
 use sessionfold::store::view::{RunQuery, RunView};
-use sessionfold::store::{AcceptError, RunPage, RunPost, Store};
+use sessionfold::store::{AcceptError, NoteError, RunPage, RunPost, Store};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -255,6 +256,13 @@ impl House {
         let (tenant, session) = (self::tenant(tenant), SessionId::new(session).unwrap());
         let delete = self.store().delete_session(&tenant, &session);
         self.runtime.block_on(async { tokio::time::timeout(PATIENCE, delete).await.unwrap() })
+    }
+
+    /// Whether there is such a session.
+    pub fn note(&self, tenant: &str, session: &str, change: NoteChange) -> Result<bool, NoteError> {
+        let (tenant, session) = (self::tenant(tenant), SessionId::new(session).unwrap());
+        let note = self.store().change_note(&tenant, &session, change);
+        self.runtime.block_on(async { tokio::time::timeout(PATIENCE, note).await.unwrap() }).map(|noted| noted.is_some())
     }
 
     pub fn wait_folded(&self) {

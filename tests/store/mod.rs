@@ -13,6 +13,7 @@ mod laws;
 mod long_sessions;
 mod looking_back;
 mod memory;
+mod notes;
 mod opening;
 mod parents;
 mod programs;

@@ -114,6 +114,7 @@ pub fn summary(id: &SessionId, runs: &[Run]) -> SessionSummary {
     let sum = |value: fn(&Run) -> u64| runs.iter().map(value).sum();
     SessionSummary {
         id: id.clone(),
+        note: None,
         run_count: runs.len() as u64,
         first_run: runs.iter().map(|run| run.started_at).min().unwrap(),
         last_activity: runs.iter().map(|run| run.last_activity).max().unwrap(),

@@ -2,7 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::Event;
 use sessionfold::model::ids::Tenant;
 use sessionfold::tempo::query::QueryClient;
 use sessionfold::tempo::query::search::Window;
@@ -68,10 +70,21 @@ fn traces() -> Vec<Vec<Span>> {
     ];
     vec![
         timed(vec![planner(1 << 64 | 1, "conv-42"), chat(1 << 64 | 1, 2, 1, (100, 20), 300)]),
-        timed(vec![planner(2 << 64 | 1, "conv-42").failed(), chat(2 << 64 | 1, 2, 1, (10, 2), 31)]),
+        timed(vec![planner(2 << 64 | 1, "conv-42").failed(), refused(chat(2 << 64 | 1, 2, 1, (10, 2), 31))]),
         timed(searching),
         timed(vec![planner(4 << 64 | 1, "conv-43"), chat(4 << 64 | 1, 2, 1, (200, 30), 900)]),
     ]
+}
+
+/// It failed, and only an event of it says why.
+fn refused(call: Span) -> Span {
+    let said = |key: &str, text: &str| KeyValue {
+        key: key.into(),
+        value: Some(AnyValue { value: Some(any_value::Value::StringValue(text.into())) }),
+        ..KeyValue::default()
+    };
+    let attributes = vec![said("exception.type", "openai.RateLimitError"), said("exception.message", "Error code: 429")];
+    Span { events: vec![Event { name: "exception".into(), attributes, ..Event::default() }], ..call.failed() }
 }
 
 #[tokio::test]

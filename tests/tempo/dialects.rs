@@ -10,15 +10,12 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
-use crate::rebuild::{comes_back, everything_left, shown};
+use crate::rebuild::{ALL, comes_back, everything_left, shown};
 use crate::recording::{self, Recording};
 use crate::support::server::Place;
 use crate::support::spans::SECOND;
 use crate::support::tempo::Tempo;
 use crate::verify::{against, verdict};
-
-/// Without `errors`: why a span failed stands in an event `exception` alone where LangSmith tells it, and Tempo's search gives no events.
-const SUMS: &str = "usage,users,models";
 
 /// The requests of a recording, so that its last span ended at `end`.
 fn moved(recording: &Recording, end: u64) -> Vec<Bytes> {
@@ -53,10 +50,10 @@ async fn what_real_packages_sent_is_in_tempo_as_it_is_here_and_comes_back_from_t
         }
     }
     everything_left(&server).await;
-    let before = shown(&server, SUMS).await;
+    let before = shown(&server, ALL).await;
     let n_sessions = recordings.iter().flat_map(|recording| recording.expected.sessions.values()).filter(|truth| truth.known).count();
     assert!(before.len() >= n_sessions, "{} answers for {n_sessions} sessions", before.len());
     verdict(against(&server, &tempo), &[]).await;
     assert_eq!(server.terminate().await.code, Some(0));
-    comes_back(&place, &tempo, &before, SUMS).await;
+    comes_back(&place, &tempo, &before, ALL).await;
 }

@@ -83,7 +83,8 @@ fn expected(title: &str, sessions: &[Value], runs: &[Value]) -> Totals {
                 "Cost" => billionths(&model["cost"]),
                 "Tokens" => billionths(&model["tokens"]),
                 "Calls" => billionths(&model["llm_calls"]),
-                // No call of this data failed.
+                // A run of this data that failed did so with all of its calls.
+                "Failed calls" if run["status"] == "error" => billionths(&model["llm_calls"]),
                 "Failed calls" => 0,
                 other => panic!("no figure of a model: {other}"),
             };

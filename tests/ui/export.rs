@@ -39,7 +39,9 @@ async fn a_file_has_all_that_fit_in_the_order_of_the_list_and_no_formula() {
     // The list links to both with its filters.
     let list = visitor.get("/?search=conv&sort=session_id").await;
     assert!(list.links().contains(&"/?search=conv&sort=session_id&format=csv".to_owned()), "{:?}", list.links());
-    list.says("/api/v1/observability/sessions/?search=conv&amp;sort=session_id&amp;include=usage,errors&amp;format=ndjson");
+    list.says(
+        "/api/v1/observability/sessions/?search=conv&amp;sort=session_id&amp;include=usage,users,errors,scores,note&amp;format=ndjson",
+    );
 }
 
 #[tokio::test]

@@ -52,6 +52,29 @@ async fn what_changes_is_sent_to_those_who_look() {
     assert!(session.says("event: gone").await);
 }
 
+#[tokio::test]
+async fn the_overview_follows_what_comes_and_its_form_stays() {
+    let place = place();
+    let server = place.start().await;
+    let window = "since=2026-02-07&until=2026-02-08&agent=planner";
+    let mut overview = open(&server, &format!("/overview?{window}")).await;
+    let first = event_with(&mut overview, "event: parts").await;
+    assert!(first.contains("No run in this time") && first.contains("overview-time") && first.contains("Their sessions"), "{first}");
+    assert!(!first.contains("Own range, agent, model, user"), "{first}");
+    send(&server, run(1, "conv-1", "planner", 0)).await;
+    assert!(overview.says("/sessions/conv-1").await);
+    send(&server, run(2, "conv-2", "another", 10)).await;
+    send(&server, run(3, "conv-3", "planner", 20)).await;
+    assert!(overview.says("/sessions/conv-3").await);
+    // What is of nobody's interest here is not sent.
+    let mut none = open(&server, "/overview?since=2026-02-07&until=2026-02-08&agent=nobody").await;
+    event_with(&mut none, "event: parts").await;
+    send(&server, run(4, "conv-4", "planner", 30)).await;
+    shows(&server, 4).await;
+    let heard = tokio::time::timeout(Duration::from_secs(2), none.says("parts")).await;
+    assert!(heard.is_err(), "it was sent again");
+}
+
 /// The last event whose data holds `text`, and how many bytes it had.
 async fn event_with(stream: &mut Stream, text: &str) -> String {
     let mut heard = String::new();

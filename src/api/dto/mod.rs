@@ -6,6 +6,7 @@
 pub(super) mod detail;
 pub(super) mod explain;
 pub(super) mod links;
+pub(super) mod note;
 pub(super) mod overview;
 pub(super) mod query;
 pub(super) mod run;
@@ -21,10 +22,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use self::links::Links;
-use self::score::ScoreLine;
+use self::note::NoteKeys;
+use self::score::{ScoreLine, ScoreSummary};
 use crate::model::ids::RunId;
 use crate::model::reason::Reason;
 use crate::model::run::Run;
+use crate::model::scores::ScoreTotals;
 use crate::model::session::{AgentSummary, Page, SessionSummary};
 use crate::model::time::Nanos;
 use crate::model::usage::{ModelUsage, NanoUsd, UsageTotal};
@@ -61,9 +64,26 @@ pub(super) struct SessionLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Pricing>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    users: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<LineErrors<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<Vec<ScoreSummary<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     links: Option<Links>,
+    #[serde(flatten)]
+    note: Option<NoteKeys<'a>>,
+}
+
+/// What a line has of its session's runs, as far as it was asked for.
+#[derive(Default)]
+pub(super) struct LineRuns {
+    /// Why the newest failed run failed.
+    pub(super) last_error: Option<Reason>,
+    /// Of the newest runs, the newest first.
+    pub(super) users: Vec<Str>,
+    /// Of the newest runs.
+    pub(super) scores: ScoreTotals,
 }
 
 /// The part of a session's usage that the list has at hand.
@@ -253,22 +273,19 @@ impl Number {
 impl<'a> SessionList<'a> {
     pub(super) fn new(
         page: &'a Page<SessionSummary>,
-        // One for each session where they are asked for.
-        last_errors: &'a [Option<Reason>],
+        runs: &'a [LineRuns],
         include: Includes,
         grafana: Option<&Grafana>,
         next: Option<String>,
         previous: Option<String>,
     ) -> Self {
-        let last_error = |at: usize| last_errors.get(at).and_then(|error| error.as_deref());
-        let line = |(at, summary)| SessionLine::new(summary, last_error(at), include, grafana);
-        let results = page.items.iter().enumerate().map(line).collect();
+        let results = page.items.iter().zip(runs).map(|(summary, runs)| SessionLine::new(summary, runs, include, grafana)).collect();
         Self { results, count: page.count, next, previous }
     }
 }
 
 impl<'a> SessionLine<'a> {
-    pub(super) fn new(summary: &'a SessionSummary, last_error: Option<&'a str>, include: Includes, grafana: Option<&Grafana>) -> Self {
+    pub(super) fn new(summary: &'a SessionSummary, runs: &'a LineRuns, include: Includes, grafana: Option<&Grafana>) -> Self {
         Self {
             session_id: summary.id.as_str(),
             run_count: summary.run_count,
@@ -279,8 +296,13 @@ impl<'a> SessionLine<'a> {
             total_tokens: summary.total_tokens,
             agents: names(&summary.agents),
             usage: include.has(Include::Usage).then(|| Pricing::new(summary)),
-            errors: include.has(Include::Errors).then(|| LineErrors { errors: Errors::new(summary), last_error }),
+            errors: include
+                .has(Include::Errors)
+                .then(|| LineErrors { errors: Errors::new(summary), last_error: runs.last_error.as_deref() }),
+            users: include.has(Include::Users).then(|| names(&runs.users)),
+            scores: include.has(Include::Scores).then(|| ScoreSummary::all(&runs.scores)),
             links: include.has(Include::Links).then(|| Links::new(Elsewhere::session(summary), grafana)),
+            note: include.has(Include::Note).then(|| NoteKeys::new(summary)),
         }
     }
 }

@@ -88,12 +88,18 @@ fn open(config: &Config, is_fresh: bool) -> Result<Place, StartError> {
     if let Some(reason) = &reason {
         let put_aside = local::begin_anew(&database, journal.start()).map_err(local::OpenError::from)?;
         stderr::note(&format!("the index begins anew: {reason}"));
-        if let Some(local::PutAside { to, n_tombstones }) = put_aside {
+        if let Some(local::PutAside { to, n_tombstones, n_notes }) = put_aside {
             let deletions = match n_tombstones {
                 Some(n) => format!("the {n} deleted sessions it knew of stay deleted"),
                 None => "which sessions were deleted could not be read out of it: they come back".to_owned(),
             };
-            stderr::note(&format!("the old one is now {}; {deletions}", to.display()));
+            let notes = match n_notes {
+                Some(n) => format!("the {n} notes and bookmarks of sessions that it had are kept"),
+                None => "notes and bookmarks of sessions could not be read out of it, and Tempo has none: they are lost".to_owned(),
+            };
+            stderr::note(&format!("the old one is now {}; {deletions}; {notes}", to.display()));
+        } else {
+            stderr::note("notes and bookmarks of sessions were in it alone: only those come back that the journal still has");
         }
     }
     let is_anew = reason.is_some();

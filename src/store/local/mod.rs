@@ -11,6 +11,7 @@
 //! - It never talks to Tempo and never learns of it.
 
 mod disk;
+mod notes;
 mod options;
 mod query;
 mod restore;
@@ -47,23 +48,22 @@ use super::said::{Heard, Looked};
 use super::series::{Leading, Series, SeriesQuery};
 use super::sums::Sums;
 use super::view::{RunQuery, RunView, TraceView};
-use super::{AcceptError, FoldLag, RunPage, RunPost, SessionDetail, Store, StoreError};
+use super::{AcceptError, FoldLag, NoteError, RunPage, RunPost, SESSIONS_AT_ONCE, SessionDetail, Store, StoreError};
 use crate::conventions::{Conventions, posts};
 use crate::index::SessionNo;
 use crate::journal::{self, Class, Journal, Position};
 use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
+use crate::model::note::NoteChange;
 use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
 use crate::model::reason::Reason;
 use crate::model::report::EventKind;
 use crate::model::run::Run;
+use crate::model::scores::ScoreTotals;
 use crate::model::session::{Activity, AgentSummary, Page, SessionSummary};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::via::Via;
 use crate::wire::format::entry::{Entry, Event};
-
-/// Sessions that are read under one lock while a list of any length is shown.
-const SUMMARIES_AT_ONCE: usize = 128;
 
 /// A handle to the store; clones share it.
 #[derive(Clone)]
@@ -245,6 +245,11 @@ impl Store for LocalStore {
         Box::pin(async move { self.delete(&tenant, &id).await })
     }
 
+    fn change_note(&self, tenant: &Tenant, id: &SessionId, change: NoteChange) -> BoxFuture<'_, Result<Option<SessionSummary>, NoteError>> {
+        let (tenant, id) = (tenant.clone(), id.clone());
+        Box::pin(async move { self.note(&tenant, &id, change).await })
+    }
+
     fn sessions(&self, tenant: &Tenant, query: &SessionQuery) -> Result<Page<SessionSummary>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Page { items: Vec::new(), count: 0 }) };
         self.of_window(&cell, query, |index, among, has_run_in| index.list_among(query, among, has_run_in))
@@ -257,21 +262,21 @@ impl Store for LocalStore {
         Ok(activity)
     }
 
-    fn each_session(
+    fn each_sessions(
         &self,
         tenant: &Tenant,
         query: &SessionQuery,
-        each: &mut dyn FnMut(SessionSummary) -> ControlFlow<()>,
+        each: &mut dyn FnMut(&[SessionSummary]) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(()) };
         let all = self.of_window(&cell, query, |index, among, has_run_in| index.select_all(query, among, has_run_in))?;
-        for some in all.chunks(SUMMARIES_AT_ONCE) {
+        for some in all.chunks(SESSIONS_AT_ONCE) {
             let summaries: Vec<SessionSummary> = {
                 let state = cell.read();
                 // What was deleted meanwhile is no session any more.
                 some.iter().filter_map(|no| Some(state.index.row(*no)?.summary)).collect()
             };
-            if summaries.into_iter().try_for_each(&mut *each).is_break() {
+            if each(&summaries).is_break() {
                 break;
             }
         }
@@ -301,6 +306,13 @@ impl Store for LocalStore {
     fn users_of_sessions(&self, tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<Vec<Str>>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(vec![Vec::new(); sessions.len()]) };
         self.newest_users(&cell, sessions)
+    }
+
+    fn scores_of_sessions(&self, tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<ScoreTotals>, StoreError> {
+        match self.shared.tenants.get(tenant) {
+            Some(cell) => self.newest_scores(&cell, sessions),
+            None => Ok(sessions.iter().map(|_| ScoreTotals::default()).collect()),
+        }
     }
 
     fn agents(&self, tenant: &Tenant, query: &AgentQuery) -> Result<Page<AgentSummary>, StoreError> {

@@ -4,7 +4,8 @@
 //!   search of the same window, and only where there is a resource that says something the fold reads.
 //! - A long trace is in every window that it reaches into; where it is there just as it was in the one before, it is left out.
 //! - A trace of many spans is read by its id, whole; one that is too large for that, by parts of its spans.
-//! - Not given back: events (and so why a span failed where only an event says it), links, and of every attribute what lies beyond the length that Tempo keeps.
+//! - Why a run failed comes back with its own span, as the message of its status: events, which may be what says it, do not.
+//! - Not given back: events (and so why other spans failed where only an event says it), links, and of every attribute what lies beyond the length that Tempo keeps.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -24,6 +25,7 @@ use super::scan::{Question, Scan};
 use super::stamped::{self, Stamped};
 use crate::conventions::Conventions;
 use crate::model::ids::{SpanId, Tenant, TraceId};
+use crate::tempo::keys::ERROR;
 use crate::tempo::query::search::{Attribute, FoundSpan, FoundTrace, Window};
 use crate::tempo::query::{QueryClient, QueryError};
 use crate::wire::otlp;
@@ -259,6 +261,7 @@ fn span_of(trace: TraceId, span: FoundSpan) -> Span {
         Some("error") => 2,
         _ => 0,
     };
+    let message = span.text(ERROR).or(span.text(STATUS_MESSAGE)).unwrap_or_default().to_owned();
     Span {
         trace_id: trace.as_bytes().to_vec(),
         span_id: span.span.to_bytes().to_vec(),
@@ -266,7 +269,7 @@ fn span_of(trace: TraceId, span: FoundSpan) -> Span {
         start_time_unix_nano: span.start_unix_nanos,
         // An end before the start comes as a length below zero, read without its sign.
         end_time_unix_nano: span.start_unix_nanos.wrapping_add(span.duration_nanos),
-        status: Some(Status { code, message: span.text(STATUS_MESSAGE).unwrap_or_default().to_owned() }),
+        status: Some(Status { code, message }),
         attributes: span.attributes.iter().filter(|(key, _)| !is_ours(key)).map(key_value).collect(),
         name: span.name,
         ..Span::default()
@@ -409,6 +412,17 @@ mod tests {
             assert!(!before.is_empty());
             assert_eq!(facts(&given_back(&request, &resources_of(&request))), before, "{}", file.display());
         }
+    }
+
+    /// The run died of a call whose exception is in an event.
+    #[test]
+    fn why_a_run_failed_comes_back_with_its_own_span() {
+        let status = Some(Status { code: 2, message: "error".into() });
+        let (trace, mut span) = found(Span { trace_id: vec![7; 16], span_id: vec![1; 8], status, ..Span::default() }, "x");
+        span.attributes.push((ERROR.to_owned(), Attribute::Text("RateLimitError: 429".into())));
+        let given = trace_spans(FoundTrace { trace, matched: 1, spans: vec![span] }, &Resources::new(), &Conventions::default());
+        assert_eq!(facts(&given.request)[0].1.failure.as_ref().map(|reason| &***reason), Some("RateLimitError: 429"));
+        assert_eq!(given.stamped[0].error.as_deref(), Some("RateLimitError: 429"));
     }
 
     #[test]

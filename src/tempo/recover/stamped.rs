@@ -12,8 +12,8 @@ use super::scan::whole::Whole;
 use super::scan::{Question, Scan};
 use crate::model::ids::{SpanId, Tenant, TraceId};
 use crate::tempo::keys::{
-    AGENT_NAME, CORRECTION_NAME, COST, RUN_COST, RUN_ID, RUN_LLM_CALLS, RUN_TOKENS, SESSION_ID, STATUS, SYNTHETIC_NAME, TOKENS, USER_GROUP,
-    USER_ID, WORKFLOW_NAME,
+    AGENT_NAME, CORRECTION_NAME, COST, ERROR, RUN_COST, RUN_ID, RUN_LLM_CALLS, RUN_TOKENS, SESSION_ID, STATUS, SYNTHETIC_NAME, TOKENS,
+    USER_GROUP, USER_ID, WORKFLOW_NAME,
 };
 use crate::tempo::query::search::{Attribute, FoundSpan, Window};
 use crate::tempo::query::text::QueryText;
@@ -29,12 +29,12 @@ pub struct Stamped {
     pub session: Option<String>,
     pub run_id: Option<String>,
     pub agent: Option<String>,
-    /// These five on a span of ours only.
+    /// These four on a span of ours only.
     pub workflow: Option<String>,
     pub user: Option<String>,
     pub user_group: Option<String>,
     pub status: Option<String>,
-    /// Why it failed: the message of its status.
+    /// Why the run failed; of a span of ours from before there was a stamp for it, the message of its status.
     pub error: Option<String>,
     pub cost: i64,
     /// `None`: the span is no call that counts.
@@ -61,7 +61,7 @@ pub enum Role {
     Synthetic,
 }
 
-const LABELS: [&str; 7] = [SESSION_ID, RUN_ID, AGENT_NAME, WORKFLOW_NAME, USER_ID, USER_GROUP, STATUS];
+const LABELS: [&str; 8] = [SESSION_ID, RUN_ID, AGENT_NAME, WORKFLOW_NAME, USER_ID, USER_GROUP, STATUS, ERROR];
 const AMOUNTS: [&str; 5] = [COST, TOKENS, RUN_COST, RUN_TOKENS, RUN_LLM_CALLS];
 
 /// What search has to give of a span for [`Stamped::of_found`].
@@ -210,7 +210,7 @@ impl Stamped {
         }
     }
 
-    /// What the sender's own spans say is read with them.
+    /// What the message of a sender's own span says is read with it.
     fn note_error(&mut self, message: Option<&str>) {
         self.error = message.filter(|message| self.role == Role::Synthetic && !message.is_empty()).map(str::to_owned);
     }
@@ -225,6 +225,7 @@ impl Stamped {
             (USER_ID, Value::Str(text)) => self.user = Some(text.to_owned()),
             (USER_GROUP, Value::Str(text)) => self.user_group = Some(text.to_owned()),
             (STATUS, Value::Str(text)) => self.status = Some(text.to_owned()),
+            (ERROR, Value::Str(text)) => self.error = Some(text.to_owned()),
             (COST, Value::Double(dollars)) => self.cost = nanos(dollars),
             (TOKENS, Value::Int(tokens)) => self.tokens = Some(tokens),
             (RUN_COST, Value::Double(dollars)) => {

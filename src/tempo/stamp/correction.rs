@@ -13,7 +13,7 @@ use prost::Message;
 
 use super::account::{Amounts, Owner, Subject};
 use super::dollars;
-use super::labels::{put_labels, put_run, put_totals};
+use super::labels::{put_labels, put_outcome, put_run};
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::logs;
 use crate::model::run::{Run, RunStatus};
@@ -140,7 +140,7 @@ impl Synthetic {
             }
             stamps.bool(SYNTHETIC_KEY, true);
             put_run(stamps, run);
-            put_totals(stamps, &run.usage);
+            put_outcome(stamps, run);
             if self.untold.cost != 0 || self.untold.tokens != 0 {
                 stamps.double(COST, dollars(self.untold.cost));
                 stamps.int(TOKENS, self.untold.tokens);
@@ -170,7 +170,7 @@ impl Synthetic {
         };
         let attributes = encoded(|stamps| {
             put_run(stamps, run);
-            put_totals(stamps, &run.usage);
+            put_outcome(stamps, run);
             if self.untold.cost != 0 || self.untold.tokens != 0 {
                 stamps.double(COST, dollars(self.untold.cost));
                 stamps.int(TOKENS, self.untold.tokens);

@@ -2,8 +2,7 @@
 
 use crate::model::ids::{RunId, SessionId};
 use crate::model::run::Run;
-use crate::model::usage::UsageTotal;
-use crate::tempo::keys::{AGENT_NAME, RUN_COST, RUN_ID, RUN_LLM_CALLS, RUN_TOKENS, SESSION_ID};
+use crate::tempo::keys::{AGENT_NAME, ERROR, RUN_COST, RUN_ID, RUN_LLM_CALLS, RUN_TOKENS, SESSION_ID};
 use crate::wire::otlp::stamp::Stamps;
 
 /// On every span of a run. A run whose own span is missing has no id yet that would last.
@@ -23,9 +22,13 @@ pub(super) fn put_labels(stamps: &mut Stamps<'_>, session: Option<&SessionId>, i
     }
 }
 
-/// On the run's own span. Zero is said too: a run that called no model is a run.
-pub(super) fn put_totals(stamps: &mut Stamps<'_>, usage: &UsageTotal) {
+/// On the run's own span: what it came to, and why it failed. Zero is said too: a run that called no model is a run.
+pub(super) fn put_outcome(stamps: &mut Stamps<'_>, run: &Run) {
+    let usage = &run.usage;
     stamps.double(RUN_COST, usage.cost.0 as f64 / 1e9);
     stamps.int(RUN_TOKENS, i64::try_from(usage.tokens).unwrap_or(i64::MAX));
     stamps.int(RUN_LLM_CALLS, i64::try_from(usage.calls).unwrap_or(i64::MAX));
+    if let Some(error) = &run.error {
+        stamps.string(ERROR, error);
+    }
 }

@@ -10,7 +10,7 @@ use super::account::{Amounts, Owner, Subject, is_over, own_span};
 use super::correction::{self, Correction, Synthetic};
 use super::export_state::{ExportState, Seen, TraceExport, needs_synthetic_span};
 use super::intake::{Held, RunEvent};
-use super::labels::{put_run, put_totals};
+use super::labels::{put_outcome, put_run};
 use super::unsure::Unsure;
 use super::{StampOptions, Verdicts, dollars};
 use crate::fold::{Decided, Verdict};
@@ -322,7 +322,7 @@ impl Shared {
             stamps.failed();
         }
         if own_span(run) == Some(id) && !self.exported.synthetic.contains(&id) {
-            put_totals(stamps, &run.usage);
+            put_outcome(stamps, run);
             amounts = amounts.plus(Amounts::of_run(&run.usage));
         }
         if !amounts.is_zero() {

@@ -21,6 +21,8 @@ pub(super) enum Column {
     Tokens,
     Agents,
     Users,
+    /// Of the newest runs; only where it is asked for, since the runs have to be read for it.
+    Scores,
 }
 
 /// Those that are shown: one bit each.
@@ -30,8 +32,18 @@ pub(super) struct Columns(u16);
 // === impl Column ===
 
 impl Column {
-    pub(super) const ALL: [Self; 9] =
-        [Self::Status, Self::Runs, Self::LastActivity, Self::FirstRun, Self::Duration, Self::Cost, Self::Tokens, Self::Agents, Self::Users];
+    pub(super) const ALL: [Self; 10] = [
+        Self::Status,
+        Self::Runs,
+        Self::LastActivity,
+        Self::FirstRun,
+        Self::Duration,
+        Self::Cost,
+        Self::Tokens,
+        Self::Agents,
+        Self::Users,
+        Self::Scores,
+    ];
 
     /// Its name in `columns=`.
     fn name(self) -> &'static str {
@@ -45,6 +57,7 @@ impl Column {
             Self::Tokens => "tokens",
             Self::Agents => "agents",
             Self::Users => "users",
+            Self::Scores => "scores",
         }
     }
 
@@ -59,6 +72,7 @@ impl Column {
             Self::Tokens => "Tokens",
             Self::Agents => "Agents",
             Self::Users => "Users",
+            Self::Scores => "Scores",
         }
     }
 
@@ -70,9 +84,10 @@ impl Column {
 // === impl Columns ===
 
 impl Columns {
-    const ALL: Self = Self((1 << Column::ALL.len()) - 1);
+    /// All but the scores.
+    const USUAL: Self = Self((1 << Column::Scores as u16) - 1);
 
-    /// What the address says, else the cookie, else all.
+    /// What the address says, else the cookie, else the usual ones.
     pub(super) fn of(state: &ListState, headers: &HeaderMap) -> Result<Self, BadParam> {
         if let Some(text) = state.get("columns") {
             return Self::parse(text).ok_or_else(|| {
@@ -81,21 +96,21 @@ impl Columns {
             });
         }
         // A cookie of another version may name what there is not.
-        Ok(cookie(headers, COOKIE).and_then(|value| Self::parse(&value.replace('.', ","))).unwrap_or(Self::ALL))
+        Ok(cookie(headers, COOKIE).and_then(|value| Self::parse(&value.replace('.', ","))).unwrap_or(Self::USUAL))
     }
 
     pub(super) fn has(self, column: Column) -> bool {
         self.0 & column.bit() != 0
     }
 
-    /// The value of `columns=`; `None` for all.
+    /// The value of `columns=`; `None` for the usual ones.
     pub(super) fn text(self) -> Option<String> {
-        (self != Self::ALL).then(|| self.names().join(","))
+        (self != Self::USUAL).then(|| self.names().join(","))
     }
 
-    /// Has the browser remember these; or forget, where they are all.
+    /// Has the browser remember these; or forget, where they are the usual ones.
     pub(super) fn remember(self, place: &Place) -> Option<HeaderValue> {
-        let seconds = if self == Self::ALL { 0 } else { 31_536_000 };
+        let seconds = if self == Self::USUAL { 0 } else { 31_536_000 };
         // A comma is no part of a cookie's value (RFC 6265, section 4.1.1).
         place.cookie(COOKIE, &self.names().join("."), seconds)
     }
@@ -141,11 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn the_address_goes_before_the_cookie_and_the_cookie_before_all() {
+    fn the_address_goes_before_the_cookie_and_the_cookie_before_the_usual_ones() {
         let both = "sessionfold_columns=cost.runs";
         assert_eq!(of("columns=agents&columns=cost", both).unwrap().text().as_deref(), Some("cost,agents"));
         assert_eq!(of("", both).unwrap().text().as_deref(), Some("runs,cost"));
         assert_eq!(of("", "sessionfold_columns=gone; x=y").unwrap().text(), None);
+        assert_eq!(of("columns=scores&columns=runs", both).unwrap().text().as_deref(), Some("runs,scores"));
+        assert!(!of("", "").unwrap().has(Column::Scores));
         assert_eq!(of("columns=runs,price", both).unwrap_err().parameter, "columns");
     }
 }

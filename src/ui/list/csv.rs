@@ -10,15 +10,21 @@ use axum::response::Response;
 use http::{HeaderValue, header};
 
 use crate::bounds::stream::{self, Aborted, Cut, Sink};
+use crate::model::Str;
 use crate::model::ids::Tenant;
 use crate::model::query::SessionQuery;
+use crate::model::reason::Reason;
+use crate::model::scores::ScoreTotals;
 use crate::model::session::SessionSummary;
 use crate::params::format;
+use crate::store::{Store, StoreError};
 use crate::ui::Ui;
 use crate::ui::cell::text;
 use crate::ui::refusal::Refusal;
+use crate::ui::session::scores_in_words;
 
-const HEAD: &str = "session_id,run_count,first_run,last_activity,total_duration,total_cost,unpriced_calls,total_tokens,error_count,running_count,agents\r\n";
+const HEAD: &str = "session_id,run_count,first_run,last_activity,total_duration,total_cost,unpriced_calls,total_tokens,error_count,running_count,agents,\
+    users,last_error,tool_errors,bookmarked,note,note_changed_at,scores\r\n";
 
 pub(super) async fn answer(ui: &Arc<Ui>, tenant: Tenant, query: SessionQuery) -> Result<Response, Refusal> {
     let store = Arc::clone(&ui.store);
@@ -27,19 +33,33 @@ pub(super) async fn answer(ui: &Arc<Ui>, tenant: Tenant, query: SessionQuery) ->
         sink.headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"sessions.csv\""));
         sink.text(HEAD)?;
         let mut written = Ok(());
-        let mut each = |summary: SessionSummary| {
-            written = sink.pace().and_then(|()| sink.text(&line(&summary)));
+        let mut each = |sessions: &[SessionSummary]| {
+            written = lines(&*store, &tenant, sessions).map_err(Cut::from).and_then(|lines| {
+                lines.iter().try_for_each(|line| {
+                    sink.pace()?;
+                    Ok(sink.text(line)?)
+                })
+            });
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        store.each_session(&tenant, &query, &mut each)?;
-        Ok(written?)
+        store.each_sessions(&tenant, &query, &mut each)?;
+        written
     };
     let broken = |how: Aborted| tracing::debug!(?how, "a CSV file was not sent whole");
     stream::respond(&ui.answers, broken, write).await
 }
 
-fn line(summary: &SessionSummary) -> String {
-    let agents: Vec<&str> = summary.agents.iter().map(|agent| &**agent).collect();
+fn lines(store: &dyn Store, tenant: &Tenant, sessions: &[SessionSummary]) -> Result<Vec<String>, StoreError> {
+    let errors = store.last_errors(tenant, sessions)?;
+    let ids: Vec<_> = sessions.iter().map(|session| &session.id).collect();
+    let users = store.users_of_sessions(tenant, &ids)?;
+    let scores = store.scores_of_sessions(tenant, &ids)?;
+    let rows = sessions.iter().zip(&errors).zip(&users).zip(&scores);
+    Ok(rows.map(|(((session, error), users), scores)| line(session, error.as_ref(), users, scores)).collect())
+}
+
+fn line(summary: &SessionSummary, error: Option<&Reason>, users: &[Str], scores: &ScoreTotals) -> String {
+    let note = summary.note.as_deref();
     let fields = [
         text(summary.id.as_str()),
         summary.run_count.to_string(),
@@ -51,7 +71,14 @@ fn line(summary: &SessionSummary) -> String {
         summary.total_tokens.to_string(),
         summary.error_count.to_string(),
         summary.running_count.to_string(),
-        text(&agents.join(", ")),
+        text(&summary.agents.join(", ")),
+        text(&users.join(", ")),
+        error.map(|error| text(error)).unwrap_or_default(),
+        summary.tool_errors.to_string(),
+        note.is_some_and(|note| note.is_bookmarked).to_string(),
+        note.map(|note| text(note.text.as_str())).unwrap_or_default(),
+        note.map(|note| format::timestamp(note.changed_at)).unwrap_or_default(),
+        text(&scores_in_words(scores)),
     ];
     fields.join(",") + "\r\n"
 }

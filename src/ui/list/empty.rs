@@ -93,7 +93,7 @@ pub(super) fn nothing_fits(place: &Place, state: &ListState) -> Markup {
             h2 data-say { "No session fits" }
             p { "You asked for:" }
             ul {
-                @for (name, words) in [("search", "the id contains"), ("session_id", "the id is"), ("agent", "has a run of"), ("status", "has a run with the status"),
+                @for (name, words) in [("search", "the id contains"), ("session_id", "the id is"), ("agent", "has a run of"), ("user", "has a run of the user"), ("status", "has a run with the status"), ("bookmarked", "is bookmarked:"),
                     ("last", "was active in the last"), ("start", "was active after"), ("end", "was active before")]
                 {
                     @if let Some(value) = state.get(name) {

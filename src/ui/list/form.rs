@@ -39,6 +39,7 @@ pub(super) fn form(place: &Place, state: &ListState, agents: &Page<AgentSummary>
             (agent_field(state, agents))
             (user_field(state))
             (status_field(state))
+            (bookmark_field(state))
             (range_field(place, state))
             (order_field(state))
             @for name in ["session_id", "columns", "limit"] {
@@ -99,6 +100,21 @@ fn status_field(state: &ListState) -> Markup {
             select #status name="status" {
                 option value="" { "Any" }
                 @for (value, words) in [("running", "Running"), ("error", "With errors"), ("tool_error", "Failed tools")] {
+                    option value=(value) selected[chosen == Some(value)] { (words) }
+                }
+            }
+        }
+    }
+}
+
+fn bookmark_field(state: &ListState) -> Markup {
+    let chosen = state.get("bookmarked");
+    html! {
+        div.field {
+            label for="bookmarked" { "Bookmark" }
+            select #bookmarked name="bookmarked" {
+                option value="" { "Any" }
+                @for (value, words) in [("true", "Bookmarked"), ("false", "Without")] {
                     option value=(value) selected[chosen == Some(value)] { (words) }
                 }
             }

@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, Uri, header};
 use maud::{Markup, html};
 
-use self::columns::Columns;
+use self::columns::{Column, Columns};
 use self::state::ListState;
 use super::frame::Frame;
 use super::refusal::Refusal;
@@ -28,6 +28,7 @@ use crate::model::Str;
 use crate::model::ids::{RunId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery};
 use crate::model::reason::Reason;
+use crate::model::scores::ScoreTotals;
 use crate::model::session::{Activity, Page, SessionSummary};
 use crate::model::time::UnixNanos;
 use crate::params::format;
@@ -41,6 +42,8 @@ struct Found {
     errors: Vec<Option<Reason>>,
     /// Of each session on the page.
     users: Vec<Vec<Str>>,
+    /// The same; none where their column is not shown.
+    scores: Vec<ScoreTotals>,
     overview: Overview,
     activity: Option<Activity>,
     /// The page of the trace or run whose id is searched for.
@@ -82,7 +85,7 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
             // Of the state, not of the query: "the last hour" moves on.
             let query = state.query(ui.now())?;
             let view = View { place: &place, state: &state, columns, now: ui.now() };
-            Ok(part(ui, &view, &find(ui, &of, &query)?))
+            Ok(part(ui, &view, &find(ui, &of, &query, columns)?))
         };
         return live::respond(&ui, &tenant, &shown, visitor.headers, effort, Arc::new(make));
     }
@@ -100,8 +103,8 @@ fn keep(place: &Place, state: &ListState, columns: Columns) -> Response {
 }
 
 fn page(ui: &Ui, tenant: &Tenant, view: &View<'_>, query: &SessionQuery) -> Result<Response, Refusal> {
-    let View { place, state, .. } = *view;
-    let found = find(ui, tenant, query)?;
+    let View { place, state, columns, .. } = *view;
+    let found = find(ui, tenant, query, columns)?;
     if let Some(landing) = found.landing.as_ref().filter(|_| found.page.count == 0) {
         return Ok(Redirect::to(&place.to(landing)).into_response());
     }
@@ -128,14 +131,16 @@ fn refused(place: &Place, state: &ListState, detail: &str) -> Response {
     (StatusCode::BAD_REQUEST, Frame { place, title: "Sessions", is_live: false }.around(&content)).into_response()
 }
 
-fn find(ui: &Ui, tenant: &Tenant, query: &SessionQuery) -> Result<Found, Refusal> {
+fn find(ui: &Ui, tenant: &Tenant, query: &SessionQuery, columns: Columns) -> Result<Found, Refusal> {
     let landing = query.search.as_deref().map(|search| landing(ui, tenant, search)).transpose()?.flatten();
     // A list that goes on into now has its last bar there.
     let until_now = SessionQuery { end: query.end.or(query.start.map(|_| ui.now())), ..query.clone() };
     let page = ui.store.sessions(tenant, query)?;
+    let ids: Vec<_> = page.items.iter().map(|session| &session.id).collect();
     Ok(Found {
         errors: ui.store.last_errors(tenant, &page.items)?,
-        users: ui.store.users_of_sessions(tenant, &page.items.iter().map(|session| &session.id).collect::<Vec<_>>())?,
+        users: ui.store.users_of_sessions(tenant, &ids)?,
+        scores: if columns.has(Column::Scores) { ui.store.scores_of_sessions(tenant, &ids)? } else { Vec::new() },
         page,
         overview: ui.store.overview(tenant)?,
         activity: ui.store.activity(tenant, &until_now, histogram::BARS_MAX)?,

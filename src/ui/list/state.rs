@@ -7,10 +7,11 @@ use crate::params::pairs::{self, Pairs};
 use crate::params::sessions::ListParams;
 
 /// In the order they stand in links. All but `last` and `columns` are the API's.
-const NAMES: &[&str] = &["search", "session_id", "agent", "user", "status", "last", "start", "end", "columns", "sort", "limit", "offset"];
+const NAMES: &[&str] =
+    &["search", "session_id", "agent", "user", "status", "bookmarked", "last", "start", "end", "columns", "sort", "limit", "offset"];
 
 /// What narrows the list.
-const FILTERS: &[&str] = &["search", "session_id", "agent", "user", "status", "last", "start", "end"];
+const FILTERS: &[&str] = &["search", "session_id", "agent", "user", "status", "bookmarked", "last", "start", "end"];
 
 /// Ranges that move with the clock: the value of `last`, its words, and its length.
 pub(super) const RANGES: [(&str, &str, Nanos); 6] = [

@@ -9,11 +9,13 @@ use super::{Found, View, toolbar};
 use crate::model::Str;
 use crate::model::query::SortField;
 use crate::model::reason::Reason;
+use crate::model::scores::ScoreTotals;
 use crate::model::session::SessionSummary;
 use crate::params::links::Place as Window;
 use crate::params::pairs;
 use crate::ui::failed;
 use crate::ui::icons;
+use crate::ui::session::{note_on_the_line, scores_on_the_line};
 use crate::ui::visitor::Place;
 use crate::ui::words;
 
@@ -49,8 +51,8 @@ pub(super) fn table(view: &View<'_>, found: &Found) -> Markup {
             }
             // Rows do not move under who reads them: `live.js` asks first.
             tbody data-hold {
-                @for ((session, error), users) in found.page.items.iter().zip(&found.errors).zip(&found.users) {
-                    (line(view, found, &Row { session, error: error.as_ref(), users }))
+                @for (at, ((session, error), users)) in found.page.items.iter().zip(&found.errors).zip(&found.users).enumerate() {
+                    (line(view, found, &Row { session, error: error.as_ref(), users, scores: found.scores.get(at) }))
                 }
             }
         }
@@ -62,7 +64,7 @@ pub(super) fn table(view: &View<'_>, found: &Found) -> Markup {
 /// What a click on a column's head sorts by.
 fn field(column: Column) -> Option<SortField> {
     match column {
-        Column::Status | Column::Agents | Column::Users => None,
+        Column::Status | Column::Agents | Column::Users | Column::Scores => None,
         Column::Runs => Some(SortField::RunCount),
         Column::LastActivity => Some(SortField::LastActivity),
         Column::FirstRun => Some(SortField::FirstRun),
@@ -98,6 +100,7 @@ struct Row<'a> {
     session: &'a SessionSummary,
     error: Option<&'a Reason>,
     users: &'a [Str],
+    scores: Option<&'a ScoreTotals>,
 }
 
 /// The chosen columns. Who sends no users has no column for them.
@@ -113,14 +116,15 @@ fn line(view: &View<'_>, found: &Found, row: &Row<'_>) -> Markup {
             td.pick {
                 input type="checkbox" name="a" value=(id) form=(toolbar::COMPARE) aria-label=(format!("Compare {}", words::visible(id)));
             }
-            (id_cell(view.place, id))
+            (id_cell(view.place, row.session))
             @for column in shown(view, found) { (cell(view, row, column)) }
         }
     }
 }
 
 /// The link of the whole row: the style sheet stretches it over all of it.
-fn id_cell(place: &Place, id: &str) -> Markup {
+fn id_cell(place: &Place, session: &SessionSummary) -> Markup {
+    let id = session.id.as_str();
     let whole = words::visible(id);
     let cut = cut_in_the_middle(&whole);
     html! {
@@ -129,6 +133,7 @@ fn id_cell(place: &Place, id: &str) -> Markup {
                 bdi { (cut.as_ref().unwrap_or(&whole)) }
             }
             @if cut.is_some() { " " button.copy.quiet type="button" data-copy-text=(id) title="Copy the session id" hidden { "Copy" } }
+            (note_on_the_line(session.note.as_deref()))
         }
     }
 }
@@ -158,6 +163,7 @@ fn cell(view: &View<'_>, row: &Row<'_>, column: Column) -> Markup {
             Column::Tokens => td.number data-label=(name) { (words::count(session.total_tokens)) },
             Column::Agents => td.agents data-label=(name) { (agents(&session.agents)) },
             Column::Users => td.users data-label=(name) { (links_of_users(view, row.users)) },
+            Column::Scores => td.scores data-label=(name) { @if let Some(scores) = row.scores { (scores_on_the_line(scores)) } },
         }
     }
 }

@@ -64,7 +64,7 @@ fn ndjson(view: &View<'_>) -> String {
         .for_api(view.fixed_start().as_deref())
         .filter(|(name, _)| !matches!(*name, "limit" | "offset"))
         .map(|(name, value)| format!("{name}={}", pairs::encode(value)))
-        .chain(["include=usage,errors&format=ndjson".to_owned()])
+        .chain(["include=usage,users,errors,scores,note&format=ndjson".to_owned()])
         .collect();
     format!("/api/v1/observability/sessions/?{}", query.join("&"))
 }

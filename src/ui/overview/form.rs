@@ -21,7 +21,7 @@ pub(super) fn form(place: &Place, state: &OverviewState, found: Option<&Found>, 
                     a href=(to) title=(words) aria-current=[(last == Some(value)).then_some("true")] { (value) }
                 }
             }
-            @if let Some(found) = found { (window(found)) }
+            (time(found))
         }
         @let narrowed: Vec<_> = NARROWINGS.into_iter().filter_map(|(name, words)| Some((name, words, state.get(name)?))).collect();
         @if !narrowed.is_empty() {
@@ -32,7 +32,7 @@ pub(super) fn form(place: &Place, state: &OverviewState, found: Option<&Found>, 
                         a href=(place.to(&state.with(&[(name, None)]))) aria-label=(format!("Remove {} {}", words.to_lowercase(), words::visible(value))) { "×" }
                     }
                 }
-                a href=(place.to(&sessions(state, found))) { "Their sessions" }
+                (to_sessions(place, state, found))
             }
         }
         details.range open[problem.is_some() || last.is_none()] {
@@ -65,10 +65,28 @@ pub(super) fn form(place: &Place, state: &OverviewState, found: Option<&Found>, 
 /// Names that a field suggests.
 const OFFERED: usize = 200;
 
+/// What of the form moves on with the time.
+pub(super) fn moving(place: &Place, state: &OverviewState, found: Option<&Found>) -> Markup {
+    let is_narrowed = NARROWINGS.into_iter().any(|(name, _)| state.get(name).is_some());
+    html! {
+        (time(found))
+        @if is_narrowed { (to_sessions(place, state, found)) }
+    }
+}
+
 /// Which time the figures are of, since a range is rounded to whole steps.
-fn window(found: &Found) -> Markup {
-    let (since, until) = (found.series.since, found.series.until());
-    html! { p.note { (words::moment(since)) " to " (words::moment(until)) ", a bar is " (words::length(found.series.step)) } }
+fn time(found: Option<&Found>) -> Markup {
+    html! {
+        div #overview-time data-part {
+            @if let Some(found) = found {
+                p.note { (words::moment(found.series.since)) " to " (words::moment(found.series.until())) ", a bar is " (words::length(found.series.step)) }
+            }
+        }
+    }
+}
+
+fn to_sessions(place: &Place, state: &OverviewState, found: Option<&Found>) -> Markup {
+    html! { span #overview-sessions data-part { a href=(place.to(&sessions(state, found))) { "Their sessions" } } }
 }
 
 /// The sessions of the same runs, as far as the list can be narrowed so.

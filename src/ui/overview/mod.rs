@@ -19,7 +19,7 @@ pub(super) use self::tables::sessions;
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
-use super::{Effort, Ui, words};
+use super::{Effort, Ui, live, words};
 use crate::model::ids::Tenant;
 use crate::params::overview::OverviewParams;
 use crate::store::series::{Leading, Series};
@@ -33,7 +33,7 @@ struct Found {
 
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
     let state = OverviewState::read(uri.query());
-    let (tenant, place) = (visitor.tenant, visitor.place);
+    let (tenant, place) = (visitor.tenant, visitor.place.clone());
     let params = match &state.params {
         Ok(params) => params.clone(),
         Err(bad) => {
@@ -44,6 +44,15 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
     };
     // With a user all their runs are read.
     let effort = if params.user.is_some() { Effort::Long } else { Effort::Trace };
+    if visitor.wants_events {
+        let (of, here) = (tenant.clone(), place.clone());
+        // Of the parameters, not of their query: "the last hour" moves on.
+        let make = move |ui: &Ui| {
+            let found = find(ui, &of, &params)?;
+            Ok(html! { (form::moving(&place, &state, found.as_ref())) (part(ui, &place, &state, found.as_ref())) })
+        };
+        return live::respond(&ui, &tenant, &here, visitor.headers, effort, Arc::new(make));
+    }
     ui.read(effort, move |ui| page(ui, &tenant, &place, &state, &params)).await
 }
 
@@ -52,12 +61,21 @@ fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &OverviewState, params: 
     let content = html! {
         h1 { "Overview" }
         (form::form(place, state, found.as_ref(), None))
-        @match &found {
-            None => p.note { "All runs are being added up for the first time. Load this page again in some seconds." },
-            Some(found) => (figures_of(ui, place, state, found)),
-        }
+        (part(ui, place, state, found.as_ref()))
     };
-    Ok(Frame { place, title: "Overview", is_live: false }.around(&content).into_response())
+    Ok(Frame { place, title: "Overview", is_live: true }.around(&content).into_response())
+}
+
+/// What is sent again when it changes; the form is not, so that nobody's choice is lost.
+fn part(ui: &Ui, place: &Place, state: &OverviewState, found: Option<&Found>) -> Markup {
+    html! {
+        div #overview data-part {
+            @match found {
+                None => p.note { "All runs are being added up for the first time: some seconds." },
+                Some(found) => (figures_of(ui, place, state, found)),
+            }
+        }
+    }
 }
 
 /// `None` while the runs are being added up.

@@ -15,7 +15,7 @@ use maud::{Markup, html};
 use super::frame::Frame;
 use super::messages::{self, Role, Show};
 use super::refusal::Refusal;
-use super::session::{copyable, in_grafana};
+use super::session::{copyable, in_grafana, same_failure};
 use super::trace::{self, Asked, Looked, Page};
 use super::visitor::{Place, Visitor};
 use super::{Effort, Ui, copy, icons, list, live, words};
@@ -82,6 +82,7 @@ fn head(ui: &Ui, place: &Place, view: &RunView) -> Markup {
                 a href=(place.to(&format!("/runs/{}/explain", run.id.get()))) { "Why this sum?" }
                 (in_grafana(ui, &elsewhere))
                 (copyable("traceql", "TraceQL", &elsewhere.traceql))
+                (same_failure(ui, run.error.as_ref(), run.last_activity))
             }
             (relatives(place, view))
             @if let Some(error) = &view.error { p.problem { (words::visible_lines(error)) } }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::Uri;
+use http::{StatusCode, Uri};
 use maud::{Markup, html};
 
 use self::excerpt::Excerpt;
@@ -54,6 +54,7 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
     let phrase = pairs.get("q").map(str::trim).unwrap_or_default().to_owned();
     let place = visitor.place;
     let n_chars = phrase.chars().count();
+    let is_bad = n_chars > PHRASE_MAX_CHARS || (1..PHRASE_MIN_CHARS).contains(&n_chars);
     let part = match n_chars {
         0 => {
             html! { p.quiet { "Looks through what agents were asked, what they answered, and what their tools were given and gave back." } }
@@ -79,7 +80,8 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
         }
         (part)
     };
-    Ok(Frame { place: &place, title: "Search in what was said", is_live: false }.around(&content).into_response())
+    let status = if is_bad { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    Ok((status, Frame { place: &place, title: "Search in what was said", is_live: false }.around(&content)).into_response())
 }
 
 /// Runs are shown that the index has: what is older than all of them need not be looked at.

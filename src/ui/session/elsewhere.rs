@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::PATH;
+use crate::model::reason::Reason;
 use crate::model::session::SessionSummary;
 use crate::model::time::UnixNanos;
 use crate::params::explore::{Elsewhere, Link};
@@ -12,16 +13,18 @@ use crate::ui::{Ui, words};
 
 const SECOND: u64 = 1_000_000_000;
 
-pub(super) fn links(ui: &Ui, place: &Place, summary: &SessionSummary) -> Markup {
+/// `error` is why its newest failed run failed.
+pub(super) fn links(ui: &Ui, place: &Place, summary: &SessionSummary, error: Option<&Reason>) -> Markup {
     let id = pairs::encode(summary.id.as_str());
     let api = format!("/api/v1/observability/sessions/{id}/");
     let elsewhere = Elsewhere { traceql: traceql(summary.id.as_str()), ..Elsewhere::session(summary) };
     html! {
         nav.elsewhere aria-label="This session elsewhere" {
             (in_grafana(ui, &elsewhere))
-            a href=(place.to(&format!("{api}?include=usage,users,models,errors,scores,parents"))) { "JSON" }
+            a href=(place.to(&format!("{api}?include=usage,users,models,errors,scores,parents,note"))) { "JSON" }
             a href=(place.to(&format!("{PATH}{id}?format=csv"))) download { "CSV" }
             (copyable("traceql", "TraceQL", &elsewhere.traceql))
+            (same_failure(ui, error, summary.last_activity))
             (curl(place, &api))
         }
     }
@@ -33,6 +36,16 @@ pub(in crate::ui) fn in_grafana(ui: &Ui, elsewhere: &Elsewhere) -> Markup {
     html! {
         (explore("Grafana Explore", &elsewhere.searches(grafana)))
         (explore("Cost in Grafana", &elsewhere.costs(grafana)))
+    }
+}
+
+/// The runs that failed for the same reason; nothing for what did not fail.
+pub(in crate::ui) fn same_failure(ui: &Ui, error: Option<&Reason>, last: UnixNanos) -> Markup {
+    let Some(error) = error else { return html! {} };
+    let elsewhere = Elsewhere::failures(error, last);
+    html! {
+        @if let Some(grafana) = &ui.grafana { (explore("The same failure in Grafana", &elsewhere.searches(grafana))) }
+        (copyable("traceql-failure", "TraceQL of the same failure", &elsewhere.traceql))
     }
 }
 
@@ -68,7 +81,7 @@ pub(in crate::ui) fn copyable(id: &str, title: &str, text: &str) -> Markup {
 /// As [`copyable`], with addresses in it.
 pub(in crate::ui) fn copyable_from(id: &str, title: &str, text: &str, listening: Listening<'_>) -> Markup {
     html! {
-        details.copyable open[id != "curl" && id != "traceql"] {
+        details.copyable open[!matches!(id, "curl" | "traceql" | "traceql-failure")] {
             summary { (title) }
             (to_copy(id, text, listening))
         }

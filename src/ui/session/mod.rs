@@ -7,6 +7,7 @@ mod csv;
 mod digest;
 mod elsewhere;
 mod forest;
+mod note;
 mod pager;
 mod scores;
 mod shares;
@@ -23,7 +24,9 @@ use maud::{Markup, html};
 
 use self::address::Shown;
 pub(super) use self::digest::{Digest, Share};
-pub(super) use self::elsewhere::{Listening, copyable, copyable_from, curl, in_grafana, shell};
+pub(super) use self::elsewhere::{Listening, copyable, copyable_from, curl, in_grafana, same_failure, shell};
+pub(super) use self::note::{BODY_MAX_BYTES as NOTE_BODY_MAX_BYTES, keep as keep_note, on_the_line as note_on_the_line};
+pub(super) use self::scores::{in_words as scores_in_words, on_the_line as scores_on_the_line};
 use self::timeline::Timeline;
 use super::frame::Frame;
 use super::refusal::Refusal;
@@ -31,6 +34,7 @@ use super::visitor::{Place, Visitor};
 use super::{Effort, Ui, live, words};
 use crate::bounds::memory::Use;
 use crate::model::ids::{SessionId, Tenant};
+use crate::model::query::SessionQuery;
 use crate::params::pairs::{self, Pairs};
 use crate::params::path;
 use crate::params::runs::RunsParams;
@@ -80,6 +84,7 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
         return live::respond(&ui, &tenant, &place, visitor.headers, effort, Arc::new(make));
     }
     let (title, place) = (words::visible(asked.id.as_str()), asked.place.clone());
+    let note = noted(&ui, &asked).await?;
     let tabs = tabs(&asked, is_talk);
     let part = match is_talk {
         true => talk::part(&ui, asked).await?,
@@ -88,10 +93,22 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
     let content = html! {
         nav.way aria-label="Way back" { a href=(place.to("/")) { "Sessions" } }
         h1 { span.kind { "Session" } " " bdi { (title) } }
+        (note)
         (tabs)
         (part)
     };
     Ok(Frame { place: &place, title: &title, is_live: !is_talk }.around(&content).into_response())
+}
+
+async fn noted(ui: &Arc<Ui>, asked: &Asked) -> Result<Markup, Refusal> {
+    let (tenant, id, place) = (asked.tenant.clone(), asked.id.clone(), asked.place.clone());
+    let make = move |ui: &Ui| {
+        let to = place.to(&format!("{PATH}{}", pairs::encode(id.as_str())));
+        let one = SessionQuery { session_id: Some(id), limit: 1, ..SessionQuery::default() };
+        let found = ui.store.sessions(&tenant, &one)?.items;
+        Ok(note::note(&place, &to, found.first().and_then(|session| session.note.as_deref())))
+    };
+    ui.read(Effort::Short, make).await
 }
 
 fn tabs(asked: &Asked, is_talk: bool) -> Markup {
@@ -129,6 +146,7 @@ pub(super) fn digest_of(ui: &Ui, tenant: &Tenant, id: &SessionId) -> Result<Dige
 
 fn make_part(ui: &Ui, asked: &Asked) -> Result<Markup, Refusal> {
     let digest = digest(ui, &asked.tenant, &asked.id, RunPage { limit: Some(0), offset: 0 })?;
+    let error = ui.store.last_errors(&asked.tenant, std::slice::from_ref(&digest.summary))?.pop().flatten();
     let timeline = Timeline::new(&asked.place, &digest, &asked.shown, asked.page);
     let mut runs = HashMap::new();
     if let Some(wanted) = timeline.wanted() {
@@ -144,7 +162,7 @@ fn make_part(ui: &Ui, asked: &Asked) -> Result<Markup, Refusal> {
     Ok(html! {
         div #session data-part {
             (cards::cards(&asked.place, &digest, ui.now()))
-            (elsewhere::links(ui, &asked.place, &digest.summary))
+            (elsewhere::links(ui, &asked.place, &digest.summary, error.as_ref()))
             (shares::shares(&asked.place, &digest))
             (scores::scores(&digest.scores))
             (timeline.draw(&runs))

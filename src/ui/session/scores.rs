@@ -51,6 +51,30 @@ fn average(data_type: &str, total: &ScoreTotal) -> Markup {
     }
 }
 
+/// Those of a session, on its line of the list.
+pub(in crate::ui) fn on_the_line(totals: &ScoreTotals) -> Markup {
+    let n_more = totals.iter().count().saturating_sub(BESIDE_MAX);
+    html! {
+        @for (name, data_type, total) in totals.iter().take(BESIDE_MAX) { span.score { (words::name(name)) " " (average(data_type, total)) } " " }
+        @if n_more > 0 { span.quiet { "and " (n_more) " more" } }
+    }
+}
+
+/// The same without marks and bounds: a name and its average, or how often which label, one after the other.
+pub(in crate::ui) fn in_words(totals: &ScoreTotals) -> String {
+    let one = |(name, data_type, total): (&str, &str, &ScoreTotal)| {
+        let average = total.sum / total.count.max(1) as f64;
+        match data_type {
+            "categorical" => {
+                format!("{name}: {}", total.labels.iter().map(|(label, n)| format!("{label} {n}")).collect::<Vec<_>>().join(", "))
+            }
+            "boolean" => format!("{name}: {} %", rounded(average * 100.0)),
+            _ => format!("{name}: {}", rounded(average)),
+        }
+    };
+    totals.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 /// The latest scores of a run, at the end of its line.
 pub(super) fn of_run(run: &Run) -> Markup {
     let skipped = run.scores.len().saturating_sub(BESIDE_MAX);

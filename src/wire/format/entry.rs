@@ -6,6 +6,7 @@ use prost::Message;
 use super::proto::journal;
 use super::proto::journal::entry_head::Event as EventHead;
 use crate::model::ids::{RunId, SessionId, Tenant};
+use crate::model::note::{NoteChange, NoteText};
 use crate::model::report::EventKind;
 use crate::model::time::UnixNanos;
 use crate::model::via::Via;
@@ -27,6 +28,8 @@ pub enum Event {
     Spans(Bytes),
     /// The session was deleted by its owner.
     DeleteSession(SessionId),
+    /// What a person noted of a session is different.
+    ChangeNote { session: SessionId, change: NoteChange },
     /// What the SDK posted, as it came: not inspected. `None` if it is about no run.
     Run { kind: EventKind, run: Option<RunId>, body: Bytes },
     /// A process opened the journal: what lies before was perhaps accepted and not answered.
@@ -44,6 +47,8 @@ pub enum UnreadableEntry {
     Id(String),
     #[error("the journal entry names a run that cannot be one: {0}")]
     Run(u64),
+    #[error("the journal entry holds a note that cannot be one")]
+    Note,
     #[error("the journal entry is of a kind this version does not know; it was written by a newer one")]
     UnknownKind,
 }
@@ -55,6 +60,12 @@ impl Entry {
             Event::Spans(request) => (EventHead::Spans(journal::Spans {}), request.clone()),
             Event::DeleteSession(id) => {
                 (EventHead::DeleteSession(journal::DeleteSession { session_id: id.as_str().to_owned() }), Bytes::new())
+            }
+            Event::ChangeNote { session, change: NoteChange { is_bookmarked, text } } => {
+                let session_id = session.as_str().to_owned();
+                let change = journal::ChangeNote { session_id, is_bookmarked: *is_bookmarked, has_text: text.is_some() };
+                let body = text.as_ref().map(|text| Bytes::copy_from_slice(text.as_str().as_bytes()));
+                (EventHead::ChangeNote(change), body.unwrap_or_default())
             }
             Event::Run { kind, run, body } => {
                 let run_id = run.map_or(0, RunId::get);
@@ -76,6 +87,12 @@ impl Entry {
             Some(EventHead::Spans(journal::Spans {})) => Event::Spans(body),
             Some(EventHead::DeleteSession(deleted)) => {
                 Event::DeleteSession(SessionId::new(&deleted.session_id).ok_or(UnreadableEntry::Id(deleted.session_id))?)
+            }
+            Some(EventHead::ChangeNote(journal::ChangeNote { session_id, is_bookmarked, has_text })) => {
+                let text =
+                    has_text.then(|| std::str::from_utf8(&body).ok().and_then(NoteText::new).ok_or(UnreadableEntry::Note)).transpose()?;
+                let session = SessionId::new(&session_id).ok_or(UnreadableEntry::Id(session_id))?;
+                Event::ChangeNote { session, change: NoteChange { is_bookmarked, text } }
             }
             Some(EventHead::RunEvent(journal::RunEvent { kind, run_id })) => {
                 let kind = u8::try_from(kind).ok().and_then(EventKind::from_u8).ok_or(UnreadableEntry::UnknownKind)?;
@@ -101,6 +118,12 @@ mod tests {
         for event in [
             Event::Spans(Bytes::from_static(b"\x0a\x00")),
             Event::DeleteSession(SessionId::new("conv/1 \u{1f600}").unwrap()),
+            Event::ChangeNote { session: SessionId::new("s").unwrap(), change: NoteChange { is_bookmarked: Some(true), text: None } },
+            Event::ChangeNote { session: SessionId::new("s").unwrap(), change: NoteChange::removal() },
+            Event::ChangeNote {
+                session: SessionId::new("s").unwrap(),
+                change: NoteChange { is_bookmarked: None, text: NoteText::new("ticket 7\n\u{1f600}") },
+            },
             Event::Run { kind: EventKind::Complete, run: Some(RunId::mint(5)), body: body.clone() },
             Event::Run { kind: EventKind::Other, run: None, body },
             Event::Opened,

@@ -109,6 +109,40 @@ for (const [name, url] of Object.entries(PAGES)) {
 
 // --- without JavaScript
 
+await test("a session is bookmarked and noted, with and without JavaScript, and found by it", async () => {
+  for (const javaScriptEnabled of [true, false]) {
+    const visit = await context({ javaScriptEnabled });
+    const page = await open(visit, `${session}?sort=-cost`);
+    await page.getByRole("button", { name: "Bookmark", exact: true }).click();
+    await page.getByRole("button", { name: "Remove bookmark", exact: true }).waitFor();
+    truth(page.url().endsWith("?sort=-cost"), `back to where the form stood: ${page.url()}`);
+    await page.getByText("Write a note").click();
+    await page.getByLabel("Note, for everybody who may read here").fill(`customer complained,\nticket 1234 ${"and more ".repeat(30)}`);
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("ticket 1234").first().waitFor();
+    await page.getByText("Change the note").click();
+    for (const width of [360, 1280]) {
+      await page.setViewportSize({ width, height: 860 });
+      await fits(page);
+      if (javaScriptEnabled) await accessible(page);
+    }
+    for (const width of [360, 620, 980, 1100, 1280, 1700]) {
+      await page.setViewportSize({ width, height: 860 });
+      await page.goto(`${main.url}/?bookmarked=true`);
+      same(await page.locator("tbody th a.session").allTextContents(), ["conv-42"], "the session with a bookmark");
+      await fits(page);
+      if (javaScriptEnabled) await accessible(page);
+      if (width >= 980) same(await page.locator("tbody tr").evaluateAll((rows) => rows.filter((row) => row.offsetHeight > 40).length), 0, `rows of more than one line at ${width}`);
+    }
+    await page.goto(session);
+    await page.getByText("Change the note").click();
+    await page.getByRole("button", { name: "Remove note and bookmark" }).click();
+    await page.getByText("Write a note").waitFor();
+    quiet(page);
+    await visit.close();
+  }
+});
+
 await test("without JavaScript: list, sort, search, filter, page, open, all work", async () => {
   const visit = await context({ javaScriptEnabled: false });
   const page = await open(visit, main.url);
@@ -505,7 +539,7 @@ await test("all of a page is reached with the keyboard, and shows where one is",
 await test("texts are copied by a button", async () => {
   const visit = await context({ permissions: ["clipboard-read", "clipboard-write"] });
   const page = await open(visit, session);
-  await page.getByText("TraceQL").click();
+  await page.getByText("TraceQL", { exact: true }).click();
   await page.locator("[data-copy=text-traceql]").click();
   const copied = await page.evaluate(() => navigator.clipboard.readText());
   truth(copied.includes('span.session.id = "conv-42"'), copied);

@@ -8,6 +8,7 @@ use crate::index::{SessionNo, SessionRow};
 use crate::journal::Position;
 use crate::model::Str;
 use crate::model::ids::{SessionId, Tenant, TraceId};
+use crate::model::note::{Note, NoteText};
 use crate::model::report::Report;
 use crate::model::time::UnixNanos;
 use crate::store::local::state::traces::TraceKey;
@@ -78,6 +79,16 @@ pub fn untraced(db: &Connection) -> rusqlite::Result<Vec<((TenantNo, SessionId),
 /// Sessions whose deletion was under way.
 pub fn deletions(db: &Connection) -> rusqlite::Result<Vec<((TenantNo, SessionId), SessionNo)>> {
     rows(db, &statements::DELETIONS, |row| with_session_id(row, |row| Ok(SessionNo(row.get(2)?))))
+}
+
+/// What is noted of sessions.
+pub fn notes(db: &Connection) -> rusqlite::Result<Vec<((TenantNo, SessionId), Note)>> {
+    rows(db, &statements::NOTES, |row| {
+        with_session_id(row, |row| {
+            let text = NoteText::new(row.get_ref(3)?.as_str()?).unwrap_or_default();
+            Ok(Note { is_bookmarked: row.get(2)?, text, changed_at: UnixNanos(unsigned(row.get(4)?)) })
+        })
+    })
 }
 
 /// Traces with runs that have not ended: of those with a root, and of the one without, the last sign of life of what is silent longest, and

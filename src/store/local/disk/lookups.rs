@@ -9,7 +9,7 @@ use super::rows::{NO_SESSION, TenantNo, read_detail, read_run, signed, unreadabl
 use super::statements::{self, Ready, Statement};
 use crate::index::{SessionNo, SessionTimes};
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
-use crate::model::run::{Run, RunStatus};
+use crate::model::run::{Run, RunStatus, Score};
 use crate::model::stretches::Stretches;
 use crate::model::time::UnixNanos;
 use crate::store::local::state::recent::{Overlay, RunOrder};
@@ -232,6 +232,24 @@ impl Reader {
         while let Some(row) = rows.next()? {
             if let (Some(order), Some(user)) = (read_order(row)?, row.get_ref(4)?.as_str_or_null()?) {
                 each(order, user);
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows how the newest runs of a session on disk were judged, the newest first, at most `limit`.
+    pub fn each_newest_scores(
+        &self,
+        tenant: TenantNo,
+        session: SessionNo,
+        limit: u32,
+        each: &mut dyn FnMut(RunOrder, Vec<Score>),
+    ) -> rusqlite::Result<()> {
+        let mut select = self.ready(&statements::NEWEST_DETAILS)?;
+        let mut rows = select.query(params![tenant.0, session.0, limit])?;
+        while let Some(row) = rows.next()? {
+            if let Some(order) = read_order(row)? {
+                each(order, read_detail(row, 4)?.scores);
             }
         }
         Ok(())

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::super::SqliteLimits;
+use super::load;
 use super::schema::{SchemaError, open_writer};
 use super::statements::{self, Ready};
-use super::write::put_position;
+use super::write::{put_note, put_position};
 use crate::journal::Position;
 
 /// What became of an index database that was put aside.
@@ -16,6 +17,8 @@ pub struct PutAside {
     pub to: PathBuf,
     /// Deletions that the new database knows of; `None` if they could not be read.
     pub n_tombstones: Option<usize>,
+    /// Notes of sessions that came along; `None` if they could not be read.
+    pub n_notes: Option<usize>,
 }
 
 /// Why the database at this path cannot be used; `None` if it can, or if there is none.
@@ -32,7 +35,8 @@ pub fn damage(database: &Path) -> Option<String> {
     }
 }
 
-/// Puts the database aside and begins an empty one, which reads its journal from `start` and knows of the same deletions.
+/// Puts the database aside and begins an empty one, which reads its journal from `start` and knows of the same deletions and
+/// notes.
 pub fn begin_anew(database: &Path, start: Position) -> Result<Option<PutAside>, SchemaError> {
     let put_aside = put_aside(database)?;
     let mut db = open_writer(database, &SqliteLimits::default())?;
@@ -42,7 +46,8 @@ pub fn begin_anew(database: &Path, start: Position) -> Result<Option<PutAside>, 
     }
     let put_aside = put_aside.map(|to| {
         let n_tombstones = copy_tombstones(&create, &to).inspect_err(|error| tracing::warn!(%error, "deletions could not be read")).ok();
-        PutAside { to, n_tombstones }
+        let n_notes = copy_notes(&create, &to).inspect_err(|error| tracing::warn!(%error, "notes of sessions could not be read")).ok();
+        PutAside { to, n_tombstones, n_notes }
     });
     create.commit()?;
     Ok(put_aside)
@@ -72,12 +77,7 @@ fn put_aside(database: &Path) -> Result<Option<PathBuf>, SchemaError> {
 
 fn copy_tombstones(db: &Connection, old: &Path) -> rusqlite::Result<usize> {
     let old = Connection::open_with_flags(old, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let mut tenants = old.ready(&statements::TENANTS)?;
-    let mut add = db.ready(&statements::ADD_TENANT)?;
-    let mut found = tenants.query([])?;
-    while let Some(row) = found.next()? {
-        add.execute(params![row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?])?;
-    }
+    copy_tenants(db, &old)?;
     let mut tombstones = old.ready(&statements::TOMBSTONES)?;
     let mut put = db.ready(&statements::PUT_TOMBSTONE)?;
     let mut found = tombstones.query([])?;
@@ -86,4 +86,26 @@ fn copy_tombstones(db: &Connection, old: &Path) -> rusqlite::Result<usize> {
         n += put.execute(params![row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?])?;
     }
     Ok(n)
+}
+
+/// Tempo has none of them. A database of before there were any has no table for them.
+fn copy_notes(db: &Connection, old: &Path) -> rusqlite::Result<usize> {
+    let old = Connection::open_with_flags(old, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    if !old.table_exists(None::<&str>, "notes")? {
+        return Ok(0);
+    }
+    copy_tenants(db, &old)?;
+    let notes = load::notes(&old)?;
+    notes.iter().try_for_each(|((tenant, session), note)| put_note(db, *tenant, session, note))?;
+    Ok(notes.len())
+}
+
+fn copy_tenants(db: &Connection, old: &Connection) -> rusqlite::Result<()> {
+    let mut tenants = old.ready(&statements::TENANTS)?;
+    let mut add = db.ready(&statements::ADD_TENANT)?;
+    let mut found = tenants.query([])?;
+    while let Some(row) = found.next()? {
+        add.execute(params![row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?])?;
+    }
+    Ok(())
 }

@@ -139,6 +139,8 @@ pub fn read_session(row: &Row<'_>) -> rusqlite::Result<(TenantNo, SessionRow)> {
         running_count: number(10)?,
         unpriced_calls: number(11)?,
         tool_errors: number(15)?,
+        // Kept apart from the session, which may lose its runs for a moment.
+        note: None,
     };
     let tenant = TenantNo(row.get(0)?);
     let row = SessionRow {

@@ -107,6 +107,7 @@ CREATE INDEX runs_untraced ON runs (tenant_no, session_no) WHERE is_untraced;
 ///
 /// `traces_left_out`: traces of which a run was left out of a session, because a report that names no trace tells of it too.
 /// `deletions`: sessions whose traces are still being forgotten.
+/// `notes`: what people noted of sessions.
 /// `series`: sums over runs by time; whether they are of this state of the index, `meta` says.
 const ADDED_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS traces_left_out (
@@ -120,6 +121,14 @@ CREATE TABLE IF NOT EXISTS deletions (
   session_no INTEGER NOT NULL,
   session_id TEXT NOT NULL,
   PRIMARY KEY (tenant_no, session_no)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notes (
+  tenant_no INTEGER NOT NULL,
+  session_id TEXT NOT NULL,
+  is_bookmarked INTEGER NOT NULL,
+  text TEXT NOT NULL,
+  changed_at_ns INTEGER NOT NULL,
+  PRIMARY KEY (tenant_no, session_id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS series (
   tenant_no INTEGER NOT NULL,

@@ -105,6 +105,9 @@ statements! {
     DELETIONS: AT_START, ["SCAN deletions"],
         "SELECT tenant_no, session_id, session_no FROM deletions ORDER BY tenant_no, session_no";
 
+    NOTES: AT_START, ["SCAN notes"],
+        "SELECT tenant_no, session_id, is_bookmarked, text, changed_at_ns FROM notes";
+
     /// As of which checkpoint the sums over time are.
     SERIES_WRITTEN: AT_START, ["SCAN meta"],
         "SELECT key, value FROM meta WHERE key LIKE 'series:%'";
@@ -190,6 +193,10 @@ statements! {
     NEWEST_USERS: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)"],
         "SELECT started_at_ns, run_id, trace_id, span_id, user_id FROM runs WHERE tenant_no = ?1 AND session_no = ?2 \
          ORDER BY started_at_ns DESC, run_id DESC, trace_id DESC, span_id DESC LIMIT ?3";
+    /// What is stored of the newest runs of a session.
+    NEWEST_DETAILS: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)"],
+        "SELECT started_at_ns, run_id, trace_id, span_id, detail FROM runs WHERE tenant_no = ?1 AND session_no = ?2 \
+         ORDER BY started_at_ns DESC, run_id DESC, trace_id DESC, span_id DESC LIMIT ?3";
     /// So many runs of a session, or fewer.
     COUNT_RUNS_UP_TO: Reads::Few, ["CO-ROUTINE (subquery-1)", "SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)", "SCAN (subquery-1)"],
         "SELECT count(*) FROM (SELECT 1 FROM runs WHERE tenant_no = ?1 AND session_no = ?2 LIMIT ?3)";
@@ -251,6 +258,11 @@ statements! {
         "INSERT OR REPLACE INTO deletions (tenant_no, session_no, session_id) VALUES (?1, ?2, ?3)";
     DELETE_DELETION: Reads::Few, ["SEARCH deletions USING PRIMARY KEY (tenant_no=? AND session_no=?)"],
         "DELETE FROM deletions WHERE tenant_no = ?1 AND session_no = ?2";
+
+    PUT_NOTE: Reads::Few, [],
+        "INSERT OR REPLACE INTO notes (tenant_no, session_id, is_bookmarked, text, changed_at_ns) VALUES (?1, ?2, ?3, ?4, ?5)";
+    DELETE_NOTE: Reads::Few, ["SEARCH notes USING PRIMARY KEY (tenant_no=? AND session_id=?)"],
+        "DELETE FROM notes WHERE tenant_no = ?1 AND session_id = ?2";
 
     // --- a database that begins anew ---
     ADD_TENANT: Reads::Few, [],

@@ -8,6 +8,8 @@ use super::load::{sent_key, series_key, users_asked_key};
 use super::rows::{self, TenantNo, signed};
 use super::statements::{self, Ready};
 use crate::journal::Position;
+use crate::model::ids::SessionId;
+use crate::model::note::Note;
 use crate::model::time::UnixNanos;
 use crate::store::local::state::ingest_stats::IngestStats;
 use crate::store::local::write::checkpoint::Checkpoint;
@@ -27,6 +29,7 @@ pub fn write(db: &mut Connection, checkpoint: &Checkpoint) -> rusqlite::Result<(
         };
     }
     write_deletions(&transaction, checkpoint)?;
+    write_notes(&transaction, checkpoint)?;
     write_series(&transaction, checkpoint)?;
     put_number(&transaction, "clock_ns", checkpoint.clock.0)?;
     for (key, value) in [("journal_position", checkpoint.position), ("opened_at", checkpoint.opened_at)] {
@@ -58,6 +61,23 @@ fn write_deletions(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result
     for (tenant, session, trace) in &checkpoint.left_out {
         db.ready(&statements::PUT_TRACE_LEFT_OUT)?.execute(params![tenant.0, session.as_str(), trace.as_bytes()])?;
     }
+    Ok(())
+}
+
+fn write_notes(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+    for (tenant, session, note) in &checkpoint.notes {
+        match note {
+            Some(note) => put_note(db, *tenant, session, note)?,
+            None => _ = db.ready(&statements::DELETE_NOTE)?.execute(params![tenant.0, session.as_str()])?,
+        }
+    }
+    Ok(())
+}
+
+/// Writes what is noted of a session.
+pub fn put_note(db: &Connection, tenant: TenantNo, session: &SessionId, note: &Note) -> rusqlite::Result<()> {
+    let row = params![tenant.0, session.as_str(), note.is_bookmarked, note.text.as_str(), signed(note.changed_at.0)];
+    db.ready(&statements::PUT_NOTE)?.execute(row)?;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ pub(in crate::store::local) mod ranking;
 pub(in crate::store::local) mod raw;
 pub(in crate::store::local) mod said;
 pub(in crate::store::local) mod series;
+pub(in crate::store::local) mod session_scores;
 pub(in crate::store::local) mod session_users;
 pub(in crate::store::local) mod sessionless;
 pub(in crate::store::local) mod verdicts;

@@ -80,7 +80,7 @@ impl LocalStore {
 fn body_bytes(entry: &Entry) -> u64 {
     match &entry.event {
         Event::Spans(body) | Event::UnforwardedSpans(body) | Event::Run { body, .. } => body.len() as u64,
-        Event::DeleteSession(_) | Event::Opened => 0,
+        Event::DeleteSession(_) | Event::ChangeNote { .. } | Event::Opened => 0,
     }
 }
 

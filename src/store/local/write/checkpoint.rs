@@ -17,6 +17,7 @@ use super::saved::ChangedBuckets;
 use crate::index::{SessionNo, SessionRow};
 use crate::journal::Position;
 use crate::model::ids::{SessionId, TraceId};
+use crate::model::note::Note;
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
 use crate::store::local::Shared;
@@ -52,6 +53,8 @@ pub(in crate::store::local) struct Checkpoint {
     pub(in crate::store::local) tombstones: Vec<(TenantNo, SessionId, Option<UnixNanos>)>,
     /// Deletions that began, and (`None`) those that are finished, in the order that this happened.
     pub(in crate::store::local) deletions: Vec<(TenantNo, SessionNo, Option<SessionId>)>,
+    /// What is noted of sessions; `None`: nothing any more.
+    pub(in crate::store::local) notes: Vec<(TenantNo, SessionId, Option<Arc<Note>>)>,
     /// Traces of which a run was left out of a session, and sessions of which nothing is left out any more because they are gone.
     pub(in crate::store::local) left_out: Vec<(TenantNo, SessionId, TraceId)>,
     pub(in crate::store::local) forgotten_left_out: Vec<(TenantNo, SessionId)>,

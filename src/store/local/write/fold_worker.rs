@@ -214,6 +214,10 @@ impl FoldWorker {
         match entry.event {
             Event::Spans(request) | Event::UnforwardedSpans(request) => self.take_spans(&cell, &request, entry.received_at, item.position),
             Event::DeleteSession(id) => self.delete_session(&cell, &id, entry.received_at),
+            Event::ChangeNote { session, change } => {
+                self.change_note(&cell, &session, &change, entry.received_at);
+                Ok(())
+            }
             Event::Run { kind: EventKind::Other, .. } | Event::Run { run: None, .. } => Ok(()),
             Event::Run { kind, run: Some(run), body } => {
                 let post = Post { kind, body: &body, received_at: entry.received_at, position: item.position.0 };

@@ -66,6 +66,7 @@ impl FoldWorker {
         *tombstone = deleted_at.max(*tombstone);
         self.pending.tombstone(cell.no, id.clone(), Some(*tombstone));
 
+        self.pending.note(cell.no, &mut cell.write(), id, None);
         let Some(no) = no else { return Ok(()) };
         let in_sums = self.runs_in_sums(cell, &[no])?;
         let mut state = cell.write();

@@ -265,6 +265,12 @@ fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
             cell.ingest_stats.lock().restore(sent.service, sent.n_spans);
         }
     }
+    // Before the sessions, which then know of their bookmarks.
+    for ((tenant, session), note) in disk::notes(db)? {
+        if let Some(cell) = by_no.get(&tenant) {
+            cell.write().index.set_note(&session, Some(Arc::new(note)));
+        }
+    }
     let n_sessions = load_sessions(db, &by_no)?;
     let clock = UnixNanos(disk::number(db, "clock_ns")?);
     saved::restore(db, &by_no, clock)?;

@@ -9,6 +9,7 @@ use super::saved::changed_buckets;
 use crate::index::{Applied, SessionNo};
 use crate::journal::Position;
 use crate::model::ids::{SessionId, TraceId};
+use crate::model::note::Note;
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
 use crate::store::local::disk::rows::{NO_SESSION, TenantNo};
@@ -35,6 +36,7 @@ pub(super) struct Pending {
     kept: FxHashMap<TraceKey, UnixNanos>,
     tombstones: Vec<(TenantNo, SessionId, Option<UnixNanos>)>,
     deletions: Vec<(TenantNo, SessionNo, Option<SessionId>)>,
+    notes: FxHashMap<(TenantNo, SessionId), Option<Arc<Note>>>,
     left_out: Vec<(TenantNo, SessionId, TraceId)>,
     forgotten_left_out: Vec<(TenantNo, SessionId)>,
 }
@@ -46,7 +48,13 @@ impl Pending {
     }
 
     pub(super) fn n_changes(&self) -> usize {
-        self.n_runs + self.traces.len() + self.kept.len() + self.cleared.len() + self.tombstones.len() + self.deletions.len()
+        self.n_runs
+            + self.traces.len()
+            + self.kept.len()
+            + self.cleared.len()
+            + self.tombstones.len()
+            + self.deletions.len()
+            + self.notes.len()
     }
 
     /// The trace will be written as it is when the checkpoint is sealed, or removed if it is not open then.
@@ -61,6 +69,14 @@ impl Pending {
 
     pub(super) fn tombstone(&mut self, tenant: TenantNo, session: SessionId, deleted_at: Option<UnixNanos>) {
         self.tombstones.push((tenant, session, deleted_at));
+    }
+
+    /// What is noted of a session from now on.
+    pub(super) fn note(&mut self, tenant: TenantNo, state: &mut TenantState, session: &SessionId, note: Option<Arc<Note>>) {
+        if state.index.note(session) != note.as_ref() {
+            state.index.set_note(session, note.clone());
+            self.notes.insert((tenant, session.clone()), note);
+        }
     }
 
     /// A run is no more, or is no more in this session.
@@ -170,6 +186,7 @@ impl Pending {
             kept: sealed.kept.into_iter().map(|((tenant, trace), until)| (tenant, trace, until)).collect(),
             tombstones: sealed.tombstones,
             deletions: sealed.deletions,
+            notes: sealed.notes.into_iter().map(|((tenant, session), note)| (tenant, session, note)).collect(),
             left_out: sealed.left_out,
             forgotten_left_out: sealed.forgotten_left_out,
             series: tenants.values().map(|cell| (cell.no, changed_buckets(cell))).collect(),

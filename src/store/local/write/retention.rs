@@ -60,6 +60,7 @@ impl FoldWorker {
         if self.floor > UnixNanos::ZERO {
             self.expire_sessions(self.floor)?;
             self.expire_traces(self.floor)?;
+            self.expire_notes(self.floor);
             self.pending.sessionless_floor = self.floor;
         }
         self.recent_calls.forget_before(now.minus(Nanos::from_secs(60)));
@@ -178,6 +179,7 @@ impl FoldWorker {
         for session in sessions {
             if let Some(row) = state.index.row(*session) {
                 self.untraced.forget(cell.no, &row.summary.id);
+                self.pending.note(cell.no, &mut state, &row.summary.id, None);
                 self.pending.forget_left_out(cell.no, row.summary.id);
             }
             self.pending.clear_session(cell.no, &mut state, *session);

@@ -10,7 +10,7 @@ pub struct EntryHead {
     /// Ids of the instances that spans came through, each once; none where an agent sent them.
     #[prost(string, repeated, tag = "8")]
     pub via: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    #[prost(oneof = "entry_head::Event", tags = "3, 4, 5, 6, 7")]
+    #[prost(oneof = "entry_head::Event", tags = "3, 4, 5, 6, 7, 9")]
     pub event: ::core::option::Option<entry_head::Event>,
 }
 /// Nested message and enum types in `EntryHead`.
@@ -32,6 +32,9 @@ pub mod entry_head {
         /// The body is a request as of `spans`, for the fold alone: made of what Tempo gave back, or of log events whose spans Tempo gets otherwise.
         #[prost(message, tag = "7")]
         RestoredSpans(super::RestoredSpans),
+        /// What a person noted of a session is different; the body is the new text, where there is one.
+        #[prost(message, tag = "9")]
+        ChangeNote(super::ChangeNote),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -41,6 +44,17 @@ pub struct Spans {
 pub struct DeleteSession {
     #[prost(string, tag = "1")]
     pub session_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeNote {
+    #[prost(string, tag = "1")]
+    pub session_id: ::prost::alloc::string::String,
+    /// absent: as before
+    #[prost(bool, optional, tag = "2")]
+    pub is_bookmarked: ::core::option::Option<bool>,
+    /// false: the text stays as before, and there is no body
+    #[prost(bool, tag = "3")]
+    pub has_text: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RunEvent {
