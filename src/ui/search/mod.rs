@@ -44,6 +44,7 @@ const OLDEST: SessionQuery = SessionQuery {
     start: None,
     end: None,
     status: None,
+    bookmarked: None,
     sort: Sort { field: SortField::FirstRun, descending: false },
     limit: 1,
     offset: 0,
