@@ -114,8 +114,8 @@ async fn runs_stand_where_they_were_in_time_and_what_is_within_is_foldable_and_s
     let lead = &page.text[page.text.find("<li id=\"run-").unwrap()..];
     let lead = &lead[..lead.find("</li>").unwrap()];
     assert!(lead.contains("value=\"0.004\"") && lead.contains("value=\"120\"") && lead.contains("aria-label=\"1 run within\""), "{lead}");
-    page.says("Dearest run: ");
-    assert_eq!(page.text.matches(">dearest<").count(), 1);
+    page.says("Most expensive run: ");
+    assert_eq!(page.text.matches(">most expensive<").count(), 1);
     let fold = page.links().into_iter().find(|link| link.contains("fold=")).unwrap();
     let folded = visitor.get(fold.split('#').next().unwrap()).await;
     assert_eq!(lines(&folded), [id(0), id(2), id(3)]);

@@ -124,7 +124,7 @@ impl<'a> Timeline<'a> {
                     }
                 }
                 @if let Some(run) = &self.digest.dearest {
-                    span { "Dearest run: " a href=(way(run)) { (words::agent(&run.agent)) } " " (words::cost(run.usage.cost, run.usage.unpriced_calls)) }
+                    span { "Most expensive run: " a href=(way(run)) { (words::agent(&run.agent)) } " " (words::cost(run.usage.cost, run.usage.unpriced_calls)) }
                 }
                 @if let Some(run) = &self.digest.longest {
                     span { "Longest run: " a href=(way(run)) { (words::agent(&run.agent)) } " " (words::duration(run.duration())) }
@@ -164,7 +164,7 @@ impl<'a> Timeline<'a> {
                     @if let Some(parent) = parent { " " span.parent { "in " (words::agent(&parent.agent)) } }
                     @if !run.workflow.is_empty() && &*run.workflow != "default" { " " span.workflow { (words::name(&run.workflow)) } }
                     " " (icons::status(run.status))
-                    @if is_dearest { " " span.remark title="No other run of the session cost more by itself" { "dearest" } }
+                    @if is_dearest { " " span.remark title="No other run of the session cost more by itself" { "most expensive" } }
                     (remarks(run))
                     (scores::of_run(run))
                     (failed::reason(run.error.as_ref()))

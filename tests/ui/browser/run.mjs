@@ -2,6 +2,7 @@
 
 import { agent, chat, chatty, CLAUDE, coding, crowd, deep, hostile, HOSTILE, huge, lonely, nobodys, send, story, tell } from "./data.mjs";
 import { accessible, browser, count, fits, golden, open, quiet, report, same, server, test, truth, until } from "./harness.mjs";
+import { tasks } from "./tasks.mjs";
 
 const READER = "wax_sk_reader_0123456789";
 const chromium = await browser();
@@ -596,6 +597,7 @@ await test("with keys: nothing without a login, a wrong key is refused, a right 
   await visit.close();
 });
 
+await tasks(chromium);
 await chromium.close();
 for (const [name, one] of Object.entries({ main, fresh, idless, guarded, coded })) {
   await test(`${name}: the server stops as asked`, async () => same(await one.stop(), 0));

@@ -1,0 +1,77 @@
+// What people come for, and in how many clicks from the first page they have it.
+
+import { agent, chat, chatty, huge, send, story } from "./data.mjs";
+import { count, open, quiet, same, server, test, truth, until } from "./harness.mjs";
+
+const DAY = 86_400_000;
+const HOUR = 3_600_000;
+
+/** The same spans, begun at another time; they are made to begin at ten on a day of their own. */
+function beginning(at, spans) {
+  const by = (BigInt(at) - BigInt(Date.UTC(2026, 1, 7, 10))) * 1_000_000n;
+  const moved = (nanos) => (nanos === "0" ? nanos : String(BigInt(nanos) + by));
+  return spans.map((span) => ({ ...span, startTimeUnixNano: moved(span.startTimeUnixNano), endTimeUnixNano: moved(span.endTimeUnixNano) }));
+}
+
+export async function tasks(chromium) {
+  const shop = await server();
+  const now = Date.now();
+  const complaint = Math.floor(now / DAY) * DAY - DAY + 15 * HOUR;
+  await send(shop, beginning(complaint, story()));
+  await send(shop, beginning(now - 3 * HOUR, huge(0, 299)));
+  await send(shop, beginning(now - 3 * HOUR, [agent(9_999, 1, 0, "worker-2", "huge", 4000, 4003), chat(9_999, 2, 1, "house-large", 90_000, 900, 1.75, 4000, 4002)]));
+  await send(shop, beginning(now - HOUR, chatty()));
+  await until("the sessions are there", async () => (await count(shop)) === 3);
+  await until("all runs are there", async () => (await (await fetch(`${shop.url}/api/v1/observability/sessions/huge/`)).json()).run_count === 300);
+
+  /** Runs a task from the first page, and fails it where it took more clicks. */
+  const task = (name, most, run) => test(`${name}: in ${most} clicks`, async () => {
+    const visit = await chromium.newContext({ viewport: { width: 1280, height: 860 }, timezoneId: "UTC" });
+    const page = await open(visit, `${shop.url}/`);
+    let n = 0;
+    await run(page, async (what) => { n += 1; await what.click(); await page.waitForLoadState("networkidle"); });
+    truth(n <= most, `it took ${n} clicks`);
+    quiet(page);
+    await visit.close();
+  });
+
+  await task("the most expensive call of 300 runs", 2, async (page, click) => {
+    await click(page.getByRole("link", { name: "huge", exact: true }));
+    await click(page.getByText("Most expensive run:").getByRole("link"));
+    const call = page.locator("table.waterfall tr", { hasText: "chat house-large" });
+    truth((await call.textContent()).replaceAll(/\s/g, "").includes("$1.75"), await call.textContent());
+  });
+
+  await task("why a run failed", 2, async (page, click) => {
+    await click(page.getByRole("link", { name: "chat-7", exact: true }));
+    truth(await page.getByText("Rate limit reached").first().isVisible(), "the timeline says it");
+    await click(page.getByRole("link", { name: "Conversation" }));
+    truth(await page.locator(".turn", { hasText: "And tomorrow?" }).getByText("Rate limit reached").first().isVisible(), "and so does its turn");
+  });
+
+  await task("which tool is slow, and which fails", 2, async (page, click) => {
+    await click(page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Tools" }));
+    const first = page.locator("tbody tr").first();
+    truth((await first.textContent()).includes("tell_depot"), `the slowest is first: ${await first.textContent()}`);
+    truth((await first.textContent()).includes("100"), "all of its calls failed");
+    await click(first.getByRole("link", { name: "tell_depot" }));
+    truth(await page.getByText("503 Service Unavailable").first().isVisible().catch(() => false) || (await page.locator("main a[href*='/traces/']").count()) > 0, "the call is a click away");
+  });
+
+  await task("the complaint of a user, of yesterday at three", 3, async (page, click) => {
+    await click(page.getByRole("link", { name: "Users" }));
+    await click(page.getByRole("link", { name: "ana", exact: true }));
+    await click(page.getByRole("link", { name: "conv-42", exact: true }));
+    same(new Date(await page.locator("li.run time").first().getAttribute("datetime")).getTime(), complaint);
+  });
+
+  await task("two sessions side by side", 3, async (page, click) => {
+    await click(page.locator("tbody tr", { hasText: "conv-42" }).locator(".pick input"));
+    await click(page.locator("tbody tr", { hasText: "chat-7" }).locator(".pick input"));
+    await click(page.getByRole("button", { name: "Compare" }));
+    await page.waitForURL("**/compare?**");
+    for (const id of ["conv-42", "chat-7"]) truth(await page.getByRole("main").getByText(id).first().isVisible(), id);
+  });
+
+  await test("tasks: the server stops as asked", async () => same(await shop.stop(), 0));
+}
