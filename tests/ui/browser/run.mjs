@@ -325,6 +325,25 @@ await test("a trace of ten thousand spans is usable, and the span stays beside i
   await visit.close();
 });
 
+await test("the mark of the critical path never makes a line of a trace higher, and stands in it", async () => {
+  const visit = await context();
+  const page = await open(visit, chatTrace);
+  for (const width of [360, 768, 1024, 1280]) {
+    await page.setViewportSize({ width, height: 860 });
+    const outside = await page.locator(".waterfall .mark").evaluateAll((marks) => marks.filter((mark) => {
+      const [inner, outer] = [mark, mark.closest("th")].map((node) => node.getBoundingClientRect());
+      return inner.top < outer.top || inner.bottom > outer.top + 30 || inner.right > outer.right;
+    }).length);
+    same(outside, 0, `marks outside their lines at ${width} px`);
+    const heights = () => page.locator(".waterfall tbody tr").evaluateAll((rows) => rows.map((row) => row.offsetHeight));
+    const marked = await heights();
+    await page.locator(".waterfall .mark").evaluateAll((marks) => marks.forEach((mark) => { mark.hidden = true; mark.remove(); }));
+    same(await heights(), marked, `heights at ${width} px`);
+    await page.reload();
+  }
+  await visit.close();
+});
+
 await test("without JavaScript: a timeline is sorted and folded, and has an axis", async () => {
   const visit = await context({ javaScriptEnabled: false });
   const page = await open(visit, session);
