@@ -34,9 +34,10 @@ pub use strings::Strings;
 
 use crate::model::Str;
 use crate::model::digest::fnv;
-use crate::model::facts::{Labels, SpanFact, SpanStatus};
+use crate::model::facts::{Labels, SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::{SessionId, SpanId, TraceId};
 use crate::model::time::{Nanos, UnixNanos};
+use crate::model::tool::tool_of_span;
 use crate::model::usage::Call;
 use crate::wire::otlp::{Attribute, Span};
 
@@ -176,11 +177,19 @@ fn extract_known<'a>(
         has_response_model: said.has_response_model,
         is_framework: said.is_framework,
         is_future,
-        name: strings.share(cut(span.name)),
+        name: strings.share(name(span, &said)),
         scope: scope.name.clone(),
         failure: failure(&outcome, &said),
     };
     Some(Extracted { trace, fact, oddities: oddities.list() })
+}
+
+/// A tool's span is called as the tool is, whose calls are counted by that.
+fn name<'a>(span: &Scalars<'a>, said: &Said<'a>) -> &'a str {
+    match said.kind {
+        SpanKind::Tool => said.tool.unwrap_or_else(|| tool_of_span(cut(span.name))),
+        _ => cut(span.name),
+    }
 }
 
 /// Takes note of times that cannot be right; the fact keeps them as they were sent. Returns whether they lie in the far future.

@@ -34,6 +34,8 @@ pub(super) struct Said<'a> {
     pub provider: Option<&'a str>,
     pub response: Option<&'a str>,
     pub tier: Option<ServiceTier>,
+    /// What the tool is called whose span it is.
+    pub tool: Option<&'a str>,
     /// Why it failed, as attributes tell it that only a span has which did.
     pub failure: Option<&'a str>,
     /// Why, if it did.
@@ -142,6 +144,7 @@ impl<'a> Said<'a> {
                     said.is_framework = !matches!(value, Value::Bool(false));
                     (Q::Framework, said.is_framework)
                 }
+                Meaning::Tool => (Q::Tool, answer(&mut said.tool, name(value))),
                 Meaning::Failure => (Q::Failure, answer(&mut said.failure, telling(value))),
                 Meaning::WeakFailure => (Q::WeakFailure, answer(&mut said.weak_failure, telling(value))),
                 // What a flow or a tool answered is anybody's JSON.
@@ -220,6 +223,9 @@ impl<'a> Said<'a> {
             notes.kind(if is_call { KindBy::ModelAndUsage } else { KindBy::Nothing });
         }
         said.kind = kind.unwrap_or(if is_call { SpanKind::Llm } else { SpanKind::Other });
+        if said.kind == SpanKind::Tool {
+            said.tool = said.tool.or(entity);
+        }
         if said.names_session() || said.kind != SpanKind::Other {
             notes.answered_by(Q::Agent, Q::OwnAgent, answer(&mut said.agent, scope_agent));
         }

@@ -86,6 +86,7 @@ pub struct SpanFact {
     pub is_framework: bool,
     /// Start or end lay more than a day after its arrival: shown as sent, but it cannot lead a list.
     pub is_future: bool,
+    /// Of a tool's span that of the tool.
     pub name: Str,
     /// The name of the instrumentation scope.
     pub scope: Str,

@@ -20,6 +20,7 @@ pub mod session;
 pub mod status;
 pub mod tally;
 pub mod time;
+pub mod tool;
 pub mod usage;
 pub mod via;
 

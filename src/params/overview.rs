@@ -89,7 +89,7 @@ impl OverviewParams {
         };
         let wanted = Nanos(until.since(since).0 / POINTS);
         let step = self.step.or_else(|| STEPS.into_iter().find(|step| *step >= wanted)).unwrap_or(wanted);
-        SeriesQuery { since, until, step, agent: self.agent.clone(), model: self.model.clone(), user: self.user.clone() }
+        SeriesQuery { since, until, step, agent: self.agent.clone(), model: self.model.clone(), user: self.user.clone(), tool: None }
     }
 
     /// The window of the same length that ends where one begins.
