@@ -177,19 +177,18 @@ fn extract_known<'a>(
         has_response_model: said.has_response_model,
         is_framework: said.is_framework,
         is_future,
-        name: strings.share(name(span, &said)),
+        name: strings.share(cut(span.name)),
         scope: scope.name.clone(),
         failure: failure(&outcome, &said),
+        tool: tool(span, &said, strings).map(Box::new),
     };
     Some(Extracted { trace, fact, oddities: oddities.list() })
 }
 
-/// A tool's span is called as the tool is, whose calls are counted by that.
-fn name<'a>(span: &Scalars<'a>, said: &Said<'a>) -> &'a str {
-    match said.kind {
-        SpanKind::Tool => said.tool.unwrap_or_else(|| tool_of_span(cut(span.name))),
-        _ => cut(span.name),
-    }
+/// The tool whose span it is, where the span's name does not tell it.
+fn tool(span: &Scalars<'_>, said: &Said<'_>, strings: &mut Strings) -> Option<Str> {
+    let tool = said.tool.filter(|tool| said.kind == SpanKind::Tool && *tool != tool_of_span(cut(span.name)))?;
+    Some(strings.share(tool))
 }
 
 /// Takes note of times that cannot be right; the fact keeps them as they were sent. Returns whether they lie in the far future.
@@ -305,6 +304,10 @@ impl Oddities {
     }
 
     fn list(self) -> Vec<Oddity> {
+        // As of nearly all spans.
+        if self.0 == 0 {
+            return Vec::new();
+        }
         Oddity::ALL.into_iter().filter(|oddity| self.0 & (1 << *oddity as u8) != 0).collect()
     }
 }

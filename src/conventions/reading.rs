@@ -128,8 +128,10 @@ impl<'a> Said<'a> {
                 }
                 Meaning::Provider => (Q::Provider, answer(&mut said.provider, name(value).filter(|name| !is_framework(name)))),
                 Meaning::Kind => {
-                    let by_scope = name(value).and_then(|word| reading?.kind(row.key, word));
-                    let told = by_scope.or_else(|| name(value).and_then(|word| classify(row.key, word)));
+                    // Of keys behind the one that answered nobody asks what the span is.
+                    let word = name(value).filter(|_| kind.is_none() || row.key == "traceloop.span.kind");
+                    let by_scope = word.and_then(|word| reading?.kind(row.key, word));
+                    let told = by_scope.or_else(|| word.and_then(|word| classify(row.key, word)));
                     is_use |= row.key == "ai.operationId" && name(value).is_some_and(|word| USES.contains(&word));
                     makes_agent |= row.key == "gen_ai.operation.name" && name(value) == Some("create_agent");
                     is_agent_entity |= row.key == "traceloop.span.kind" && told == Some(SpanKind::Agent);
@@ -435,6 +437,9 @@ fn session_id<'a>(row: Option<&Row>, value: Value<'a>, oddities: &mut Oddities) 
 
 /// `text` up to what is kept of it, cut between characters.
 pub(super) fn cut(text: &str) -> &str {
+    if text.len() <= SHOWN_MAX_BYTES {
+        return text;
+    }
     &text[..text.floor_char_boundary(SHOWN_MAX_BYTES)]
 }
 

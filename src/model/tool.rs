@@ -10,6 +10,9 @@ const SPAN: &str = "execute_tool ";
 /// What instrumentations put behind the name of a function to call its span.
 const ENDINGS: [&str; 4] = [".__call__", ".run", ".tool", ".call"];
 
+/// The longest name of a tool that is kept, in bytes; the rest is cut off.
+pub const NAME_MAX_BYTES: usize = 256;
+
 /// So many tools of one run are kept by their names, those it called most; the rest are kept together under an empty name.
 pub const TOOLS_OF_RUN_MAX: usize = 64;
 
@@ -36,6 +39,11 @@ pub struct ToolUsage {
 pub fn tool_of_span(span_name: &str) -> &str {
     let name = span_name.strip_prefix(SPAN).unwrap_or(span_name);
     ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).filter(|name| !name.is_empty()).unwrap_or(name)
+}
+
+/// `name` up to what is kept of it, cut between characters.
+pub fn cut(name: &str) -> &str {
+    &name[..name.floor_char_boundary(NAME_MAX_BYTES)]
 }
 
 /// Keeps the tools that were called most, in the order of their names, and joins the others.

@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Str;
+use crate::model::query::ToolSort;
 use crate::model::run::Run;
 use crate::model::tally::Tally;
 use crate::model::time::{Nanos, UnixNanos};
@@ -189,6 +190,20 @@ impl Series {
         tools
     }
 
+    /// The tools whose names contain a text in small letters, in some order; ties by name.
+    pub fn tools_sorted(&self, search: Option<&str>, sort: ToolSort, descending: bool) -> Vec<(&Str, &ToolShare)> {
+        let is_meant = |name: &str| search.is_none_or(|search| name.to_ascii_lowercase().contains(search));
+        let mut tools: Vec<_> = self.tools.iter().flatten().filter(|(name, _)| is_meant(name)).collect();
+        match (sort, descending) {
+            // They are in the order of their names.
+            (ToolSort::ToolName, true) => tools.reverse(),
+            (ToolSort::ToolName, false) => {}
+            (_, true) => tools.sort_by_cached_key(|(_, tool)| Reverse(tool.key(sort))),
+            (_, false) => tools.sort_by_cached_key(|(_, tool)| tool.key(sort)),
+        }
+        tools
+    }
+
     /// Where a point begins.
     pub fn start_of(&self, point: usize) -> UnixNanos {
         self.since.plus(Nanos(self.step.0.saturating_mul(point as u64)))
@@ -197,6 +212,25 @@ impl Series {
     /// The end of the last point.
     pub fn until(&self) -> UnixNanos {
         self.start_of(self.points.len())
+    }
+}
+
+// === impl ToolShare ===
+
+impl ToolShare {
+    fn key(&self, sort: ToolSort) -> u64 {
+        let quantile = |of_thousand| self.calls.durations.quantile(of_thousand).map_or(0, |length| length.0);
+        match sort {
+            ToolSort::TotalDuration => self.calls.total.0,
+            ToolSort::CallCount => self.calls.n_calls,
+            ToolSort::ErrorCount => self.calls.n_errors,
+            // In millionths.
+            ToolSort::ErrorRate => (u128::from(self.calls.n_errors) * 1_000_000 / u128::from(self.calls.n_calls.max(1))) as u64,
+            ToolSort::DurationP50 => quantile(500),
+            ToolSort::DurationP95 => quantile(950),
+            ToolSort::LastSeen => self.last_seen.0,
+            ToolSort::ToolName => 0,
+        }
     }
 }
 

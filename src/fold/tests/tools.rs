@@ -5,7 +5,7 @@ use crate::fold::{Folded, Rules, fold};
 use crate::model::facts::{SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::RunId;
 use crate::model::logs;
-use crate::model::report::{Completion, Place, Report, ReportedSpan};
+use crate::model::report::{Completion, Place, Report, ReportedSpan, Step};
 use crate::model::run::RunStatus;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::tool::TOOLS_OF_RUN_MAX;
@@ -109,4 +109,16 @@ fn of_what_a_report_and_spans_tell_the_side_with_more_calls_stands() {
     let spans = vec![bot(), tool(2, 1, "search", 30), tool(3, 1, "search", 30), unset];
     assert_eq!(tools(&with(spans), 1), [named("search", 3, 1, 90)]);
     assert_eq!(with(vec![]).runs[0].tools.len(), 2, "without any span");
+    let moments = [tool(2, 1, "search", 0), tool(3, 1, "search", 0), tool(4, 1, "book", 0)];
+    assert_eq!(tools(&with([bot()].into_iter().chain(moments).collect()), 1), told, "the report knows how long they took");
+}
+
+#[test]
+fn steps_tell_of_tools_where_no_span_was_posted_of_any() {
+    let mut report = Report::new(RunId::mint(5), ms(0));
+    report.claims = vec![Place { trace: trace(), span: id(1) }];
+    let step = |name: &str| Step { at: ms(1), name: name.into(), position: None, output: None };
+    report.steps = vec![step("tool:search"), step("think"), step("tool:search")];
+    let rules = Rules { price: &|_, _| None, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO, next_turn: UnixNanos::ZERO };
+    assert_eq!(tools(&fold(trace(), &facts_of([bot()]), &[&report], &rules), 1), [named("search", 2, 0, 0)]);
 }

@@ -209,6 +209,7 @@ fn decode_fact(fact: stored::Fact, strings: &[Str]) -> Result<SpanFact, Unreadab
         name: text(fact.name)?,
         scope: text(fact.scope)?,
         failure: fact.failure.as_deref().and_then(Reason::from_stored).map(Box::new),
+        tool: fact.tool.checked_sub(1).map(text).transpose()?.map(Box::new),
     })
 }
 
@@ -320,9 +321,9 @@ mod tests {
             Box::new(Labels { session, is_session_weak, resource_session, run_id: a, agent: b, workflow: c, user: d, user_group: e })
         });
         let ids = (1..u64::MAX, any::<u64>(), any::<u64>(), any::<u64>());
-        let texts = (texts(), texts(), prop::option::of(reasons()));
+        let texts = (texts(), texts(), prop::option::of(reasons()), prop::option::of(texts()));
         (ids, 0u8..7, 0i64..3, any::<(bool, bool, bool)>(), texts, prop::option::of(call), prop::option::of(labels)).prop_map(
-            |((span, parent, start, end), kind, status, marks, (name, scope, failure), call, labels)| SpanFact {
+            |((span, parent, start, end), kind, status, marks, (name, scope, failure, tool), call, labels)| SpanFact {
                 end: UnixNanos(end),
                 call,
                 labels,
@@ -337,6 +338,7 @@ mod tests {
                 name,
                 scope,
                 failure: failure.map(Box::new),
+                tool: tool.map(Box::new),
             },
         )
     }

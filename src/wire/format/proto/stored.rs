@@ -50,6 +50,9 @@ pub struct Fact {
     /// why it failed
     #[prost(string, optional, tag = "12")]
     pub failure: ::core::option::Option<::prost::alloc::string::String>,
+    /// 1 + index into strings; 0: the name tells it
+    #[prost(uint32, tag = "13")]
+    pub tool: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Call {

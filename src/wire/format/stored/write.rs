@@ -127,6 +127,9 @@ fn put_fact<'a>(out: &mut Vec<u8>, fact: &'a SpanFact, texts: &mut Texts<'a>) {
         put_labels(out, labels);
     }
     put_optional_text(out, 12, fact.failure.as_ref().map(|failure| &***failure));
+    if let Some(tool) = &fact.tool {
+        put_number(out, 13, texts.number(tool) + 1);
+    }
     message.end(out);
 }
 
