@@ -88,6 +88,11 @@ impl ToolCalls {
         self.durations.take_away(&other.durations)
     }
 
+    /// No call took longer: exactly how long the only one took that has ended, of several at most a tenth too much.
+    pub fn slowest(&self) -> Option<Nanos> {
+        self.durations.bound().map(|bound| bound.min(self.total))
+    }
+
     /// How long a call took on average; `None` where none has ended.
     pub fn mean(&self) -> Option<Nanos> {
         self.total.0.checked_div(self.durations.count()).map(Nanos)
@@ -147,6 +152,8 @@ mod tests {
         let mut both = one.clone();
         both.join(&other);
         assert_eq!((both.n_calls, both.n_errors, both.mean()), (3, 1, Some(Nanos(451_000_000))));
+        assert_eq!((other.slowest(), one.slowest()), (Some(Nanos(900_000_000)), Some(Nanos(2_000_000))));
+        assert!(both.slowest().is_some_and(|slowest| (900_000_000..990_000_000).contains(&slowest.0)));
         assert!(both.take_away(&other));
         assert_eq!(both, one);
         assert!(!one.take_away(&other), "it is not there");

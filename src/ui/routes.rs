@@ -31,7 +31,6 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/agents", serve: || get(groups::agents) },
     Route { path: "/models", serve: || get(groups::models) },
     Route { path: "/tools", serve: || get(groups::tools) },
-    Route { path: "/tools/", serve: || get(groups::tools) },
     Route { path: "/tools/{*tool_name}", serve: || get(tool::show) },
     Route { path: "/users", serve: || get(groups::users) },
     Route { path: "/overview", serve: || get(overview::show) },

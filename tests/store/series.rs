@@ -115,7 +115,7 @@ fn check_callers(house: &House, tenant: &str, runs: &[Run], query: &SeriesQuery,
         assert_eq!(told.iter().map(|run| key(run).unwrap()).collect::<Vec<_>>(), expected, "{tenant}, {query:?}");
         assert!(told.iter().all(|run| runs.contains(run)), "{tenant}, {query:?}");
     };
-    check(&callers.slowest, &|run| run.calls_of(tool)?.durations.bound().map(|bound| bound.0));
+    check(&callers.slowest, &|run| run.calls_of(tool)?.slowest().map(|length| length.0));
     check(&callers.failed, &|run| run.calls_of(tool).filter(|calls| calls.n_errors > 0).map(|_| run.last_activity.0));
     check(&callers.latest, &|run| run.calls_of(tool).map(|_| run.last_activity.0));
 }

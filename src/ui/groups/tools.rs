@@ -78,7 +78,7 @@ fn list(place: &Place, state: &GroupState, params: &ToolsParams, series: &Series
         n_runs: share.calls.n_calls,
         cells: vec![
             tool::failed(&share.calls),
-            html! { (bar("duration", share.calls.total.0, most)) (words::length(share.calls.total)) },
+            html! { (bar("duration", share.calls.total.0, most)) (words::duration(Some(share.calls.total))) },
             tool::percentile(&share.calls, 500),
             tool::percentile(&share.calls, 950),
             words::moment(share.last_seen),

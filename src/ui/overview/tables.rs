@@ -123,7 +123,7 @@ fn tools(place: &Place, state: &OverviewState, series: &Series) -> Markup {
                                     th scope="row" { (tool::link(place, name, &window)) }
                                     td.number { (words::tokens(share.calls.n_calls)) }
                                     td.number { (tool::failed(&share.calls)) }
-                                    td.number { (bar("duration", share.calls.total.0, most)) (words::length(share.calls.total)) }
+                                    td.number { (bar("duration", share.calls.total.0, most)) (words::duration(Some(share.calls.total))) }
                                     td.number { (tool::percentile(&share.calls, 500)) }
                                     td.number { (tool::percentile(&share.calls, 950)) }
                                 }

@@ -179,7 +179,7 @@ fn cards(share: &ToolShare) -> Markup {
         dl.cards.headline {
             (card("Calls", words::tokens(calls.n_calls), html! { "by " (words::counted(share.n_runs, "run", "runs")) }))
             (card("Failed", failed(calls), html! {}))
-            (card("Time in all", html! { (words::length(calls.total)) }, html! {
+            (card("Time in all", words::duration(Some(calls.total)), html! {
                 @if let Some(mean) = calls.mean() { (words::length(mean)) " a call" }
                 @if ended < calls.n_calls { " · " (words::counted(calls.n_calls - ended, "call", "calls")) " of unknown length" }
             }))
@@ -207,7 +207,7 @@ fn points(place: &Place, between: charts::Between<'_>, series: &Series) -> Marku
                                 th scope="row" { a href=(place.to(&between(series.start_of(at), series.start_of(at + 1)))) { (words::moment(series.start_of(at))) } }
                                 td.number { (words::tokens(calls.n_calls)) }
                                 td.number { (words::tokens(calls.n_errors)) }
-                                td.number { (words::length(calls.total)) }
+                                td.number { (words::duration(Some(calls.total))) }
                                 td.number { (percentile(calls, 500)) }
                                 td.number { (percentile(calls, 950)) }
                             }
@@ -224,7 +224,7 @@ fn by_agent(place: &Place, state: &GroupState, share: &ToolShare) -> Markup {
     agents.sort_by_key(|(_, calls)| std::cmp::Reverse((calls.total, calls.n_calls)));
     let most = agents.first().map_or(0, |(_, calls)| calls.total.0);
     html! {
-        section.groups aria-label="By agent" {
+        section.groups aria-label="Agents that call it" {
             div {
                 h2 { "By agent" }
                 div.scroll tabindex="0" role="region" aria-label="By agent" {
@@ -240,7 +240,7 @@ fn by_agent(place: &Place, state: &GroupState, share: &ToolShare) -> Markup {
                                     }
                                     td.number { (words::tokens(calls.n_calls)) }
                                     td.number { (failed(calls)) }
-                                    td.number { (bar("duration", calls.total.0, most)) (words::length(calls.total)) }
+                                    td.number { (bar("duration", calls.total.0, most)) (words::duration(Some(calls.total))) }
                                     td.number { (percentile(calls, 500)) }
                                     td.number { (percentile(calls, 950)) }
                                 }

@@ -40,7 +40,7 @@ fn table(place: &Place, tool: &str, title: &str, runs: &[Run]) -> Markup {
                                     td { (words::moment(run.started_at)) }
                                     td.number { (words::tokens(calls.n_calls)) }
                                     td.number { (words::tokens(calls.n_errors)) }
-                                    td.number { (super::percentile(calls, 1_000)) }
+                                    td.number { (words::duration(calls.slowest())) }
                                 }
                             }
                         }

@@ -79,7 +79,7 @@ fn best_first(moment: &mut Moment<'_>, bounds: &[CallBounds], bound: Bound, firs
 }
 
 fn slowest(run: &Run, tool: &Str) -> Option<u64> {
-    run.calls_of(tool)?.durations.bound().map(|bound| bound.0)
+    run.calls_of(tool)?.slowest().map(|length| length.0)
 }
 
 fn last_failed(run: &Run, tool: &Str) -> Option<u64> {

@@ -36,11 +36,14 @@ const WHOLE_MAX: u64 = 8_000;
 /// So many runs are looked at for one list of a larger one, of which few are decoded: 20 to 60 ms.
 const LIST_MAX: u64 = 30_000;
 
+/// What a run has of what a list is ordered by; `None`: it is not of this list.
+pub(super) type Key<'a> = Box<dyn Fn(&Run) -> Option<u64> + 'a>;
+
 /// The runs that come first in some order.
 pub(super) struct First<'a> {
     limit: usize,
-    /// What they are ordered by, greatest first; `None`: it is not of this list.
-    key: Box<dyn Fn(&Run) -> Option<u64> + 'a>,
+    /// Greatest first.
+    key: Key<'a>,
     pub(super) runs: Vec<Run>,
 }
 
@@ -183,7 +186,7 @@ impl Lists {
 // === impl First ===
 
 impl<'a> First<'a> {
-    pub(super) fn new(limit: usize, key: Box<dyn Fn(&Run) -> Option<u64> + 'a>) -> Self {
+    pub(super) fn new(limit: usize, key: Key<'a>) -> Self {
         Self { limit, key, runs: Vec::new() }
     }
 
