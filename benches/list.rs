@@ -223,6 +223,7 @@ fn a_run(agent: &Str, start: u64, random: &mut Random) -> Run {
         usage: UsageTotal { cost: NanoUsd(random.below(50_000_000)), tokens: random.below(20_000), ..UsageTotal::default() },
         suppressed: UsageTotal::default(),
         models: Vec::new(),
+        tools: Vec::new(),
         n_spans: 5,
         is_provisional: false,
         is_future: false,

@@ -24,6 +24,7 @@ mod run;
 mod session;
 mod sessions;
 mod status;
+mod tools;
 mod totals;
 mod user_totals;
 mod users;

@@ -14,6 +14,8 @@ pub(super) const NOTE: &str = "/api/v1/observability/sessions/{session_id}/note/
 
 pub(super) const OVERVIEW: &str = "/api/v1/observability/overview/";
 pub(super) const AGENTS: &str = "/api/v1/observability/agents/";
+pub(super) const TOOLS: &str = "/api/v1/observability/tools/";
+pub(super) const TOOL: &str = "/api/v1/observability/tools/{tool_name}/";
 pub(super) const USERS: &str = "/api/v1/observability/users/";
 pub(super) const USER: &str = "/api/v1/observability/users/{user_id}/";
 pub(super) const RUN: &str = "/api/v1/observability/runs/{run_id}/";
@@ -21,6 +23,11 @@ pub(super) const RUN: &str = "/api/v1/observability/runs/{run_id}/";
 /// The user that a request to [`USER`] is about.
 pub(super) fn user_id(uri: &Uri) -> Result<Str, Refusal> {
     rest_of(uri, USERS).filter(|user| !user.is_empty()).map(Str::from).ok_or(Refusal::NotFound)
+}
+
+/// The tool that a request to [`TOOL`] is about.
+pub(super) fn tool_name(uri: &Uri) -> Result<Str, Refusal> {
+    rest_of(uri, TOOLS).filter(|tool| !tool.is_empty()).map(Str::from).ok_or(Refusal::NotFound)
 }
 
 /// The session that a request to [`SESSION`] is about.

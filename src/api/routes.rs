@@ -2,7 +2,7 @@
 //!
 //! - A path that ends in a slash is served without it too.
 //! - What is below a session is told from the session by how its path ends (`path::is_note`).
-//! - `{session_id}` and `{user_id}` stand for all that follows, slashes included, since proxies decode `%2F` (see `path`).
+//! - `{session_id}`, `{tool_name}` and `{user_id}` stand for all that follows, slashes included, since proxies decode `%2F` (see `path`).
 //! - Who may call a route stands in its handler's arguments: with `Reader` only those who may read.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use axum::routing::{MethodRouter, any, get};
 use tower::ServiceExt;
 
 use super::refusal::Refusal;
-use super::{Api, agents, health, metrics, note, openapi, overview, path, query, run, session, sessions, status, users, version};
+use super::{Api, agents, health, metrics, note, openapi, overview, path, query, run, session, sessions, status, tools, users, version};
 
 /// One line of the table.
 pub struct Route {
@@ -38,6 +38,8 @@ pub const ROUTES: &[Route] = &[
     Route { path: path::AGENTS, allow: "GET, HEAD", serve: || get(agents::list) },
     Route { path: path::RUN, allow: "GET, HEAD", serve: || get(run::show) },
     Route { path: path::OVERVIEW, allow: "GET, HEAD", serve: || get(overview::show) },
+    Route { path: path::TOOLS, allow: "GET, HEAD", serve: || get(tools::list) },
+    Route { path: path::TOOL, allow: "GET, HEAD", serve: || get(tools::show) },
     Route { path: path::USERS, allow: "GET, HEAD", serve: || get(users::list) },
     Route { path: path::USER, allow: "GET, HEAD", serve: || get(users::show) },
     Route { path: "/api/v1/observe/query/sessions/", allow: "GET, HEAD", serve: || get(query::sessions::list) },
@@ -105,7 +107,7 @@ impl Route {
         if self.path == path::NOTE {
             return Vec::new();
         }
-        for rest in ["session_id", "user_id"] {
+        for rest in ["session_id", "tool_name", "user_id"] {
             if let Some(before) = self.path.strip_suffix(&format!("{{{rest}}}/")) {
                 return vec![format!("{before}{{*{rest}}}")];
             }

@@ -34,9 +34,10 @@ pub use strings::Strings;
 
 use crate::model::Str;
 use crate::model::digest::fnv;
-use crate::model::facts::{Labels, SpanFact, SpanStatus};
+use crate::model::facts::{Labels, SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::{SessionId, SpanId, TraceId};
 use crate::model::time::{Nanos, UnixNanos};
+use crate::model::tool::tool_of_span;
 use crate::model::usage::Call;
 use crate::wire::otlp::{Attribute, Span};
 
@@ -179,8 +180,15 @@ fn extract_known<'a>(
         name: strings.share(cut(span.name)),
         scope: scope.name.clone(),
         failure: failure(&outcome, &said),
+        tool: tool(span, &said, strings).map(Box::new),
     };
     Some(Extracted { trace, fact, oddities: oddities.list() })
+}
+
+/// The tool whose span it is, where the span's name does not tell it.
+fn tool(span: &Scalars<'_>, said: &Said<'_>, strings: &mut Strings) -> Option<Str> {
+    let tool = said.tool.filter(|tool| said.kind == SpanKind::Tool && *tool != tool_of_span(cut(span.name)))?;
+    Some(strings.share(tool))
 }
 
 /// Takes note of times that cannot be right; the fact keeps them as they were sent. Returns whether they lie in the far future.
@@ -296,6 +304,10 @@ impl Oddities {
     }
 
     fn list(self) -> Vec<Oddity> {
+        // As of nearly all spans.
+        if self.0 == 0 {
+            return Vec::new();
+        }
         Oddity::ALL.into_iter().filter(|oddity| self.0 & (1 << *oddity as u8) != 0).collect()
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Said<'a> {
     pub provider: Option<&'a str>,
     pub response: Option<&'a str>,
     pub tier: Option<ServiceTier>,
+    /// What the tool is called whose span it is.
+    pub tool: Option<&'a str>,
     /// Why it failed, as attributes tell it that only a span has which did.
     pub failure: Option<&'a str>,
     /// Why, if it did.
@@ -126,8 +128,10 @@ impl<'a> Said<'a> {
                 }
                 Meaning::Provider => (Q::Provider, answer(&mut said.provider, name(value).filter(|name| !is_framework(name)))),
                 Meaning::Kind => {
-                    let by_scope = name(value).and_then(|word| reading?.kind(row.key, word));
-                    let told = by_scope.or_else(|| name(value).and_then(|word| classify(row.key, word)));
+                    // Of keys behind the one that answered nobody asks what the span is.
+                    let word = name(value).filter(|_| kind.is_none() || row.key == "traceloop.span.kind");
+                    let by_scope = word.and_then(|word| reading?.kind(row.key, word));
+                    let told = by_scope.or_else(|| word.and_then(|word| classify(row.key, word)));
                     is_use |= row.key == "ai.operationId" && name(value).is_some_and(|word| USES.contains(&word));
                     makes_agent |= row.key == "gen_ai.operation.name" && name(value) == Some("create_agent");
                     is_agent_entity |= row.key == "traceloop.span.kind" && told == Some(SpanKind::Agent);
@@ -142,6 +146,7 @@ impl<'a> Said<'a> {
                     said.is_framework = !matches!(value, Value::Bool(false));
                     (Q::Framework, said.is_framework)
                 }
+                Meaning::Tool => (Q::Tool, answer(&mut said.tool, name(value))),
                 Meaning::Failure => (Q::Failure, answer(&mut said.failure, telling(value))),
                 Meaning::WeakFailure => (Q::WeakFailure, answer(&mut said.weak_failure, telling(value))),
                 // What a flow or a tool answered is anybody's JSON.
@@ -220,6 +225,9 @@ impl<'a> Said<'a> {
             notes.kind(if is_call { KindBy::ModelAndUsage } else { KindBy::Nothing });
         }
         said.kind = kind.unwrap_or(if is_call { SpanKind::Llm } else { SpanKind::Other });
+        if said.kind == SpanKind::Tool {
+            said.tool = said.tool.or(entity);
+        }
         if said.names_session() || said.kind != SpanKind::Other {
             notes.answered_by(Q::Agent, Q::OwnAgent, answer(&mut said.agent, scope_agent));
         }
@@ -429,6 +437,9 @@ fn session_id<'a>(row: Option<&Row>, value: Value<'a>, oddities: &mut Oddities) 
 
 /// `text` up to what is kept of it, cut between characters.
 pub(super) fn cut(text: &str) -> &str {
+    if text.len() <= SHOWN_MAX_BYTES {
+        return text;
+    }
     &text[..text.floor_char_boundary(SHOWN_MAX_BYTES)]
 }
 

@@ -72,6 +72,7 @@ pub(super) enum Question {
     Framework,
     Repetition,
     Level,
+    Tool,
     Failure,
     /// Answers that count only under a condition; see `reading`.
     OwnAgent,
@@ -254,6 +255,7 @@ const QUESTIONS: &[(Question, &str)] = &[
     (Question::Tier, "service tier"),
     (Question::Framework, "framework"),
     (Question::Level, "level"),
+    (Question::Tool, "tool"),
     (Question::Failure, "failure"),
 ];
 

@@ -89,6 +89,8 @@ pub(super) enum Meaning {
     Kind,
     /// The span was made by a framework's instrumentation around a provider's.
     Framework,
+    /// What a tool is called, of the span of a tool.
+    Tool,
     /// Why the span failed, and that it did.
     Failure,
     /// Why, where something else says that it failed.
@@ -406,6 +408,12 @@ pub(super) const ROWS: &[Row] = &[
     within(&[CLAUDE_CODE], row(C::ClaudeCode, "output_tokens", M::Usage(N::ClaudeCode, P::Output))),
     within(&[CLAUDE_CODE], row(C::ClaudeCode, "cache_read_tokens", M::Usage(N::ClaudeCode, P::CacheRead))),
     within(&[CLAUDE_CODE], row(C::ClaudeCode, "cache_creation_tokens", M::Usage(N::ClaudeCode, P::CacheWrite))),
+    // --- the tool
+    row(C::GenAi, "gen_ai.tool.name", M::Tool),
+    row(C::OpenInference, "tool.name", M::Tool),
+    row(C::VercelAi, "ai.toolCall.name", M::Tool),
+    row(C::Plain, "tool_name", M::Tool),
+    row(C::Plain, "haystack.tool.name", M::Tool),
     // --- why it failed; its status and its events come first
     row(C::OpenTelemetry, "exception.message", M::Failure),
     row(C::OpenTelemetry, "error.message", M::Failure),

@@ -129,8 +129,8 @@ impl Stage<'_> {
                 Act::Step(name) => self.moment(parent, |place| span::step(place, name, position as u64)),
                 Act::Decide(name, options) => self.moment(parent, |place| span::decision(place, name, options)),
                 Act::Search(source) => self.moment(parent, |place| span::retrieval(place, source, role.prompt)),
-                Act::Tool(name) => self.moment(parent, |place| span::tool(place, name, None)),
-                Act::BrokenTool(name, error) => self.moment(parent, |place| span::tool(place, name, Some(error))),
+                Act::Tool(name) => self.tool(parent, name, None),
+                Act::BrokenTool(name, error) => self.tool(parent, name, Some(error)),
                 Act::UnseenTool(inner) => {
                     let unseen = self.id_dice.id::<8>();
                     let within = Role { answer: "Nothing else in the repository depends on this.", ..*role };
@@ -204,6 +204,13 @@ impl Stage<'_> {
         self.pass(30..=120);
         self.emit(parent, start, self.clock, |place| span::embedding(place, &called));
         run.count(&called);
+    }
+
+    fn tool(&mut self, parent: &[u8], name: &str, error: Option<&str>) {
+        let start = self.clock;
+        self.pass(20..=600);
+        self.clock += self.dice.within(3_000..=9_000);
+        self.emit(parent, start, self.clock, |place| span::tool(place, name, error));
     }
 
     /// What the SDK notes by hand: a span without a length worth the name.

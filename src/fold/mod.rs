@@ -31,6 +31,7 @@ mod retold;
 mod set;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod tree;
 mod turns;
 mod twins;

@@ -68,6 +68,7 @@ fn stand_in(report: &Report, span: SpanId, parent: Option<SpanId>) -> SpanFact {
         name: Str::from(format!("invoke_agent {agent}").trim_end()),
         scope: Str::from(SCOPE),
         failure: None,
+        tool: None,
     }
 }
 

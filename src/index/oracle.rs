@@ -172,6 +172,7 @@ pub(super) fn run(agent: &str, start: u64, end: u64) -> Run {
         usage: UsageTotal::default(),
         suppressed: UsageTotal::default(),
         models: Vec::new(),
+        tools: Vec::new(),
         n_spans: 1,
         is_provisional: false,
         is_future: false,

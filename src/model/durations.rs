@@ -28,8 +28,30 @@ const fn bounds() -> [u64; N_BOUNDS] {
     bounds
 }
 
+/// The bin of the least length with each number of bits, from where there are at most eight bounds to the next such length.
+const BINS_BY_BITS: [u8; 65] = bins_by_bits();
+
+const fn bins_by_bits() -> [u8; 65] {
+    let mut bins = [0; 65];
+    let (mut bits, mut bin) = (1, 0);
+    while bits <= 64 {
+        while bin < N_BOUNDS && BOUNDS[bin] <= 1 << (bits - 1) {
+            bin += 1;
+        }
+        bins[bits] = bin as u8;
+        bits += 1;
+    }
+    bins
+}
+
+/// Asked for several times of each run that changes: looking through the few bounds of equal magnitude is faster than halving all of them.
 fn bin_of(length: Nanos) -> u8 {
-    BOUNDS.partition_point(|bound| *bound <= length.0) as u8
+    let bits = u64::BITS - length.0.leading_zeros();
+    let mut bin = BINS_BY_BITS[bits as usize];
+    while usize::from(bin) < N_BOUNDS && BOUNDS[usize::from(bin)] <= length.0 {
+        bin += 1;
+    }
+    bin
 }
 
 // === impl Durations ===
@@ -69,6 +91,18 @@ impl Durations {
 
     pub fn join(&mut self, other: &Self) {
         other.bins.iter().for_each(|(bin, count)| self.add_to(*bin, *count));
+    }
+
+    /// Takes away what was joined; `false` if it was not.
+    #[must_use]
+    pub fn take_away(&mut self, other: &Self) -> bool {
+        for (bin, count) in &other.bins {
+            let Ok(at) = self.bins.binary_search_by_key(bin, |(bin, _)| *bin) else { return false };
+            let Some(fewer) = self.bins[at].1.checked_sub(*count) else { return false };
+            self.bins[at].1 = fewer;
+        }
+        self.bins.retain(|(_, count)| *count > 0);
+        true
     }
 
     pub fn count(&self) -> u64 {
@@ -123,6 +157,15 @@ mod tests {
     }
 
     #[test]
+    fn each_length_is_in_the_bin_between_its_bounds() {
+        let near_bounds = BOUNDS.iter().flat_map(|bound| [bound - 1, *bound, bound + 1]);
+        let near_powers = (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, (1 << bit) + 1]);
+        for length in near_bounds.chain(near_powers).chain([u64::MAX]) {
+            assert_eq!(usize::from(bin_of(Nanos(length))), BOUNDS.partition_point(|bound| *bound <= length), "{length}");
+        }
+    }
+
+    #[test]
     fn bins_reach_from_a_millisecond_to_months() {
         assert_eq!(BOUNDS[0], 1_000_000);
         assert!(BOUNDS[N_BOUNDS - 1] > 90 * 86_400 * 1_000_000_000, "{}", BOUNDS[N_BOUNDS - 1]);
@@ -153,6 +196,10 @@ mod tests {
             both.join(&of(&second));
             prop_assert_eq!(both.count(), (first.len() + second.len()) as u64);
             prop_assert_eq!(Durations::from_bins(both.bins().to_vec()), Some(both.clone()));
+            let mut rest = both.clone();
+            prop_assert!(rest.take_away(&of(&second)));
+            prop_assert_eq!(&rest, &of(&first));
+            prop_assert!(!rest.take_away(&both));
             for length in second {
                 prop_assert!(both.subtract(Nanos(length)));
             }

@@ -7,6 +7,7 @@ use crate::model::Str;
 use crate::model::ids::{SessionId, SpanId};
 use crate::model::reason::Reason;
 use crate::model::time::{Nanos, UnixNanos};
+use crate::model::tool::tool_of_span;
 use crate::model::usage::Call;
 
 /// What a span is to the fold.
@@ -91,6 +92,8 @@ pub struct SpanFact {
     pub scope: Str,
     /// Why it failed; `None` also where it failed and nobody says why. A tool that says why has failed, whatever its status is.
     pub failure: Option<Box<Reason>>,
+    /// The tool whose span it is, where the span's name does not tell it; see [`Self::tool`].
+    pub tool: Option<Box<Str>>,
 }
 
 // === impl SpanKind ===
@@ -141,6 +144,12 @@ impl SpanFact {
         self.status == SpanStatus::Error || self.failure.is_some()
     }
 
+    /// What the tool is called whose span it is; `None` of other spans.
+    pub fn tool(&self) -> Option<&str> {
+        let stated = self.tool.as_deref().map(|tool| &**tool);
+        (self.kind == SpanKind::Tool).then(|| stated.unwrap_or_else(|| tool_of_span(&self.name)))
+    }
+
     /// The session that the span itself names.
     pub fn session(&self) -> Option<&SessionId> {
         self.labels.as_ref()?.session.as_ref()
@@ -167,6 +176,7 @@ impl SpanFact {
     pub fn weight(&self) -> usize {
         let labels = self.labels.as_ref().map_or(0, |l| size_of::<Labels>() + l.session.as_ref().map_or(0, |s| s.as_str().len() + 16));
         let failure = self.failure.as_ref().map_or(0, |failure| failure.weight());
-        size_of::<Self>() + self.call.as_ref().map_or(0, |_| size_of::<Call>()) + labels + failure
+        let tool = self.tool.as_ref().map_or(0, |_| size_of::<Str>());
+        size_of::<Self>() + self.call.as_ref().map_or(0, |_| size_of::<Call>()) + labels + failure + tool
     }
 }

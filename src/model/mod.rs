@@ -22,6 +22,7 @@ pub mod status;
 pub mod stretches;
 pub mod tally;
 pub mod time;
+pub mod tool;
 pub mod usage;
 pub mod via;
 

@@ -112,6 +112,45 @@ impl UserSort {
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ToolSort {
+    TotalDuration,
+    CallCount,
+    ErrorCount,
+    ErrorRate,
+    DurationP50,
+    DurationP95,
+    LastSeen,
+    ToolName,
+}
+
+impl ToolSort {
+    pub const ALL: [Self; 8] = [
+        Self::TotalDuration,
+        Self::CallCount,
+        Self::ErrorCount,
+        Self::ErrorRate,
+        Self::DurationP50,
+        Self::DurationP95,
+        Self::LastSeen,
+        Self::ToolName,
+    ];
+
+    /// The name in `sort=`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TotalDuration => "total_duration",
+            Self::CallCount => "call_count",
+            Self::ErrorCount => "error_count",
+            Self::ErrorRate => "error_rate",
+            Self::DurationP50 => "duration_p50",
+            Self::DurationP95 => "duration_p95",
+            Self::LastSeen => "last_seen",
+            Self::ToolName => "tool_name",
+        }
+    }
+}
+
 /// Which part of the agents list is wanted, in the order of their names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AgentQuery {

@@ -22,6 +22,8 @@ pub const PREVIEWED_CALLS_MAX: usize = 500;
 /// What the model and the task of a call take beside it, about.
 const CALL_NAMES_BYTES: usize = 64;
 pub const STEPS_MAX: usize = 1_000;
+/// How the names of steps begin that tell of a call of a tool; the tool's name follows.
+pub const TOOL_STEP: &str = "tool:";
 pub const SCORES_MAX: usize = 1_000;
 pub const SPANS_MAX: usize = 2_000;
 /// How long after the arrival of its completion a run may have ended by the SDK's own measure. Clocks differ, and starts may be told late;

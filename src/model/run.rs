@@ -4,6 +4,7 @@ use crate::model::Str;
 use crate::model::ids::{RunId, RunKey, SessionId, TraceId};
 use crate::model::reason::Reason;
 use crate::model::time::{Nanos, UnixNanos};
+use crate::model::tool::{ToolCalls, ToolUsage};
 use crate::model::usage::{ModelUsage, UsageTotal};
 
 /// What became of a run (product decision "Two paths, one run").
@@ -50,6 +51,8 @@ pub struct Run {
     pub suppressed: UsageTotal,
     /// `usage` by model, ordered by model and provider.
     pub models: Vec<ModelUsage>,
+    /// The tools that it called, ordered by name; see [`crate::model::tool::bound`]. Empty where it was folded by a version before 0.2.
+    pub tools: Vec<ToolUsage>,
     pub n_spans: u32,
     /// Its root span is missing; everything known comes from its children.
     pub is_provisional: bool,
@@ -143,6 +146,11 @@ impl Run {
     /// `None` for a run that only the SDK's HTTP path tells of and that named no trace.
     pub fn trace_id(&self) -> Option<TraceId> {
         (!self.key.trace.is_reserved()).then_some(self.key.trace)
+    }
+
+    /// What it called a tool for; `None` if it did not, by that name.
+    pub fn calls_of(&self, tool: &str) -> Option<&ToolCalls> {
+        self.tools.iter().find(|usage| *usage.tool == *tool).map(|usage| &usage.calls)
     }
 
     /// `None` while it runs; zero where its end lies before its start.

@@ -22,6 +22,7 @@ pub mod path;
 pub mod run;
 pub mod runs;
 pub mod sessions;
+pub mod tools;
 pub mod users;
 
 /// A value that cannot be meant; the text is for the caller.

@@ -40,8 +40,9 @@ pub struct OverviewParams {
     pub pairs: Pairs,
 }
 
+/// The time that is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Window {
+pub(super) enum Window {
     /// So long, until now.
     Last(Nanos),
     /// Without an end until now; without a start a day before its end.
@@ -54,16 +55,7 @@ impl OverviewParams {
     /// Reads the part of the address after `?`. `last` goes before `since` and `until`.
     pub fn parse(query: Option<&str>) -> Result<Self, BadParam> {
         let pairs = Pairs::read(query, KNOWN)?;
-        let (since, until) = (sessions::moment(&pairs, "since")?, sessions::moment(&pairs, "until")?);
-        let window = match pairs.get("last") {
-            Some(last) => Window::Last(range(last)?),
-            None if since.is_none() && until.is_none() => Window::Last(range(RANGE_DEFAULT)?),
-            None => Window::Own(since, until),
-        };
-        if let Some((since, until)) = since.zip(until).filter(|(since, until)| since >= until && matches!(window, Window::Own(..))) {
-            let text = super::format::timestamp(until);
-            return Err(BadParam::new("until", &text, &format!("after since, which is {}", super::format::timestamp(since))));
-        }
+        let window = Window::read(&pairs, RANGE_DEFAULT)?;
         let limit = super::limit(&pairs, "a whole number from 1; more than 50 counts as 50")?;
         let name = |name: &str| pairs.get(name).map(Str::from);
         Ok(Self {
@@ -79,22 +71,47 @@ impl OverviewParams {
 
     /// What it asks of the store at this moment.
     pub fn query(&self, now: UnixNanos) -> SeriesQuery {
-        let (since, until) = match self.window {
-            // What ended at this very moment is in it.
-            Window::Last(length) => (now.minus(length), now.plus(Nanos(1))),
-            Window::Own(since, until) => {
-                let until = until.unwrap_or(now.plus(Nanos(1)));
-                (since.unwrap_or(until.minus(DAY)).min(until), until)
-            }
-        };
-        let wanted = Nanos(until.since(since).0 / POINTS);
-        let step = self.step.or_else(|| STEPS.into_iter().find(|step| *step >= wanted)).unwrap_or(wanted);
-        SeriesQuery { since, until, step, agent: self.agent.clone(), model: self.model.clone(), user: self.user.clone() }
+        let query = SeriesQuery { agent: self.agent.clone(), model: self.model.clone(), user: self.user.clone(), ..self.window.query(now) };
+        SeriesQuery { step: self.step.unwrap_or(query.step), ..query }
     }
 
     /// The window of the same length that ends where one begins.
     pub fn before(query: &SeriesQuery, since: UnixNanos, until: UnixNanos, step: Nanos) -> SeriesQuery {
         SeriesQuery { since: since.minus(until.since(since)), until: since, step, ..query.clone() }
+    }
+}
+
+// === impl Window ===
+
+impl Window {
+    /// `last` goes before `since` and `until`.
+    pub(super) fn read(pairs: &Pairs, default: &str) -> Result<Self, BadParam> {
+        let (since, until) = (sessions::moment(pairs, "since")?, sessions::moment(pairs, "until")?);
+        let window = match pairs.get("last") {
+            Some(last) => Self::Last(range(last)?),
+            None if since.is_none() && until.is_none() => Self::Last(range(default)?),
+            None => Self::Own(since, until),
+        };
+        if let Some((since, until)) = since.zip(until).filter(|(since, until)| since >= until && matches!(window, Self::Own(..))) {
+            let text = super::format::timestamp(until);
+            return Err(BadParam::new("until", &text, &format!("after since, which is {}", super::format::timestamp(since))));
+        }
+        Ok(window)
+    }
+
+    /// The window at this moment, of everything, in a number of points that can be drawn.
+    pub(super) fn query(self, now: UnixNanos) -> SeriesQuery {
+        let (since, until) = match self {
+            // What ended at this very moment is in it.
+            Self::Last(length) => (now.minus(length), now.plus(Nanos(1))),
+            Self::Own(since, until) => {
+                let until = until.unwrap_or(now.plus(Nanos(1)));
+                (since.unwrap_or(until.minus(DAY)).min(until), until)
+            }
+        };
+        let wanted = Nanos(until.since(since).0 / POINTS);
+        let step = STEPS.into_iter().find(|step| *step >= wanted).unwrap_or(wanted);
+        SeriesQuery { since, until, step, agent: None, model: None, user: None, tool: None }
     }
 }
 

@@ -19,7 +19,7 @@ use self::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use self::overview::Overview;
 use self::raw::RawSpans;
 use self::said::{Heard, Looked};
-use self::series::{Leading, Series, SeriesQuery};
+use self::series::{Callers, Leading, Series, SeriesQuery};
 use self::sums::Sums;
 use self::view::{RunQuery, RunView, TraceView};
 use crate::faults::Fault;
@@ -155,6 +155,12 @@ pub trait Store: Send + Sync + 'static {
     /// The runs of a series that stand out, at most `limit` in each list. Blocks on disk for some ten milliseconds.
     fn leading(&self, _tenant: &Tenant, _query: &SeriesQuery, _limit: usize) -> Result<Leading, StoreError> {
         Ok(Leading::default())
+    }
+
+    /// The runs of a series that called its tool and stand out by that, at most `limit` in each list. Blocks on disk for some ten
+    /// milliseconds.
+    fn callers(&self, _tenant: &Tenant, _query: &SeriesQuery, _limit: usize) -> Result<Callers, StoreError> {
+        Ok(Callers { is_complete: true, ..Callers::default() })
     }
 
     /// One page of the users with a run, those without a session too; `None` where they are not kept, as of [`Self::sums`].

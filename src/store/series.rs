@@ -6,9 +6,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Str;
+use crate::model::query::ToolSort;
 use crate::model::run::Run;
 use crate::model::tally::Tally;
 use crate::model::time::{Nanos, UnixNanos};
+use crate::model::tool::ToolCalls;
 
 /// Points that one answer has at most.
 pub const POINTS_MAX: u64 = 400;
@@ -44,6 +46,8 @@ pub struct SeriesQuery {
     pub model: Option<Str>,
     /// With a user the runs themselves are read.
     pub user: Option<Str>,
+    /// Runs that called this tool. Of them only the calls of the tool are told, not what else they came to.
+    pub tool: Option<Str>,
 }
 
 /// The answer.
@@ -59,6 +63,11 @@ pub struct Series {
     /// Under an empty name those of runs without an agent.
     pub agents: BTreeMap<Str, Tally>,
     pub models: BTreeMap<Str, ModelTally>,
+    /// Under an empty name the calls of tools that are not kept by their names. `None` where a model is asked for: nobody says which
+    /// model asked for a call.
+    pub tools: Option<BTreeMap<Str, ToolShare>>,
+    /// Where a tool is asked for, its calls in each of the points; else nothing.
+    pub calls: Vec<ToolCalls>,
     /// Runs without a session are counted too, unless there are too many to read them.
     pub has_sessionless: bool,
 }
@@ -68,6 +77,31 @@ pub struct Series {
 pub struct ModelTally {
     pub tally: Tally,
     pub providers: BTreeSet<Str>,
+}
+
+/// The calls of one tool.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ToolShare {
+    pub calls: ToolCalls,
+    /// Runs that called it.
+    pub n_runs: u64,
+    /// When the newest of them was last active. Where that one left it can be too late, by ten minutes, an hour or a day, by its age.
+    pub last_seen: UnixNanos,
+    /// By the agents that called it, under an empty name those of runs without one.
+    pub agents: BTreeMap<Str, ToolCalls>,
+}
+
+/// Runs that called a tool and stand out by that; each list has at most the number asked for.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Callers {
+    /// The one with the slowest call first, as far as durations are told apart ([`crate::model::durations`]).
+    pub slowest: Vec<Run>,
+    /// The newest first, of those with a failed call.
+    pub failed: Vec<Run>,
+    /// The newest first.
+    pub latest: Vec<Run>,
+    /// Whether all runs were looked at that can be among them.
+    pub is_complete: bool,
 }
 
 /// Runs that stand out among those of a [`SeriesQuery`], and its users; each list has at most the number asked for.
@@ -100,6 +134,7 @@ impl SeriesQuery {
         self.agent.as_ref().is_none_or(|agent| run.agent == *agent)
             && self.model.as_ref().is_none_or(|model| run.models.iter().any(|usage| usage.model == *model))
             && self.user.as_ref().is_none_or(|user| run.user.as_ref() == Some(user))
+            && self.tool.as_ref().is_none_or(|tool| run.calls_of(tool).is_some())
     }
 
     /// The same with whole steps of one of [`STEPS`] or of whole days, of at least `least` and as long as was asked for.
@@ -120,13 +155,16 @@ impl Series {
     /// Nothing, for a query that is rounded.
     pub fn empty(query: &SeriesQuery) -> Self {
         let n_points = query.until.0.saturating_sub(query.since.0) / query.step.0.max(1);
+        let n_points = usize::try_from(n_points).unwrap_or(0);
         Self {
             since: query.since,
             step: query.step,
-            points: vec![Tally::default(); usize::try_from(n_points).unwrap_or(0)],
+            points: vec![Tally::default(); n_points],
             total: Tally::default(),
             agents: BTreeMap::new(),
             models: BTreeMap::new(),
+            tools: query.model.is_none().then(BTreeMap::new),
+            calls: vec![ToolCalls::default(); if query.tool.is_some() { n_points } else { 0 }],
             has_sessionless: true,
         }
     }
@@ -145,6 +183,27 @@ impl Series {
         models
     }
 
+    /// The tools that took most time first; ties by calls, then by name.
+    pub fn tools_by_time(&self) -> Vec<(&Str, &ToolShare)> {
+        let mut tools: Vec<_> = self.tools.iter().flatten().collect();
+        tools.sort_by_key(|(_, tool)| Reverse((tool.calls.total, tool.calls.n_calls)));
+        tools
+    }
+
+    /// The tools whose names contain a text in small letters, in some order; ties by name.
+    pub fn tools_sorted(&self, search: Option<&str>, sort: ToolSort, descending: bool) -> Vec<(&Str, &ToolShare)> {
+        let is_meant = |name: &str| search.is_none_or(|search| name.to_ascii_lowercase().contains(search));
+        let mut tools: Vec<_> = self.tools.iter().flatten().filter(|(name, _)| is_meant(name)).collect();
+        match (sort, descending) {
+            // They are in the order of their names.
+            (ToolSort::ToolName, true) => tools.reverse(),
+            (ToolSort::ToolName, false) => {}
+            (_, true) => tools.sort_by_cached_key(|(_, tool)| Reverse(tool.key(sort))),
+            (_, false) => tools.sort_by_cached_key(|(_, tool)| tool.key(sort)),
+        }
+        tools
+    }
+
     /// Where a point begins.
     pub fn start_of(&self, point: usize) -> UnixNanos {
         self.since.plus(Nanos(self.step.0.saturating_mul(point as u64)))
@@ -156,13 +215,32 @@ impl Series {
     }
 }
 
+// === impl ToolShare ===
+
+impl ToolShare {
+    fn key(&self, sort: ToolSort) -> u64 {
+        let quantile = |of_thousand| self.calls.durations.quantile(of_thousand).map_or(0, |length| length.0);
+        match sort {
+            ToolSort::TotalDuration => self.calls.total.0,
+            ToolSort::CallCount => self.calls.n_calls,
+            ToolSort::ErrorCount => self.calls.n_errors,
+            // In millionths.
+            ToolSort::ErrorRate => (u128::from(self.calls.n_errors) * 1_000_000 / u128::from(self.calls.n_calls.max(1))) as u64,
+            ToolSort::DurationP50 => quantile(500),
+            ToolSort::DurationP95 => quantile(950),
+            ToolSort::LastSeen => self.last_seen.0,
+            ToolSort::ToolName => 0,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn rounded(since: u64, until: u64, step: u64, least: u64) -> (u64, u64, u64) {
-        let (agent, model, user) = (None, None, None);
-        let query = SeriesQuery { since: UnixNanos(since), until: UnixNanos(until), step: Nanos(step), agent, model, user };
+        let (agent, model, user, tool) = (None, None, None, None);
+        let query = SeriesQuery { since: UnixNanos(since), until: UnixNanos(until), step: Nanos(step), agent, model, user, tool };
         let rounded = query.rounded(Nanos(least));
         (rounded.since.0 / MINUTE, rounded.until.0 / MINUTE, rounded.step.0 / MINUTE)
     }

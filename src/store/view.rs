@@ -74,6 +74,8 @@ pub struct SpanView {
     pub span: SpanId,
     pub parent: Option<SpanId>,
     pub name: Str,
+    /// The tool that a span of that kind is a call of.
+    pub tool: Option<Str>,
     pub kind: SpanKind,
     pub status: SpanStatus,
     pub start: UnixNanos,

@@ -9,8 +9,8 @@ use super::visitor::Place;
 use crate::params::pairs;
 
 /// The pages that all others lead to.
-const ROOMS: [(&str, &str); 5] =
-    [("/overview", "Overview"), ("/", "Sessions"), ("/users", "Users"), ("/agents", "Agents"), ("/models", "Models")];
+const ROOMS: [(&str, &str); 6] =
+    [("/overview", "Overview"), ("/", "Sessions"), ("/users", "Users"), ("/agents", "Agents"), ("/models", "Models"), ("/tools", "Tools")];
 
 /// A page.
 pub(super) struct Frame<'a> {

@@ -38,6 +38,7 @@ mod source;
 mod spans;
 mod status;
 mod theme;
+mod tool;
 mod trace;
 mod visitor;
 mod words;

@@ -14,7 +14,7 @@ use http::{HeaderValue, Method, header};
 
 use super::refusal::Refusal;
 use super::visitor::Place;
-use super::{Ui, api_page, assets, compare, groups, list, login, overview, run, search, session, status, theme, trace};
+use super::{Ui, api_page, assets, compare, groups, list, login, overview, run, search, session, status, theme, tool, trace};
 
 /// One line of the table.
 pub struct Route {
@@ -33,6 +33,8 @@ pub const ROUTES: &[Route] = &[
     },
     Route { path: "/agents", serve: || get(groups::agents) },
     Route { path: "/models", serve: || get(groups::models) },
+    Route { path: "/tools", serve: || get(groups::tools) },
+    Route { path: "/tools/{*tool_name}", serve: || get(tool::show) },
     Route { path: "/users", serve: || get(groups::users) },
     Route { path: "/overview", serve: || get(overview::show) },
     Route { path: "/compare", serve: || get(compare::show) },

@@ -92,6 +92,7 @@ pub fn run(session: &str, agent: &str, at: u64) -> Run {
         usage: UsageTotal::default(),
         suppressed: UsageTotal::default(),
         models: Vec::new(),
+        tools: Vec::new(),
         n_spans: 1,
         is_provisional: false,
         is_future: false,

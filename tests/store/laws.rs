@@ -101,6 +101,9 @@ fn made(shape: u64, trace: u8, number: u8, copy: u8) -> Span {
     }
     if !is_model && !is_agent && dice.one_in(3) {
         made = made.with("openinference.span.kind", "TOOL");
+        if dice.one_in(2) {
+            made = made.with("tool.name", *dice.pick(&["t0", "t1"]));
+        }
     }
     if dice.one_in(3) {
         made = made.with("error.message", *dice.pick(&["error", "no such order", "Error code: 429"]));

@@ -10,12 +10,13 @@ use sessionfold::model::query::{UserQuery, UserSort};
 use sessionfold::model::run::{Run, RunStatus};
 use sessionfold::model::tally::Tally;
 use sessionfold::model::time::{Nanos, UnixNanos};
+use sessionfold::model::tool::ToolUsage;
 use sessionfold::model::usage::UsageTotal;
 use sessionfold::store::Store;
 use sessionfold::store::series::{ModelTally, Series, SeriesQuery};
 
 use super::house::{House, Tuning};
-use crate::support::spans::{SECOND, TEN, Tell, agent, chat, request};
+use crate::support::spans::{SECOND, TEN, Tell, agent, chat, request, tool};
 
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
@@ -26,21 +27,29 @@ pub fn check(house: &House, tenant: &str, runs: &[Run]) {
     let ever = (0, TEN + 1_000 * DAY);
     let names = |name: Option<&str>| name.map(Str::from);
     for (since, until) in [(TEN - HOUR, TEN + 2 * HOUR), (TEN + 13 * MINUTE, TEN + 27 * MINUTE), ever] {
-        for (agent, model, user) in [
-            (None, None, None),
-            (Some("a1"), None, None),
-            (None, Some("house-model"), None),
-            (Some("a0"), Some("house-model"), None),
-            (Some(""), Some("nobody's"), None),
-            (None, None, Some("u1")),
-            (Some("a2"), None, Some("u0")),
+        for (agent, model, user, tool) in [
+            (None, None, None, None),
+            (Some("a1"), None, None, None),
+            (None, Some("house-model"), None, None),
+            (Some("a0"), Some("house-model"), None, None),
+            (Some(""), Some("nobody's"), None, None),
+            (None, None, Some("u1"), None),
+            (Some("a2"), None, Some("u0"), None),
+            (None, None, None, Some("t0")),
+            (Some("a1"), None, None, Some("t1")),
+            (None, None, Some("u1"), Some("t0")),
         ] {
-            let (agent, model, user) = (names(agent), names(model), names(user));
+            let (agent, model, user, tool) = (names(agent), names(model), names(user), names(tool));
             let step = Nanos(10 * MINUTE);
-            let query = SeriesQuery { since: UnixNanos(since), until: UnixNanos(until), step, agent, model, user };
+            let query = SeriesQuery { since: UnixNanos(since), until: UnixNanos(until), step, agent, model, user, tool };
             let series = series(house, tenant, &query);
-            assert_eq!(series, expected(runs, &query, &series), "{tenant}, {query:?}");
-            check_leading(house, tenant, runs, &query, &series);
+            let expected = expected(runs, &query, &series);
+            assert_eq!(exact(series.clone(), &expected), expected, "{tenant}, {query:?}");
+            match &query.tool {
+                None => check_leading(house, tenant, runs, &query, &series),
+                Some(tool) if query.user.is_none() => check_callers(house, tenant, runs, &query, (tool, &series)),
+                Some(_) => {}
+            }
         }
     }
 }
@@ -56,6 +65,17 @@ fn expected(runs: &[Run], query: &SeriesQuery, answer: &Series) -> Series {
     let mut series = Series::empty(&window);
     for (run, usage) in meant(runs, &window) {
         let at = (run.last_activity.0 - window.since.0) / window.step.0;
+        for ToolUsage { tool, calls } in calls(run, query).filter(|_| query.model.is_none()) {
+            let share = series.tools.as_mut().unwrap().entry(tool.clone()).or_default();
+            share.calls.join(calls);
+            share.n_runs += 1;
+            share.last_seen = share.last_seen.max(run.last_activity);
+            share.agents.entry(run.agent.clone()).or_default().join(calls);
+            series.calls.get_mut(at as usize).into_iter().for_each(|point| point.join(calls));
+        }
+        if query.tool.is_some() {
+            continue;
+        }
         series.points[at as usize].add(run, &usage);
         series.total.add(run, &usage);
         series.agents.entry(run.agent.clone()).or_default().add(run, &usage);
@@ -66,6 +86,38 @@ fn expected(runs: &[Run], query: &SeriesQuery, answer: &Series) -> Series {
         }
     }
     series
+}
+
+/// With the moments at which tools were last seen, which may be too late where runs have left, as they are expected.
+fn exact(mut answer: Series, expected: &Series) -> Series {
+    for (tool, share) in answer.tools.iter_mut().flatten() {
+        let last_seen = expected.tools.as_ref().unwrap().get(tool).map_or(share.last_seen, |share| share.last_seen);
+        assert!((last_seen..last_seen.plus(Nanos(DAY))).contains(&share.last_seen), "{tool}: {:?}, {last_seen:?}", share.last_seen);
+        share.last_seen = last_seen;
+    }
+    answer
+}
+
+/// What a run called, as far as it is asked for.
+fn calls<'a>(run: &'a Run, query: &'a SeriesQuery) -> impl Iterator<Item = &'a ToolUsage> {
+    run.tools.iter().filter(|usage| query.tool.as_ref().is_none_or(|tool| *tool == usage.tool))
+}
+
+fn check_callers(house: &House, tenant: &str, runs: &[Run], query: &SeriesQuery, (tool, series): (&str, &Series)) {
+    const LIMIT: usize = 3;
+    let callers = house.store().callers(&Tenant::new(tenant).unwrap(), query, LIMIT).unwrap();
+    assert!(callers.is_complete);
+    let window = SeriesQuery { since: series.since, until: series.until(), step: series.step, ..query.clone() };
+    let check = |told: &[Run], key: &dyn Fn(&Run) -> Option<u64>| {
+        let mut expected: Vec<u64> = meant(runs, &window).filter_map(|(run, _)| key(run)).collect();
+        expected.sort_unstable_by_key(|key| Reverse(*key));
+        expected.truncate(LIMIT);
+        assert_eq!(told.iter().map(|run| key(run).unwrap()).collect::<Vec<_>>(), expected, "{tenant}, {query:?}");
+        assert!(told.iter().all(|run| runs.contains(run)), "{tenant}, {query:?}");
+    };
+    check(&callers.slowest, &|run| run.calls_of(tool)?.slowest().map(|length| length.0));
+    check(&callers.failed, &|run| run.calls_of(tool).filter(|calls| calls.n_errors > 0).map(|_| run.last_activity.0));
+    check(&callers.latest, &|run| run.calls_of(tool).map(|_| run.last_activity.0));
 }
 
 /// The runs that are asked for, and what counts of each.
@@ -111,7 +163,13 @@ fn send(house: &House, number: u64, at: u64) {
     let run = agent(trace, 1, 0, name).session("s").with("waxell.user_id", user).between(at, at + length);
     let run = if number.is_multiple_of(7) { run.failed() } else { run };
     let call = chat(trace, 2, 1, (number as i64, 1), number as u32).between(at, at + length);
-    house.fold("acme", request([run, call]));
+    let tool = tool(trace, 3, 1, ["t0", "t1"][number as usize % 2]).between(at, at + length / 2);
+    let tool = if number.is_multiple_of(5) { tool.failed() } else { tool };
+    house.fold("acme", request([run, call, tool]));
+}
+
+fn between(since: UnixNanos, until: UnixNanos) -> SeriesQuery {
+    SeriesQuery { since, until, step: Nanos(1), agent: None, model: None, user: None, tool: None }
 }
 
 fn lengths(house: &House) -> Vec<i64> {
@@ -146,8 +204,7 @@ fn what_is_old_is_kept_by_the_hour_and_by_the_day_and_stays_right() {
         let runs = house.runs("acme");
         assert_eq!(runs.len(), 60);
         check(&house, "acme", &runs);
-        let near =
-            SeriesQuery { since: house.now().minus(Nanos(DAY)), until: house.now(), step: Nanos(1), agent: None, model: None, user: None };
+        let near = between(house.now().minus(Nanos(DAY)), house.now());
         assert_eq!(series(&house, "acme", &near).step, Nanos(10 * MINUTE));
         let far = SeriesQuery { since: house.now().minus(Nanos(80 * DAY)), ..near };
         assert_eq!(series(&house, "acme", &far).step, Nanos(DAY));
@@ -160,14 +217,7 @@ fn sums_are_read_from_disk_and_begin_anew_where_another_version_wrote_the_index(
     let mut house = House::new(Tuning::restless());
     (0..20).for_each(|number| send(&house, number, TEN + number * MINUTE));
     house.settle();
-    let window = |house: &House| SeriesQuery {
-        since: UnixNanos(TEN),
-        until: house.now().plus(Nanos(HOUR)),
-        step: Nanos(10 * MINUTE),
-        agent: None,
-        model: None,
-        user: None,
-    };
+    let window = |house: &House| between(UnixNanos(TEN), house.now().plus(Nanos(HOUR)));
     assert_eq!(series(&house, "acme", &window(&house)).total.n_runs(), 20);
 
     // Whoever reads them from disk shows what stands there.
@@ -194,6 +244,92 @@ fn sums_are_read_from_disk_and_begin_anew_where_another_version_wrote_the_index(
     house.open().unwrap();
     house.until("the runs have been added up", || house.store().series(&tenant, &window(&house)).unwrap().is_some());
     check(&house, "acme", &house.runs("acme"));
+}
+
+/// Of very many names the first are kept, and what is kept with others stays there: whatever leaves is taken from where it was added.
+#[test]
+fn tools_beyond_those_that_are_kept_by_name_are_summed_together_and_stay_right() {
+    let mut house = House::new(Tuning::restless());
+    let n_traces = 14_u64;
+    let send = |house: &House, number: u64, session: &str| {
+        let trace = u128::from(number) + 1;
+        let at = TEN + number * 20 * MINUTE;
+        let run = agent(trace, 1, 0, "a0").session(session).between(at, at + 50 * SECOND);
+        let tools = (0..50).map(|n| tool(trace, 2 + n, 1, &format!("tool-{}", number * 50 + n)).between(at, at + (1 + n) * SECOND));
+        house.fold("acme", request(std::iter::once(run).chain(tools)));
+    };
+    let check = |house: &House, n_named: usize, n_calls: u64| {
+        let series = series(house, "acme", &between(UnixNanos(TEN), UnixNanos(TEN + 10 * DAY)));
+        let tools = series.tools.unwrap();
+        assert_eq!(tools.keys().filter(|name| !name.is_empty()).count(), n_named);
+        assert_eq!(tools.values().map(|tool| tool.calls.n_calls).sum::<u64>(), n_calls);
+        assert_eq!(tools.values().map(|tool| tool.calls.durations.count()).sum::<u64>(), n_calls);
+        tools.get("").map_or(0, |others| others.n_runs)
+    };
+    (0..n_traces).for_each(|number| send(&house, number, if number % 2 == 0 { "even" } else { "odd" }));
+    assert_eq!(check(&house, 500, 700), 4);
+    house.settle();
+    house.reopen();
+    assert_eq!(check(&house, 500, 700), 4);
+    // Runs that are counted under names leave, and so do some of those that are not.
+    house.delete("acme", "even");
+    assert_eq!(check(&house, 250, 350), 2);
+    send(&house, 100, "odd");
+    assert_eq!(check(&house, 250, 400), 3, "no name is free as long as tools are kept without one");
+    house.crash();
+    assert_eq!(check(&house, 250, 400), 3);
+    house.settle();
+    house.delete("acme", "odd");
+    send(&house, 200, "new");
+    assert_eq!(check(&house, 0, 50), 1);
+    house.delete("acme", "new");
+    house.settle();
+    house.reopen();
+    send(&house, 300, "newest");
+    assert_eq!(check(&house, 50, 50), 0, "nothing is kept without a name any more, so there is room for others");
+    house.settle();
+    assert_eq!(house.count_rows("SELECT count(*) FROM meta WHERE key LIKE 'tool:%'"), 50);
+}
+
+/// An index that a version without tools has written: its runs have none until their traces come again.
+#[test]
+fn tools_of_runs_of_before_are_known_once_their_traces_change() {
+    let mut house = House::new(Tuning::restless());
+    (0..4).for_each(|number| send(&house, number, TEN + number * MINUTE));
+    house.settle();
+    house.stop();
+    // As such a version leaves it: details of runs and sums without the fields of tools, and without the note that these are in them.
+    let db = Connection::open(house.database()).unwrap();
+    forget_tools(&db);
+    drop(db);
+    house.open().unwrap();
+    let tenant = Tenant::new("acme").unwrap();
+    let all = between(UnixNanos(TEN), UnixNanos(TEN + DAY));
+    house.until("the runs have been added up", || house.store().series(&tenant, &all).unwrap().is_some());
+    assert_eq!(series(&house, "acme", &all).tools, Some(BTreeMap::new()));
+    assert_eq!(series(&house, "acme", &all).total.n_runs(), 4);
+    house.fold("acme", request([tool(2, 4, 1, "t0").between(TEN + MINUTE, TEN + MINUTE + SECOND)]));
+    let tools = series(&house, "acme", &all).tools.unwrap();
+    assert_eq!(tools.iter().map(|(name, tool)| (&**name, tool.calls.n_calls)).collect::<Vec<_>>(), [("t0", 1), ("t1", 1)]);
+    check(&house, "acme", &house.runs("acme"));
+}
+
+/// Takes the details of tools out of every run, as protobuf: they are the last field.
+fn forget_tools(db: &Connection) {
+    let mut rows = Vec::new();
+    {
+        let mut select = db.prepare("SELECT run_id, detail FROM runs").unwrap();
+        let mut found = select.query([]).unwrap();
+        while let Some(row) = found.next().unwrap() {
+            rows.push((row.get::<_, i64>(0).unwrap(), row.get::<_, Vec<u8>>(1).unwrap()));
+        }
+    }
+    for (run, detail) in rows {
+        // Field 15, length-delimited: its key is one byte, and it stands behind all others.
+        let at = detail.windows(4).position(|bytes| bytes[0] == 15 << 3 | 2 && bytes[2] == 1 << 3 | 2 && bytes[3] == 2).unwrap();
+        db.execute("UPDATE runs SET detail = ?1 WHERE run_id = ?2", rusqlite::params![&detail[..at], run]).unwrap();
+    }
+    db.execute_batch("DELETE FROM series; DELETE FROM meta WHERE key LIKE 'series:%' OR key LIKE 'tool:%'").unwrap();
 }
 
 /// Who never asks for users pays nothing for them; who did finds them added up after the next start.
@@ -245,7 +381,7 @@ fn the_dearest_and_the_slowest_of_very_many_runs_are_found() {
     }
     house.send("acme", request(spans));
     house.wait_folded();
-    let query = SeriesQuery { since: UnixNanos(TEN), until: UnixNanos(TEN + DAY), step: Nanos(1), agent: None, model: None, user: None };
+    let query = between(UnixNanos(TEN), UnixNanos(TEN + DAY));
     let leading = house.store().leading(&Tenant::new("acme").unwrap(), &query, 4).unwrap();
     let costs = leading.dearest.iter().map(|run| run.usage.cost.0 / 1_000).collect::<Vec<_>>();
     assert_eq!(costs, [8_999, 8_998, 8_997, 8_996]);

@@ -41,6 +41,11 @@ pub fn chat(trace: u128, number: u64, parent: u64, tokens: (i64, i64), micro_dol
         .with("gen_ai.usage.cost", f64::from(micro_dollars) / 1e6)
 }
 
+/// A call of a tool.
+pub fn tool(trace: u128, number: u64, parent: u64, name: &str) -> Span {
+    span(trace, number, parent).with("gen_ai.operation.name", "execute_tool").with("gen_ai.tool.name", name)
+}
+
 /// One encoded `ExportTraceServiceRequest`.
 pub fn request(spans: impl IntoIterator<Item = Span>) -> Bytes {
     request_of("test", spans)

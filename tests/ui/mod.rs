@@ -20,6 +20,7 @@ mod search;
 mod session;
 mod status;
 mod told;
+mod tools;
 mod trace;
 
 use bytes::Bytes;

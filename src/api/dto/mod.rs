@@ -12,6 +12,7 @@ pub(super) mod query;
 pub(super) mod run;
 pub(super) mod score;
 pub(super) mod status;
+pub(super) mod tools;
 mod tree;
 pub(super) mod user;
 

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
+use super::tools::ToolFigures;
 use super::user::UserRun;
 use super::{Number, format};
 use crate::model::Str;
 use crate::model::run::RunStatus;
 use crate::model::tally::Tally;
-use crate::store::series::{Leading, ModelTally, Series, UserShare};
+use crate::store::series::{Leading, ModelTally, Series, ToolShare, UserShare};
 
 #[derive(Serialize)]
 pub(in crate::api) struct Overview<'a> {
@@ -21,6 +22,9 @@ pub(in crate::api) struct Overview<'a> {
     agent_count: usize,
     models: Vec<ModelFigures<'a>>,
     model_count: usize,
+    /// `None` where a model is asked for: nobody says which model asked for a call.
+    tools: Option<Vec<ToolFigures<'a>>>,
+    tool_count: Option<usize>,
     /// `None` where there are too many runs to add them up by user.
     users: Option<Vec<UserFigures<'a>>>,
     most_expensive_runs: Vec<UserRun<'a>>,
@@ -96,6 +100,7 @@ impl<'a> Overview<'a> {
             providers: providers.iter().map(|provider| &**provider).collect(),
             figures: Figures::new(tally),
         };
+        let tool = |(name, share): (&'a Str, &'a ToolShare)| ToolFigures::new(name, share);
         let user = |UserShare { user, tally }: &'a UserShare| UserFigures { user_id: user, figures: Figures::new(tally) };
         Self {
             since: format::timestamp(series.since),
@@ -114,6 +119,8 @@ impl<'a> Overview<'a> {
             agent_count: series.agents.len(),
             models: series.models_by_cost().into_iter().take(limit).map(model).collect(),
             model_count: series.models.len(),
+            tools: series.tools.as_ref().map(|_| series.tools_by_time().into_iter().take(limit).map(tool).collect()),
+            tool_count: series.tools.as_ref().map(|tools| tools.len()),
             users: leading.users.as_ref().map(|users| users.iter().map(user).collect()),
             most_expensive_runs: leading.dearest.iter().map(UserRun::new).collect(),
             slowest_runs: leading.slowest.iter().map(UserRun::new).collect(),

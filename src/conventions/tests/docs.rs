@@ -33,7 +33,7 @@ type Asks = fn(Meaning) -> bool;
 
 fn render() -> String {
     let mut out = String::new();
-    let questions: [(&str, Asks); 11] = [
+    let questions: [(&str, Asks); 12] = [
         ("Session id", |m| matches!(m, Meaning::Session | Meaning::WeakSession)),
         ("Run id", |m| m == Meaning::RunId),
         ("Agent", |m| matches!(m, Meaning::Agent | Meaning::EntityName | Meaning::GraphAgent | Meaning::Metadata | Meaning::Function)),
@@ -43,6 +43,7 @@ fn render() -> String {
         ("Model", |m| matches!(m, Meaning::Model | Meaning::ResponseModel | Meaning::WeakModel)),
         ("Provider", |m| m == Meaning::Provider),
         ("Answer", |m| m == Meaning::Response),
+        ("Tool", |m| m == Meaning::Tool),
         ("Why it failed", |m| matches!(m, Meaning::Failure | Meaning::WeakFailure)),
         ("Service tier", |m| m == Meaning::Tier),
     ];

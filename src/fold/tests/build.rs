@@ -47,6 +47,7 @@ pub(super) fn span(number: u64) -> SpanFact {
         name: "span".into(),
         scope: "app".into(),
         failure: None,
+        tool: None,
     }
 }
 

@@ -14,6 +14,7 @@ mod sessions;
 mod set;
 mod shapes;
 mod strays;
+mod tools;
 mod turns;
 mod twins;
 mod unknown;

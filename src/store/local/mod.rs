@@ -45,7 +45,7 @@ use super::explain::{ExplainQuery, Explanation, Orphans, OrphansQuery};
 use super::overview::Overview;
 use super::raw::RawSpans;
 use super::said::{Heard, Looked};
-use super::series::{Leading, Series, SeriesQuery};
+use super::series::{Callers, Leading, Series, SeriesQuery};
 use super::sums::Sums;
 use super::view::{RunQuery, RunView, TraceView};
 use super::{AcceptError, FoldLag, NoteError, RunPage, RunPost, SESSIONS_AT_ONCE, SessionDetail, Store, StoreError};
@@ -373,6 +373,11 @@ impl Store for LocalStore {
             return Ok(Leading { users: Some(Vec::new()), is_complete: true, ..Leading::default() });
         };
         self.leading_runs(&cell, query, limit)
+    }
+
+    fn callers(&self, tenant: &Tenant, query: &SeriesQuery, limit: usize) -> Result<Callers, StoreError> {
+        let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Callers { is_complete: true, ..Callers::default() }) };
+        self.callers_of(&cell, query, limit)
     }
 
     fn users(&self, tenant: &Tenant, query: &UserQuery) -> Result<Option<Page<Str>>, StoreError> {

@@ -1,7 +1,8 @@
-//! `/agents`, `/models` and `/users`: all of them, sorted, searched, and each with the way to its overview and its sessions.
+//! `/agents`, `/models`, `/tools` and `/users`: all of them, sorted, searched, and each with the way to its overview and its sessions.
 
-mod state;
+pub(super) mod state;
 mod table;
+mod tools;
 mod users;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use maud::{Markup, html};
 
 use self::state::{GroupState, LIMIT};
 use self::table::{Column, Row};
+pub(super) use self::tools::tools;
 pub(super) use self::users::users;
 use super::frame::Frame;
 use super::refusal::Refusal;
@@ -91,7 +93,8 @@ fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &GroupState, params: &Ov
     Ok(Frame { place, title: kind.title, is_live: false }.around(&content).into_response())
 }
 
-fn ranges(place: &Place, state: &GroupState) -> Markup {
+/// The ranges of time to choose from.
+pub(super) fn ranges(place: &Place, state: &GroupState) -> Markup {
     let has_own = state.get("since").is_some() || state.get("until").is_some();
     let last = state.get("last").or((!has_own).then_some(RANGE));
     html! {

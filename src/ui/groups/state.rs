@@ -1,16 +1,16 @@
-//! The state of a list of agents, models or users, which is the page's address.
+//! The state of a list of agents, models, tools or users, or of one tool, which is the page's address.
 
 use crate::params::pairs::{self, Pairs};
 use crate::params::{BadParam, offset};
 
 /// In the order they stand in links.
-pub(super) const NAMES: &[&str] = &["search", "last", "since", "until", "sort", "offset"];
+pub(super) const NAMES: &[&str] = &["search", "agent", "last", "since", "until", "sort", "offset"];
 
 /// Rows of a page.
 pub(super) const LIMIT: usize = 50;
 
-pub(super) struct GroupState {
-    path: &'static str,
+pub(in crate::ui) struct GroupState {
+    path: String,
     pairs: Pairs,
     pub(super) offset: usize,
     /// What it is ordered by, and whether the greatest comes first.
@@ -21,7 +21,7 @@ pub(super) struct GroupState {
 
 impl GroupState {
     /// `sorts` are the names of the columns that can be sorted by; the first is the order of an address that names none, descending.
-    pub(super) fn read(path: &'static str, query: Option<&str>, sorts: &[&'static str]) -> Result<Self, BadParam> {
+    pub(in crate::ui) fn read(path: &str, query: Option<&str>, sorts: &[&'static str]) -> Result<Self, BadParam> {
         let pairs = Pairs::read(query, NAMES)?;
         let offset = usize::try_from(offset(&pairs)?).unwrap_or(usize::MAX);
         let sort = match pairs.get("sort") {
@@ -33,10 +33,10 @@ impl GroupState {
                 (*known, descending)
             }
         };
-        Ok(Self { path, pairs, offset, sort })
+        Ok(Self { path: path.to_owned(), pairs, offset, sort })
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(in crate::ui) fn get(&self, name: &str) -> Option<&str> {
         self.pairs.get(name)
     }
 
@@ -46,7 +46,7 @@ impl GroupState {
     }
 
     /// The page with some parameters changed; it begins at the first rows unless that is what changes.
-    pub(super) fn with(&self, changes: &[(&str, Option<&str>)]) -> String {
+    pub(in crate::ui) fn with(&self, changes: &[(&str, Option<&str>)]) -> String {
         let mut query = String::new();
         for known in NAMES {
             let value = match changes.iter().find(|(name, _)| name == known) {

@@ -11,7 +11,7 @@ use crate::ui::overview::{quantile, rate};
 use crate::ui::visitor::Place;
 use crate::ui::words;
 
-/// A column, by the name that it has in `sort=`.
+/// A column, by the name that it has in `sort=`; empty where it cannot be sorted by.
 pub(super) struct Column {
     pub(super) sort: &'static str,
     pub(super) words: &'static str,
@@ -47,7 +47,7 @@ pub(super) fn search(place: &Place, state: &GroupState, path: &str, what: &str) 
                 input #search type="search" name="search" value=[state.get("search")] autocomplete="off" spellcheck="false"
                     placeholder=(format!("{what} whose name contains this"));
             }
-            @for name in ["last", "since", "until", "sort"] {
+            @for name in ["agent", "last", "since", "until", "sort"] {
                 @if let Some(value) = state.get(name) { input type="hidden" name=(name) value=(value); }
             }
             div.buttons { button type="submit" { "Search" } a.button.quiet href=(place.to(&state.with(&[("search", None)]))) { "Clear" } }
@@ -96,9 +96,10 @@ fn head(place: &Place, state: &GroupState, column: &Column, is_name: bool) -> Ma
     };
     html! {
         th.number[!is_name] scope="col" aria-sort=[order] {
-            a href=(place.to(&state.with(&[("sort", Some(&state.next_sort(column.sort, is_name)))]))) {
+            @if column.sort.is_empty() { (column.words) }
+            @else { a href=(place.to(&state.with(&[("sort", Some(&state.next_sort(column.sort, is_name)))]))) {
                 (column.words) @if !arrow.is_empty() { " " span.arrow aria-hidden="true" { (arrow) } }
-            }
+            } }
         }
     }
 }

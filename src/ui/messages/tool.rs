@@ -6,9 +6,7 @@ use super::events::Event;
 use super::keys::{ENTITY_NAME, TOOL_ARGUMENTS, TOOL_CALL_ID, TOOL_NAME, TOOL_RESULT};
 use super::message::{Call, Part, Role};
 use super::{Attributes, Said, events, parts, python};
-
-/// How the spans of tools are called by the conventions; the tool's name follows.
-const SPAN: &str = "execute_tool ";
+use crate::model::tool::tool_of_span;
 
 /// A tool's span.
 #[derive(Clone, PartialEq, Debug)]
@@ -44,14 +42,8 @@ pub(super) fn told(span_name: &str, attributes: &Attributes, span_events: &[Even
     let name = text(TOOL_NAME).map(str::to_owned).or_else(|| inner.filter(|_| is_call));
     let is_named = name.is_some();
     let id = text(TOOL_CALL_ID).or_else(|| ["id", "tool_id", "callId"].iter().find_map(|name| arguments.get(name)).and_then(Json::as_str));
-    let name = name.or_else(|| text(ENTITY_NAME).map(str::to_owned)).unwrap_or_else(|| own_name(span_name).to_owned());
+    let name = name.or_else(|| text(ENTITY_NAME).map(str::to_owned)).unwrap_or_else(|| tool_of_span(span_name).to_owned());
     Told { is_named, call: Call { id: id.map(str::to_owned), name, arguments: bare(arguments) }, result }
-}
-
-/// The name of a tool in that of its span.
-fn own_name(span_name: &str) -> &str {
-    let name = span_name.strip_prefix(SPAN).unwrap_or(span_name);
-    [".__call__", ".run", ".tool", ".call"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
 }
 
 fn keys_of<'a>(keys: &'a [&str], attributes: &'a Attributes) -> impl Iterator<Item = Json> + 'a {

@@ -19,19 +19,22 @@ const ROOM: u64 = 10;
 const HEIGHT: u64 = 100;
 
 /// What one chart draws of each point: a part of a bar, and the whole of it.
-struct Chart {
-    title: &'static str,
-    class: &'static str,
+pub(in crate::ui) struct Chart<T> {
+    pub(in crate::ui) title: &'static str,
+    pub(in crate::ui) class: &'static str,
     /// What the two are, for the legend: the part and the rest or the whole.
-    legend: [(&'static str, &'static str); 2],
-    part: fn(&Tally) -> u64,
-    whole: fn(&Tally) -> u64,
+    pub(in crate::ui) legend: [(&'static str, &'static str); 2],
+    pub(in crate::ui) part: fn(&T) -> u64,
+    pub(in crate::ui) whole: fn(&T) -> u64,
     /// The highest of them in words.
-    label: fn(u64) -> String,
-    words: fn(&Tally) -> String,
+    pub(in crate::ui) label: fn(u64) -> String,
+    pub(in crate::ui) words: fn(&T) -> String,
 }
 
-const CHARTS: [Chart; 4] = [
+/// The address of the same page of a part of its time.
+pub(in crate::ui) type Between<'a> = &'a dyn Fn(UnixNanos, UnixNanos) -> String;
+
+const CHARTS: [Chart<Tally>; 4] = [
     Chart {
         title: "Runs",
         class: "runs",
@@ -82,21 +85,28 @@ fn quantile(tally: &Tally, of_thousand: u64) -> u64 {
 
 pub(super) fn charts(place: &Place, state: &OverviewState, series: &Series) -> Markup {
     html! {
-        section.charts aria-label="Over time" {
-            @for chart in &CHARTS { (draw(place, state, series, chart)) }
-        }
+        (draw_all(place, &|since, until| state.between(since, until), series, &series.points, &CHARTS))
         (table(place, state, series))
     }
 }
 
-fn draw(place: &Place, state: &OverviewState, series: &Series, chart: &Chart) -> Markup {
-    let most = series.points.iter().map(chart.whole).max().unwrap_or(0);
+/// Of each of the points of a series what the charts draw of it.
+pub(in crate::ui) fn draw_all<T>(place: &Place, between: Between<'_>, series: &Series, points: &[T], charts: &[Chart<T>]) -> Markup {
+    html! {
+        section.charts aria-label="Over time" {
+            @for chart in charts { (draw(place, between, series, points, chart)) }
+        }
+    }
+}
+
+fn draw<T>(place: &Place, between: Between<'_>, series: &Series, points: &[T], chart: &Chart<T>) -> Markup {
+    let most = points.iter().map(chart.whole).max().unwrap_or(0);
     let height = |value: u64| match value {
         0 => 0,
         // What is there is seen, however little it is.
         _ => (u128::from(value) * u128::from(HEIGHT) / u128::from(most.max(1))).clamp(1, u128::from(HEIGHT)) as u64,
     };
-    let width = series.points.len() as u64 * ROOM;
+    let width = points.len() as u64 * ROOM;
     html! {
         figure class=(format!("chart {}", chart.class)) {
             figcaption {
@@ -112,11 +122,11 @@ fn draw(place: &Place, state: &OverviewState, series: &Series, chart: &Chart) ->
             svg viewBox=(format!("0 0 {width} {HEIGHT}")) preserveAspectRatio="none" aria-hidden="true" focusable="false" {
                 rect.line width=(width) height="0.5" {}
                 rect.line y="50" width=(width) height="0.5" {}
-                @for (at, tally) in series.points.iter().enumerate() {
-                    @let (whole, part) = (height((chart.whole)(tally)), height((chart.part)(tally)));
+                @for (at, point) in points.iter().enumerate() {
+                    @let (whole, part) = (height((chart.whole)(point)), height((chart.part)(point)));
                     @let (left, since) = (at as u64 * ROOM, series.start_of(at));
-                    a href=(place.to(&state.between(since, series.start_of(at + 1)))) tabindex="-1" {
-                        title { (span(since, series.step)) ": " ((chart.words)(tally)) }
+                    a href=(place.to(&between(since, series.start_of(at + 1)))) tabindex="-1" {
+                        title { (span(since, series.step)) ": " ((chart.words)(point)) }
                         rect.room x=(left) width=(ROOM) height=(HEIGHT) {}
                         @if whole > 0 { rect.whole x=(left + 1) y=(HEIGHT - whole) width=(BAR) height=(whole) {} }
                         @if part > 0 { rect.part x=(left + 1) y=(HEIGHT - part) width=(BAR) height=(part) {} }

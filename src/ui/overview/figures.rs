@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::model::durations::Durations;
 use crate::model::run::RunStatus;
 use crate::model::tally::Tally;
 use crate::model::time::Nanos;
@@ -74,10 +75,15 @@ pub(in crate::ui) fn rate(part: u64, all: u64) -> String {
 
 /// A percentile of the durations.
 pub(in crate::ui) fn quantile(tally: &Tally, of_thousand: u64) -> Markup {
+    percentile(&tally.durations, of_thousand, "No run has ended")
+}
+
+/// The same of any durations; `none` says why there are none.
+pub(in crate::ui) fn percentile(durations: &Durations, of_thousand: u64, none: &str) -> Markup {
     html! {
-        @match tally.durations.quantile(of_thousand) {
+        @match durations.quantile(of_thousand) {
             Some(exact) => data value=(format::seconds(exact)) title="right to 5 %" { (words::length(exact)) },
-            None => span.unknown title="No run has ended" { "–" },
+            None => span.unknown title=(none) { "–" },
         }
     }
 }

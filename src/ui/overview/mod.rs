@@ -1,6 +1,6 @@
 //! `/overview`: what runs came to over time, by agent, model and user, and which of them stand out.
 
-mod charts;
+pub(super) mod charts;
 mod figures;
 mod form;
 mod state;
@@ -13,9 +13,9 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
 use maud::{Markup, html};
 
-pub(super) use self::figures::{quantile, rate};
+pub(super) use self::figures::{percentile, quantile, rate};
 use self::state::OverviewState;
-pub(super) use self::tables::sessions;
+pub(super) use self::tables::{sessions, to_run};
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};

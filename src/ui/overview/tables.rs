@@ -13,6 +13,7 @@ use crate::params::{format, pairs};
 use crate::store::series::{Leading, Series};
 use crate::ui::icons::{self, bar};
 use crate::ui::list::to_session;
+use crate::ui::tool;
 use crate::ui::visitor::Place;
 use crate::ui::words;
 
@@ -44,9 +45,10 @@ pub(super) fn groups(place: &Place, state: &OverviewState, found: &Found) -> Mar
     });
     let models = models.collect();
     html! {
-        section.groups aria-label="By agent, model and user" {
+        section.groups aria-label="By agent, model, tool and user" {
             (table(place, "By agent", "Agent", agents, Some(("/agents", series.agents.len()))))
             (table(place, "By model", "Model", models, Some(("/models", series.models.len()))))
+            (tools(place, state, series))
             @match &found.leading.users {
                 Some(users) if users.is_empty() => {},
                 Some(users) => (table(place, "Top users", "User", users.iter().map(|share| Row {
@@ -94,6 +96,43 @@ fn table(place: &Place, title: &str, what: &str, rows: Vec<Row<'_>>, all: Option
                 }
                 @if let Some((to, n)) = all.filter(|(_, n)| *n >= ROWS_MAX) {
                     p.note { a href=(place.to(to)) { "All of them" } @if n > ROWS_MAX { " (" (words::count(n as u64)) " in this time)" } }
+                }
+            }
+        }
+    }
+}
+
+/// The tools that took most time. Of calls that a model asked for nobody knows.
+fn tools(place: &Place, state: &OverviewState, series: &Series) -> Markup {
+    let tools = series.tools_by_time();
+    let most = tools.first().map_or(0, |(_, tool)| tool.calls.total.0);
+    let (since, until) = (format::timestamp(series.since), format::timestamp(series.until()));
+    let agent = state.get("agent").map(|agent| ("agent", agent));
+    let window: Vec<(&str, &str)> = agent.into_iter().chain([("since", &*since), ("until", &*until)]).collect();
+    html! {
+        @if !tools.is_empty() {
+            div {
+                h2 { "By tool" }
+                div.scroll tabindex="0" role="region" aria-label="By tool" {
+                    table.plot {
+                        caption.for-readers { "By tool" }
+                        thead { tr { th scope="col" { "Tool" } @for name in ["Calls", "Failed", "Time", "Median", "95th"] { th.number scope="col" { (name) } } } }
+                        tbody {
+                            @for (name, share) in tools.iter().take(ROWS_MAX) {
+                                tr {
+                                    th scope="row" { (tool::link(place, name, &window)) }
+                                    td.number { (words::tokens(share.calls.n_calls)) }
+                                    td.number { (tool::failed(&share.calls)) }
+                                    td.number { (bar("duration", share.calls.total.0, most)) (words::duration(Some(share.calls.total))) }
+                                    td.number { (tool::percentile(&share.calls, 500)) }
+                                    td.number { (tool::percentile(&share.calls, 950)) }
+                                }
+                            }
+                        }
+                    }
+                }
+                @if tools.len() >= ROWS_MAX {
+                    p.note { a href=(place.to(&tool::list(&window))) { "All of them" } @if tools.len() > ROWS_MAX { " (" (words::count(tools.len() as u64)) " in this time)" } }
                 }
             }
         }
@@ -174,7 +213,8 @@ fn leaders(place: &Place, title: &str, runs: &[Run]) -> Markup {
     }
 }
 
-fn to_run(run: &Run) -> String {
+/// Where a run is looked at.
+pub(in crate::ui) fn to_run(run: &Run) -> String {
     match run.trace_id() {
         Some(trace) => format!("/traces/{trace}?run={}", run.id.get()),
         None => format!("/runs/{}", run.id.get()),

@@ -199,6 +199,7 @@ mod tests {
             usage: UsageTotal { cost: NanoUsd(cost), tokens: cost, ..UsageTotal::default() },
             suppressed: UsageTotal::default(),
             models: Vec::new(),
+            tools: Vec::new(),
             n_spans: 1,
             is_provisional: false,
             is_future: false,

@@ -15,6 +15,7 @@ use crate::ui::copy;
 use crate::ui::failed;
 use crate::ui::messages::{self, Answer, Message, Part, Role, Show};
 use crate::ui::spans::{RawEvent, RawSpan};
+use crate::ui::tool;
 use crate::ui::visitor::Place;
 use crate::ui::words;
 
@@ -97,6 +98,9 @@ fn figures(place: &Place, asked: &Asked, tree: &Tree, row: &Row) -> Markup {
                 (words::counted(row.n_below as u64, "span", "spans"))
                 @if row.figures.n_errors_below > 0 { ", " (words::counted(row.figures.n_errors_below as u64, "error", "errors")) }
             } } }
+            @if let Some(tool) = row.called.as_deref().filter(|tool| !tool.is_empty()) {
+                div { dt { "Tool" } dd { a href=(place.to(&tool::address(tool, &[]))) title="All of its calls" { (words::name(tool)) } } }
+            }
             @if let Some(run) = run {
                 div { dt { "Run" } dd { a href=(place.to(&format!("/runs/{}", run.id.get()))) { (words::agent(&run.agent)) } } }
             }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::figures::{self, Figures};
+use crate::model::Str;
 use crate::model::facts::{Delivery, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, RunKey, SpanId};
 use crate::model::reason::Reason;
@@ -38,6 +39,8 @@ pub(super) struct Row {
     pub(super) name: String,
     /// The tool, where its span has another name.
     pub(super) tool: Option<String>,
+    /// The tool that its call is counted by.
+    pub(super) called: Option<Str>,
     pub(super) kind: SpanKind,
     pub(super) status: SpanStatus,
     /// Its status says so, or it says why it failed.
@@ -193,6 +196,7 @@ impl Row {
             parent: span.parent,
             name: span.name.to_string(),
             tool: None,
+            called: span.tool.clone(),
             kind: span.kind,
             status: span.status,
             has_failed: span.has_failed(),
@@ -216,6 +220,7 @@ impl Row {
             parent: outline.parent,
             name: outline.name.clone(),
             tool: None,
+            called: None,
             kind: SpanKind::Other,
             status: SpanStatus::from_code(outline.status_code.into()),
             has_failed: SpanStatus::from_code(outline.status_code.into()) == SpanStatus::Error,
@@ -249,6 +254,7 @@ pub(super) mod tests {
             span: id(*span),
             parent: SpanId::from_u64(*parent),
             name: "work".into(),
+            tool: None,
             kind: SpanKind::Other,
             status: SpanStatus::Unset,
             start: UnixNanos(*start),

@@ -18,6 +18,7 @@ use crate::model::report::Report;
 use crate::model::run::{Run, Score};
 use crate::model::stretches::Stretches;
 use crate::model::time::UnixNanos;
+use crate::model::tool::ToolUsage;
 use crate::model::usage::{Call, ModelUsage, NanoUsd, ServiceTier, Usage, UsageTotal};
 
 /// A blob that this version cannot read.
@@ -57,6 +58,7 @@ pub struct RunDetail {
     pub usage: UsageTotal,
     pub suppressed: UsageTotal,
     pub models: Vec<ModelUsage>,
+    pub tools: Vec<ToolUsage>,
     /// The parent as its number.
     pub parent: Option<RunId>,
     /// The parent as a span of the same trace: how it was stored before runs were known by other ways.
@@ -141,6 +143,7 @@ pub fn decode_run_detail(blob: &[u8]) -> Result<RunDetail, UnreadableBlob> {
         usage: decode_total(detail.usage),
         suppressed: decode_total(detail.suppressed),
         models: detail.models.into_iter().map(decode_model).collect(),
+        tools: detail.tools.into_iter().map(tallies::decode_tool_usage).collect::<Result<_, _>>()?,
         parent: RunId::new(detail.parent_run),
         parent_span: SpanId::from_u64(detail.parent_span),
         scores: detail.scores.into_iter().map(decode_score).collect::<Result<_, _>>()?,
@@ -222,6 +225,7 @@ fn decode_fact(fact: stored::Fact, strings: &[Str]) -> Result<SpanFact, Unreadab
         name: text(fact.name)?,
         scope: text(fact.scope)?,
         failure: fact.failure.as_deref().and_then(Reason::from_stored).map(Box::new),
+        tool: fact.tool.checked_sub(1).map(text).transpose()?.map(Box::new),
     })
 }
 
@@ -299,6 +303,8 @@ mod tests {
     use super::*;
     use crate::model::ids::{RunKey, TraceId};
     use crate::model::run::RunStatus;
+    use crate::model::time::Nanos;
+    use crate::model::tool::ToolCalls;
 
     fn texts() -> impl Strategy<Value = Str> {
         prop_oneof![Just(Str::from("")), Just(Str::from("chat gpt-4o")), "[a-zé\u{1f600}]{1,8}".prop_map(Str::from)]
@@ -331,9 +337,9 @@ mod tests {
             Box::new(Labels { session, is_session_weak, resource_session, run_id: a, agent: b, workflow: c, user: d, user_group: e })
         });
         let ids = (1..u64::MAX, any::<u64>(), any::<u64>(), any::<u64>());
-        let texts = (texts(), texts(), prop::option::of(reasons()));
+        let texts = (texts(), texts(), prop::option::of(reasons()), prop::option::of(texts()));
         (ids, 0u8..7, 0i64..3, any::<(bool, bool, bool)>(), texts, prop::option::of(call), prop::option::of(labels)).prop_map(
-            |((span, parent, start, end), kind, status, marks, (name, scope, failure), call, labels)| SpanFact {
+            |((span, parent, start, end), kind, status, marks, (name, scope, failure, tool), call, labels)| SpanFact {
                 end: UnixNanos(end),
                 call,
                 labels,
@@ -348,6 +354,7 @@ mod tests {
                 name,
                 scope,
                 failure: failure.map(Box::new),
+                tool: tool.map(Box::new),
             },
         )
     }
@@ -374,14 +381,24 @@ mod tests {
         })
     }
 
+    fn tools() -> impl Strategy<Value = Vec<ToolUsage>> {
+        let calls = prop::collection::vec((any::<bool>(), prop::option::of((20u32..50).prop_map(|bits| Nanos(1 << bits)))), 1..5);
+        let usage = (texts(), calls).prop_map(|(tool, each)| {
+            let mut calls = ToolCalls::default();
+            each.into_iter().for_each(|(has_failed, length)| calls.add(has_failed, length));
+            ToolUsage { tool, calls }
+        });
+        prop::collection::vec(usage, 0..3)
+    }
+
     /// Runs whose details differ; what stands in columns does not.
     pub(super) fn runs() -> impl Strategy<Value = Run> {
         let models = prop::collection::vec((texts(), texts(), totals()), 0..3);
         let parent = prop::option::of((1..RunId::LIMIT).prop_map(|id| RunId::new(id).unwrap()));
         let (marks, group) = (any::<[bool; 8]>(), prop::option::of(texts()));
         let failed = (prop::option::of(reasons()), prop_oneof![Just(0), any::<u32>()]);
-        (totals(), totals(), models, parent, group, any::<u32>(), marks, failed).prop_map(
-            |(usage, suppressed, models, parent, user_group, n_spans, marks, (error, tool_errors))| Run {
+        (totals(), totals(), (models, tools()), parent, group, any::<u32>(), marks, failed).prop_map(
+            |(usage, suppressed, (models, tools), parent, user_group, n_spans, marks, (error, tool_errors))| Run {
                 key: RunKey { trace: TraceId::from_bytes(&[1; 16]).unwrap(), span: SpanId::from_u64(1).unwrap() },
                 id: RunId::new(1).unwrap(),
                 session: None,
@@ -399,6 +416,7 @@ mod tests {
                 usage,
                 suppressed,
                 models: models.into_iter().map(|(model, provider, total)| ModelUsage { model, provider, total }).collect(),
+                tools,
                 n_spans,
                 is_provisional: marks[0],
                 is_future: marks[1],
@@ -420,6 +438,7 @@ mod tests {
                 usage: run.usage,
                 suppressed: run.suppressed,
                 models: run.models.clone(),
+                tools: run.tools.clone(),
                 parent: run.parent,
                 parent_span: None,
                 user_group: run.user_group.clone(),

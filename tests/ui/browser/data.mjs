@@ -124,7 +124,11 @@ export const crowd = () => {
   return spans;
 };
 
-export const hostile = () => [agent(300, 1, 0, HOSTILE, HOSTILE, 20, 21), chat(300, 2, 1, HOSTILE, 10, 1, 0.001, 20, 21, HOSTILE, HOSTILE)];
+export const hostile = () => [
+  agent(300, 1, 0, HOSTILE, HOSTILE, 20, 21),
+  chat(300, 2, 1, HOSTILE, 10, 1, 0.001, 20, 21, HOSTILE, HOSTILE),
+  span(300, 3, 1, `execute_tool ${HOSTILE}`, 20, 20.5, { "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": HOSTILE }),
+];
 
 export const lonely = () => [agent(400, 1, 0, "lonely", "", 0, 1), agent(401, 1, 0, "lonely", "", 2, 3)];
 

@@ -18,8 +18,11 @@ use crate::wire::format::stored::tallies::{StoredBucket, decode_bucket};
 /// The keys in the table `meta`: `spans:<tenant>` and `service:<tenant>:<name>` count what was sent.
 const SPANS_KEY: &str = "spans:";
 const SERVICE_KEY: &str = "service:";
-/// `series:<tenant>` says as of which checkpoint the rows of `series` are, by its time; 0: they are of none.
-const SERIES_KEY: &str = "series:";
+/// `series:2:<tenant>` says as of which checkpoint the rows of `series` are, by its time; 0: they are of none. `series:<tenant>` did so before
+/// tools were in them.
+const SERIES_KEY: &str = "series:2:";
+/// `tool:<tenant>:<name>` notes that a tool is kept by its name in those rows.
+const TOOL_KEY: &str = "tool:";
 
 /// How many spans a tenant has sent, in all (`None`) or under the name of one service.
 pub struct Sent {
@@ -37,6 +40,8 @@ pub struct StoredSeries {
     pub written_at: Vec<(TenantNo, UnixNanos)>,
     /// Begin, length, and what it holds.
     pub buckets: Vec<(TenantNo, u64, u64, StoredBucket)>,
+    /// The tools that are kept by their names.
+    pub tools: Vec<(TenantNo, Str)>,
 }
 
 /// A position in the journal that the database notes; the beginning if it does not.
@@ -153,7 +158,11 @@ pub fn series(db: &Connection) -> rusqlite::Result<StoredSeries> {
         let bucket = decode_bucket(row.get_ref(3)?.as_blob()?).map_err(|error| unreadable(3, error))?;
         Ok(Some((TenantNo(row.get(0)?), unsigned(row.get(1)?), unsigned(row.get(2)?), bucket)))
     })?;
-    Ok(StoredSeries { written_at, buckets })
+    let tools = rows(db, &statements::TOOLS, |row| {
+        let tool = row.get_ref(0)?.as_str()?.strip_prefix(TOOL_KEY).and_then(|rest| rest.split_once(':'));
+        Ok(tool.and_then(|(tenant, name)| Some((TenantNo(tenant.parse().ok()?), Str::from(name)))))
+    })?;
+    Ok(StoredSeries { written_at, buckets, tools })
 }
 
 /// Tenants whose users somebody has asked for, and when last.
@@ -172,6 +181,16 @@ pub fn users_asked_key(tenant: TenantNo) -> String {
 /// The key under which `meta` notes when a tenant's sums over time were written.
 pub fn series_key(tenant: TenantNo) -> String {
     format!("{SERIES_KEY}{}", tenant.0)
+}
+
+/// The key under which `meta` notes that a tool is kept by its name.
+pub fn tool_key(tenant: TenantNo, name: &str) -> String {
+    format!("{TOOL_KEY}{}:{name}", tenant.0)
+}
+
+/// The key behind all those of a tenant's tools: the character behind the colon.
+pub fn after_tool_keys(tenant: TenantNo) -> String {
+    format!("{TOOL_KEY}{};", tenant.0)
 }
 
 /// The key under which `meta` counts what a tenant sent.

@@ -73,6 +73,7 @@ pub fn read_run(row: &Row<'_>, session: Option<&SessionId>) -> rusqlite::Result<
         usage: detail.usage,
         suppressed: detail.suppressed,
         models: detail.models,
+        tools: detail.tools,
         n_spans: detail.n_spans,
         is_provisional: detail.is_provisional,
         is_future: detail.is_future,

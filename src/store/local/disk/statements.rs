@@ -110,7 +110,10 @@ statements! {
 
     /// As of which checkpoint the sums over time are.
     SERIES_WRITTEN: AT_START, ["SCAN meta"],
-        "SELECT key, value FROM meta WHERE key LIKE 'series:%'";
+        "SELECT key, value FROM meta WHERE key LIKE 'series:2:%'";
+    /// The tools that are kept by their names in sums over time.
+    TOOLS: AT_START, ["SCAN meta"],
+        "SELECT key FROM meta WHERE key LIKE 'tool:%'";
     /// When somebody has asked for the users of a tenant.
     USERS_ASKED: AT_START, ["SCAN meta"],
         "SELECT key, value FROM meta WHERE key LIKE 'asked:users:%'";
@@ -249,6 +252,9 @@ statements! {
         "DELETE FROM series WHERE tenant_no = ?1 AND begin_ns = ?2";
     DELETE_BUCKETS: Reads::Everything("once, where sums over time begin anew"), ["SEARCH series USING PRIMARY KEY (tenant_no=?)"],
         "DELETE FROM series WHERE tenant_no = ?1";
+    DELETE_TOOLS: Reads::Everything("seldom: where sums over time begin anew, or at a start where tools are not called any more"),
+        ["SEARCH meta USING PRIMARY KEY (key>? AND key<?)"],
+        "DELETE FROM meta WHERE key > ?1 AND key < ?2";
 
     PUT_TRACE_LEFT_OUT: Reads::Few, [],
         "INSERT OR IGNORE INTO traces_left_out (tenant_no, session_id, trace_id) VALUES (?1, ?2, ?3)";

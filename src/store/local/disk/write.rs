@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use rusqlite::{Connection, params};
 
-use super::load::{sent_key, series_key, users_asked_key};
+use super::load::{after_tool_keys, sent_key, series_key, tool_key, users_asked_key};
 use super::rows::{self, TenantNo, signed};
 use super::statements::{self, Ready};
 use crate::journal::Position;
@@ -155,7 +155,11 @@ fn write_series(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()
     for (tenant, changed) in &checkpoint.series {
         let is_kept = changed.is_some();
         put_number(db, &series_key(*tenant), if is_kept { checkpoint.clock.0 } else { 0 })?;
-        let Some(ChangedBuckets { is_all, rows }) = changed else { continue };
+        let Some(ChangedBuckets { is_all, rows, tools }) = changed else { continue };
+        if tools.is_all {
+            db.ready(&statements::DELETE_TOOLS)?.execute(params![tool_key(*tenant, ""), after_tool_keys(*tenant)])?;
+        }
+        tools.names.iter().try_for_each(|name| put_number(db, &tool_key(*tenant, name), 1))?;
         if *is_all {
             db.ready(&statements::DELETE_BUCKETS)?.execute(params![tenant.0])?;
         }

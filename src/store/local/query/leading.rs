@@ -25,7 +25,7 @@ use crate::store::local::disk::rows::NO_SESSION;
 use crate::store::local::state::buckets::Bounds;
 use crate::store::local::state::kept::Kept;
 use crate::store::local::state::recent::RunOrder;
-use crate::store::local::state::tenant::TenantCell;
+use crate::store::local::state::tenant::{TenantCell, TenantState};
 use crate::store::local::{LocalStore, store_error};
 use crate::store::overview::SESSIONLESS_MAX;
 use crate::store::series::{Leading, SeriesQuery, UserShare};
@@ -36,12 +36,15 @@ const WHOLE_MAX: u64 = 8_000;
 /// So many runs are looked at for one list of a larger one, of which few are decoded: 20 to 60 ms.
 const LIST_MAX: u64 = 30_000;
 
+/// What a run has of what a list is ordered by; `None`: it is not of this list.
+pub(super) type Key<'a> = Box<dyn Fn(&Run) -> Option<u64> + 'a>;
+
 /// The runs that come first in some order.
-struct First {
+pub(super) struct First<'a> {
     limit: usize,
-    /// What they are ordered by, greatest first; `None`: it is not of this list.
-    key: fn(&Run) -> Option<u64>,
-    runs: Vec<Run>,
+    /// Greatest first.
+    key: Key<'a>,
+    pub(super) runs: Vec<Run>,
 }
 
 /// What the runs of a bucket have at most of what a list is ordered by.
@@ -50,7 +53,7 @@ type Bound<'a> = &'a dyn Fn(&Bounds) -> u64;
 type AtLeast<'a> = &'a dyn Fn(u64) -> Wanted;
 
 /// A tenant's runs of one moment.
-struct Moment<'a> {
+pub(super) struct Moment<'a> {
     reader: &'a Reader,
     cell: &'a TenantCell,
     newer: FxHashMap<(SessionNo, RunOrder), Option<Arc<Run>>>,
@@ -76,11 +79,8 @@ impl LocalStore {
             }
             _ => (query.rounded(Nanos(1)), None),
         };
-        // Under the lock, so that disk and memory are of one moment.
-        reader.begin_snapshot().map_err(failed)?;
-        let newer = state.recent.all().map(|(session, order, run)| ((session, *order), run.cloned())).collect();
+        let mut moment = Moment::begin(&reader, cell, &state, query).map_err(failed)?;
         drop(state);
-        let mut moment = Moment { reader: &reader, cell, newer, sessions: FxHashMap::default(), query };
         let mut lists = Lists::new(limit);
         match bounds {
             None if moment.query.user.is_some() => moment.of_user(&mut |run| lists.add(run)).map_err(failed)?,
@@ -108,9 +108,9 @@ impl LocalStore {
 /// What is looked for.
 struct Lists {
     limit: usize,
-    dearest: First,
-    slowest: First,
-    failed: First,
+    dearest: First<'static>,
+    slowest: First<'static>,
+    failed: First<'static>,
     users: Option<BTreeMap<Str, Tally>>,
     is_complete: bool,
 }
@@ -119,12 +119,11 @@ struct Lists {
 
 impl Lists {
     fn new(limit: usize) -> Self {
-        let first = |key| First { limit, key, runs: Vec::new() };
         Self {
             limit,
-            dearest: first(|run| Some(run.usage.cost.0).filter(|cost| *cost > 0)),
-            slowest: first(|run| run.duration().map(|length| length.0)),
-            failed: first(|run| (run.status == RunStatus::Error).then_some(run.last_activity.0)),
+            dearest: First::new(limit, Box::new(|run| Some(run.usage.cost.0).filter(|cost| *cost > 0))),
+            slowest: First::new(limit, Box::new(|run| run.duration().map(|length| length.0))),
+            failed: First::new(limit, Box::new(|run| (run.status == RunStatus::Error).then_some(run.last_activity.0))),
             users: Some(BTreeMap::new()),
             is_complete: true,
         }
@@ -146,7 +145,7 @@ impl Lists {
     fn best_first(&mut self, moment: &mut Moment<'_>, bounds: &[Bounds]) -> rusqlite::Result<()> {
         let has_errors = |bucket: &Bounds| if bucket.n_errors > 0 { bucket.active.end } else { 0 };
         let failed = Wanted { status: Some(RunStatus::Error), ..Wanted::default() };
-        let lists: [(&mut First, Bound<'_>, AtLeast<'_>); 3] = [
+        let lists: [(&mut First<'_>, Bound<'_>, AtLeast<'_>); 3] = [
             (&mut self.dearest, &|bucket| bucket.dearest, &|cost| Wanted { cost, ..Wanted::default() }),
             (&mut self.slowest, &|bucket| bucket.slowest, &|length| Wanted { length, ..Wanted::default() }),
             (&mut self.failed, &has_errors, &|_| failed),
@@ -186,13 +185,17 @@ impl Lists {
 
 // === impl First ===
 
-impl First {
-    /// What the last of them has, once there are as many as are wanted.
-    fn last(&self) -> Option<u64> {
-        self.runs.get(self.limit.saturating_sub(1)).and_then(self.key)
+impl<'a> First<'a> {
+    pub(super) fn new(limit: usize, key: Key<'a>) -> Self {
+        Self { limit, key, runs: Vec::new() }
     }
 
-    fn add(&mut self, run: &Run) {
+    /// What the last of them has, once there are as many as are wanted.
+    pub(super) fn last(&self) -> Option<u64> {
+        self.runs.get(self.limit.saturating_sub(1)).and_then(&self.key)
+    }
+
+    pub(super) fn add(&mut self, run: &Run) {
         let Some(key) = (self.key)(run) else { return };
         if self.last().is_some_and(|last| last > key) {
             return;
@@ -209,13 +212,20 @@ impl First {
 
 // === impl Moment ===
 
-impl Moment<'_> {
+impl<'a> Moment<'a> {
+    /// Of the state that is locked, so that disk and memory are of one moment.
+    pub(super) fn begin(reader: &'a Reader, cell: &'a TenantCell, state: &TenantState, query: SeriesQuery) -> rusqlite::Result<Self> {
+        reader.begin_snapshot()?;
+        let newer = state.recent.all().map(|(session, order, run)| ((session, *order), run.cloned())).collect();
+        Ok(Self { reader, cell, newer, sessions: FxHashMap::default(), query })
+    }
+
     fn window(&self) -> Range<u64> {
         self.query.since.0..self.query.until.0
     }
 
     /// Shows the runs of sessions that are meant, wanted and were active in a range; `false` if there were more than `n_max` on disk.
-    fn read(&mut self, active: &Range<u64>, wanted: Wanted, n_max: u64, each: &mut dyn FnMut(Run)) -> rusqlite::Result<bool> {
+    pub(super) fn read(&mut self, active: &Range<u64>, wanted: Wanted, n_max: u64, each: &mut dyn FnMut(Run)) -> rusqlite::Result<bool> {
         let (cell, query, newer, sessions) = (self.cell, &self.query, &self.newer, &mut self.sessions);
         let mut n_read = 0;
         self.reader.each_run_active(cell.no, active, wanted, &mut |no, run| {
@@ -242,7 +252,7 @@ impl Moment<'_> {
     }
 
     /// Shows those without a session, where they are few.
-    fn sessionless(&mut self, each: &mut dyn FnMut(Run)) -> rusqlite::Result<()> {
+    pub(super) fn sessionless(&mut self, each: &mut dyn FnMut(Run)) -> rusqlite::Result<()> {
         let newer: Vec<&Arc<Run>> =
             self.newer.iter().filter(|((no, _), _)| *no == NO_SESSION).filter_map(|(_, run)| run.as_ref()).collect();
         let n_stored = self.reader.count_runs(self.cell.no, NO_SESSION, SESSIONLESS_MAX)?;

@@ -1,5 +1,6 @@
 //! What is asked of the store: from the state in memory and the rows on disk, while the fold goes on.
 
+pub(in crate::store::local) mod callers;
 pub(in crate::store::local) mod elsewhere;
 pub(in crate::store::local) mod explain;
 pub(in crate::store::local) mod facts;

@@ -302,6 +302,7 @@ pub(in crate::store::local) fn span_view(fact: &SpanFact, verdict: &Verdict, fol
         span: fact.span,
         parent: fact.parent,
         name,
+        tool: fact.tool().map(Str::from),
         kind: fact.kind,
         status,
         start: fact.start,

@@ -14,6 +14,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cells::Bucket;
 use super::kept::{Figures, Lost};
+use super::tool_names::{ToolNames, UnsavedNames};
+use super::tool_sums;
 use crate::model::Str;
 use crate::model::run::Run;
 use crate::model::tally::TallySum;
@@ -25,8 +27,8 @@ const MINUTES: u64 = 10 * 60 * 1_000_000_000;
 const HOUR: u64 = 6 * MINUTES;
 const DAY: u64 = 24 * HOUR;
 
-/// So many agents, models and providers in all buckets together are kept at most: about 40 MiB.
-const CELLS_MAX: usize = 100_000;
+/// So many agents, models, providers and tools in all buckets together are kept at most: about 60 MiB.
+const CELLS_MAX: usize = 150_000;
 
 /// How old in days a bucket is that is an hour long, and one that is a day: as a rule, and where there are many cells.
 const TIERS: (u64, u64) = (2, 62);
@@ -38,6 +40,7 @@ pub struct Buckets {
     by_time: BTreeMap<u64, Bucket>,
     n_cells: usize,
     tiers: Tiers,
+    tools: ToolNames,
     unsaved: Unsaved,
     /// When they began or were last settled.
     now: UnixNanos,
@@ -82,12 +85,24 @@ pub struct Bounds {
     pub slowest: u64,
 }
 
+/// A bucket, and what its runs have to do with a tool.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallBounds {
+    pub active: Range<u64>,
+    /// All of its runs, which are read to find those that called the tool.
+    pub n_runs: u64,
+    pub n_calling: u64,
+    pub n_errors: u64,
+    /// No call took longer.
+    pub slowest: u64,
+}
+
 // === impl Buckets ===
 
 impl Figures for Buckets {
     fn begin(now: UnixNanos) -> Self {
         let unsaved = Unsaved { is_all: true, begins: BTreeSet::new() };
-        Self { tiers: Tiers::at(now, TIERS), unsaved, now, ..Self::default() }
+        Self { tiers: Tiers::at(now, TIERS), tools: ToolNames::begin(), unsaved, now, ..Self::default() }
     }
 
     fn memory_bytes(&self) -> usize {
@@ -118,9 +133,10 @@ impl Figures for Buckets {
 }
 
 impl Buckets {
-    /// As they were saved; `None` if there are more than are kept.
-    pub fn restored(saved: impl IntoIterator<Item = (u64, u64, Bucket)>) -> Option<Self> {
+    /// As they were saved, beside the names of tools; `None` if there are more than are kept.
+    pub fn restored(saved: impl IntoIterator<Item = (u64, u64, Bucket)>, tools: Vec<Str>) -> Option<Self> {
         let mut buckets = Self::default();
+        let mut in_use = FxHashSet::default();
         for (begin, length, bucket) in saved {
             let end = begin.saturating_add(length);
             match length {
@@ -129,9 +145,11 @@ impl Buckets {
                 _ => buckets.tiers.days_until = buckets.tiers.days_until.max(end),
             }
             buckets.n_cells += bucket.n_cells();
+            in_use.extend(bucket.agents.values().flat_map(|agent| agent.tools.keys().cloned()));
             buckets.by_time.insert(begin, bucket);
         }
         buckets.tiers.hours_until = buckets.tiers.hours_until.max(buckets.tiers.days_until);
+        buckets.tools = ToolNames::restored(tools, in_use);
         (buckets.n_cells <= CELLS_MAX).then_some(buckets)
     }
 
@@ -141,6 +159,11 @@ impl Buckets {
         let row = |begin: u64| (begin, self.tiers.length(begin), self.by_time.get(&begin));
         let rows = if is_all { self.by_time.keys().map(|begin| row(*begin)).collect() } else { begins.into_iter().map(row).collect() };
         (is_all, rows)
+    }
+
+    /// The names of tools that are not on disk; from here on they count as saved.
+    pub fn take_unsaved_tools(&mut self) -> UnsavedNames {
+        self.tools.take_unsaved()
     }
 
     /// None in the same tiers, for runs that are added up beside these.
@@ -155,9 +178,16 @@ impl Buckets {
 
     /// Adds what the runs of a query come to that is rounded to steps of at least [`Self::longest_since`].
     pub fn series(&self, query: &SeriesQuery, series: &mut Series) {
+        if query.model.is_none() {
+            tool_sums::add(self.between(query.since.0, query.until.0), query, series);
+        }
+        if query.tool.is_some() {
+            // What else such runs came to is in no sum.
+            return;
+        }
         let mut points: Vec<Option<TallySum>> = vec![None; series.points.len()];
         let (mut agents, mut models) = (ByName::default(), ByName::default());
-        for (begin, bucket) in self.by_time.range(query.since.0..query.until.0.max(query.since.0)) {
+        for (begin, bucket) in self.between(query.since.0, query.until.0) {
             let at = (begin - query.since.0) / query.step.0.max(1);
             let Some(point) = usize::try_from(at).ok().and_then(|at| points.get_mut(at)) else { continue };
             for (name, cell) in bucket.agents.iter().filter(|(name, _)| query.agent.as_ref().is_none_or(|agent| agent == *name)) {
@@ -199,7 +229,7 @@ impl Buckets {
     /// The buckets of a window in which runs of a query lie.
     pub fn bounds(&self, query: &SeriesQuery) -> Vec<Bounds> {
         let mut found = Vec::new();
-        for (begin, bucket) in self.by_time.range(query.since.0..query.until.0.max(query.since.0)) {
+        for (begin, bucket) in self.between(query.since.0, query.until.0) {
             let active = *begin..self.tiers.end(*begin);
             let mut bounds = Bounds { active, n_runs: 0, n_errors: 0, dearest: 0, slowest: 0 };
             for (_, cell) in bucket.agents.iter().filter(|(name, _)| query.agent.as_ref().is_none_or(|agent| agent == *name)) {
@@ -257,9 +287,31 @@ impl Buckets {
         (sums, unread)
     }
 
+    /// The buckets that begin in a window.
+    fn between(&self, since: u64, until: u64) -> impl Iterator<Item = (&u64, &Bucket)> {
+        self.by_time.range(since..until.max(since))
+    }
+
+    /// The buckets of a window in which runs of a query lie that called its tool.
+    pub fn bounds_of_calls(&self, query: &SeriesQuery, tool: &Str) -> Vec<CallBounds> {
+        let mut found = Vec::new();
+        for (begin, bucket) in self.between(query.since.0, query.until.0) {
+            let mut bounds = CallBounds { active: *begin..self.tiers.end(*begin), n_runs: 0, n_calling: 0, n_errors: 0, slowest: 0 };
+            for (name, cell) in &bucket.agents {
+                bounds.n_runs += cell.tally.n_runs();
+                let Some(cell) = cell.tools.get(tool).filter(|_| query.agent.as_ref().is_none_or(|agent| agent == name)) else { continue };
+                bounds.n_calling += cell.n_runs;
+                bounds.n_errors += cell.calls.n_errors;
+                bounds.slowest = bounds.slowest.max(cell.calls.durations.bound().map_or(0, |bound| bound.0));
+            }
+            found.extend((bounds.n_calling > 0).then_some(bounds));
+        }
+        found
+    }
+
     pub fn add(&mut self, run: &Run) {
         let begin = self.tiers.begin(run.last_activity.0);
-        self.n_cells += self.by_time.entry(begin).or_default().add(run);
+        self.n_cells += self.by_time.entry(begin).or_default().add(run, &mut self.tools);
         self.unsaved.note(begin);
     }
 

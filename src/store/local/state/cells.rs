@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::kept::Lost;
+use super::tool_names::ToolNames;
 use crate::model::Str;
 use crate::model::run::Run;
 use crate::model::tally::Tally;
 use crate::model::time::UnixNanos;
+use crate::model::tool::{ToolCalls, ToolUsage};
 use crate::model::usage::{ModelUsage, UsageTotal};
 use crate::store::sums::AgentSums;
 
@@ -30,6 +32,16 @@ pub struct AgentCell {
     /// No run cost more, in nano-USD.
     pub dearest: u64,
     pub models: BTreeMap<Str, ModelCell>,
+    /// Under an empty name those that are not kept by their names.
+    pub tools: BTreeMap<Str, ToolCell>,
+}
+
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct ToolCell {
+    pub calls: ToolCalls,
+    pub n_runs: u64,
+    /// No run of these was active later. It stays where the run that held it left, so it can be too late by the length of a bucket.
+    pub last_seen: UnixNanos,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -54,13 +66,13 @@ impl Bucket {
     }
 
     /// How many cells there are more.
-    pub fn add(&mut self, run: &Run) -> usize {
+    pub fn add(&mut self, run: &Run, names: &mut ToolNames) -> usize {
         let (start, last) = (run.started_at.0, run.last_activity.0);
         self.longest = self.longest.max(last.saturating_sub(start));
         self.lead = self.lead.max(start.saturating_sub(last));
         match self.agents.get_mut(&run.agent) {
-            Some(cell) => cell.add(run),
-            None => 1 + self.agents.entry(run.agent.clone()).or_default().add(run),
+            Some(cell) => cell.add(run, names),
+            None => 1 + self.agents.entry(run.agent.clone()).or_default().add(run, names),
         }
     }
 
@@ -87,9 +99,9 @@ impl Bucket {
 // === impl AgentCell ===
 
 impl AgentCell {
-    /// Agents, models and providers.
+    /// Agents, models, providers and tools.
     fn n_cells(&self) -> usize {
-        1 + self.models.values().map(|cell| 1 + cell.providers.len()).sum::<usize>()
+        1 + self.tools.len() + self.models.values().map(|cell| 1 + cell.providers.len()).sum::<usize>()
     }
 
     /// The part that [`crate::store::sums`] knows of.
@@ -98,7 +110,7 @@ impl AgentCell {
         AgentSums { n_by_status: self.tally.n_by_status, cost: usage.cost, tokens: usage.tokens, last_run: self.last_run }
     }
 
-    fn add(&mut self, run: &Run) -> usize {
+    fn add(&mut self, run: &Run, names: &mut ToolNames) -> usize {
         self.is_loose &= run.started_at < self.last_run;
         self.last_run = self.last_run.max(run.started_at);
         self.dearest = self.dearest.max(run.usage.cost.0);
@@ -112,7 +124,7 @@ impl AgentCell {
             }
             n_new += self.models.get_mut(model).map_or(0, |cell| cell.add(run, shares));
         }
-        n_new
+        n_new + self.add_tools(run, names)
     }
 
     fn take_away(&mut self, run: &Run) -> Result<usize, Lost> {
@@ -127,6 +139,40 @@ impl AgentCell {
                 n_gone += 1;
                 self.models.remove(model);
             }
+        }
+        Ok(n_gone + self.take_away_tools(run)?)
+    }
+
+    fn add_tools(&mut self, run: &Run, names: &mut ToolNames) -> usize {
+        let mut n_new = 0;
+        let mut has_others = false;
+        for usage in &run.tools {
+            // What has a cell under its own name is known.
+            let name = if self.tools.contains_key(&usage.tool) { usage.tool.clone() } else { names.learn(&usage.tool) };
+            let is_further = name.is_empty() && has_others;
+            has_others |= name.is_empty();
+            let before = self.tools.len();
+            self.tools.entry(name).or_default().add(usage, run, is_further);
+            n_new += self.tools.len() - before;
+        }
+        n_new
+    }
+
+    fn take_away_tools(&mut self, run: &Run) -> Result<usize, Lost> {
+        let mut n_gone = 0;
+        let mut has_others = false;
+        for usage in &run.tools {
+            // What has no cell of its own was not known when it was added, and never is as long as these sums are.
+            let name: &str = if self.tools.contains_key(&usage.tool) { &usage.tool } else { "" };
+            let cell = self.tools.get_mut(name).ok_or(Lost::Unknown)?;
+            cell.n_runs = cell.n_runs.checked_sub(u64::from(!(name.is_empty() && has_others))).ok_or(Lost::Unknown)?;
+            has_others |= name.is_empty();
+            known(cell.calls.take_away(&usage.calls))?;
+        }
+        if !run.tools.is_empty() {
+            let before = self.tools.len();
+            self.tools.retain(|_, cell| cell.n_runs > 0);
+            n_gone = before - self.tools.len();
         }
         Ok(n_gone)
     }
@@ -143,6 +189,26 @@ impl AgentCell {
         for (model, cell) in other.models {
             self.models.entry(model).or_default().join(cell);
         }
+        for (tool, cell) in other.tools {
+            self.tools.entry(tool).or_default().join(&cell);
+        }
+    }
+}
+
+// === impl ToolCell ===
+
+impl ToolCell {
+    /// `is_further`: the run is counted already, by another tool that is kept under the same name.
+    fn add(&mut self, usage: &ToolUsage, run: &Run, is_further: bool) {
+        self.calls.join(&usage.calls);
+        self.n_runs += u64::from(!is_further);
+        self.last_seen = self.last_seen.max(run.last_activity);
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.calls.join(&other.calls);
+        self.n_runs += other.n_runs;
+        self.last_seen = self.last_seen.max(other.last_seen);
     }
 }
 

@@ -10,5 +10,7 @@ pub mod metrics;
 pub mod patience;
 pub mod recent;
 pub mod tenant;
+pub mod tool_names;
+pub mod tool_sums;
 pub mod traces;
 pub mod users;

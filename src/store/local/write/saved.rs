@@ -11,13 +11,15 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::model::Str;
 use crate::model::time::UnixNanos;
+use crate::model::tool::ToolUsage;
 use crate::store::local::disk::load::{self, StoredSeries};
 use crate::store::local::disk::rows::TenantNo;
 use crate::store::local::state::buckets::Buckets;
-use crate::store::local::state::cells::{AgentCell, Bucket, ModelCell, ProviderCell};
+use crate::store::local::state::cells::{AgentCell, Bucket, ModelCell, ProviderCell, ToolCell};
 use crate::store::local::state::kept::Kept;
 use crate::store::local::state::tenant::TenantCell;
-use crate::wire::format::stored::tallies::{StoredAgentTally, StoredBucket, StoredModelTally, encode_bucket};
+use crate::store::local::state::tool_names::UnsavedNames;
+use crate::wire::format::stored::tallies::{StoredAgentTally, StoredBucket, StoredModelTally, StoredTool, encode_bucket};
 
 /// What a checkpoint writes of one tenant's sums.
 #[derive(Default)]
@@ -26,6 +28,8 @@ pub(in crate::store::local) struct ChangedBuckets {
     pub(in crate::store::local) is_all: bool,
     /// Begin, length and what it holds; `None`: it is empty now.
     pub(in crate::store::local) rows: Vec<(u64, u64, Option<Vec<u8>>)>,
+    /// Names of tools that are new in them.
+    pub(in crate::store::local) tools: UnsavedNames,
 }
 
 /// What has changed since the last call; `None` if no sums are kept at the moment.
@@ -33,9 +37,10 @@ pub(super) fn changed_buckets(cell: &TenantCell) -> Option<ChangedBuckets> {
     let state = cell.read();
     let mut kept = state.sums.lock();
     let Kept::On(buckets) = &mut *kept else { return None };
+    let tools = buckets.take_unsaved_tools();
     let (is_all, rows) = buckets.take_unsaved();
     let rows = rows.into_iter().map(|(begin, length, bucket)| (begin, length, bucket.map(|bucket| encode_bucket(stored(bucket)))));
-    Some(ChangedBuckets { is_all, rows: rows.collect() })
+    Some(ChangedBuckets { is_all, rows: rows.collect(), tools })
 }
 
 /// Goes on with the sums of those tenants whose are of the moment of the last checkpoint.
@@ -44,15 +49,21 @@ pub(super) fn restore(
     cells: &FxHashMap<TenantNo, Arc<TenantCell>>,
     last_checkpoint: UnixNanos,
 ) -> rusqlite::Result<()> {
-    let StoredSeries { written_at, buckets } = load::series(db)?;
+    let StoredSeries { written_at, buckets, tools } = load::series(db)?;
     let mut by_tenant: FxHashMap<TenantNo, Vec<(u64, u64, Bucket)>> = FxHashMap::default();
     let mut names = Names::default();
+    let mut tools_of: FxHashMap<TenantNo, Vec<Str>> = FxHashMap::default();
+    for (tenant, name) in tools {
+        tools_of.entry(tenant).or_default().push(names.shared(name));
+    }
     for (tenant, begin, length, bucket) in buckets {
         by_tenant.entry(tenant).or_default().push((begin, length, restored(bucket, &mut names)));
     }
     for (tenant, at) in written_at {
         let Some(cell) = cells.get(&tenant).filter(|_| at == last_checkpoint) else { continue };
-        if let Some(buckets) = Buckets::restored(by_tenant.remove(&tenant).unwrap_or_default()) {
+        if let Some(buckets) =
+            Buckets::restored(by_tenant.remove(&tenant).unwrap_or_default(), tools_of.remove(&tenant).unwrap_or_default())
+        {
             *cell.write().sums.get_mut() = Kept::On(buckets);
         }
     }
@@ -65,6 +76,11 @@ fn stored(bucket: &Bucket) -> StoredBucket {
         tally: cell.tally.clone(),
         providers: cell.providers.iter().map(|provider| (provider.name.clone(), provider.n_runs, provider.usage)).collect(),
     };
+    let tool = |(name, cell): (&Str, &ToolCell)| StoredTool {
+        usage: ToolUsage { tool: name.clone(), calls: cell.calls.clone() },
+        n_runs: cell.n_runs,
+        last_seen: cell.last_seen,
+    };
     let agents = bucket.agents.iter().map(|(name, cell)| StoredAgentTally {
         name: name.clone(),
         tally: cell.tally.clone(),
@@ -72,6 +88,7 @@ fn stored(bucket: &Bucket) -> StoredBucket {
         is_loose: cell.is_loose,
         dearest: cell.dearest,
         models: cell.models.iter().map(model).collect(),
+        tools: cell.tools.iter().map(tool).collect(),
     });
     StoredBucket { agents: agents.collect(), longest: bucket.longest, lead: bucket.lead }
 }
@@ -87,8 +104,12 @@ fn restored(bucket: StoredBucket, names: &mut Names) -> Bucket {
             }
             models.insert(names.shared(model.name), ModelCell { tally: model.tally, providers });
         }
+        let mut tools = BTreeMap::new();
+        for StoredTool { usage: ToolUsage { tool, calls }, n_runs, last_seen } in agent.tools {
+            tools.insert(names.shared(tool), ToolCell { calls, n_runs, last_seen });
+        }
         let StoredAgentTally { name, tally, last_run, is_loose, dearest, .. } = agent;
-        agents.insert(names.shared(name), AgentCell { tally, last_run, is_loose, dearest, models });
+        agents.insert(names.shared(name), AgentCell { tally, last_run, is_loose, dearest, models, tools });
     }
     Bucket { longest: bucket.longest, lead: bucket.lead, agents }
 }

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::turn::{Called, Step, Turn};
 use crate::model::ids::{RunId, Tenant};
+use crate::model::report::TOOL_STEP;
 use crate::store::view::RunView;
 use crate::ui::Ui;
 use crate::ui::messages::{self, Call, Message, Role};
@@ -11,7 +12,6 @@ use crate::ui::refusal::Refusal;
 
 const USER_STEP: &str = "io:user_message";
 const AGENT_STEP: &str = "io:agent_response";
-const TOOL_STEPS: &str = "tool:";
 /// Runs within one another that are looked up.
 const DEPTH_MAX: usize = 4;
 
@@ -40,7 +40,7 @@ fn tell(turn: &mut Turn, view: &RunView) {
     let asked = asked.map(|text| messages::reported(text, &Role::User)).filter(|asked| !asked.is_empty());
     turn.asked = asked.unwrap_or_else(|| std::mem::take(&mut turn.asked));
     if !turn.steps.iter().any(|step| matches!(step, Step::Called(_))) {
-        let tools = view.steps.iter().filter_map(|step| Some((step.name.strip_prefix(TOOL_STEPS)?, step)));
+        let tools = view.steps.iter().filter_map(|step| Some((step.name.strip_prefix(TOOL_STEP)?, step)));
         let called = tools.map(|(name, step)| Called {
             call: Call { id: None, name: name.to_owned(), arguments: Json::Null },
             result: step.output.as_deref().map(messages::given),
@@ -48,6 +48,7 @@ fn tell(turn: &mut Turn, view: &RunView) {
             error: None,
             duration: None,
             span: None,
+            tool: None,
         });
         turn.steps.splice(0..0, called.map(Step::Called));
     }

@@ -11,7 +11,7 @@ use crate::model::run::{Run, RunStatus};
 use crate::store::RunPage;
 use crate::ui::messages::{Message, Outcome, Show};
 use crate::ui::visitor::Place;
-use crate::ui::{icons, words};
+use crate::ui::{icons, tool, words};
 
 pub(super) fn talk(place: &Place, digest: &Digest, page: RunPage, turns: &[Turn]) -> Markup {
     let is_silent = !turns.iter().any(Turn::has_words);
@@ -119,7 +119,10 @@ fn called(place: &Place, show: &Show, run: &Run, called: &Called) -> Markup {
         (show.call(&called.call, outcome, &beside))
         @if let Some(error) = &called.error { p.problem { (words::visible_lines(error)) } }
         @if let (Some(trace), Some(span)) = (run.trace_id(), called.span) {
-            p.more { a href=(place.to(&format!("/traces/{trace}?run={}&span={span}#span", run.id.get()))) { "span" } }
+            p.more {
+                a href=(place.to(&format!("/traces/{trace}?run={}&span={span}#span", run.id.get()))) { "span" }
+                @if let Some(tool) = called.tool.as_deref().filter(|tool| !tool.is_empty()) { " " a href=(place.to(&tool::address(tool, &[]))) { "all its calls" } }
+            }
         }
     }
 }

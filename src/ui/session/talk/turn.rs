@@ -11,6 +11,7 @@ use std::cell::Cell;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::failure::failure;
+use crate::model::Str;
 use crate::model::facts::{SpanKind, SpanStatus};
 use crate::model::ids::{RunId, SpanId, TraceId};
 use crate::model::logs::{ANSWERED_SPAN, ASKED_SPAN};
@@ -63,6 +64,8 @@ pub(super) struct Called {
     pub(super) error: Option<String>,
     pub(super) duration: Option<Nanos>,
     pub(super) span: Option<SpanId>,
+    /// The tool that it is counted by.
+    pub(super) tool: Option<Str>,
 }
 
 /// What is left of a page's room.
@@ -289,6 +292,7 @@ impl<'a> Trace<'a> {
             error: is_error.then(|| failure(&carried)).flatten(),
             duration: span.end.map(|end| end.since(span.start)),
             span: Some(span.span),
+            tool: span.tool.clone(),
         };
         steps.call(called, span.start, span.parent);
     }
@@ -396,7 +400,15 @@ impl Steps {
                 match part {
                     Part::Call(call) => {
                         self.flush(at, &message.role, &mut rest);
-                        let called = Called { call: call.clone(), result: None, is_error: false, error: None, duration: None, span: None };
+                        let called = Called {
+                            call: call.clone(),
+                            result: None,
+                            is_error: false,
+                            error: None,
+                            duration: None,
+                            span: None,
+                            tool: None,
+                        };
                         self.list.push((at, Step::Called(called)));
                     }
                     // A model answers itself where it has tools of its own.
@@ -449,6 +461,7 @@ impl Steps {
         held.error = held.error.take().or(told.error);
         held.duration = held.duration.or(told.duration);
         held.span = held.span.or(told.span);
+        held.tool = held.tool.take().or(told.tool);
         self.told.extend(span.zip(place));
     }
 

@@ -60,6 +60,9 @@ pub struct Fact {
     /// why it failed
     #[prost(string, optional, tag = "12")]
     pub failure: ::core::option::Option<::prost::alloc::string::String>,
+    /// 1 + index into strings; 0: the name tells it
+    #[prost(uint32, tag = "13")]
+    pub tool: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Call {
@@ -161,6 +164,34 @@ pub struct RunDetail {
     pub error: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(uint32, tag = "14")]
     pub tool_errors: u32,
+    /// ordered by name
+    #[prost(message, repeated, tag = "15")]
+    pub tools: ::prost::alloc::vec::Vec<ToolUsage>,
+}
+/// The calls of one tool: of a run, or in a bucket.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ToolUsage {
+    /// empty: those that are not kept by their names
+    #[prost(string, tag = "1")]
+    pub tool: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub n_calls: u64,
+    #[prost(uint64, tag = "3")]
+    pub n_errors: u64,
+    /// nanoseconds; of the calls that have ended
+    #[prost(uint64, tag = "4")]
+    pub total: u64,
+    /// as in Tally
+    #[prost(uint32, repeated, tag = "5")]
+    pub bins: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, repeated, tag = "6")]
+    pub counts: ::prost::alloc::vec::Vec<u32>,
+    /// in a bucket
+    #[prost(uint64, tag = "7")]
+    pub n_runs: u64,
+    /// in a bucket: no run of these was active later
+    #[prost(fixed64, tag = "8")]
+    pub last_seen: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UsageTotal {
@@ -241,6 +272,9 @@ pub struct AgentTally {
     pub dearest: u64,
     #[prost(message, repeated, tag = "6")]
     pub models: ::prost::alloc::vec::Vec<ModelTally>,
+    /// ordered by name
+    #[prost(message, repeated, tag = "7")]
+    pub tools: ::prost::alloc::vec::Vec<ToolUsage>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ModelTally {

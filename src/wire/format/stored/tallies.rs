@@ -6,7 +6,8 @@ use super::{UnreadableBlob, decode_total};
 use crate::model::Str;
 use crate::model::durations::Durations;
 use crate::model::tally::Tally;
-use crate::model::time::UnixNanos;
+use crate::model::time::{Nanos, UnixNanos};
+use crate::model::tool::{ToolCalls, ToolUsage};
 use crate::model::usage::UsageTotal;
 use crate::wire::format::proto::stored;
 
@@ -18,6 +19,13 @@ pub struct StoredAgentTally {
     pub is_loose: bool,
     pub dearest: u64,
     pub models: Vec<StoredModelTally>,
+    pub tools: Vec<StoredTool>,
+}
+
+pub struct StoredTool {
+    pub usage: ToolUsage,
+    pub n_runs: u64,
+    pub last_seen: UnixNanos,
 }
 
 pub struct StoredModelTally {
@@ -42,6 +50,7 @@ pub fn encode_bucket(bucket: StoredBucket) -> Vec<u8> {
         is_loose: agent.is_loose,
         dearest: agent.dearest,
         models: agent.models.into_iter().map(encode_model).collect(),
+        tools: agent.tools.into_iter().map(encode_tool).collect(),
     });
     stored::Bucket { agents: agents.collect(), longest: bucket.longest, lead: bucket.lead }.encode_to_vec()
 }
@@ -56,6 +65,7 @@ pub fn decode_bucket(blob: &[u8]) -> Result<StoredBucket, UnreadableBlob> {
             is_loose: agent.is_loose,
             dearest: agent.dearest,
             models: agent.models.into_iter().map(decode_model).collect::<Result<_, UnreadableBlob>>()?,
+            tools: agent.tools.into_iter().map(decode_tool).collect::<Result<_, UnreadableBlob>>()?,
         })
     };
     let agents = bucket.agents.into_iter().map(agent).collect::<Result<_, UnreadableBlob>>()?;
@@ -80,23 +90,54 @@ fn decode_model(model: stored::ModelTally) -> Result<StoredModelTally, Unreadabl
     Ok(StoredModelTally { name: model.name.into(), tally: decode_tally(model.tally)?, providers: providers.collect() })
 }
 
-fn encode_tally(tally: &Tally) -> stored::Tally {
-    stored::Tally {
-        n_by_status: tally.n_by_status.to_vec(),
-        usage: Some(encode_total(&tally.usage)),
-        bins: tally.durations.bins().iter().map(|(bin, _)| u32::from(*bin)).collect(),
-        counts: tally.durations.bins().iter().map(|(_, count)| *count).collect(),
+fn encode_tool(tool: StoredTool) -> stored::ToolUsage {
+    let ToolUsage { tool: name, calls } = tool.usage;
+    let (bins, counts) = encode_durations(&calls.durations);
+    stored::ToolUsage {
+        tool: name.as_ref().to_owned(),
+        n_calls: calls.n_calls,
+        n_errors: calls.n_errors,
+        total: calls.total.0,
+        bins,
+        counts,
+        n_runs: tool.n_runs,
+        last_seen: tool.last_seen.0,
     }
+}
+
+fn decode_tool(tool: stored::ToolUsage) -> Result<StoredTool, UnreadableBlob> {
+    let (n_runs, last_seen) = (tool.n_runs, UnixNanos(tool.last_seen));
+    Ok(StoredTool { usage: decode_tool_usage(tool)?, n_runs, last_seen })
+}
+
+pub(super) fn decode_tool_usage(tool: stored::ToolUsage) -> Result<ToolUsage, UnreadableBlob> {
+    let durations = decode_durations(&tool.bins, tool.counts)?;
+    let calls = ToolCalls { n_calls: tool.n_calls, n_errors: tool.n_errors, total: Nanos(tool.total), durations };
+    Ok(ToolUsage { tool: tool.tool.into(), calls })
+}
+
+fn encode_tally(tally: &Tally) -> stored::Tally {
+    let (bins, counts) = encode_durations(&tally.durations);
+    stored::Tally { n_by_status: tally.n_by_status.to_vec(), usage: Some(encode_total(&tally.usage)), bins, counts }
+}
+
+fn encode_durations(durations: &Durations) -> (Vec<u32>, Vec<u32>) {
+    durations.bins().iter().map(|(bin, count)| (u32::from(*bin), *count)).unzip()
+}
+
+fn decode_durations(bins: &[u32], counts: Vec<u32>) -> Result<Durations, UnreadableBlob> {
+    let bins = bins.iter().map(|bin| u8::try_from(*bin).map_err(|_| UnreadableBlob::Impossible("bin of lengths")));
+    let bins = bins.zip(counts).map(|(bin, count)| Ok((bin?, count))).collect::<Result<_, UnreadableBlob>>()?;
+    Durations::from_bins(bins).ok_or(UnreadableBlob::Impossible("order of lengths"))
 }
 
 fn decode_tally(tally: Option<stored::Tally>) -> Result<Tally, UnreadableBlob> {
     let tally = tally.unwrap_or_default();
-    let bins = tally.bins.iter().map(|bin| u8::try_from(*bin).map_err(|_| UnreadableBlob::Impossible("bin of lengths")));
-    let bins = bins.zip(tally.counts).map(|(bin, count)| Ok((bin?, count))).collect::<Result<_, UnreadableBlob>>()?;
+    let durations = decode_durations(&tally.bins, tally.counts)?;
     Ok(Tally {
         n_by_status: tally.n_by_status.try_into().map_err(|_| UnreadableBlob::Impossible("number of statuses"))?,
         usage: decode_total(tally.usage),
-        durations: Durations::from_bins(bins).ok_or(UnreadableBlob::Impossible("order of lengths"))?,
+        durations,
     })
 }
 

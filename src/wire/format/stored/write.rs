@@ -12,6 +12,7 @@ use crate::model::ids::{RunId, SessionId, SpanId};
 use crate::model::report::Report;
 use crate::model::run::Run;
 use crate::model::stretches::Stretches;
+use crate::model::tool::ToolUsage;
 use crate::model::usage::{Call, UsageTotal};
 use crate::wire::format::reported::{encode_report, encode_score};
 use crate::wire::protobuf::encode::{Message, put_bytes, put_fixed64, put_varint, put_varint_field};
@@ -92,7 +93,26 @@ pub(super) fn run_detail(run: &Run) -> Vec<u8> {
     put_number(&mut out, 12, run_marks(run).into());
     put_optional_text(&mut out, 13, run.error.as_deref());
     put_number(&mut out, 14, run.tool_errors.into());
+    run.tools.iter().for_each(|tool| put_tool(&mut out, tool));
     out
+}
+
+fn put_tool(out: &mut Vec<u8>, usage: &ToolUsage) {
+    let (calls, bins) = (&usage.calls, usage.calls.durations.bins());
+    let message = Message::begin(out, 15);
+    put_text(out, 1, &usage.tool);
+    put_number(out, 2, calls.n_calls);
+    put_number(out, 3, calls.n_errors);
+    put_number(out, 4, calls.total.0);
+    if !bins.is_empty() {
+        let packed = Message::begin(out, 5);
+        bins.iter().for_each(|(bin, _)| put_varint(out, u64::from(*bin)));
+        packed.end(out);
+        let packed = Message::begin(out, 6);
+        bins.iter().for_each(|(_, count)| put_varint(out, u64::from(*count)));
+        packed.end(out);
+    }
+    message.end(out);
 }
 
 fn put_fact<'a>(out: &mut Vec<u8>, fact: &'a SpanFact, texts: &mut Texts<'a>) {
@@ -114,6 +134,9 @@ fn put_fact<'a>(out: &mut Vec<u8>, fact: &'a SpanFact, texts: &mut Texts<'a>) {
         put_labels(out, labels);
     }
     put_optional_text(out, 12, fact.failure.as_ref().map(|failure| &***failure));
+    if let Some(tool) = &fact.tool {
+        put_number(out, 13, texts.number(tool) + 1);
+    }
     message.end(out);
 }
 

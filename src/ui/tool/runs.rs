@@ -1,0 +1,59 @@
+//! The runs that stand out by their calls of a tool, and the sessions that they are of.
+
+use maud::{Markup, html};
+
+use crate::model::run::{Run, RunStatus};
+use crate::params::pairs;
+use crate::store::series::Callers;
+use crate::ui::list::to_session;
+use crate::ui::visitor::Place;
+use crate::ui::{icons, overview, words};
+
+pub(super) fn runs(place: &Place, tool: &str, callers: &Callers) -> Markup {
+    html! {
+        section.groups aria-label="Runs that called it" {
+            (table(place, tool, "Slowest calls", &callers.slowest))
+            (table(place, tool, "Latest failures", &callers.failed))
+            (table(place, tool, "Latest runs", &callers.latest))
+        }
+        @if !callers.is_complete { p.note { "There are very many runs in a part of this time; not all of them were looked at for these lists." } }
+    }
+}
+
+fn table(place: &Place, tool: &str, title: &str, runs: &[Run]) -> Markup {
+    html! {
+        @if !runs.is_empty() {
+            div {
+                h2 { (title) }
+                div.scroll tabindex="0" role="region" aria-label=(title) {
+                    table.plain.leaders {
+                        caption.for-readers { (title) }
+                        thead { tr { th scope="col" { "Run" } th scope="col" { "Session" } th scope="col" { "Started" } @for name in ["Calls", "Failed", "Slowest"] { th.number scope="col" { (name) } } } }
+                        tbody {
+                            @for (run, calls) in runs.iter().filter_map(|run| Some((run, run.calls_of(tool)?))) {
+                                tr {
+                                    th scope="row" {
+                                        a href=(place.to(&to_calls(run, tool))) { (words::agent(&run.agent)) }
+                                        @if run.status != RunStatus::Success { " " (icons::status(run.status)) }
+                                    }
+                                    td { @match &run.session { Some(id) => a href=(place.to(&to_session(id.as_str()))) { (words::name(id.as_str())) }, None => span.unknown { "none" } } }
+                                    td { (words::moment(run.started_at)) }
+                                    td.number { (words::tokens(calls.n_calls)) }
+                                    td.number { (words::tokens(calls.n_errors)) }
+                                    td.number { (words::duration(calls.slowest())) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The trace of a run with the lines of its calls; without a trace the run.
+fn to_calls(run: &Run, tool: &str) -> String {
+    let to_run = overview::to_run(run);
+    let separator = if to_run.contains('?') { '&' } else { '?' };
+    format!("{to_run}{separator}kind=tool&search={}", pairs::encode(tool))
+}
