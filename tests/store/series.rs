@@ -393,3 +393,24 @@ fn the_dearest_and_the_slowest_of_very_many_runs_are_found() {
     assert!(leading.is_complete);
     assert_eq!(leading.dearest[0].session.as_ref().unwrap().as_str(), "s");
 }
+
+/// As after a time-out that is the same for all: where all lasted equally long, the first that are read are as slow as any.
+#[test]
+fn runs_that_all_lasted_equally_long_are_not_read_one_and_all() {
+    let house = House::new(Tuning { checkpoint_interval: std::time::Duration::from_millis(50), ..Tuning::default() });
+    for requests in (0..31_000_u64).collect::<Vec<_>>().chunks(1_000) {
+        let run = |number: &u64| {
+            let (trace, at) = (u128::from(*number) + 1, TEN + number * 2 * SECOND);
+            agent(trace, 1, 0, &format!("a{}", number % 4)).session("s").between(at, at + SECOND)
+        };
+        house.send("acme", request(requests.iter().map(run)));
+    }
+    house.wait_folded();
+    house.settle();
+    let query = |agent: Option<&str>| SeriesQuery { agent: agent.map(Str::from), ..between(UnixNanos(TEN), UnixNanos(TEN + DAY)) };
+    for agent in [None, Some("a1")] {
+        let leading = house.store().leading(&Tenant::new("acme").unwrap(), &query(agent), 4).unwrap();
+        assert_eq!(leading.slowest.iter().map(|run| run.duration().unwrap().0).collect::<Vec<_>>(), [SECOND; 4]);
+        assert!(leading.is_complete, "{agent:?}");
+    }
+}

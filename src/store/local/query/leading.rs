@@ -31,7 +31,7 @@ use crate::store::overview::SESSIONLESS_MAX;
 use crate::store::series::{Leading, SeriesQuery, UserShare};
 use crate::store::view::RunQuery;
 
-/// A window with no more runs is read whole: 20 to 40 ms.
+/// What a window has of buckets with such runs is read whole if it holds no more: 20 to 40 ms.
 const WHOLE_MAX: u64 = 8_000;
 /// So many runs are looked at for one list of a larger one, of which few are decoded: 20 to 60 ms.
 const LIST_MAX: u64 = 30_000;
@@ -89,9 +89,12 @@ impl LocalStore {
                 lists.is_complete =
                     moment.read(&moment.window(), Wanted::default(), WHOLE_MAX, &mut |run| lists.add(run)).map_err(failed)?
             }
-            Some(bounds) if bounds.iter().map(|bucket| bucket.n_runs).sum::<u64>() <= WHOLE_MAX => {
-                lists.is_complete =
-                    moment.read(&moment.window(), Wanted::default(), 2 * WHOLE_MAX, &mut |run| lists.add(run)).map_err(failed)?;
+            // The buckets that have such runs have few in all: whoever else's those are, they are read as well.
+            Some(bounds) if bounds.iter().map(|bucket| bucket.n_held).sum::<u64>() <= WHOLE_MAX => {
+                for bucket in bounds {
+                    lists.is_complete &=
+                        moment.read(&bucket.active, Wanted::default(), 2 * WHOLE_MAX, &mut |run| lists.add(run)).map_err(failed)?;
+                }
             }
             Some(bounds) => {
                 lists.users = None;
@@ -160,7 +163,7 @@ impl Lists {
                 }
                 let wanted = wanted(list.last().unwrap_or(0));
                 let is_whole = moment.read(&bucket.active, wanted, n_left, &mut |run| list.add(&run))?;
-                n_left = n_left.saturating_sub(bucket.n_runs);
+                n_left = n_left.saturating_sub(bucket.n_held);
                 if !is_whole || n_left == 0 {
                     self.is_complete = false;
                     break;

@@ -3,7 +3,8 @@
 //! - A bucket is ten minutes, of what is some days old an hour, and of what is months old a day: [`Buckets::settle`] joins them.
 //! - Sums change by difference and wrap, so that whatever was added can be taken away again.
 //! - When an agent's newest run started is a bound that is exact unless the run that held it left; then only the runs of the bucket can
-//!   tell, and [`Buckets::sums`] says that they must be read. What the dearest run cost is a bound and stays one.
+//!   tell, and [`Buckets::sums`] says that they must be read. What the dearest run cost and how long the slowest took are bounds, and
+//!   stay ones.
 //! - Which buckets differ from those on disk is noted, for the next checkpoint.
 //! - Pure: no clock, no disk.
 
@@ -79,7 +80,9 @@ pub struct Unread {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bounds {
     pub active: Range<u64>,
+    /// Those that are meant, and all that the bucket holds.
     pub n_runs: u64,
+    pub n_held: u64,
     pub n_errors: u64,
     pub dearest: u64,
     pub slowest: u64,
@@ -231,7 +234,8 @@ impl Buckets {
         let mut found = Vec::new();
         for (begin, bucket) in self.between(query.since.0, query.until.0) {
             let active = *begin..self.tiers.end(*begin);
-            let mut bounds = Bounds { active, n_runs: 0, n_errors: 0, dearest: 0, slowest: 0 };
+            let n_held = bucket.agents.values().map(|cell| cell.tally.n_runs()).sum();
+            let mut bounds = Bounds { active, n_runs: 0, n_held, n_errors: 0, dearest: 0, slowest: 0 };
             for (_, cell) in bucket.agents.iter().filter(|(name, _)| query.agent.as_ref().is_none_or(|agent| agent == *name)) {
                 let tally = match &query.model {
                     None => Some(&cell.tally),
@@ -241,7 +245,7 @@ impl Buckets {
                 bounds.n_runs += tally.n_runs();
                 bounds.n_errors += tally.n_of(crate::model::run::RunStatus::Error);
                 bounds.dearest = bounds.dearest.max(cell.dearest);
-                bounds.slowest = bounds.slowest.max(tally.durations.bound().map_or(0, |bound| bound.0));
+                bounds.slowest = bounds.slowest.max(tally.durations.bound().map_or(0, |bound| bound.0).min(cell.slowest));
             }
             found.extend((bounds.n_runs > 0).then_some(bounds));
         }

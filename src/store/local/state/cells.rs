@@ -31,6 +31,8 @@ pub struct AgentCell {
     pub is_loose: bool,
     /// No run cost more, in nano-USD.
     pub dearest: u64,
+    /// None that has ended lasted longer, in nanoseconds.
+    pub slowest: u64,
     pub models: BTreeMap<Str, ModelCell>,
     /// Under an empty name those that are not kept by their names.
     pub tools: BTreeMap<Str, ToolCell>,
@@ -114,6 +116,7 @@ impl AgentCell {
         self.is_loose &= run.started_at < self.last_run;
         self.last_run = self.last_run.max(run.started_at);
         self.dearest = self.dearest.max(run.usage.cost.0);
+        self.slowest = self.slowest.max(run.duration().map_or(0, |length| length.0));
         self.tally.add(run, &run.usage);
         let mut n_new = 0;
         for shares in run.models.chunk_by(|a, b| a.model == b.model) {
@@ -185,6 +188,7 @@ impl AgentCell {
         };
         self.last_run = self.last_run.max(other.last_run);
         self.dearest = self.dearest.max(other.dearest);
+        self.slowest = self.slowest.max(other.slowest);
         self.tally.join(&other.tally);
         for (model, cell) in other.models {
             self.models.entry(model).or_default().join(cell);

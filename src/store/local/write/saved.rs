@@ -87,6 +87,7 @@ fn stored(bucket: &Bucket) -> StoredBucket {
         last_run: cell.last_run,
         is_loose: cell.is_loose,
         dearest: cell.dearest,
+        slowest: cell.slowest,
         models: cell.models.iter().map(model).collect(),
         tools: cell.tools.iter().map(tool).collect(),
     });
@@ -108,8 +109,8 @@ fn restored(bucket: StoredBucket, names: &mut Names) -> Bucket {
         for StoredTool { usage: ToolUsage { tool, calls }, n_runs, last_seen } in agent.tools {
             tools.insert(names.shared(tool), ToolCell { calls, n_runs, last_seen });
         }
-        let StoredAgentTally { name, tally, last_run, is_loose, dearest, .. } = agent;
-        agents.insert(names.shared(name), AgentCell { tally, last_run, is_loose, dearest, models, tools });
+        let StoredAgentTally { name, tally, last_run, is_loose, dearest, slowest, .. } = agent;
+        agents.insert(names.shared(name), AgentCell { tally, last_run, is_loose, dearest, slowest, models, tools });
     }
     Bucket { longest: bucket.longest, lead: bucket.lead, agents }
 }

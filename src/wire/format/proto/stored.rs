@@ -275,6 +275,9 @@ pub struct AgentTally {
     /// ordered by name
     #[prost(message, repeated, tag = "7")]
     pub tools: ::prost::alloc::vec::Vec<ToolUsage>,
+    /// nanoseconds; no run that has ended lasted longer
+    #[prost(uint64, tag = "8")]
+    pub slowest: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ModelTally {

@@ -18,6 +18,7 @@ pub struct StoredAgentTally {
     pub last_run: UnixNanos,
     pub is_loose: bool,
     pub dearest: u64,
+    pub slowest: u64,
     pub models: Vec<StoredModelTally>,
     pub tools: Vec<StoredTool>,
 }
@@ -49,6 +50,7 @@ pub fn encode_bucket(bucket: StoredBucket) -> Vec<u8> {
         last_run: agent.last_run.0,
         is_loose: agent.is_loose,
         dearest: agent.dearest,
+        slowest: agent.slowest,
         models: agent.models.into_iter().map(encode_model).collect(),
         tools: agent.tools.into_iter().map(encode_tool).collect(),
     });
@@ -64,6 +66,7 @@ pub fn decode_bucket(blob: &[u8]) -> Result<StoredBucket, UnreadableBlob> {
             last_run: UnixNanos(agent.last_run),
             is_loose: agent.is_loose,
             dearest: agent.dearest,
+            slowest: agent.slowest,
             models: agent.models.into_iter().map(decode_model).collect::<Result<_, UnreadableBlob>>()?,
             tools: agent.tools.into_iter().map(decode_tool).collect::<Result<_, UnreadableBlob>>()?,
         })
