@@ -286,7 +286,7 @@ async fn runs_that_the_sdk_told_of_over_http_come_back_with_their_numbers_and_th
 }
 
 #[tokio::test]
-async fn a_rebuild_that_is_killed_goes_on_and_a_damaged_index_keeps_its_deletions() {
+async fn a_rebuild_that_is_killed_goes_on_and_a_damaged_index_keeps_its_deletions_and_notes() {
     let mut tempo = Tempo::prepare(&[]);
     tempo.start().await;
     let place = Place::new().argument("--tempo").argument(&tempo.otlp_endpoint()).set("forward.hold", "1s");
@@ -297,6 +297,13 @@ async fn a_rebuild_that_is_killed_goes_on_and_a_damaged_index_keeps_its_deletion
     let first = server.json(&format!("{SESSIONS}?limit=1&sort=session_id")).await["results"][0]["session_id"].clone();
     let deleted = server.delete(&format!("{SESSIONS}{}/", first.as_str().unwrap())).await;
     assert!(deleted.status.is_success(), "{}", deleted.text);
+    let second = server.json(&format!("{SESSIONS}?limit=1&sort=session_id")).await["results"][0]["session_id"].clone();
+    let to = format!("http://{}{SESSIONS}{}/note/", server.http, second.as_str().unwrap());
+    let body = r#"{"bookmarked":true,"note":"ticket 1234"}"#;
+    assert!(server.client().request(http::Method::PUT, &to, &[], body.into()).await.unwrap().status.is_success());
+    let noted = async |server: &Server| server.json(&format!("{SESSIONS}?bookmarked=true&include=note")).await;
+    let note_before = noted(&server).await;
+    assert_eq!(note_before["count"], 1);
     let before = shown(&server, ALL).await;
     assert_eq!(before.len(), 2 + 199, "two pages, and every session but the deleted one");
     assert_eq!(server.terminate().await.code, Some(0));
@@ -339,11 +346,11 @@ async fn a_rebuild_that_is_killed_goes_on_and_a_damaged_index_keeps_its_deletion
             }
         }
         let server = place.start().await;
-        let after = shown(&server, ALL).await;
+        let (after, note_after) = (shown(&server, ALL).await, noted(&server).await);
         assert_eq!(server.terminate().await.code, Some(0));
         assert!(place.data().join("index.sqlite.old").exists(), "the damaged one is kept");
         if after == before {
-            assert_eq!(broken_off, 4);
+            assert_eq!((broken_off, &note_after), (4, &note_before));
             break;
         }
         assert!(began.elapsed() < Duration::from_secs(60), "{} answers, not {}", after.len(), before.len());
@@ -357,6 +364,7 @@ async fn a_rebuild_that_is_killed_goes_on_and_a_damaged_index_keeps_its_deletion
     assert_eq!(server.terminate().await.code, Some(0));
     let (said, errors) = rebuild(&place, &tempo, &["--since", "22h", "--fresh"]).await;
     assert!(errors.contains("begins anew: a fresh one was asked for") && errors.contains("the 1 deleted sessions"), "{errors}");
+    assert!(errors.contains("the 1 notes and bookmarks of sessions that it had are kept"), "{errors}");
     assert!(said["runs"].as_u64() >= Some(995), "{said}");
 }
 

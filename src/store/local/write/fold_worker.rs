@@ -97,6 +97,8 @@ pub(super) struct FoldWorker {
     pub(super) in_flight: bool,
     pub(super) last_checkpoint: Instant,
     pub(super) last_sweep: Instant,
+    /// When notes without a session were last looked for, or the start.
+    pub(super) notes_swept: Instant,
     /// The time that decides what is old, as of the last round.
     pub(super) now: UnixNanos,
     /// When that round began: near enough for when a trace was touched.

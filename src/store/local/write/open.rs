@@ -183,6 +183,7 @@ impl LocalStore {
             in_flight: false,
             last_checkpoint: Instant::now(),
             last_sweep: Instant::now(),
+            notes_swept: Instant::now(),
             floor: UnixNanos::ZERO,
             cap_floor: UnixNanos::ZERO,
             removed_in: Generation(0),
