@@ -7,7 +7,7 @@ use sessionfold::store::Store;
 use sessionfold::store::said::Heard;
 
 use super::house::{House, Tuning, tenant};
-use crate::support::spans::{Tell, agent, request};
+use crate::support::spans::{SECOND, TEN, Tell, agent, chat, request};
 
 fn trace(number: u128) -> TraceId {
     TraceId::from_bytes(&number.to_be_bytes()).unwrap()
@@ -27,6 +27,40 @@ fn the_newest_spans_are_found_however_much_there_is_of_older_ones() {
     assert!(raw.is_cut && raw.requests.len() < 11, "{}", raw.requests.len());
     let newest = request([agent(2, 1, 0, "bot").session("new")]);
     assert_eq!(raw.requests.last(), Some(&newest), "in the order in which they came");
+}
+
+/// Of what came long before and long after, nothing has to be looked at; what came late is found nevertheless, and in order.
+#[test]
+fn the_spans_of_any_time_are_found_those_that_came_late_too() {
+    let house = House::new(Tuning::default());
+    let pad = "x".repeat(40 << 10);
+    let at = |house: &House| house.now().0;
+    let mut sent = Vec::new();
+    for number in 1..=30_u128 {
+        let now = at(&house);
+        let whole = request([
+            agent(number, 1, 0, "bot").session("s").between(now, now + SECOND),
+            chat(number, 2, 1, (1, 1), 1).between(now, now + SECOND),
+        ]);
+        house.send("acme", whole.clone());
+        house.send("acme", request([agent(1_000 + number, 1, 0, "bot").with("pad", &*pad).between(now, now)]));
+        sent.push(whole);
+        house.advance(3_600 * SECOND);
+    }
+    let late = request([chat(3, 9, 1, (1, 1), 1).between(TEN + 2 * 3_600 * SECOND, TEN + 2 * 3_600 * SECOND)]);
+    house.send("acme", late.clone());
+    house.wait_folded();
+    let find = |traces: &[u128]| {
+        let traces: Vec<TraceId> = traces.iter().copied().map(trace).collect();
+        let raw = house.store().raw_spans(&tenant("acme"), &traces).unwrap();
+        assert!(!raw.is_cut, "{traces:?}");
+        raw.requests
+    };
+    assert_eq!(find(&[2]), [sent[1].clone()]);
+    assert_eq!(find(&[30]), [sent[29].clone()]);
+    assert_eq!(find(&[3]), [sent[2].clone(), late]);
+    assert_eq!(find(&[1, 2, 20, 30, 29, 28, 27]).len(), 7, "of all times");
+    assert!(find(&[77]).is_empty());
 }
 
 #[test]
