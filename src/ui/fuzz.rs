@@ -48,7 +48,7 @@ pub fn check_trace(bytes: &[u8]) {
     traces.sort_unstable();
     traces.dedup();
     for trace in traces.into_iter().take(4) {
-        let outlines = spans::outlines(&requests, trace);
+        let outlines = spans::outlines(&requests, trace, &|_| true);
         let attributes = spans::attributes_of(&requests, trace, &|_| true);
         assert!(outlines.keys().eq(attributes.keys()));
         assert!(spans::holding(&requests, trace, "e").iter().all(|span| outlines.contains_key(span)));

@@ -58,8 +58,8 @@ fn rank(scope: &str, n_attributes: usize) -> Rank {
     (!is_beside_spans(scope), n_attributes)
 }
 
-/// Every span of the trace, the last copy of each.
-pub(super) fn outlines(requests: &[Bytes], trace: TraceId) -> BTreeMap<SpanId, Outline> {
+/// Every span of the trace, the last copy of each. Of those that are tools the attributes are looked through for its name.
+pub(super) fn outlines(requests: &[Bytes], trace: TraceId, is_tool: &dyn Fn(SpanId) -> bool) -> BTreeMap<SpanId, Outline> {
     let mut found = BTreeMap::new();
     each(requests, trace, &mut |_, scope, span| {
         let Some(id) = SpanId::from_bytes(span.span_id) else { return };
@@ -67,7 +67,7 @@ pub(super) fn outlines(requests: &[Bytes], trace: TraceId) -> BTreeMap<SpanId, O
             span: id,
             parent: SpanId::from_bytes(span.parent_span_id),
             name: span.name.to_owned(),
-            tool: tool(&span),
+            tool: if is_tool(id) { tool(&span) } else { None },
             start: UnixNanos::from_wire(span.start_time_unix_nano),
             end: UnixNanos::from_wire(span.end_time_unix_nano),
             status_code: span.status_code,
@@ -309,7 +309,7 @@ mod tests {
         let (trace, id) = (TraceId::from_bytes(&[7; 16]).unwrap(), SpanId::from_bytes(&[1; 8]).unwrap());
         let shown = whole(&requests, trace, id).unwrap().attributes["deep"].to_string();
         assert_eq!(shown, format!("{}\"…\"{}", "[".repeat(100), "]".repeat(100)));
-        assert_eq!(outlines(&requests, trace).len(), 1);
+        assert_eq!(outlines(&requests, trace, &|_| true).len(), 1);
     }
 
     #[test]

@@ -27,6 +27,8 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("/users", &["sort=x", "offset=x", "search=%FF"]),
     ("/agents", &["sort=x", "offset=x", "last=x", "since=x", "until=x", "search=%FF"]),
     ("/models", &["sort=x", "offset=x", "last=x", "since=x", "until=x", "search=%FF"]),
+    ("/tools", &["sort=x", "offset=x", "last=x", "since=x", "until=x", "search=%FF"]),
+    ("/tools/{*tool_name}", &["last=x", "since=x", "until=x", "agent=%FF"]),
     ("/sessions/{*session_id}", &["limit=0", "offset=x", "sort=x", "runs=x", "open=x", "fold=x", "view=x", "format=x"]),
     ("/compare", &["", "a=s", "a=s&b=LONG", "a=s&b=%FF"]),
     ("/traces/{trace_id}", &["kind=x", "span=x", "run=x", "open=x", "fold=x", "offset=x", "search=%FF"]),
@@ -57,6 +59,8 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("/api/v1/observability/users/", &["sort=x", "limit=0", "offset=x", "start=x", "end=x", "search=%FF"]),
     ("/api/v1/observability/users/{user_id}/", &["limit=0", "offset=x", "start=x", "end=x"]),
     ("/api/v1/observability/agents/", &["limit=0", "offset=x"]),
+    ("/api/v1/observability/tools/", &["sort=x", "limit=0", "offset=x", "last=x", "since=x", "until=x", "search=%FF"]),
+    ("/api/v1/observability/tools/{tool_name}/", &["last=x", "since=x", "until=x", "agent=%FF"]),
 ];
 
 /// They take no parameters, or send somewhere else whatever they are given, or read what `wax` types, where all is a window of time.
@@ -89,7 +93,12 @@ async fn every_route_refuses_what_cannot_be_meant() {
     let run = server.json(&format!("{SESSIONS}s/")).await["runs"][0].clone();
     let visitor = Visitor::of(&server);
     for (route, queries) in REFUSED {
-        let path = route.replace("{*session_id}", "s").replace("{session_id}", "s").replace("{user_id}", "ada");
+        let path = route
+            .replace("{*session_id}", "s")
+            .replace("{session_id}", "s")
+            .replace("{user_id}", "ada")
+            .replace("{*tool_name}", "t")
+            .replace("{tool_name}", "t");
         let path = path.replace("{run_id}", &run["id"].to_string()).replace("{trace_id}", run["trace_id"].as_str().unwrap());
         for query in *queries {
             let answer = visitor.get(&format!("{path}?{}", query.replace("LONG", &"x".repeat(600)))).await;

@@ -21,6 +21,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::Uri;
 use maud::{Markup, html};
+use rustc_hash::FxHashSet;
 
 pub(super) use self::address::{Asked, Page};
 use self::tree::{Row, Tree};
@@ -101,7 +102,8 @@ pub(super) fn of_run(place: &Place, asked: &Asked, looked: Looked, run: &Run) ->
 
 /// All of it, or what lies in and below one run.
 fn tree(view: TraceView, found: &Found, only: Option<RunId>) -> Tree {
-    let outlines = spans::outlines(&found.requests, view.trace);
+    let tools: FxHashSet<SpanId> = view.spans.iter().filter(|span| span.kind == SpanKind::Tool).map(|span| span.span).collect();
+    let outlines = spans::outlines(&found.requests, view.trace, &|span| tools.contains(&span));
     Tree::new(view, &outlines, only)
 }
 
