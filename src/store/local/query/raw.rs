@@ -28,7 +28,7 @@ const BOUNDS: Bounds = Bounds { time: Duration::from_millis(1_500), bytes: u64::
 /// Requests found are kept up to this.
 const BYTES_MAX: usize = 32 << 20;
 /// Exporters send what they have every few seconds, and clocks differ by less.
-const SLACK: Nanos = Nanos::from_secs(120);
+const SLACK: Nanos = Nanos::from_secs(45);
 /// Segments that the time of a trace may take, before the look from the newest end costs little more.
 const SEGMENTS_MAX: usize = 4;
 /// Up to so many traces the bytes of a request are searched for their ids before it is taken apart.
