@@ -22,7 +22,7 @@ export async function tasks(chromium) {
   await send(shop, beginning(now - 3 * HOUR, [agent(9_999, 1, 0, "worker-2", "huge", 4000, 4003), chat(9_999, 2, 1, "house-large", 90_000, 900, 1.75, 4000, 4002)]));
   await send(shop, beginning(now - HOUR, chatty()));
   await until("the sessions are there", async () => (await count(shop)) === 3);
-  await until("all runs are there", async () => (await (await fetch(`${shop.url}/api/v1/observability/sessions/huge/`)).json()).run_count === 300);
+  await until("all runs are there", async () => (await (await fetch(`${shop.url}/api/v1/observability/sessions/?search=huge`)).json()).results[0].run_count === 300);
 
   /** Runs a task from the first page, and fails it where it took more clicks. */
   const task = (name, most, run) => test(`${name}: in ${most} clicks`, async () => {
@@ -44,7 +44,7 @@ export async function tasks(chromium) {
 
   await task("why a run failed", 2, async (page, click) => {
     await click(page.getByRole("link", { name: "chat-7", exact: true }));
-    truth(await page.getByText("Rate limit reached").first().isVisible(), "the timeline says it");
+    truth(await page.locator("ol.timeline").getByText("Rate limit reached").first().isVisible(), "the timeline says it");
     await click(page.getByRole("link", { name: "Conversation" }));
     truth(await page.locator(".turn", { hasText: "And tomorrow?" }).getByText("Rate limit reached").first().isVisible(), "and so does its turn");
   });
@@ -55,13 +55,13 @@ export async function tasks(chromium) {
     truth((await first.textContent()).includes("tell_depot"), `the slowest is first: ${await first.textContent()}`);
     truth((await first.textContent()).includes("100"), "all of its calls failed");
     await click(first.getByRole("link", { name: "tell_depot" }));
-    truth(await page.getByText("503 Service Unavailable").first().isVisible().catch(() => false) || (await page.locator("main a[href*='/traces/']").count()) > 0, "the call is a click away");
+    truth((await page.locator("main a[href*='/traces/']").count()) > 0, "its calls are a click away");
   });
 
   await task("the complaint of a user, of yesterday at three", 3, async (page, click) => {
     await click(page.getByRole("link", { name: "Users" }));
     await click(page.getByRole("link", { name: "ana", exact: true }));
-    await click(page.getByRole("link", { name: "conv-42", exact: true }));
+    await click(page.getByRole("link", { name: "conv-42", exact: true }).first());
     same(new Date(await page.locator("li.run time").first().getAttribute("datetime")).getTime(), complaint);
   });
 
