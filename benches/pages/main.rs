@@ -83,6 +83,8 @@ fn questions(args: &Args) -> Vec<Question> {
         ("users, JSON", format!("{API}/users/"), first_byte(20.0)),
         ("agents", "/agents".to_owned(), first_byte(20.0)),
         ("models", "/models".to_owned(), first_byte(20.0)),
+        ("tools", "/tools?last=30d".to_owned(), first_byte(20.0)),
+        ("one tool", "/tools/web_search?last=30d".to_owned(), first_byte(20.0)),
         ("costs, JSON", "/api/v1/observe/query/costs/".to_owned(), first_byte(20.0)),
         ("timeline of one run", format!("/sessions/{session}"), None),
         ("timeline of 300 runs", format!("/sessions/{wide}"), Some(Goal::Kilobytes(60.0))),
