@@ -89,16 +89,6 @@ pub async fn wait_for(api: SocketAddr, sessions: u64, patience: Duration) -> Res
     }
 }
 
-/// One request with protobuf on a connection of its own.
-pub async fn post(addr: SocketAddr, path: &str, body: Bytes) -> Result<StatusCode, Failure> {
-    let mut client = connect(addr).await?;
-    let request = Request::post(path).header(header::HOST, "localhost").header(header::CONTENT_TYPE, "application/x-protobuf");
-    let answer = client.send_request(request.body(Full::new(body))?).await?;
-    let status = answer.status();
-    answer.into_body().collect().await?;
-    Ok(status)
-}
-
 async fn connect(addr: SocketAddr) -> Result<Client, Failure> {
     let stream = TcpStream::connect(addr).await?;
     stream.set_nodelay(true)?;

@@ -1,11 +1,12 @@
 //! What is looked at closely: a conversation with long texts, a session of many runs, a trace of many spans.
 
-use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span::SpanKind, status::StatusCode};
 use prost::Message;
 
+use super::load::connection::Signal;
+use super::load::plan::Request;
 use super::load::random::mix;
 use super::load::shape::{int, text};
 
@@ -20,8 +21,8 @@ const BIG_SPANS: u64 = 10_000;
 const TEXT_BYTES: usize = 4_096;
 const SECOND: u64 = 1_000_000_000;
 
-/// Encoded, as they are sent: a turn or a run each, and the large trace in requests of 500 spans.
-pub fn requests(now: u64) -> Vec<Bytes> {
+/// Framed for gRPC, as they are sent: a turn or a run each, and the large trace in requests of 500 spans.
+pub fn requests(now: u64) -> Vec<Request> {
     let begin = now - 3_600 * SECOND;
     let mut requests: Vec<_> = (0..TURNS).map(|turn| request(self::turn(turn, begin + turn * 60 * SECOND))).collect();
     requests.extend((0..WIDE_RUNS).map(|run| request(short_run(run, begin + run * 10 * SECOND))));
@@ -127,10 +128,15 @@ fn span(trace: [u8; 16], number: u64, parent: u64, name: &str, at: (u64, u64), a
     }
 }
 
-fn request(spans: Vec<Span>) -> Bytes {
+fn request(spans: Vec<Span>) -> Request {
+    let n_spans = spans.len() as u64;
     let scope = InstrumentationScope { name: "waxell.observe".into(), ..Default::default() };
     let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, ..Default::default() }];
-    ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { scope_spans, ..Default::default() }] }.encode_to_vec().into()
+    let message = ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { scope_spans, ..Default::default() }] };
+    let mut bytes = vec![0];
+    bytes.extend_from_slice(&(message.encoded_len() as u32).to_be_bytes());
+    bytes.extend(message.encode_to_vec());
+    Request { signal: Signal::Traces, n_spans, bytes: bytes.into() }
 }
 
 fn messages(role: &str, said: &str) -> String {

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use http::StatusCode;
-
 use super::ask;
 use super::load::connection::{Target, Transport};
 use super::load::plan::{Disorder, Plan, Request, Source};
 use super::load::post::{Pace, Requests, post};
 use super::load::run::World;
-use super::load::shape::Shape;
+use super::load::shape::{SPANS_PER_RUN, Shape};
 use super::process::{CHECKPOINT_SECONDS, Failure, Receiver};
 use super::special;
 use super::usage;
@@ -32,17 +30,14 @@ pub fn fill(receiver: &Receiver, sessions: u64) -> Result<(), Failure> {
     let target = Target { transport: Transport::Grpc, addr: receiver.grpc, key: None };
     let began = Instant::now();
     let source = Source::new(Plan::new(world, Disorder::default()), Arc::new(Shape::new(CONTENT_BYTES)), BATCH, true);
+    let left_before = (sessions * SPANS_PER_RUN as u64).div_ceil(BATCH as u64) * 9 / 10;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let n_requests = (sessions * 6).div_ceil(BATCH as u64);
-    let mut rest = runtime.block_on(send(&target, First { source, left: n_requests * 9 / 10 }))?;
-    for request in special::requests(now) {
-        let answer = runtime.block_on(ask::post(receiver.http, "/v1/traces", request))?;
-        if answer != StatusCode::OK {
-            return Err(format!("{answer} for spans").into());
-        }
+    let pace = Pace { rate: None, duration: PATIENCE, connections: 2, in_flight: 4 };
+    let all = All { source, left_before, special: special::requests(now).into_iter() };
+    let (report, _) = tokio::task::LocalSet::new().block_on(&runtime, post(&target, all, pace));
+    if report.rejected + report.lost > 0 {
+        return Err(format!("{} spans were rejected, {} lost: {:?}", report.rejected, report.lost, report.errors).into());
     }
-    rest.left = u64::MAX;
-    runtime.block_on(send(&target, rest))?;
     let acknowledged = began.elapsed();
     runtime.block_on(ask::wait_for(api, sessions + special::N_SESSIONS, PATIENCE))?;
     let listed = began.elapsed();
@@ -56,19 +51,11 @@ pub fn fill(receiver: &Receiver, sessions: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// So many of a source's requests.
-struct First {
+struct All {
     source: Source,
-    left: u64,
-}
-
-async fn send(target: &Target, source: First) -> Result<First, Failure> {
-    let pace = Pace { rate: None, duration: PATIENCE, connections: 2, in_flight: 4 };
-    let (report, source) = tokio::task::LocalSet::new().run_until(post(target, source, pace)).await;
-    if report.rejected + report.lost > 0 {
-        return Err(format!("{} spans were rejected, {} lost: {:?}", report.rejected, report.lost, report.errors).into());
-    }
-    Ok(source)
+    /// Requests of the source that go before the special ones.
+    left_before: u64,
+    special: std::vec::IntoIter<Request>,
 }
 
 /// Waits until what was sent has reached the disk and the server has nothing left to do.
@@ -85,18 +72,21 @@ fn rest_of_work(receiver: &Receiver) -> Result<(), Failure> {
     Ok(())
 }
 
-// === impl First ===
+// === impl All ===
 
-impl Iterator for First {
+impl Iterator for All {
     type Item = Request;
 
     fn next(&mut self) -> Option<Request> {
-        self.left = self.left.checked_sub(1)?;
-        self.source.next()
+        if let Some(left) = self.left_before.checked_sub(1) {
+            self.left_before = left;
+            return self.source.next();
+        }
+        self.special.next().or_else(|| self.source.next())
     }
 }
 
-impl Requests for First {
+impl Requests for All {
     fn stop(&mut self) {
         self.source.stop();
     }
