@@ -20,10 +20,11 @@ struct CallSum {
     last_seen: UnixNanos,
 }
 
-/// Sums by agent and tool. Names are mostly shared, so that where they lie is enough to know them.
+/// Sums by agent and tool. Names are shared within a bucket, and mostly among buckets, so that where they lie is mostly enough to know them.
 #[derive(Default)]
 struct ByNames<'a> {
     by_place: FxHashMap<(Place, Place), usize>,
+    by_name: FxHashMap<(&'a Str, &'a Str), usize>,
     sums: Vec<(&'a Str, &'a Str, CallSum)>,
 }
 
@@ -64,11 +65,18 @@ fn place(name: &Str) -> Place {
 
 impl<'a> ByNames<'a> {
     fn sum(&mut self, agent: &'a Str, tool: &'a Str) -> &mut CallSum {
-        let next = self.sums.len();
-        let at = *self.by_place.entry((place(agent), place(tool))).or_insert(next);
-        if at == next {
-            self.sums.push((agent, tool, CallSum::default()));
-        }
+        let places = (place(agent), place(tool));
+        let at = match self.by_place.get(&places) {
+            Some(at) => *at,
+            None => {
+                let at = *self.by_name.entry((agent, tool)).or_insert(self.sums.len());
+                if at == self.sums.len() {
+                    self.sums.push((agent, tool, CallSum::default()));
+                }
+                self.by_place.insert(places, at);
+                at
+            }
+        };
         &mut self.sums[at].2
     }
 }
