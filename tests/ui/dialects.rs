@@ -50,6 +50,7 @@ async fn every_recording_that_captures_words_is_a_conversation() {
     let server = place.start().await;
     let mut wrong = Vec::new();
     let mut n_answers = 0;
+    let (mut n_alike, mut different) = (0, Vec::new());
     for (n, recording) in recordings.iter().enumerate() {
         let client = server.client().with_key(&key(n));
         for request in &recording.requests {
@@ -58,8 +59,10 @@ async fn every_recording_that_captures_words_is_a_conversation() {
         // What arrives last is folded last.
         let started = Instant::now();
         let (found, text) = loop {
-            let judged = judge(recording, &pages(&client).await);
+            let pages = pages(&client).await;
+            let judged = judge(recording, &pages);
             if judged.1.is_empty() || started.elapsed() > PATIENCE {
+                compare_questions(&client, &recording.name, &pages, &mut n_alike, &mut different).await;
                 break judged;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -69,6 +72,35 @@ async fn every_recording_that_captures_words_is_a_conversation() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(n_answers > 140, "{n_answers} answers were looked for");
+    println!("{n_alike} sessions are called by the first that their pages show a user say; these are not:\n{}", different.join("\n"));
+    assert!(n_alike > 0 && 10 * different.len() <= n_alike, "{n_alike}; {}", different.join("\n"));
+}
+
+/// What each session is called by in the list, beside what its conversation begins with.
+async fn compare_questions(
+    client: &RemoteServer,
+    name: &str,
+    pages: &BTreeMap<String, String>,
+    n_alike: &mut usize,
+    different: &mut Vec<String>,
+) {
+    let first = Regex::new(r#"(?s)<li class="user"><div class="who"><bdi>user</bdi></div><div class="said"[^>]*>(.*?)</div>"#).unwrap();
+    let tag = Regex::new("<[^>]*>").unwrap();
+    let list = client.json(&format!("{SESSIONS}?limit=100&include=question")).await;
+    for session in list["results"].as_array().unwrap() {
+        let page = &pages[session["session_id"].as_str().unwrap()];
+        let Some(shown) = first.captures(page) else { continue };
+        let mut shown = tag.replace_all(&shown[1], " ").into_owned();
+        for (written, meant) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")] {
+            shown = shown.replace(written, meant);
+        }
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        let question = session["first_question"].as_str();
+        match question.map(|question| question.trim_end_matches('…')) {
+            Some(question) if shown.starts_with(question) => *n_alike += 1,
+            _ => different.push(format!("{name}: {question:?} is not {:?}", &shown[..shown.floor_char_boundary(80)])),
+        }
+    }
 }
 
 fn key(n: usize) -> String {

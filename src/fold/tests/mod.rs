@@ -10,6 +10,7 @@ mod merges;
 mod nested;
 mod oracle;
 mod runs;
+mod questions;
 mod sessions;
 mod set;
 mod shapes;
