@@ -44,13 +44,13 @@ impl<'a> Asked<'a> {
         self.is_of_others = !matches!(value, Value::Str(role) if is_person(role));
     }
 
-    /// The calls of a run mostly begin with the same question, so it is shared.
+    /// The calls of a run mostly begin with the same question, one after another.
     pub(super) fn question(&self, kind: SpanKind, strings: &mut Strings) -> Option<Str> {
         // Of nearly all spans.
         if self.texts[0].is_none() || !is_asked(kind) {
             return None;
         }
         let question = self.texts.iter().flatten().find_map(|text| made_out(text))?;
-        Some(strings.share(&question))
+        Some(strings.repeat(&question))
     }
 }

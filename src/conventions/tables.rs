@@ -452,6 +452,8 @@ pub(super) const ROWS: &[Row] = &[
     row(C::Mastra, "mastra.model_step.input", M::Asked),
     row(C::Plain, "haystack.agent.input", M::Asked),
     row(C::Plain, "haystack.agent.step.llm.input", M::Asked),
+    row(C::Plain, "haystack.component.input", M::Asked),
+    within(&[VOLT_AGENT], row(C::VoltAgent, "llm.messages", M::Asked)),
     row(C::Genkit, "genkit:input", M::Asked),
     row(C::OpenInference, "input.value", M::Asked),
     row(C::OpenLlmetry, "traceloop.entity.input", M::Asked),

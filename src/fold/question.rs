@@ -5,8 +5,9 @@
 
 use super::boundary::Territory;
 use super::tree::Forest;
+use crate::model::Str;
 use crate::model::ids::SpanId;
-use crate::model::question::{Question, made_out};
+use crate::model::question::made_out;
 use crate::model::time::UnixNanos;
 
 /// The best span of each run so far, by its place among the seeds; empty where no span says anything.
@@ -38,14 +39,14 @@ impl Questions {
     }
 
     /// In the order of the territory's seeds; empty where nobody says anything.
-    pub(super) fn by_run(&self, forest: &Forest<'_>, territory: &Territory<'_>) -> Vec<Option<Question>> {
+    pub(super) fn by_run(&self, forest: &Forest<'_>, territory: &Territory<'_>) -> Vec<Option<Str>> {
         if self.0.is_empty() && forest.reports.is_empty() {
             return Vec::new();
         }
         let question = |(at, seed): (usize, &super::boundary::Seed)| {
             let best = self.0.get(at).copied().flatten();
-            let said = |asked: Asked| forest.fact(asked.span).question.as_deref().and_then(|said| Question::of(said));
-            let reported = || Question::of(&made_out(forest.report(seed.span)?.report.start.as_ref()?.inputs.as_deref()?)?);
+            let said = |asked: Asked| forest.fact(asked.span).question.as_deref().cloned();
+            let reported = || made_out(forest.report(seed.span)?.report.start.as_ref()?.inputs.as_deref()?).map(Str::from);
             best.filter(|asked| !asked.is_inside).and_then(said).or_else(reported).or_else(|| best.and_then(said))
         };
         territory.seeds.iter().enumerate().map(question).collect()

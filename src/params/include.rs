@@ -33,8 +33,18 @@ pub struct Includes(u16);
 // === impl Include ===
 
 impl Include {
-    pub const ALL: [Self; 10] =
-        [Self::Usage, Self::Users, Self::Models, Self::Errors, Self::Scores, Self::Links, Self::Explain, Self::Parents, Self::Note, Self::Question];
+    pub const ALL: [Self; 10] = [
+        Self::Usage,
+        Self::Users,
+        Self::Models,
+        Self::Errors,
+        Self::Scores,
+        Self::Links,
+        Self::Explain,
+        Self::Parents,
+        Self::Note,
+        Self::Question,
+    ];
 
     /// The name in `include=`.
     pub fn as_str(self) -> &'static str {

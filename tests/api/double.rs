@@ -300,7 +300,10 @@ impl Store for Double {
         let runs = self.runs.lock().unwrap();
         let first = |id: &&SessionId| {
             let of_session = runs.iter().filter(|(of, run)| of == tenant && run.session.as_ref() == Some(*id)).map(|(_, run)| run);
-            of_session.filter(|run| run.question.is_some()).min_by_key(|run| run.started_at).and_then(|run| run.question.clone())
+            of_session
+                .filter(|run| run.question.is_some())
+                .min_by_key(|run| run.started_at)
+                .and_then(|run| Question::of(run.question.as_deref()?))
         };
         Ok(sessions.iter().map(first).collect())
     }

@@ -4,11 +4,11 @@ use super::build::*;
 use crate::fold::{Folded, Rules, fold};
 use crate::model::facts::SpanFact;
 use crate::model::ids::RunId;
-use crate::model::question::QUESTION_MAX_BYTES;
 use crate::model::report::{Place, Report, Start};
 use crate::model::time::UnixNanos;
 
-const RULES: Rules<'_> = Rules { price: &|_, _| None, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO, next_turn: UnixNanos::ZERO };
+const RULES: Rules<'_> =
+    Rules { price: &|_, _| None, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO, next_turn: UnixNanos::ZERO };
 
 fn bot() -> SpanFact {
     agent(1, "bot").session("s")
@@ -40,14 +40,6 @@ fn each_run_has_its_own_question() {
     let spans = [bot(), inner, asked(chat(6, 5, 6, (1, 1)), "of the inner"), asked(chat(7, 1, 60, (1, 1)), "of the outer")];
     let folded = folded(spans);
     assert_eq!((question(&folded, 1).as_deref(), question(&folded, 5).as_deref()), (Some("of the outer"), Some("of the inner")));
-}
-
-#[test]
-fn it_is_one_line_of_bounded_length() {
-    let spans = [bot(), asked(chat(2, 1, 1, (1, 1)), &format!("Where\n is\u{202e} {}", "x".repeat(200)))];
-    let line = question(&folded(spans), 1).unwrap();
-    assert!(line.starts_with("Where is xxx") && line.ends_with("x…") && line.len() <= QUESTION_MAX_BYTES, "{line}");
-    assert_eq!(question(&folded([bot(), asked(chat(2, 1, 1, (1, 1)), "\u{200f}")]), 1), None);
 }
 
 #[test]

@@ -28,8 +28,8 @@ const WRAPPERS: &[&str] = &[
     "message",
     "new_message",
     "input_value",
+    "task",
     "kwargs",
-    "args",
     "data",
     "request",
     "input_data",
@@ -48,15 +48,42 @@ fn made_out_within(said: &str, depth: usize) -> Option<Cow<'_, str>> {
     let said = said.trim_ascii();
     let json = || Json(&said.as_bytes()[..said.len().min(READ_MAX_BYTES)]);
     match said.as_bytes().first()? {
-        b'{' | b'[' => json().find(0, depth, false).map(Cow::Owned),
+        b'{' | b'[' if is_json(said) => json().find(0, depth, false).map(Cow::Owned),
         b'"' if json().skip(0) == Some(said.len()) => json().find(0, depth, true).map(Cow::Owned),
         _ => Some(said).filter(|said| !is_nothing(said)).map(cut),
     }
 }
 
-/// A word for nothing, or how Python writes an object that has no words.
+/// By how it begins; people write `[urgent] …` too.
+fn is_json(said: &str) -> bool {
+    let inside = said.trim_start_matches(|c: char| c == '[' || c.is_ascii_whitespace());
+    let begins = |beginning: &&str| inside.starts_with(*beginning);
+    match inside.strip_prefix('{') {
+        Some(members) => matches!(members.trim_ascii_start().as_bytes().first(), None | Some(b'"' | b'}')),
+        None => {
+            inside.is_empty() || ["\"", "]", "true", "false", "null"].iter().any(begins) || inside.starts_with(|c: char| c.is_ascii_digit())
+        }
+    }
+}
+
+/// A word for nothing, or how Python writes what it has in memory.
 fn is_nothing(said: &str) -> bool {
-    said.len() <= 9 && NOTHING.contains(&said) || said.starts_with('<') && said.contains(" object at 0x")
+    let bytes = said.as_bytes();
+    match bytes.first() {
+        Some(b'<') => said.contains(" object at 0x"),
+        Some(b'[' | b'{' | b'(') => {
+            let inside = said.trim_start_matches(['[', '{', '(']).as_bytes();
+            let behind_name = name_length(inside);
+            // Texts, and calls that make an object: `['…', …]`, `[Message(…)]`.
+            inside.first() == Some(&b'\'') || behind_name > 0 && inside.get(behind_name) == Some(&b'(')
+        }
+        // Fields: `id='…'`.
+        _ => bytes.len() <= 9 && NOTHING.contains(&said) || bytes[name_length(bytes)..].starts_with(b"='"),
+    }
+}
+
+fn name_length(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| !matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_')).unwrap_or(bytes.len())
 }
 
 fn cut(said: &str) -> Cow<'_, str> {
@@ -85,6 +112,8 @@ struct Members {
     is_text: Option<bool>,
     contents: [Option<usize>; CONTENTS.len()],
     wrappers: [Option<usize>; WRAPPERS.len()],
+    /// What a function was given: the texts among them can be anything, such as ids.
+    arguments: Option<usize>,
 }
 
 // === impl Speaker ===
@@ -146,7 +175,7 @@ impl<'a> Json<'a> {
         } else if takes_text {
             return None;
         }
-        within(&members.wrappers, true)
+        within(&members.wrappers, true).or_else(|| self.find(members.arguments?, depth + 1, false))
     }
 
     fn members(self, at: usize) -> Members {
@@ -298,6 +327,7 @@ impl Members {
                 self.speaker = self.speaker.or(Speaker::of(word));
                 self.is_text = Some(matches!(word, b"text" | b"input_text"));
             }
+            (b"args", _) => self.arguments = Some(value),
             (b"source", Some(b"user")) => self.speaker = self.speaker.or(Some(Speaker::Person)),
             _ => {
                 let place = |names: &[&str]| names.iter().position(|name| name.as_bytes() == key);

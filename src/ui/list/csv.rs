@@ -57,16 +57,12 @@ fn lines(store: &dyn Store, tenant: &Tenant, sessions: &[SessionSummary]) -> Res
     let scores = store.scores_of_sessions(tenant, &ids)?;
     let questions = store.first_questions(tenant, &ids)?;
     let rows = sessions.iter().zip(&errors).zip(&users).zip(&scores).zip(&questions);
-    Ok(rows.map(|((((session, error), users), scores), question)| line(session, error.as_ref(), users, scores, question.as_ref())).collect())
+    Ok(rows
+        .map(|((((session, error), users), scores), question)| line(session, error.as_ref(), users, scores, question.as_ref()))
+        .collect())
 }
 
-fn line(
-    summary: &SessionSummary,
-    error: Option<&Reason>,
-    users: &[Str],
-    scores: &ScoreTotals,
-    question: Option<&Question>,
-) -> String {
+fn line(summary: &SessionSummary, error: Option<&Reason>, users: &[Str], scores: &ScoreTotals, question: Option<&Question>) -> String {
     let note = summary.note.as_deref();
     let fields = [
         text(summary.id.as_str()),

@@ -13,7 +13,6 @@ use super::reported::{decode_report, decode_score, run_id};
 use crate::model::Str;
 use crate::model::facts::{Labels, SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, SessionId, SpanId};
-use crate::model::question::Question;
 use crate::model::reason::Reason;
 use crate::model::report::Report;
 use crate::model::run::{Run, Score};
@@ -60,7 +59,7 @@ pub struct RunDetail {
     pub suppressed: UsageTotal,
     pub models: Vec<ModelUsage>,
     pub tools: Vec<ToolUsage>,
-    pub question: Option<Question>,
+    pub question: Option<Str>,
     /// The parent as its number.
     pub parent: Option<RunId>,
     /// The parent as a span of the same trace: how it was stored before runs were known by other ways.
@@ -146,7 +145,7 @@ pub fn decode_run_detail(blob: &[u8]) -> Result<RunDetail, UnreadableBlob> {
         suppressed: decode_total(detail.suppressed),
         models: detail.models.into_iter().map(decode_model).collect(),
         tools: detail.tools.into_iter().map(tallies::decode_tool_usage).collect::<Result<_, _>>()?,
-        question: detail.question.as_deref().and_then(Question::of),
+        question: detail.question.map(Str::from),
         parent: RunId::new(detail.parent_run),
         parent_span: SpanId::from_u64(detail.parent_span),
         scores: detail.scores.into_iter().map(decode_score).collect::<Result<_, _>>()?,
@@ -402,8 +401,7 @@ mod tests {
         let parent = prop::option::of((1..RunId::LIMIT).prop_map(|id| RunId::new(id).unwrap()));
         let (marks, group) = (any::<[bool; 8]>(), prop::option::of(texts()));
         let failed = (prop::option::of(reasons()), prop_oneof![Just(0), any::<u32>()]);
-        let question = prop::option::of(texts()).prop_map(|asked| Question::of(&asked?));
-        (totals(), totals(), (models, tools(), question), parent, group, any::<u32>(), marks, failed).prop_map(
+        (totals(), totals(), (models, tools(), prop::option::of(texts())), parent, group, any::<u32>(), marks, failed).prop_map(
             |(usage, suppressed, (models, tools, question), parent, user_group, n_spans, marks, (error, tool_errors))| Run {
                 key: RunKey { trace: TraceId::from_bytes(&[1; 16]).unwrap(), span: SpanId::from_u64(1).unwrap() },
                 id: RunId::new(1).unwrap(),

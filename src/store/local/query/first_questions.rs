@@ -1,6 +1,7 @@
 //! What was asked first in sessions: what people know them by. The index holds none of it, so the earliest runs of each are asked.
 
 use crate::index::SessionNo;
+use crate::model::Str;
 use crate::model::ids::SessionId;
 use crate::model::question::Question;
 use crate::store::local::disk::read::Reader;
@@ -36,14 +37,8 @@ impl LocalStore {
 }
 
 /// Of the earliest runs, wherever they are.
-fn first_question(
-    reader: &Reader,
-    tenant: TenantNo,
-    no: SessionNo,
-    id: &SessionId,
-    newer: &Overlay,
-) -> rusqlite::Result<Option<Question>> {
-    let mut earliest: Vec<(RunOrder, Option<Question>)> = Vec::new();
+fn first_question(reader: &Reader, tenant: TenantNo, no: SessionNo, id: &SessionId, newer: &Overlay) -> rusqlite::Result<Option<Question>> {
+    let mut earliest: Vec<(RunOrder, Option<Str>)> = Vec::new();
     let mut after = None;
     loop {
         let rows = reader.runs_after(tenant, no, id, after, FIRST_QUESTION_RUNS)?;
@@ -57,5 +52,5 @@ fn first_question(
     }
     earliest.extend(newer.runs().take(FIRST_QUESTION_RUNS).map(|run| (RunOrder::of(run), run.question.clone())));
     earliest.sort_by_key(|(order, _)| *order);
-    Ok(earliest.into_iter().take(FIRST_QUESTION_RUNS).find_map(|(_, question)| question))
+    Ok(earliest.into_iter().take(FIRST_QUESTION_RUNS).find_map(|(_, asked)| Question::of(&asked?)))
 }
