@@ -224,6 +224,7 @@ fn a_run(agent: &Str, start: u64, random: &mut Random) -> Run {
         suppressed: UsageTotal::default(),
         models: Vec::new(),
         tools: Vec::new(),
+        question: None,
         n_spans: 5,
         is_provisional: false,
         is_future: false,

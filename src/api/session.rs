@@ -18,6 +18,7 @@ use super::refusal::Refusal;
 use super::totals::Totals;
 use super::{Api, head, path};
 use crate::bounds::stream::{self, Sink};
+use crate::model::question::Question;
 use crate::model::session::SessionSummary;
 use crate::params::base::Base;
 use crate::params::explore::{Elsewhere, Grafana};
@@ -40,9 +41,13 @@ pub(super) async fn show(State(api): State<Arc<Api>>, Reader(tenant): Reader, ur
         let mut totals = Totals::new(include);
         let (read, shown) = if totals.is_wanted() { (RunPage::default(), page) } else { (page, RunPage::default()) };
         let detail = store.session(&tenant, &id, read)?.ok_or(Refusal::NotFound)?;
+        let question = match include.has(Include::Question) {
+            true => Some(store.first_questions(&tenant, &[&id])?.pop().flatten()),
+            false => None,
+        };
         sink.headers = head::headers(&pairs, link(&base, &detail.summary, page, &pairs));
         sink.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        write_session(sink, detail, shown, &Keys { include, grafana: grafana.as_ref() }, &mut totals)
+        write_session(sink, detail, shown, &Keys { include, grafana: grafana.as_ref(), question }, &mut totals)
     };
     let metrics = api.metrics.clone();
     stream::respond(&api.streams, move |aborted| metrics.aborted(aborted), write).await
@@ -77,11 +82,13 @@ pub(super) fn json<T: Serialize>(sink: &mut Sink, dto: &T) -> Result<(), Cut> {
 struct Keys<'a> {
     include: Includes,
     grafana: Option<&'a Grafana>,
+    /// What was asked first, if that is wanted and known.
+    question: Option<Option<Question>>,
 }
 
 /// Writes the runs that `shown` picks from those of `detail`, and sums all of them.
 fn write_session(sink: &mut Sink, detail: SessionDetail, shown: RunPage, keys: &Keys<'_>, totals: &mut Totals) -> Result<(), Cut> {
-    let Keys { include, grafana } = *keys;
+    let Keys { include, grafana, .. } = *keys;
     let SessionDetail { summary, runs } = detail;
     sink.text("{\"session_id\":")?;
     json(sink, &summary.id.as_str())?;
@@ -108,6 +115,10 @@ fn write_session(sink: &mut Sink, detail: SessionDetail, shown: RunPage, keys: &
     }
     if include.has(Include::Note) {
         write_note(sink, &NoteKeys::new(&summary))?;
+    }
+    if let Some(question) = &keys.question {
+        sink.text(",\"first_question\":")?;
+        json(sink, &question.as_deref())?;
     }
     Ok(sink.text("}")?)
 }

@@ -88,5 +88,9 @@ fn runs_of(store: &dyn Store, tenant: &Tenant, sessions: &[SessionSummary], incl
         let scores = store.scores_of_sessions(tenant, &ids)?;
         runs.iter_mut().zip(scores).for_each(|(runs, scores)| runs.scores = scores);
     }
+    if include.has(Include::Question) {
+        let questions = store.first_questions(tenant, &ids)?;
+        runs.iter_mut().zip(questions).for_each(|(runs, question)| runs.first_question = question);
+    }
     Ok(runs)
 }

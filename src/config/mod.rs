@@ -127,6 +127,8 @@ pub struct Conventions {
     pub weak_session_keys: Vec<String>,
     /// How the names of scopes begin whose input tokens leave out cached ones.
     pub input_without_cache: Vec<String>,
+    /// Keep the beginning of what was asked, at most 160 bytes of a run, and show it in lists.
+    pub keep_questions: bool,
 }
 
 /// What is kept of what coding agents tell in their logs.
@@ -264,6 +266,7 @@ impl Conventions {
             strong_session_keys: &self.strong_session_keys,
             weak_session_keys: &self.weak_session_keys,
             input_without_cache: &self.input_without_cache,
+            keep_questions: self.keep_questions,
         })
     }
 }
@@ -277,6 +280,7 @@ impl Default for Conventions {
             strong_session_keys: conventions::session_keys(false),
             weak_session_keys: conventions::session_keys(true),
             input_without_cache: conventions::input_without_cache(),
+            keep_questions: true,
         }
     }
 }

@@ -89,7 +89,7 @@ impl<'a> Known<'a> {
 }
 
 /// The places of the bits that are set, lowest first.
-fn ones(mut bits: u64) -> impl Iterator<Item = u16> {
+pub(super) fn ones(mut bits: u64) -> impl Iterator<Item = u16> {
     std::iter::from_fn(move || {
         let lowest = (bits != 0).then(|| bits.trailing_zeros() as u16);
         bits &= bits.wrapping_sub(1);

@@ -1,20 +1,20 @@
 //! From an attribute key to its row of the table.
 //!
 //! Every key of every span passes through here, and nearly all of them are nobody's. So: one multiplication over the length and the last
-//! eight bytes (keys differ at their ends, not at their beginnings), one read of a 1 KiB table that the compiler filled, and for four out
-//! of five strangers that is all. A key is compared as a whole, byte by byte, before it is believed.
+//! eight bytes (keys differ at their ends, not at their beginnings), one read of a 4 KiB table that the compiler filled, and for nearly
+//! all strangers that is all. A key is compared as a whole, byte by byte, before it is believed.
 
 use super::tables::{ROWS, ROWS_MAX};
 
-const SLOTS: usize = 1024;
-const VACANT: u8 = u8::MAX;
+const SLOTS: usize = 2048;
+const VACANT: u16 = u16::MAX;
 
 /// Open addressing with linear probing: the number of a row, or vacant.
-static TABLE: [u8; SLOTS] = build();
+static TABLE: [u16; SLOTS] = build();
 
 /// The number of the row whose key this is.
 #[inline]
-pub(super) fn row_number(key: &[u8]) -> Option<u8> {
+pub(super) fn row_number(key: &[u8]) -> Option<u16> {
     let mut at = slot(key);
     loop {
         let number = TABLE[at];
@@ -28,7 +28,7 @@ pub(super) fn row_number(key: &[u8]) -> Option<u8> {
     }
 }
 
-const fn build() -> [u8; SLOTS] {
+const fn build() -> [u16; SLOTS] {
     assert!(ROWS.len() < ROWS_MAX && ROWS.len() * 4 < SLOTS, "the look-up table is too small");
     let mut table = [VACANT; SLOTS];
     let mut number = 0;
@@ -37,7 +37,7 @@ const fn build() -> [u8; SLOTS] {
         while table[at] != VACANT {
             at = (at + 1) % SLOTS;
         }
-        table[at] = number as u8;
+        table[at] = number as u16;
         number += 1;
     }
     table
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn every_key_is_found_at_its_own_row_and_stands_once() {
         for (number, row) in ROWS.iter().enumerate() {
-            assert_eq!(row_number(row.key.as_bytes()), Some(number as u8), "{} stands twice or is lost", row.key);
+            assert_eq!(row_number(row.key.as_bytes()), Some(number as u16), "{} stands twice or is lost", row.key);
         }
     }
 
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn no_key_is_looked_for_longer_than_a_few_steps() {
-        let longest = TABLE.split(|&number| number == VACANT).map(<[u8]>::len).max();
+        let longest = TABLE.split(|&number| number == VACANT).map(<[u16]>::len).max();
         assert!(longest <= Some(8), "a cluster of {longest:?}");
     }
 }

@@ -7,6 +7,7 @@
 //! - Never panics, whatever the values are, and never asks about other spans: that is the fold's.
 
 pub mod agents;
+mod asked;
 mod failure;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -181,6 +182,7 @@ fn extract_known<'a>(
         scope: scope.name.clone(),
         failure: failure(&outcome, &said),
         tool: tool(span, &said, strings).map(Box::new),
+        question: if scope.conventions.keep_questions() { said.asked.question(said.kind, strings).map(Box::new) } else { None },
     };
     Some(Extracted { trace, fact, oddities: oddities.list() })
 }

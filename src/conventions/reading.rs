@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::asked::{self, Asked};
 use super::json;
 use super::kind::classify;
 use super::known::Known;
@@ -40,6 +41,7 @@ pub(super) struct Said<'a> {
     pub failure: Option<&'a str>,
     /// Why, if it did.
     pub weak_failure: Option<&'a str>,
+    pub asked: Asked<'a>,
     pub usage: Usage,
     pub kind: SpanKind,
     pub has_response_model: bool,
@@ -149,6 +151,12 @@ impl<'a> Said<'a> {
                 Meaning::Tool => (Q::Tool, answer(&mut said.tool, name(value))),
                 Meaning::Failure => (Q::Failure, answer(&mut said.failure, telling(value))),
                 Meaning::WeakFailure => (Q::WeakFailure, answer(&mut said.weak_failure, telling(value))),
+                Meaning::Asked => (Q::Asked, said.asked.offer(value)),
+                Meaning::AskedOfRole => (Q::Asked, said.asked.offer_of_role(value)),
+                Meaning::AskedRole => {
+                    said.asked.role(value);
+                    continue;
+                }
                 // What a flow or a tool answered is anybody's JSON.
                 Meaning::Usage(_, Part::AnswerJson) if kind.is_some_and(|kind: SpanKind| !kind.is_model()) => continue,
                 Meaning::Usage(namespace, part) => {
@@ -225,6 +233,9 @@ impl<'a> Said<'a> {
             notes.kind(if is_call { KindBy::ModelAndUsage } else { KindBy::Nothing });
         }
         said.kind = kind.unwrap_or(if is_call { SpanKind::Llm } else { SpanKind::Other });
+        if !asked::is_asked(said.kind) {
+            notes.unanswered(Q::Asked);
+        }
         if said.kind == SpanKind::Tool {
             said.tool = said.tool.or(entity);
         }

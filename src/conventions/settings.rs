@@ -17,6 +17,7 @@ pub struct Conventions {
     more: FxHashMap<Box<str>, u16>,
     meanings: Vec<Meaning>,
     input_excludes_cache: Vec<Box<str>>,
+    keep_questions: bool,
 }
 
 /// Where a key stands among those that name a session: all strong ones before all weak ones.
@@ -38,6 +39,8 @@ pub struct Settings<'a> {
     pub weak_session_keys: &'a [String],
     /// How the names of scopes begin whose input tokens leave out cached ones.
     pub input_without_cache: &'a [String],
+    /// Keep the beginning of what was asked.
+    pub keep_questions: bool,
 }
 
 /// An entry that cannot be used.
@@ -72,8 +75,13 @@ impl Conventions {
     /// The first entry that is empty or too long, that is read as something else already, that names no session key, or that is given
     /// twice.
     pub fn new(settings: &Settings<'_>) -> Result<Self, SettingsError> {
-        let mut conventions =
-            Self { places: vec![None; ROWS.len()], more: FxHashMap::default(), meanings: Vec::new(), input_excludes_cache: Vec::new() };
+        let mut conventions = Self {
+            places: vec![None; ROWS.len()],
+            more: FxHashMap::default(),
+            meanings: Vec::new(),
+            input_excludes_cache: Vec::new(),
+            keep_questions: settings.keep_questions,
+        };
         let own = [
             ("session_keys", settings.session_keys, Meaning::Session),
             ("user_keys", settings.user_keys, Meaning::User),
@@ -154,9 +162,16 @@ impl Conventions {
         Resource::read(self, attributes)
     }
 
-    /// Every key that is read of a span: a copy that holds these, and what is no attribute, is read as the span itself.
+    /// Whether what was asked is kept, and shown.
+    pub fn keep_questions(&self) -> bool {
+        self.keep_questions
+    }
+
+    /// Every key that is read of a span: a copy that holds these, and what is no attribute, is read as the span itself, but for what it
+    /// was asked. Those keys hold whole conversations.
     pub fn span_keys(&self) -> impl Iterator<Item = &str> {
         ROWS.iter()
+            .filter(|row| !matches!(row.meaning, Meaning::Asked | Meaning::AskedRole | Meaning::AskedOfRole))
             .map(|row| row.key)
             .chain(self.more.keys().map(|key| &**key))
             .chain(SCOPES.iter().filter_map(|reading| reading.agent_key))
@@ -172,7 +187,7 @@ impl Conventions {
     #[inline]
     pub(super) fn number(&self, key: &[u8]) -> Option<u16> {
         match row_number(key) {
-            Some(number) => Some(number.into()),
+            Some(number) => Some(number),
             None if self.more.is_empty() => None,
             None => self.more.get(std::str::from_utf8(key).ok()?).copied(),
         }
@@ -207,6 +222,7 @@ impl Default for Conventions {
             strong_session_keys: &strong,
             weak_session_keys: &weak,
             input_without_cache: &scopes,
+            keep_questions: true,
         };
         Self::new(&settings).expect("the tables agree with themselves")
     }

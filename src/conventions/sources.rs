@@ -73,6 +73,7 @@ pub(super) enum Question {
     Repetition,
     Level,
     Tool,
+    Asked,
     Failure,
     /// Answers that count only under a condition; see `reading`.
     OwnAgent,
@@ -256,6 +257,7 @@ const QUESTIONS: &[(Question, &str)] = &[
     (Question::Framework, "framework"),
     (Question::Level, "level"),
     (Question::Tool, "tool"),
+    (Question::Asked, "asked"),
     (Question::Failure, "failure"),
 ];
 

@@ -22,6 +22,8 @@ const SHARED_MAX_BYTES: usize = 256;
 pub struct Strings {
     /// Empty until the first string comes.
     slots: Vec<Option<Str>>,
+    /// What was repeated last.
+    last: Option<Str>,
 }
 
 // === impl Strings ===
@@ -42,6 +44,15 @@ impl Strings {
             return known.clone();
         }
         slot.insert(text.into()).clone()
+    }
+
+    /// `text` as a shared string, if it is the same as last time: for what is repeated at once or never, such as what the calls of a run
+    /// were asked.
+    pub fn repeat(&mut self, text: &str) -> Str {
+        match &self.last {
+            Some(last) if **last == *text => last.clone(),
+            _ => self.last.insert(text.into()).clone(),
+        }
     }
 }
 
@@ -69,6 +80,15 @@ mod tests {
         let first = strings.share("chat gpt-4o");
         assert!(Arc::ptr_eq(&first, &strings.share("chat gpt-4o")));
         assert_eq!(&*strings.share(""), "");
+    }
+
+    #[test]
+    fn what_is_repeated_at_once_is_one_allocation_and_nothing_else_is_kept() {
+        let mut strings = Strings::default();
+        let first = strings.repeat("where is it?");
+        assert!(Arc::ptr_eq(&first, &strings.repeat("where is it?")));
+        assert_eq!(&*strings.repeat("there"), "there");
+        assert!(!Arc::ptr_eq(&first, &strings.repeat("where is it?")) && strings.slots.is_empty());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use Namespace as N;
 use Part as P;
 
 /// The most rows the look-up can number.
-pub(super) const ROWS_MAX: usize = 255;
+pub(super) const ROWS_MAX: usize = 300;
 
 /// Who speaks a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,6 +95,11 @@ pub(super) enum Meaning {
     Failure,
     /// Why, where something else says that it failed.
     WeakFailure,
+    /// What it was asked, as text or as JSON in which that stands.
+    Asked,
+    /// Whose words the next of `AskedOfRole` are.
+    AskedRole,
+    AskedOfRole,
     Usage(Namespace, Part),
 }
 
@@ -421,6 +426,41 @@ pub(super) const ROWS: &[Row] = &[
     row(C::Plain, "error", M::WeakFailure),
     row(C::OpenTelemetry, "exception.type", M::Failure),
     row(C::OpenTelemetry, "error.type", M::Failure),
+    // --- what was asked: of messages one after another the first two, since instructions come first
+    row(C::GenAi, "gen_ai.input.messages", M::Asked),
+    row(C::OpenLlmetry, "gen_ai.prompt.0.role", M::AskedRole),
+    row(C::OpenLlmetry, "gen_ai.prompt.0.content", M::AskedOfRole),
+    row(C::OpenLlmetry, "gen_ai.prompt.1.role", M::AskedRole),
+    row(C::OpenLlmetry, "gen_ai.prompt.1.content", M::AskedOfRole),
+    row(C::OpenInference, "llm.input_messages.0.message.role", M::AskedRole),
+    row(C::OpenInference, "llm.input_messages.0.message.content", M::AskedOfRole),
+    row(C::OpenInference, "llm.input_messages.0.message.contents.0.message_content.text", M::AskedOfRole),
+    row(C::OpenInference, "llm.input_messages.1.message.role", M::AskedRole),
+    row(C::OpenInference, "llm.input_messages.1.message.content", M::AskedOfRole),
+    row(C::OpenInference, "llm.input_messages.1.message.contents.0.message_content.text", M::AskedOfRole),
+    row(C::Sentry, "gen_ai.request.messages", M::Asked),
+    row(C::VercelAi, "ai.prompt.messages", M::Asked),
+    row(C::VercelAi, "ai.prompt", M::Asked),
+    row(C::Logfire, "request_data", M::Asked),
+    row(C::Logfire, "raw_input", M::Asked),
+    row(C::Langfuse, "langfuse.observation.input", M::Asked),
+    row(C::Langfuse, "langfuse.trace.input", M::Asked),
+    row(C::Mlflow, "mlflow.spanInputs", M::Asked),
+    row(C::GoogleAdk, "gcp.vertex.agent.llm_request", M::Asked),
+    row(C::Mastra, "mastra.agent_run.input", M::Asked),
+    row(C::Mastra, "mastra.model_generation.input", M::Asked),
+    row(C::Mastra, "mastra.model_step.input", M::Asked),
+    row(C::Plain, "haystack.agent.input", M::Asked),
+    row(C::Plain, "haystack.agent.step.llm.input", M::Asked),
+    row(C::Plain, "haystack.component.input", M::Asked),
+    within(&[VOLT_AGENT], row(C::VoltAgent, "llm.messages", M::Asked)),
+    row(C::Genkit, "genkit:input", M::Asked),
+    row(C::OpenInference, "input.value", M::Asked),
+    row(C::OpenLlmetry, "traceloop.entity.input", M::Asked),
+    row(C::Laminar, "lmnr.span.input", M::Asked),
+    row(C::GenAiOther, "gen_ai.prompt", M::Asked),
+    row(C::GenAiOther, "gen_ai.workflow.input", M::Asked),
+    row(C::ClaudeCode, "user_prompt", M::Asked),
 ];
 
 const VOLT_AGENT: &str = "@voltagent";

@@ -4,6 +4,7 @@
 //! is ever added across dialects; a zero never hides a real number.
 
 use super::json;
+use super::known::ones;
 use super::number::{self, Reading};
 use super::sources::Settled;
 use super::tables::{Namespace, Part};
@@ -59,7 +60,7 @@ impl Claims {
     /// The usage of the span, and which namespace told each part of it.
     pub(super) fn settle(&self, oddities: &mut Oddities) -> (Usage, Settled) {
         let mut usages = [Usage::default(); Namespace::COUNT];
-        let told = || (0..Namespace::COUNT).filter(|namespace| self.told & 1 << namespace != 0);
+        let told = || ones(self.told.into()).map(usize::from);
         for namespace in told() {
             usages[namespace] = self.claims[namespace].settle(oddities);
         }

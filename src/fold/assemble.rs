@@ -12,6 +12,7 @@ use super::count::Share;
 use super::failure::{self, Ended};
 use super::merge::Merged;
 use super::names::{Names, WORKFLOW_DEFAULT};
+use super::question::Questions;
 use super::tools::Tools;
 use super::tree::{Forest, NONE};
 use super::turns::{self, Newest};
@@ -69,10 +70,11 @@ pub(super) fn assemble<'a>(
     merged: &'a [Merged],
     rules: &Rules<'_>,
 ) -> (Folded, Vec<usize>) {
-    let (mut tallies, mut counted, tools) = tally(forest, territory, shares);
+    let (mut tallies, mut counted, tools, questions) = tally(forest, territory, shares);
     add_reported(forest, territory, merged, &mut tallies, &mut counted);
     let mut models = models(counted, territory.seeds.len());
     let mut tools = tools.by_run(forest, territory);
+    let mut questions = questions.by_run(forest, territory);
     let id = |seed: u32| id(trace, forest, territory, seed);
     let times: Vec<Times> = territory.seeds.iter().zip(&tallies).map(|(seed, tally)| Times::of(forest, seed.span, tally, rules)).collect();
     let ended: Vec<Ended> = times.iter().map(|times| Ended { status: times.status, last_activity: times.last_activity }).collect();
@@ -101,6 +103,7 @@ pub(super) fn assemble<'a>(
             suppressed: tally.suppressed,
             models: std::mem::take(&mut models[at]),
             tools: tools.get_mut(at).map(std::mem::take).unwrap_or_default(),
+            question: questions.get_mut(at).and_then(Option::take),
             n_spans: tally.n_spans,
             is_provisional: seed.span == NONE,
             is_future: times.is_future,
@@ -204,10 +207,11 @@ fn verdict(forest: &Forest<'_>, territory: &Territory<'_>, shares: &[Share], run
     }
 }
 
-fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -> (Vec<Tally>, Vec<Counted<'a>>, Tools<'a>) {
+fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -> (Vec<Tally>, Vec<Counted<'a>>, Tools<'a>, Questions) {
     let mut tallies = vec![Tally::default(); territory.seeds.len()];
     let mut counted = Vec::new();
     let mut tools = Tools::default();
+    let mut questions = Questions::default();
     for (span, fact) in forest.facts.iter().copied().enumerate() {
         let owner = territory.owner[span];
         let Some(tally) = tallies.get_mut(owner as usize) else { continue };
@@ -219,6 +223,9 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
         if fact.kind == SpanKind::Tool {
             tally.n_failed_tools += u32::from(failure::is_failed_tool(forest, span as u32));
             tools.note(forest, span as u32, owner);
+        }
+        if fact.question.is_some() {
+            questions.note(forest, territory, span as u32);
         }
         tally.n_agents += u32::from(fact.kind == SpanKind::Agent);
         let traits = scope_traits(&fact.scope);
@@ -243,7 +250,7 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
             Share::Silent(_) => {}
         }
     }
-    (tallies, counted, tools)
+    (tallies, counted, tools, questions)
 }
 
 /// The calls of each run, summed by model and provider.

@@ -26,6 +26,7 @@ mod failure;
 mod lost;
 mod merge;
 mod names;
+mod question;
 mod report_placement;
 mod retold;
 mod set;

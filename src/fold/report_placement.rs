@@ -69,6 +69,7 @@ fn stand_in(report: &Report, span: SpanId, parent: Option<SpanId>) -> SpanFact {
         scope: Str::from(SCOPE),
         failure: None,
         tool: None,
+        question: None,
     }
 }
 

@@ -173,6 +173,7 @@ pub(super) fn run(agent: &str, start: u64, end: u64) -> Run {
         suppressed: UsageTotal::default(),
         models: Vec::new(),
         tools: Vec::new(),
+        question: None,
         n_spans: 1,
         is_provisional: false,
         is_future: false,

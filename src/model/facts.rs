@@ -94,6 +94,8 @@ pub struct SpanFact {
     pub failure: Option<Box<Reason>>,
     /// The tool whose span it is, where the span's name does not tell it; see [`Self::tool`].
     pub tool: Option<Box<Str>>,
+    /// What it was asked, as [`crate::model::question::made_out`] has it; only of agents, workflows, calls of models and steps.
+    pub question: Option<Box<Str>>,
 }
 
 // === impl SpanKind ===
@@ -177,6 +179,8 @@ impl SpanFact {
         let labels = self.labels.as_ref().map_or(0, |l| size_of::<Labels>() + l.session.as_ref().map_or(0, |s| s.as_str().len() + 16));
         let failure = self.failure.as_ref().map_or(0, |failure| failure.weight());
         let tool = self.tool.as_ref().map_or(0, |_| size_of::<Str>());
-        size_of::<Self>() + self.call.as_ref().map_or(0, |_| size_of::<Call>()) + labels + failure + tool
+        // Most are shared; what is not must not go unnoticed.
+        let question = self.question.as_ref().map_or(0, |question| size_of::<Str>() + question.len());
+        size_of::<Self>() + self.call.as_ref().map_or(0, |_| size_of::<Call>()) + labels + failure + tool + question
     }
 }

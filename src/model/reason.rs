@@ -5,12 +5,10 @@
 use std::cmp::Ordering;
 use std::ops::Deref;
 
-use crate::model::Str;
+use crate::model::{Str, line};
 
 /// The longest reason that is kept, in bytes, the mark of what was cut off included.
 pub const REASON_MAX_BYTES: usize = 300;
-/// Stands for what was cut off.
-const CUT: char = '…';
 /// How the stack traces of Python begin; what was raised stands at their end.
 const PYTHON_TRACE: &str = "Traceback (most recent call last)";
 
@@ -140,31 +138,8 @@ fn is_frame(line: &str) -> bool {
         || ["goroutine ", "stack backtrace:", "Stack trace:"].iter().any(|beginning| line.starts_with(beginning))
 }
 
-/// Puts a space for every run of what is no visible character, and the mark where it is cut.
 fn one_line<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Reason> {
-    let mut line = String::new();
-    let mut is_apart = false;
-    for c in lines.flat_map(|line| line.chars().chain(['\n'])) {
-        if c.is_whitespace() || c.is_control() || is_reordering(c) {
-            is_apart = !line.is_empty();
-            continue;
-        }
-        if std::mem::take(&mut is_apart) {
-            line.push(' ');
-        }
-        line.push(c);
-        if line.len() > REASON_MAX_BYTES {
-            line.truncate(line.floor_char_boundary(REASON_MAX_BYTES - CUT.len_utf8()));
-            line.push(CUT);
-            break;
-        }
-    }
-    (!line.is_empty()).then(|| Reason(line.into()))
-}
-
-/// It changes the order in which the characters around it are shown.
-fn is_reordering(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    line::of(lines, REASON_MAX_BYTES).map(Reason)
 }
 
 #[cfg(test)]
@@ -172,6 +147,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::line::is_reordering;
 
     fn of(said: &str) -> Option<String> {
         Reason::of(said).map(|reason| reason.to_string())

@@ -53,6 +53,10 @@ pub struct Run {
     pub models: Vec<ModelUsage>,
     /// The tools that it called, ordered by name; see [`crate::model::tool::bound`]. Empty where it was folded by a version before 0.2.
     pub tools: Vec<ToolUsage>,
+    /// The beginning of what it was asked first, where its spans or its report say so, as they say it; [`Question`] shows it.
+    ///
+    /// [`Question`]: crate::model::question::Question
+    pub question: Option<Str>,
     pub n_spans: u32,
     /// Its root span is missing; everything known comes from its children.
     pub is_provisional: bool,

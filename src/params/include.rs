@@ -22,6 +22,8 @@ pub enum Include {
     Parents,
     /// What a person noted of a session.
     Note,
+    /// What was asked first in a session.
+    Question,
 }
 
 /// A set of [`Include`]s.
@@ -31,8 +33,18 @@ pub struct Includes(u16);
 // === impl Include ===
 
 impl Include {
-    pub const ALL: [Self; 9] =
-        [Self::Usage, Self::Users, Self::Models, Self::Errors, Self::Scores, Self::Links, Self::Explain, Self::Parents, Self::Note];
+    pub const ALL: [Self; 10] = [
+        Self::Usage,
+        Self::Users,
+        Self::Models,
+        Self::Errors,
+        Self::Scores,
+        Self::Links,
+        Self::Explain,
+        Self::Parents,
+        Self::Note,
+        Self::Question,
+    ];
 
     /// The name in `include=`.
     pub fn as_str(self) -> &'static str {
@@ -46,6 +58,7 @@ impl Include {
             Self::Explain => "explain",
             Self::Parents => "parents",
             Self::Note => "note",
+            Self::Question => "question",
         }
     }
 }

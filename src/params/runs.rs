@@ -8,8 +8,17 @@ use crate::store::RunPage;
 const KNOWN: &[&str] = &["include", "limit", "offset"];
 
 /// What a session and its runs can be asked to add.
-const AVAILABLE: &[Include] =
-    &[Include::Usage, Include::Users, Include::Models, Include::Errors, Include::Scores, Include::Links, Include::Parents, Include::Note];
+const AVAILABLE: &[Include] = &[
+    Include::Usage,
+    Include::Users,
+    Include::Models,
+    Include::Errors,
+    Include::Scores,
+    Include::Links,
+    Include::Parents,
+    Include::Note,
+    Include::Question,
+];
 
 /// What a detail request asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -14,7 +14,8 @@ const KNOWN: &[&str] =
     &["search", "session_id", "agent", "user", "start", "end", "status", "bookmarked", "sort", "include", "format", "limit", "offset"];
 
 /// What a line of the list can be asked to add.
-const AVAILABLE: &[Include] = &[Include::Usage, Include::Users, Include::Errors, Include::Scores, Include::Links, Include::Note];
+const AVAILABLE: &[Include] =
+    &[Include::Usage, Include::Users, Include::Errors, Include::Scores, Include::Links, Include::Note, Include::Question];
 
 /// What a list request asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -27,6 +27,7 @@ use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::note::NoteChange;
 use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
+use crate::model::question::Question;
 use crate::model::reason::Reason;
 use crate::model::report::EventKind;
 use crate::model::run::Run;
@@ -37,6 +38,8 @@ use crate::model::via::Via;
 
 /// Runs of a session, counted from the newest, among which the failed one is looked for that says why the session failed.
 pub const LAST_ERROR_RUNS: u32 = 200;
+/// So many runs of a session are looked at for what was asked first.
+pub const FIRST_QUESTION_RUNS: usize = 5;
 
 /// Sessions that are shown at a time, where every one is.
 const SESSIONS_AT_ONCE: usize = 128;
@@ -81,6 +84,10 @@ pub trait Store: Send + Sync + 'static {
     /// Why the newest failed run of each of these sessions failed, in their order; `None` where it does not say, where none of the newest
     /// [`LAST_ERROR_RUNS`] of the session failed, and where the session is gone. Blocks on disk for at most some milliseconds.
     fn last_errors(&self, tenant: &Tenant, sessions: &[SessionSummary]) -> Result<Vec<Option<Reason>>, StoreError>;
+
+    /// What was asked first in each of these sessions: of the earliest [`FIRST_QUESTION_RUNS`] runs of each, the earliest that says it. `None`
+    /// where none of them does, and where questions are not kept.
+    fn first_questions(&self, tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<Option<Question>>, StoreError>;
 
     /// How many sessions that fit were last active when, in at most `n_max` parts of the query's range, from one state of the index; `None`
     /// where there is nothing to show, or where that is not counted. Blocks for at most some milliseconds.

@@ -11,6 +11,7 @@ use sessionfold::model::Str;
 use sessionfold::model::ids::{RunId, RunKey, SessionId, SpanId, Tenant, TraceId};
 use sessionfold::model::note::{Note, NoteChange};
 use sessionfold::model::query::{AgentQuery, SessionQuery, SortField, StatusFilter};
+use sessionfold::model::question::Question;
 use sessionfold::model::reason::Reason;
 use sessionfold::model::run::{Run, RunStatus};
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
@@ -93,6 +94,7 @@ pub fn run(session: &str, agent: &str, at: u64) -> Run {
         suppressed: UsageTotal::default(),
         models: Vec::new(),
         tools: Vec::new(),
+        question: None,
         n_spans: 1,
         is_provisional: false,
         is_future: false,
@@ -292,6 +294,18 @@ impl Store for Double {
         });
         let count = found.len() as u64;
         Ok(Page { items: found.into_iter().skip(query.offset).take(query.limit).collect(), count })
+    }
+
+    fn first_questions(&self, tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<Option<Question>>, StoreError> {
+        let runs = self.runs.lock().unwrap();
+        let first = |id: &&SessionId| {
+            let of_session = runs.iter().filter(|(of, run)| of == tenant && run.session.as_ref() == Some(*id)).map(|(_, run)| run);
+            of_session
+                .filter(|run| run.question.is_some())
+                .min_by_key(|run| run.started_at)
+                .and_then(|run| Question::of(run.question.as_deref()?))
+        };
+        Ok(sessions.iter().map(first).collect())
     }
 
     fn last_errors(&self, tenant: &Tenant, sessions: &[SessionSummary]) -> Result<Vec<Option<Reason>>, StoreError> {

@@ -21,6 +21,7 @@ use sessionfold::ingest::{self, InstanceMark, Options, Receiver};
 use sessionfold::model::ids::{RunId, SessionId, Tenant, TraceId};
 use sessionfold::model::note::NoteChange;
 use sessionfold::model::query::{AgentQuery, SessionQuery};
+use sessionfold::model::question::Question;
 use sessionfold::model::reason::Reason;
 use sessionfold::model::run::Run;
 use sessionfold::model::session::{AgentSummary, Page, SessionSummary};
@@ -177,6 +178,10 @@ impl Store for Recorder {
 
     fn sessions(&self, _: &Tenant, _: &SessionQuery) -> Result<Page<SessionSummary>, StoreError> {
         Err(unreadable())
+    }
+
+    fn first_questions(&self, _: &Tenant, _: &[&SessionId]) -> Result<Vec<Option<Question>>, StoreError> {
+        unimplemented!()
     }
 
     fn last_errors(&self, _: &Tenant, _: &[SessionSummary]) -> Result<Vec<Option<Reason>>, StoreError> {

@@ -17,6 +17,7 @@ mod notes;
 mod opening;
 mod parents;
 mod programs;
+mod questions;
 mod readers;
 mod reports;
 mod reports_kept;

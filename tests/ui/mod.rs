@@ -14,6 +14,7 @@ mod login;
 mod navigation;
 mod notes;
 mod overview;
+mod questions;
 mod refused;
 mod said_in_tempo;
 mod search;

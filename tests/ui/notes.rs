@@ -102,13 +102,13 @@ async fn the_file_of_the_list_says_what_the_api_says() {
         visitor.post(&format!("/sessions/conv-{n:03}"), &format!("change=note&bookmarked=true&note=see,+\"{n}\"%0Aand+more")).await;
     }
     let file = visitor.get("/?format=csv&sort=session_id").await;
-    let lines = visitor.get(&format!("{SESSIONS}?format=ndjson&include=usage,users,errors,note&sort=session_id")).await;
+    let lines = visitor.get(&format!("{SESSIONS}?format=ndjson&include=usage,users,errors,note,question&sort=session_id")).await;
     let mut reader = csv::Reader::from_reader(file.text.as_bytes());
     let names: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     let lines: Vec<serde_json::Value> = lines.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((rows.len(), lines.len()), (140, 140));
-    assert_eq!(names[11..], ["users", "last_error", "tool_errors", "bookmarked", "note", "note_changed_at", "scores"]);
+    assert_eq!(names[11..], ["users", "last_error", "tool_errors", "bookmarked", "note", "note_changed_at", "scores", "first_question"]);
     for (row, line) in rows.iter().zip(&lines) {
         // In words here, and as a table there.
         for (name, cell) in names.iter().zip(row).filter(|(name, _)| *name != "scores") {

@@ -26,6 +26,7 @@ use self::links::Links;
 use self::note::NoteKeys;
 use self::score::{ScoreLine, ScoreSummary};
 use crate::model::ids::RunId;
+use crate::model::question::Question;
 use crate::model::reason::Reason;
 use crate::model::run::Run;
 use crate::model::scores::ScoreTotals;
@@ -74,6 +75,9 @@ pub(super) struct SessionLine<'a> {
     links: Option<Links>,
     #[serde(flatten)]
     note: Option<NoteKeys<'a>>,
+    // The outer option is whether the key is there, the inner one whether the value is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_question: Option<Option<&'a str>>,
 }
 
 /// What a line has of its session's runs, as far as it was asked for.
@@ -85,6 +89,8 @@ pub(super) struct LineRuns {
     pub(super) users: Vec<Str>,
     /// Of the newest runs.
     pub(super) scores: ScoreTotals,
+    /// Of the earliest runs.
+    pub(super) first_question: Option<Question>,
 }
 
 /// The part of a session's usage that the list has at hand.
@@ -304,6 +310,7 @@ impl<'a> SessionLine<'a> {
             scores: include.has(Include::Scores).then(|| ScoreSummary::all(&runs.scores)),
             links: include.has(Include::Links).then(|| Links::new(Elsewhere::session(summary), grafana)),
             note: include.has(Include::Note).then(|| NoteKeys::new(summary)),
+            first_question: include.has(Include::Question).then(|| runs.first_question.as_deref()),
         }
     }
 }

@@ -33,7 +33,7 @@ type Asks = fn(Meaning) -> bool;
 
 fn render() -> String {
     let mut out = String::new();
-    let questions: [(&str, Asks); 12] = [
+    let questions: [(&str, Asks); 13] = [
         ("Session id", |m| matches!(m, Meaning::Session | Meaning::WeakSession)),
         ("Run id", |m| m == Meaning::RunId),
         ("Agent", |m| matches!(m, Meaning::Agent | Meaning::EntityName | Meaning::GraphAgent | Meaning::Metadata | Meaning::Function)),
@@ -44,6 +44,7 @@ fn render() -> String {
         ("Provider", |m| m == Meaning::Provider),
         ("Answer", |m| m == Meaning::Response),
         ("Tool", |m| m == Meaning::Tool),
+        ("What was asked", |m| matches!(m, Meaning::Asked | Meaning::AskedRole | Meaning::AskedOfRole)),
         ("Why it failed", |m| matches!(m, Meaning::Failure | Meaning::WeakFailure)),
         ("Service tier", |m| m == Meaning::Tier),
     ];

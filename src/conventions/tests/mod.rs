@@ -5,6 +5,7 @@ mod docs;
 mod failure;
 mod keys;
 mod laws;
+mod questions;
 mod rules;
 mod settings;
 mod sources;

@@ -24,6 +24,7 @@ impl Written {
             strong_session_keys: &order(&self.strong, false),
             weak_session_keys: &order(&self.weak, true),
             input_without_cache: &owned(&self.without_cache),
+            keep_questions: true,
         })
     }
 

@@ -95,6 +95,7 @@ fn an_operators_own_key_is_named_too() {
         strong_session_keys: &strong,
         weak_session_keys: &weak,
         input_without_cache: &scopes,
+        keep_questions: true,
     };
     let conventions = Conventions::new(&settings).unwrap();
     let attributes = [("gen_ai.agent.name", Value::Str("other")), ("acme.agent", Value::Str("bot"))].map(attribute);

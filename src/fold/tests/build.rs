@@ -48,6 +48,7 @@ pub(super) fn span(number: u64) -> SpanFact {
         scope: "app".into(),
         failure: None,
         tool: None,
+        question: None,
     }
 }
 

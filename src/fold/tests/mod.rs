@@ -9,6 +9,7 @@ mod laws;
 mod merges;
 mod nested;
 mod oracle;
+mod questions;
 mod runs;
 mod sessions;
 mod set;

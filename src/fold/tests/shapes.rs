@@ -83,6 +83,7 @@ fn wild_span() -> impl Strategy<Value = (SpanFact, Hang)> {
         (fact.has_response_model, fact.is_framework, fact.scope) = (answered, framework.is_some(), scope.into());
         fact.is_future = dice == 0;
         fact.status = if matches!(dice, 1..=3) { SpanStatus::Error } else { SpanStatus::Unset };
+        fact.question = ["hi", "Where is\nmy order?"].get(usize::from(dice).wrapping_sub(1)).map(|asked| Box::new((*asked).into()));
         fact.failure = ["error", "no such order"].get(usize::from(dice).wrapping_sub(2)).and_then(|why| Reason::of(why)).map(Box::new);
         (fact, hang)
     })

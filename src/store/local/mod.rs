@@ -56,6 +56,7 @@ use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, Tenant, TraceId};
 use crate::model::note::NoteChange;
 use crate::model::query::{AgentQuery, SessionQuery, UserQuery};
+use crate::model::question::Question;
 use crate::model::reason::Reason;
 use crate::model::report::EventKind;
 use crate::model::run::Run;
@@ -287,6 +288,13 @@ impl Store for LocalStore {
         let has_failed = sessions.iter().any(|session| session.error_count > 0);
         match self.shared.tenants.get(tenant).filter(|_| has_failed) {
             Some(cell) => self.find_last_errors(&cell, sessions),
+            None => Ok(vec![None; sessions.len()]),
+        }
+    }
+
+    fn first_questions(&self, tenant: &Tenant, sessions: &[&SessionId]) -> Result<Vec<Option<Question>>, StoreError> {
+        match self.shared.tenants.get(tenant).filter(|_| self.shared.conventions.keep_questions()) {
+            Some(cell) => self.find_first_questions(&cell, sessions),
             None => Ok(vec![None; sessions.len()]),
         }
     }

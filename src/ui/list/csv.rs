@@ -13,6 +13,7 @@ use crate::bounds::stream::{self, Aborted, Cut, Sink};
 use crate::model::Str;
 use crate::model::ids::Tenant;
 use crate::model::query::SessionQuery;
+use crate::model::question::Question;
 use crate::model::reason::Reason;
 use crate::model::scores::ScoreTotals;
 use crate::model::session::SessionSummary;
@@ -24,7 +25,7 @@ use crate::ui::refusal::Refusal;
 use crate::ui::session::scores_in_words;
 
 const HEAD: &str = "session_id,run_count,first_run,last_activity,total_duration,total_cost,unpriced_calls,total_tokens,error_count,running_count,agents,\
-    users,last_error,tool_errors,bookmarked,note,note_changed_at,scores\r\n";
+    users,last_error,tool_errors,bookmarked,note,note_changed_at,scores,first_question\r\n";
 
 pub(super) async fn answer(ui: &Arc<Ui>, tenant: Tenant, query: SessionQuery) -> Result<Response, Refusal> {
     let store = Arc::clone(&ui.store);
@@ -54,11 +55,14 @@ fn lines(store: &dyn Store, tenant: &Tenant, sessions: &[SessionSummary]) -> Res
     let ids: Vec<_> = sessions.iter().map(|session| &session.id).collect();
     let users = store.users_of_sessions(tenant, &ids)?;
     let scores = store.scores_of_sessions(tenant, &ids)?;
-    let rows = sessions.iter().zip(&errors).zip(&users).zip(&scores);
-    Ok(rows.map(|(((session, error), users), scores)| line(session, error.as_ref(), users, scores)).collect())
+    let questions = store.first_questions(tenant, &ids)?;
+    let rows = sessions.iter().zip(&errors).zip(&users).zip(&scores).zip(&questions);
+    Ok(rows
+        .map(|((((session, error), users), scores), question)| line(session, error.as_ref(), users, scores, question.as_ref()))
+        .collect())
 }
 
-fn line(summary: &SessionSummary, error: Option<&Reason>, users: &[Str], scores: &ScoreTotals) -> String {
+fn line(summary: &SessionSummary, error: Option<&Reason>, users: &[Str], scores: &ScoreTotals, question: Option<&Question>) -> String {
     let note = summary.note.as_deref();
     let fields = [
         text(summary.id.as_str()),
@@ -79,6 +83,7 @@ fn line(summary: &SessionSummary, error: Option<&Reason>, users: &[Str], scores:
         note.map(|note| text(note.text.as_str())).unwrap_or_default(),
         note.map(|note| format::timestamp(note.changed_at)).unwrap_or_default(),
         text(&scores_in_words(scores)),
+        question.map(|question| text(question)).unwrap_or_default(),
     ];
     fields.join(",") + "\r\n"
 }

@@ -27,6 +27,7 @@ use super::{Effort, Ui, live, words};
 use crate::model::Str;
 use crate::model::ids::{RunId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery};
+use crate::model::question::Question;
 use crate::model::reason::Reason;
 use crate::model::scores::ScoreTotals;
 use crate::model::session::{Activity, Page, SessionSummary};
@@ -40,6 +41,8 @@ struct Found {
     page: Page<SessionSummary>,
     /// Why each session of the page failed.
     errors: Vec<Option<Reason>>,
+    /// What was asked first in each session.
+    questions: Vec<Option<Question>>,
     /// Of each session on the page.
     users: Vec<Vec<Str>>,
     /// The same; none where their column is not shown.
@@ -139,6 +142,7 @@ fn find(ui: &Ui, tenant: &Tenant, query: &SessionQuery, columns: Columns) -> Res
     let ids: Vec<_> = page.items.iter().map(|session| &session.id).collect();
     Ok(Found {
         errors: ui.store.last_errors(tenant, &page.items)?,
+        questions: ui.store.first_questions(tenant, &ids)?,
         users: ui.store.users_of_sessions(tenant, &ids)?,
         scores: if columns.has(Column::Scores) { ui.store.scores_of_sessions(tenant, &ids)? } else { Vec::new() },
         page,

@@ -8,6 +8,7 @@ use super::state::ListState;
 use super::{Found, View, toolbar};
 use crate::model::Str;
 use crate::model::query::SortField;
+use crate::model::question::Question;
 use crate::model::reason::Reason;
 use crate::model::scores::ScoreTotals;
 use crate::model::session::SessionSummary;
@@ -52,7 +53,7 @@ pub(super) fn table(view: &View<'_>, found: &Found) -> Markup {
             // Rows do not move under who reads them: `live.js` asks first.
             tbody data-hold {
                 @for (at, ((session, error), users)) in found.page.items.iter().zip(&found.errors).zip(&found.users).enumerate() {
-                    (line(view, found, &Row { session, error: error.as_ref(), users, scores: found.scores.get(at) }))
+                    (line(view, found, &Row { session, error: error.as_ref(), users, scores: found.scores.get(at), question: found.questions[at].as_ref() }))
                 }
             }
         }
@@ -101,6 +102,7 @@ struct Row<'a> {
     error: Option<&'a Reason>,
     users: &'a [Str],
     scores: Option<&'a ScoreTotals>,
+    question: Option<&'a Question>,
 }
 
 /// The chosen columns. Who sends no users has no column for them.
@@ -116,14 +118,14 @@ fn line(view: &View<'_>, found: &Found, row: &Row<'_>) -> Markup {
             td.pick {
                 input type="checkbox" name="a" value=(id) form=(toolbar::COMPARE) aria-label=(format!("Compare {}", words::visible(id)));
             }
-            (id_cell(view.place, row.session))
+            (id_cell(view.place, row))
             @for column in shown(view, found) { (cell(view, row, column)) }
         }
     }
 }
 
 /// The link of the whole row: the style sheet stretches it over all of it.
-fn id_cell(place: &Place, session: &SessionSummary) -> Markup {
+fn id_cell(place: &Place, Row { session, question, .. }: &Row<'_>) -> Markup {
     let id = session.id.as_str();
     let whole = words::visible(id);
     let cut = cut_in_the_middle(&whole);
@@ -134,6 +136,7 @@ fn id_cell(place: &Place, session: &SessionSummary) -> Markup {
             }
             @if cut.is_some() { " " button.copy.quiet type="button" data-copy-text=(id) title="Copy the session id" hidden { "Copy" } }
             (note_on_the_line(session.note.as_deref()))
+            @if let Some(question) = question { " " span.asked title=(***question) { bdi { (***question) } } }
         }
     }
 }

@@ -200,6 +200,7 @@ mod tests {
             suppressed: UsageTotal::default(),
             models: Vec::new(),
             tools: Vec::new(),
+            question: None,
             n_spans: 1,
             is_provisional: false,
             is_future: false,

@@ -59,6 +59,7 @@ pub struct RunDetail {
     pub suppressed: UsageTotal,
     pub models: Vec<ModelUsage>,
     pub tools: Vec<ToolUsage>,
+    pub question: Option<Str>,
     /// The parent as its number.
     pub parent: Option<RunId>,
     /// The parent as a span of the same trace: how it was stored before runs were known by other ways.
@@ -144,6 +145,7 @@ pub fn decode_run_detail(blob: &[u8]) -> Result<RunDetail, UnreadableBlob> {
         suppressed: decode_total(detail.suppressed),
         models: detail.models.into_iter().map(decode_model).collect(),
         tools: detail.tools.into_iter().map(tallies::decode_tool_usage).collect::<Result<_, _>>()?,
+        question: detail.question.map(Str::from),
         parent: RunId::new(detail.parent_run),
         parent_span: SpanId::from_u64(detail.parent_span),
         scores: detail.scores.into_iter().map(decode_score).collect::<Result<_, _>>()?,
@@ -226,6 +228,7 @@ fn decode_fact(fact: stored::Fact, strings: &[Str]) -> Result<SpanFact, Unreadab
         scope: text(fact.scope)?,
         failure: fact.failure.as_deref().and_then(Reason::from_stored).map(Box::new),
         tool: fact.tool.checked_sub(1).map(text).transpose()?.map(Box::new),
+        question: fact.question.checked_sub(1).map(text).transpose()?.map(Box::new),
     })
 }
 
@@ -337,9 +340,9 @@ mod tests {
             Box::new(Labels { session, is_session_weak, resource_session, run_id: a, agent: b, workflow: c, user: d, user_group: e })
         });
         let ids = (1..u64::MAX, any::<u64>(), any::<u64>(), any::<u64>());
-        let texts = (texts(), texts(), prop::option::of(reasons()), prop::option::of(texts()));
+        let texts = (texts(), texts(), prop::option::of(reasons()), prop::option::of(texts()), prop::option::of(texts()));
         (ids, 0u8..7, 0i64..3, any::<(bool, bool, bool)>(), texts, prop::option::of(call), prop::option::of(labels)).prop_map(
-            |((span, parent, start, end), kind, status, marks, (name, scope, failure, tool), call, labels)| SpanFact {
+            |((span, parent, start, end), kind, status, marks, (name, scope, failure, tool, question), call, labels)| SpanFact {
                 end: UnixNanos(end),
                 call,
                 labels,
@@ -355,6 +358,7 @@ mod tests {
                 scope,
                 failure: failure.map(Box::new),
                 tool: tool.map(Box::new),
+                question: question.map(Box::new),
             },
         )
     }
@@ -397,8 +401,8 @@ mod tests {
         let parent = prop::option::of((1..RunId::LIMIT).prop_map(|id| RunId::new(id).unwrap()));
         let (marks, group) = (any::<[bool; 8]>(), prop::option::of(texts()));
         let failed = (prop::option::of(reasons()), prop_oneof![Just(0), any::<u32>()]);
-        (totals(), totals(), (models, tools()), parent, group, any::<u32>(), marks, failed).prop_map(
-            |(usage, suppressed, (models, tools), parent, user_group, n_spans, marks, (error, tool_errors))| Run {
+        (totals(), totals(), (models, tools(), prop::option::of(texts())), parent, group, any::<u32>(), marks, failed).prop_map(
+            |(usage, suppressed, (models, tools, question), parent, user_group, n_spans, marks, (error, tool_errors))| Run {
                 key: RunKey { trace: TraceId::from_bytes(&[1; 16]).unwrap(), span: SpanId::from_u64(1).unwrap() },
                 id: RunId::new(1).unwrap(),
                 session: None,
@@ -417,6 +421,7 @@ mod tests {
                 suppressed,
                 models: models.into_iter().map(|(model, provider, total)| ModelUsage { model, provider, total }).collect(),
                 tools,
+                question,
                 n_spans,
                 is_provisional: marks[0],
                 is_future: marks[1],
@@ -439,6 +444,7 @@ mod tests {
                 suppressed: run.suppressed,
                 models: run.models.clone(),
                 tools: run.tools.clone(),
+                question: run.question.clone(),
                 parent: run.parent,
                 parent_span: None,
                 user_group: run.user_group.clone(),

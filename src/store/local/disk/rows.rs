@@ -74,6 +74,7 @@ pub fn read_run(row: &Row<'_>, session: Option<&SessionId>) -> rusqlite::Result<
         suppressed: detail.suppressed,
         models: detail.models,
         tools: detail.tools,
+        question: detail.question,
         n_spans: detail.n_spans,
         is_provisional: detail.is_provisional,
         is_future: detail.is_future,

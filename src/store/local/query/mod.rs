@@ -5,6 +5,7 @@ pub(in crate::store::local) mod elsewhere;
 pub(in crate::store::local) mod explain;
 pub(in crate::store::local) mod facts;
 pub(in crate::store::local) mod find;
+pub(in crate::store::local) mod first_questions;
 pub(in crate::store::local) mod last_errors;
 pub(in crate::store::local) mod leading;
 pub(in crate::store::local) mod look_back;

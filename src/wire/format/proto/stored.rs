@@ -63,6 +63,9 @@ pub struct Fact {
     /// 1 + index into strings; 0: the name tells it
     #[prost(uint32, tag = "13")]
     pub tool: u32,
+    /// what it was asked: 1 + index into strings; 0: nothing is known
+    #[prost(uint32, tag = "14")]
+    pub question: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Call {
@@ -167,6 +170,9 @@ pub struct RunDetail {
     /// ordered by name
     #[prost(message, repeated, tag = "15")]
     pub tools: ::prost::alloc::vec::Vec<ToolUsage>,
+    /// what it was asked first, in one line
+    #[prost(string, optional, tag = "16")]
+    pub question: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// The calls of one tool: of a run, or in a bucket.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -94,6 +94,7 @@ pub(super) fn run_detail(run: &Run) -> Vec<u8> {
     put_optional_text(&mut out, 13, run.error.as_deref());
     put_number(&mut out, 14, run.tool_errors.into());
     run.tools.iter().for_each(|tool| put_tool(&mut out, tool));
+    put_optional_text(&mut out, 16, run.question.as_deref());
     out
 }
 
@@ -136,6 +137,9 @@ fn put_fact<'a>(out: &mut Vec<u8>, fact: &'a SpanFact, texts: &mut Texts<'a>) {
     put_optional_text(out, 12, fact.failure.as_ref().map(|failure| &***failure));
     if let Some(tool) = &fact.tool {
         put_number(out, 13, texts.number(tool) + 1);
+    }
+    if let Some(question) = &fact.question {
+        put_number(out, 14, texts.number(question) + 1);
     }
     message.end(out);
 }
