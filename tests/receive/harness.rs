@@ -181,7 +181,7 @@ impl Store for Recorder {
     }
 
     fn first_questions(&self, _: &Tenant, _: &[&SessionId]) -> Result<Vec<Option<Question>>, StoreError> {
-        unimplemented!()
+        Err(unreadable())
     }
 
     fn last_errors(&self, _: &Tenant, _: &[SessionSummary]) -> Result<Vec<Option<Reason>>, StoreError> {

@@ -42,7 +42,7 @@ async fn pages_json_and_files_say_the_same_of_what_was_asked_first() {
     }
     let file = visitor.get("/?format=csv&sort=session_id").await;
     let rows: Vec<String> =
-        csv::Reader::from_reader(file.text.as_bytes()).records().map(|row| row.unwrap().iter().last().unwrap().to_owned()).collect();
+        csv::Reader::from_reader(file.text.as_bytes()).records().map(|row| row.unwrap().iter().next_back().unwrap().to_owned()).collect();
     assert_eq!(rows, [SHOWN, "What is <b>this</b>?", ""]);
 }
 

@@ -254,6 +254,6 @@ async fn a_conversation_is_read_turn_by_turn() {
     send(&server, run(1, "conv", "planner", 0).into_iter().chain(run(2, "conv", "planner", 100))).await;
     shows(&server, 1).await;
     let page = Visitor::of(&server).get("/sessions/conv?view=conversation").await;
-    assert_eq!(page.text.matches("What is &lt;b&gt;this&lt;/b&gt;?").count(), 2);
+    assert_eq!(page.text.matches("What is &lt;b&gt;this&lt;/b&gt;?").count(), 3, "in each turn, and above them what was asked first");
     assert_eq!(page.text.matches("It is bold &amp; brave.").count(), 2);
 }

@@ -310,7 +310,7 @@ impl<'a> SessionLine<'a> {
             scores: include.has(Include::Scores).then(|| ScoreSummary::all(&runs.scores)),
             links: include.has(Include::Links).then(|| Links::new(Elsewhere::session(summary), grafana)),
             note: include.has(Include::Note).then(|| NoteKeys::new(summary)),
-            first_question: include.has(Include::Question).then(|| runs.first_question.as_deref()),
+            first_question: include.has(Include::Question).then_some(runs.first_question.as_deref()),
         }
     }
 }

@@ -408,8 +408,10 @@ mod tests {
         assert!(requests.len() > 60, "{}", requests.len());
         for file in requests {
             let request = without_events(&std::fs::read(&file).unwrap());
-            let before = facts(&request);
+            let mut before = facts(&request);
             assert!(!before.is_empty());
+            // Tempo is not asked for whole conversations.
+            before.iter_mut().for_each(|(_, fact)| fact.question = None);
             assert_eq!(facts(&given_back(&request, &resources_of(&request))), before, "{}", file.display());
         }
     }
