@@ -17,8 +17,8 @@ use crate::store::local::state::tenant::TenantCell;
 use crate::store::local::{LocalStore, store_error};
 use crate::store::series::{Callers, SeriesQuery};
 
-/// So many runs are read for one list: 20 to 40 ms.
-const LIST_MAX: u64 = 8_000;
+/// So many runs are read for one list: 5 to 20 ms.
+const LIST_MAX: u64 = 5_000;
 
 /// What the runs of a bucket have at most of what a list is ordered by.
 type Bound = fn(&CallBounds) -> u64;
