@@ -1,6 +1,8 @@
 //! Recordings of real coding agents: each session is what the model's server counted, however its logs and spans arrive: alone and beside
 //! one another, whole, shuffled record by record, three times over, and after a crash.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -148,4 +150,36 @@ fn a_subagent_is_a_run_below_the_turn_that_it_was_started_in() {
         gemini.iter().map(|(agent, _, is_below)| (&agent[..], *is_below)).collect::<Vec<_>>(),
         [("gemini-cli", false), ("generalist", true)]
     );
+}
+
+/// How often each tool was called, over all runs of a recording as it came.
+fn tools(recording: &Recording, what: What) -> BTreeMap<String, (u64, u64)> {
+    let house = house();
+    recording.of(what).iter().for_each(|request| send(std::slice::from_ref(request), &house));
+    let mut calls: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for usage in runs(&house).iter().flat_map(|run| &run.tools) {
+        let (n_calls, n_errors) = calls.entry(usage.tool.to_string()).or_default();
+        *n_calls += usage.calls.n_calls;
+        *n_errors += usage.calls.n_errors;
+    }
+    calls
+}
+
+/// Logs and spans tell of the same calls: beside one another they are no more than what one of them tells.
+#[test]
+fn a_call_of_a_tool_counts_once_however_many_tell_of_it() {
+    let mut wrong = Vec::new();
+    let mut n_calls = 0;
+    for recording in Recording::all().iter().filter(|recording| recording.tells_all(What::Both)) {
+        let [both, logs, spans] = [What::Both, What::Logs, What::Spans].map(|what| tools(recording, what));
+        n_calls += both.values().map(|(n_calls, _)| n_calls).sum::<u64>();
+        for (tool, told) in &both {
+            let most = logs.get(tool).max(spans.get(tool));
+            if most != Some(told) {
+                wrong.push(format!("{} {tool}: {told:?}, by logs {:?}, by spans {:?}", recording.name, logs.get(tool), spans.get(tool)));
+            }
+        }
+    }
+    assert!(n_calls > 0);
+    assert!(wrong.is_empty(), "calls and errors are not right:\n{}", wrong.join("\n"));
 }

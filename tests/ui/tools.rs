@@ -103,7 +103,11 @@ async fn the_json_is_what_the_spans_say_through_deletions_and_restarts() {
     };
     assert_eq!(server.delete(&format!("{SESSIONS}s0/")).await.status, StatusCode::OK);
     assert_eq!(after(&server).await, [10, 20], "every third run failed, and those were all of that session");
-    drop(server);
+    // `kill -9`.
+    server.kill().await;
+    let server = place.start().await;
+    assert_eq!(after(&server).await, [10, 20]);
+    server.terminate().await;
     assert_eq!(after(&place.start().await).await, [10, 20]);
 }
 

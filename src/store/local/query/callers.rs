@@ -8,7 +8,6 @@ use std::cmp::Reverse;
 use super::leading::{First, Moment};
 use crate::model::Str;
 use crate::model::run::Run;
-use crate::model::time::Nanos;
 use crate::store::StoreError;
 use crate::store::local::disk::lookups::Wanted;
 use crate::store::local::state::buckets::CallBounds;
@@ -26,19 +25,18 @@ type Bound = fn(&CallBounds) -> u64;
 type Key = fn(&Run, &Str) -> Option<u64>;
 
 impl LocalStore {
-    /// Nothing where the query names no tool, and where no sums are kept.
+    /// Nothing, which is not complete, where the query names no tool, and where no sums are kept.
     pub(in crate::store::local) fn callers_of(&self, cell: &TenantCell, query: &SeriesQuery, limit: usize) -> Result<Callers, StoreError> {
         let Some(tool) = query.tool.clone() else { return Ok(Callers::default()) };
         let reader = self.shared.reader()?;
         let failed = |error| store_error("look for the runs that called a tool", error);
         let state = cell.read();
-        let (query, bounds) = match &*state.sums.lock() {
-            Kept::On(buckets) => {
-                let query = query.rounded(buckets.longest_since(query.since));
-                let bounds = buckets.bounds_of_calls(&query, &tool);
-                (query, bounds)
-            }
-            _ => (query.rounded(Nanos(1)), Vec::new()),
+        let (query, bounds) = {
+            let sums = state.sums.lock();
+            let Kept::On(buckets) = &*sums else { return Ok(Callers::default()) };
+            let query = query.rounded(buckets.longest_since(query.since));
+            let bounds = buckets.bounds_of_calls(&query, &tool);
+            (query, bounds)
         };
         let mut moment = Moment::begin(&reader, cell, &state, query).map_err(failed)?;
         drop(state);
