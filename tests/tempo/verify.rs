@@ -128,7 +128,8 @@ async fn verify_agrees_and_then_finds_a_doubled_span_a_lost_trace_and_a_span_tha
     let blob: Vec<u8> = db.query_row("SELECT facts FROM traces WHERE trace_id = ?1", [lost.as_bytes()], |row| row.get(0)).unwrap();
     let mut trace = stored::decode_trace(&blob).unwrap();
     trace.facts.retain(|fact| fact.span != call);
-    let blob = stored::encode_trace(trace.facts.iter(), trace.n_refused, &trace.runs, trace.report.as_ref(), &trace.joined, &trace.stretches);
+    let blob =
+        stored::encode_trace(trace.facts.iter(), trace.n_refused, &trace.runs, trace.report.as_ref(), &trace.joined, &trace.stretches);
     db.execute("UPDATE traces SET facts = ?1 WHERE trace_id = ?2", rusqlite::params![blob, lost.as_bytes()]).unwrap();
     drop(db);
     let server = place.start().await;

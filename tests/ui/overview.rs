@@ -7,7 +7,7 @@ use sessionfold::params::format;
 
 use super::{HOSTILE, Visitor, place, send, shows};
 use crate::support::server::{SESSIONS, Server, until};
-use crate::support::spans::{SECOND, Tell, agent, chat};
+use crate::support::spans::{SECOND, Tell, agent, chat, tool};
 
 const PATH: &str = "/api/v1/observability/overview/";
 const MINUTE: u64 = 60 * SECOND;
@@ -239,4 +239,29 @@ async fn users_agents_and_models_are_listed_and_lead_to_their_overview_and_their
         let answer = visitor.get(link.split('#').next().unwrap()).await;
         assert!(answer.status.is_success() || answer.status.is_redirection(), "{link}: {}", answer.status);
     }
+}
+
+#[tokio::test]
+async fn what_nothing_was_heard_of_before_is_new() {
+    let place = place();
+    let server = place.start().await;
+    let first = first();
+    told(&server, first).await;
+    let at = first + 6 * HOUR;
+    let tool = tool(100, 3, 1, "<dig>");
+    let call = chat(100, 2, 1, (10, 2), 300).between(at, at + SECOND).with("gen_ai.response.model", "m-new");
+    let run = agent(100, 1, 0, "new<comer>").session("s0").between(at, at + 3 * SECOND);
+    send(&server, vec![run, call, tool.between(at, at + SECOND)]).await;
+    until("the new one is there", async || server.json(&format!("{PATH}?{}", all_of(first))).await["totals"]["run_count"] == 41).await;
+    let visitor = Visitor::of(&server);
+    // Of the hours before only the last of the others are.
+    let page = visitor.get(&format!("/overview?{}&step=1h", window(first + 5 * HOUR, first + 7 * HOUR))).await;
+    let (_, news) = page.text.split_once("New in this time</h2>").expect("something is new");
+    let (news, _) = news.split_once("</section>").unwrap();
+    for words in [">new&lt;comer&gt;<", ">m-new<", ">&lt;dig&gt;<", "agent=new%3Ccomer%3E", "model=m-new", "/tools/%3Cdig%3E?"] {
+        assert!(news.contains(words), "{words} in {news}");
+    }
+    assert!(!news.contains("planner") && !news.contains("m-2"), "{news}");
+    let whole = visitor.get(&format!("/overview?{}", all_of(first))).await;
+    assert!(!whole.text.contains("New in this time"), "before that there was nothing at all");
 }

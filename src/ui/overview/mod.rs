@@ -3,6 +3,7 @@
 pub(super) mod charts;
 mod figures;
 mod form;
+mod news;
 mod state;
 mod tables;
 
@@ -99,6 +100,7 @@ fn figures_of(ui: &Ui, place: &Place, state: &OverviewState, found: &Found) -> M
         } @else {
             (figures::cards(series, before))
             (charts::charts(place, state, series))
+            (news::news(place, state, found))
             (tables::groups(place, state, found))
             (tables::runs(place, leading))
         }
