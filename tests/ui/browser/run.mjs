@@ -210,6 +210,19 @@ await test("without JavaScript: list, sort, search, filter, page, open, all work
   await visit.close();
 });
 
+await test("the list has room for all of its columns, however wide the window is", async () => {
+  const visit = await context({ javaScriptEnabled: false });
+  const page = await open(visit, `${main.url}/?sort=session_id`);
+  truth(await page.getByText("Where is my parcel?").isVisible(), "a row says what was asked first");
+  for (const width of [1280, 1320, 1360, 1440, 1600, 1750, 1770, 1920, 2560]) {
+    await page.setViewportSize({ width, height: 860 });
+    const over = await page.locator("table.sessions").evaluate((table) => table.parentElement.scrollWidth - table.parentElement.clientWidth);
+    truth(over <= 0, `at ${width} px it is ${over} px too wide`);
+    same(await page.locator("tbody tr").evaluateAll((rows) => rows.filter((row) => row.offsetHeight > 40).length), 0, "rows of more than one line");
+  }
+  await visit.close();
+});
+
 await test("a conversation: what is long is folded, an image is drawn, nothing is loaded from elsewhere and nothing runs", async () => {
   const visit = await context();
   const page = await open(visit);
