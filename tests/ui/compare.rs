@@ -9,8 +9,8 @@ async fn two_sessions_stand_side_by_side_with_what_differs() {
     let place = place();
     let server = place.start().await;
     send(&server, run(1, "a,1", "planner", 0)).await;
-    send(&server, run(2, HOSTILE, "planner", 0)).await;
-    send(&server, run(3, HOSTILE, "writer <b>", 60)).await;
+    // At once, so that the session is never shown with one of them alone.
+    send(&server, run(2, HOSTILE, "planner", 0).into_iter().chain(run(3, HOSTILE, "writer <b>", 60))).await;
     shows(&server, 2).await;
     let visitor = Visitor::of(&server);
     // What two boxes of the list send.

@@ -15,6 +15,9 @@ pub(super) const AGENTS_OFFERED: usize = 200;
 /// The order of an address that names none.
 const DEFAULT_SORT: &str = "-last_activity";
 
+const STATUSES: [(&str, &str); 3] = [("running", "Running"), ("error", "With errors"), ("tool_error", "Failed tools")];
+const BOOKMARKS: [(&str, &str); 2] = [("true", "Bookmarked"), ("false", "Without")];
+
 /// The words of a column or an order.
 pub(super) fn label(field: SortField) -> &'static str {
     match field {
@@ -38,8 +41,8 @@ pub(super) fn form(place: &Place, state: &ListState, agents: &Page<AgentSummary>
             }
             (agent_field(state, agents))
             (user_field(state))
-            (status_field(state))
-            (bookmark_field(state))
+            (choice_field(state, "status", "Status", &STATUSES))
+            (choice_field(state, "bookmarked", "Bookmark", &BOOKMARKS))
             (range_field(place, state))
             (order_field(state))
             @for name in ["session_id", "columns", "limit"] {
@@ -92,30 +95,16 @@ fn user_field(state: &ListState) -> Markup {
     }
 }
 
-fn status_field(state: &ListState) -> Markup {
-    let chosen = state.get("status");
+/// One of a few values, or any.
+fn choice_field(state: &ListState, name: &str, label: &str, values: &[(&str, &str)]) -> Markup {
+    let chosen = state.get(name);
     html! {
         div.field {
-            label for="status" { "Status" }
-            select #status name="status" {
+            label for=(name) { (label) }
+            select id=(name) name=(name) {
                 option value="" { "Any" }
-                @for (value, words) in [("running", "Running"), ("error", "With errors"), ("tool_error", "Failed tools")] {
-                    option value=(value) selected[chosen == Some(value)] { (words) }
-                }
-            }
-        }
-    }
-}
-
-fn bookmark_field(state: &ListState) -> Markup {
-    let chosen = state.get("bookmarked");
-    html! {
-        div.field {
-            label for="bookmarked" { "Bookmark" }
-            select #bookmarked name="bookmarked" {
-                option value="" { "Any" }
-                @for (value, words) in [("true", "Bookmarked"), ("false", "Without")] {
-                    option value=(value) selected[chosen == Some(value)] { (words) }
+                @for (value, words) in values {
+                    option value=(value) selected[chosen == Some(*value)] { (words) }
                 }
             }
         }

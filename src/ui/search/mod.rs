@@ -36,19 +36,6 @@ use crate::store::said::Looked;
 const PHRASE_MIN_CHARS: usize = 3;
 const PHRASE_MAX_CHARS: usize = 200;
 const DAY: Nanos = Nanos::from_secs(24 * 3_600);
-const OLDEST: SessionQuery = SessionQuery {
-    search: None,
-    session_id: None,
-    agent: None,
-    user: None,
-    start: None,
-    end: None,
-    status: None,
-    bookmarked: None,
-    sort: Sort { field: SortField::FirstRun, descending: false },
-    limit: 1,
-    offset: 0,
-};
 
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
     let pairs = Pairs::read(uri.query(), &["q"])?;
@@ -89,8 +76,10 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
 async fn in_tempo(ui: &Arc<Ui>, tenant: &Tenant, phrase: &str) -> Result<Option<InTempo>, Refusal> {
     let Some(tempo) = ui.tempo.clone() else { return Ok(None) };
     let (asked_by, now) = (tenant.clone(), ui.now());
+    let first = Sort { field: SortField::FirstRun, descending: false };
+    let query = SessionQuery { sort: first, limit: 1, ..SessionQuery::default() };
     let oldest =
-        ui.read(Effort::Short, move |ui| Ok(ui.store.sessions(&asked_by, &OLDEST)?.items.first().map(|oldest| oldest.first_run))).await?;
+        ui.read(Effort::Short, move |ui| Ok(ui.store.sessions(&asked_by, &query)?.items.first().map(|oldest| oldest.first_run))).await?;
     // Of runs without a session, the last day's.
     let oldest = oldest.unwrap_or(now).min(now.minus(DAY));
     Ok(Some(in_tempo::look(&*tempo, tenant, phrase, (oldest, now)).await))
