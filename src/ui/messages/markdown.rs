@@ -20,14 +20,13 @@ const GROWTH_FREE: usize = 4_096;
 
 /// `image` shows an image, or says why it does not.
 pub(super) fn html(text: &str, image: &dyn Fn(&Image) -> Markup) -> Markup {
-    let text = words::visible_lines(text);
     let room = text.len() * GROWTH_MAX + GROWTH_FREE;
     let mut writer = Writer { out: String::with_capacity(text.len() * 2), open: Vec::new(), is_head: false, image: None, draw: image };
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    for event in Parser::new_ext(&text, options) {
+    for event in Parser::new_ext(text, options) {
         writer.event(event);
         if writer.out.len() > room {
-            return html! { p { (text) } };
+            return html! { p { (words::visible_lines(text)) } };
         }
     }
     writer.close_all();
@@ -89,7 +88,8 @@ impl Writer<'_> {
 
     fn text(&mut self, text: &str) {
         use std::fmt::Write as _;
-        let _ = Escaper::new(&mut self.out).write_str(text);
+        // Here and not before the text is parsed, since `&#1;` is a control character afterwards.
+        let _ = Escaper::new(&mut self.out).write_str(&words::visible_lines(text));
     }
 
     fn draw_in(&mut self, open: &str, text: &str, close: &str) {
@@ -234,6 +234,21 @@ mod tests {
             }
         }
         assert!(!drawn("![t](https://tracker.example/x.png)").contains("<img"));
+    }
+
+    /// Written as they are, or by their numbers, which the parser makes out.
+    #[test]
+    fn control_characters_are_drawn_as_pictures() {
+        for (text, html) in [
+            ("a\u{1}b\u{7f}&#1;c", "<p>a␁b␡␁c</p>"),
+            ("`&#1;` &#13; &#x80;", "<p><code>&amp;#1;</code> ␍ \u{fffd}</p>"),
+            ("```a&#2;b\r\nc\u{3}\r\nd\r\n```", "<p class=\"language\">a␂b</p><pre><code>c␃\nd</code></pre>"),
+            ("[a&#4;](https://example.org/&#5;)", "<p>a␄</p>"),
+            ("a\r\nb", "<p>a\nb</p>"),
+        ] {
+            assert_eq!(drawn(text), html, "{text:?}");
+        }
+        assert!(!drawn("![a&#6;b](x&#7;y)").contains(char::is_control));
     }
 
     /// Quadratic tables and nesting without end are the known ways to make a renderer work.
