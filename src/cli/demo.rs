@@ -125,7 +125,7 @@ async fn show(args: &DemoArgs, place: &Place) -> Result<(), String> {
 
 /// Where to look, one line each; `address` is what every command needs to find the server.
 fn tour(sights: &Sights, base: &str, address: &str) -> String {
-    let mut lines = vec![("all of them", format!("{base}/?search={PREFIX}"))];
+    let mut lines = vec![("all of them", format!("{base}/sessions?search={PREFIX}"))];
     lines.extend(sights.conversation.as_ref().map(|id| ("a conversation", format!("{base}/sessions/{id}?view=conversation"))));
     lines.extend(sights.agents.as_ref().map(|id| ("several agents", format!("{base}/sessions/{id}"))));
     lines.extend(sights.failure.as_ref().map(|id| ("a run that failed", format!("{base}/sessions/{id}"))));

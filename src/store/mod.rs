@@ -9,7 +9,7 @@ pub mod series;
 pub mod sums;
 pub mod view;
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -157,6 +157,12 @@ pub trait Store: Send + Sync + 'static {
     /// on disk for some milliseconds; with a user for as long as that one has runs.
     fn series(&self, _tenant: &Tenant, _query: &SeriesQuery) -> Result<Option<Series>, StoreError> {
         Ok(None)
+    }
+
+    /// Whether at least so many runs in sessions were last active in a window, as far as [`Self::series`] knows by heart: not while runs are
+    /// being added up, nor where they are too many to be kept. The window begins with a whole bucket. Reads no disk.
+    fn has_runs(&self, _tenant: &Tenant, _window: Range<UnixNanos>, _n_least: u64) -> bool {
+        false
     }
 
     /// The runs of a series that stand out, at most `limit` in each list. Blocks on disk for some ten milliseconds.

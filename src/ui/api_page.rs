@@ -8,6 +8,7 @@ use maud::{Markup, html};
 
 use super::Ui;
 use super::frame::Frame;
+use super::list;
 use super::session::shell;
 use super::visitor::Place;
 
@@ -28,7 +29,7 @@ const NOTE: &str = r#"{"bookmarked":true}"#;
 /// Needs no credential: it is the same for everybody, as the description is.
 pub(super) async fn show(State(_): State<Arc<Ui>>, place: Place) -> Response {
     let content = html! {
-        nav.way aria-label="Way back" { a href=(place.to("/")) { "Sessions" } }
+        nav.way aria-label="Way back" { a href=(place.to(list::PATH)) { "Sessions" } }
         h1 { "API" }
         p {
             "JSON over HTTP, under the same address as these pages. " a href=(place.to("/api/openapi.yaml")) { "The description" }

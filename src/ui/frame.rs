@@ -3,14 +3,20 @@
 use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
 
-use super::assets;
 use super::theme::Theme;
 use super::visitor::Place;
+use super::{assets, list, overview};
 use crate::params::pairs;
 
 /// The pages that all others lead to.
-const ROOMS: [(&str, &str); 6] =
-    [("/overview", "Overview"), ("/", "Sessions"), ("/users", "Users"), ("/agents", "Agents"), ("/models", "Models"), ("/tools", "Tools")];
+const ROOMS: [(&str, &str); 6] = [
+    (overview::PATH, "Overview"),
+    (list::PATH, "Sessions"),
+    ("/users", "Users"),
+    ("/agents", "Agents"),
+    ("/models", "Models"),
+    ("/tools", "Tools"),
+];
 
 /// A page.
 pub(super) struct Frame<'a> {

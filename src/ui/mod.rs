@@ -36,6 +36,7 @@ mod search;
 mod session;
 mod source;
 mod spans;
+mod start;
 mod status;
 mod theme;
 mod tool;

@@ -5,6 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use maud::{Markup, html};
 
 use super::frame::Frame;
+use super::list;
 use super::visitor::Place;
 use super::words;
 use crate::auth::Denied;
@@ -121,9 +122,9 @@ impl Refusal {
             }
             ul {
                 @if let Some(text) = looked_for.as_ref().filter(|_| is_id) {
-                    li { a href=(place.to(&format!("/?search={}", pairs::encode(text)))) { "Search all sessions for it" } }
+                    li { a href=(place.to(&format!("{}?search={}", list::PATH, pairs::encode(text)))) { "Search all sessions for it" } }
                 }
-                li { a href=(place.to("/")) { "All sessions" } }
+                li { a href=(place.to(list::PATH)) { "All sessions" } }
                 @if *self == Self::NoPage {
                     li { a href=(place.to("/status")) { "How the server is" } }
                     li { a href=(place.to("/api/")) { "The API" } }

@@ -14,7 +14,7 @@ use http::{HeaderValue, Method, header};
 
 use super::refusal::Refusal;
 use super::visitor::Place;
-use super::{Ui, api_page, assets, compare, groups, list, login, overview, run, search, session, status, theme, tool, trace};
+use super::{Ui, api_page, assets, compare, groups, list, login, overview, run, search, session, start, status, theme, tool, trace};
 
 /// One line of the table.
 pub struct Route {
@@ -24,8 +24,8 @@ pub struct Route {
 }
 
 pub const ROUTES: &[Route] = &[
-    Route { path: "/", serve: || get(list::show) },
-    Route { path: "/sessions", serve: || get(list::move_here) },
+    Route { path: "/", serve: || get(start::show) },
+    Route { path: "/sessions", serve: || get(list::show) },
     Route { path: "/sessions/", serve: || get(list::move_here) },
     Route {
         path: "/sessions/{*session_id}",

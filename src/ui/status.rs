@@ -11,7 +11,7 @@ use tower::ServiceExt;
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
-use super::{Effort, Ui, icons, words};
+use super::{Effort, Ui, icons, list, words};
 use crate::model::status::{Fact, Gauge, Scope, Section, ServerStatus, Severity, Unit, Value, Warning};
 use crate::params::format;
 
@@ -55,7 +55,7 @@ async fn page(ui: &Arc<Ui>, request: Request) -> Result<Response, Refusal> {
 
 fn content(place: &Place, status: &ServerStatus) -> Markup {
     html! {
-        nav.way aria-label="Way back" { a href=(place.to("/")) { "Sessions" } }
+        nav.way aria-label="Way back" { a href=(place.to(list::PATH)) { "Sessions" } }
         h1 { "Status" }
         p.verdict { (verdict(status)) " as of " (words::moment(status.at)) }
         @if status.scope == Scope::Tenant {

@@ -47,7 +47,7 @@ class Lists(Attack):
         server.wait_for_sessions(n)
 
     def run(self, server, outcome):
-        for path in (AGENTS, QUERY_AGENTS, USERS, "/"):
+        for path in (AGENTS, QUERY_AGENTS, USERS, "/sessions"):
             clients.at_once(server.http, [path] * 16, outcome)
 
 
@@ -157,7 +157,7 @@ class ManyAgents(Attack):
     def run(self, server, outcome):
         until = time.monotonic() + self.seconds / 2
         while time.monotonic() < until:
-            clients.at_once(server.http, ["/"] * 4 + ["/api/v1/observability/sessions/"] * 4, outcome)
+            clients.at_once(server.http, ["/sessions"] * 4 + ["/api/v1/observability/sessions/"] * 4, outcome)
 
 
 class LargeTrace(Attack):

@@ -25,7 +25,7 @@ async fn shown() -> BTreeMap<String, Metric> {
     let spans = [agent(1, 1, 0, "planner").session("s").between(TEN, TEN + SECOND), chat(1, 2, 1, (1, 1), 1).between(TEN, TEN + SECOND)];
     server.send(request(spans)).await.unwrap();
     until("it is folded", async || server.json(SESSIONS).await["count"] == 1).await;
-    assert!(server.get("/").await.status.is_success());
+    assert!(server.get("/sessions").await.status.is_success());
     // One of each that has no series before it happens.
     let client = server.client();
     let post = async |path: String, kind: &str, body: Vec<u8>| {

@@ -33,8 +33,8 @@ async fn the_table_of_pages_is_what_a_server_shows() {
     }
     // Every page that is not there to log in, to look different or to be part of another.
     for route in sessionfold::ui::ROUTES.iter().map(|route| route.path) {
-        let is_helper = ["/sessions", "/sessions/", "/login", "/logout", "/theme", "/favicon.ico", "/api"].contains(&route)
-            || route.starts_with("/assets");
+        let is_helper =
+            ["/", "/sessions/", "/login", "/logout", "/theme", "/favicon.ico", "/api"].contains(&route) || route.starts_with("/assets");
         let told = route.replace("{*session_id}", "{id}").replace("{run_id}", "{id}").replace("{*tool_name}", "{tool_name}");
         assert!(is_helper || rows.iter().any(|row| row[0] == told), "docs/pages.md lacks {told}");
     }

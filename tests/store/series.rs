@@ -26,6 +26,9 @@ const DAY: u64 = 24 * HOUR;
 pub fn check(house: &House, tenant: &str, runs: &[Run]) {
     let ever = (0, TEN + 1_000 * DAY);
     let names = |name: Option<&str>| name.map(Str::from);
+    let n_runs = runs.iter().filter(|run| run.session.is_some()).count() as u64;
+    let has_runs = |n_least| house.store().has_runs(&Tenant::new(tenant).unwrap(), UnixNanos(ever.0)..UnixNanos(ever.1), n_least);
+    assert!((n_runs == 0 || has_runs(n_runs)) && !has_runs(n_runs + 1), "{tenant}: {n_runs} runs in sessions");
     for (since, until) in [(TEN - HOUR, TEN + 2 * HOUR), (TEN + 13 * MINUTE, TEN + 27 * MINUTE), ever] {
         for (agent, model, user, tool) in [
             (None, None, None, None),

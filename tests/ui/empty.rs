@@ -8,7 +8,7 @@ use crate::support::spans::{Tell, agent, request};
 async fn nothing_received_says_how_to_send_the_first_span() {
     let place = place();
     let server = place.start().await;
-    let page = Visitor::of(&server).get("/").await;
+    let page = Visitor::of(&server).get("/sessions").await;
     page.says("Nothing received yet");
     page.says(&format!("export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:{}", server.otlp_http.port()));
 }
@@ -30,8 +30,8 @@ async fn spans_without_a_session_id_are_counted_and_named_also_after_a_restart()
     }
     server.send(prost::Message::encode_to_vec(&sent).into()).await.unwrap();
     let visitor = Visitor::of(&server);
-    until("the spans are counted", async || visitor.get("/").await.text.contains("3 spans came, with 3 runs")).await;
-    let page = visitor.get("/").await;
+    until("the spans are counted", async || visitor.get("/sessions").await.text.contains("3 spans came, with 3 runs")).await;
+    let page = visitor.get("/sessions").await;
     page.says("Spans, but no session");
     page.says("billing &lt;b&gt;");
     page.says("gen_ai.conversation.id");
@@ -39,15 +39,15 @@ async fn spans_without_a_session_id_are_counted_and_named_also_after_a_restart()
 
     let server = place.start().await;
     let visitor = Visitor::of(&server);
-    visitor.get("/").await.says("3 spans came, with 3 runs");
+    visitor.get("/sessions").await.says("3 spans came, with 3 runs");
     send(&server, run(7, "conv", "planner", 0)).await;
     shows(&server, 1).await;
-    visitor.get("/").await.says("3 runs without a session id are in no session.");
+    visitor.get("/sessions").await.says("3 runs without a session id are in no session.");
     server.kill().await;
 
     let server = place.start().await;
-    let page = Visitor::of(&server).get("/?search=zzz").await;
+    let page = Visitor::of(&server).get("/sessions?search=zzz").await;
     page.says("No session fits");
     page.says("the id contains");
-    Visitor::of(&server).get("/").await.says("3 runs without a session id are in no session.");
+    Visitor::of(&server).get("/sessions").await.says("3 runs without a session id are in no session.");
 }

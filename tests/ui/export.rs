@@ -15,7 +15,7 @@ async fn a_file_has_all_that_fit_in_the_order_of_the_list_and_no_formula() {
     send(&server, run(999, HOSTILE, HOSTILE, 0)).await;
     shows(&server, 301).await;
     let visitor = Visitor::of(&server);
-    let file = visitor.get("/?format=csv&search=conv&agent=%3Dodd()&sort=session_id&limit=25&offset=25").await;
+    let file = visitor.get("/sessions?format=csv&search=conv&agent=%3Dodd()&sort=session_id&limit=25&offset=25").await;
     assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
     assert_eq!(file.header("content-disposition"), "attachment; filename=\"sessions.csv\"");
     let mut reader = csv::Reader::from_reader(file.text.as_bytes());
@@ -37,8 +37,8 @@ async fn a_file_has_all_that_fit_in_the_order_of_the_list_and_no_formula() {
     assert_eq!(visitor.get(&format!("{SESSIONS}?format=ndjson&{window}")).await.text.lines().count() as u64, counted);
     assert_eq!(visitor.get(&format!("{SESSIONS}?format=xml")).await.status, StatusCode::BAD_REQUEST);
     // The list links to both with its filters.
-    let list = visitor.get("/?search=conv&sort=session_id").await;
-    assert!(list.links().contains(&"/?search=conv&sort=session_id&format=csv".to_owned()), "{:?}", list.links());
+    let list = visitor.get("/sessions?search=conv&sort=session_id").await;
+    assert!(list.links().contains(&"/sessions?search=conv&sort=session_id&format=csv".to_owned()), "{:?}", list.links());
     list.says(
         "/api/v1/observability/sessions/?search=conv&amp;sort=session_id&amp;include=usage,users,errors,scores,note&amp;format=ndjson",
     );
@@ -51,23 +51,23 @@ async fn columns_are_chosen_in_the_address_and_remembered_by_a_cookie() {
     send(&server, run(1, "s", "planner", 0)).await;
     shows(&server, 1).await;
     let mut visitor = Visitor::of(&server);
-    let few = visitor.get("/?columns=cost&columns=runs").await;
+    let few = visitor.get("/sessions?columns=cost&columns=runs").await;
     few.says("data-label=\"Cost\"");
     assert!(!few.text.contains("data-label=\"Tokens\""));
     assert!(few.links().iter().any(|link| link.contains("columns=cost%2Cruns")), "{:?}", few.links());
-    assert_eq!(visitor.get("/?columns=price").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(visitor.get("/sessions?columns=price").await.status, StatusCode::BAD_REQUEST);
     // What the form sends comes back as an address, and is remembered.
-    let kept = visitor.get("/?search=s&keep=columns&columns=cost").await;
-    assert_eq!(kept.header("location"), "/?search=s&columns=cost");
+    let kept = visitor.get("/sessions?search=s&keep=columns&columns=cost").await;
+    assert_eq!(kept.header("location"), "/sessions?search=s&columns=cost");
     let cookie = kept.header("set-cookie").to_owned();
     assert!(cookie.starts_with("sessionfold_columns=cost; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly"), "{cookie}");
     visitor.cookie = Some(cookie.split(';').next().unwrap().to_owned());
-    assert!(!visitor.get("/").await.text.contains("data-label=\"Tokens\""));
-    visitor.get("/?columns=tokens").await.says("data-label=\"Tokens\"");
+    assert!(!visitor.get("/sessions").await.text.contains("data-label=\"Tokens\""));
+    visitor.get("/sessions?columns=tokens").await.says("data-label=\"Tokens\"");
     let all = ["status", "runs", "last_activity", "first_run", "duration", "cost", "tokens", "agents", "users"];
     let all = all.map(|name| format!("columns={name}")).join("&");
-    let forgotten = visitor.get(&format!("/?keep=columns&{all}")).await;
-    assert_eq!(forgotten.header("location"), "/");
+    let forgotten = visitor.get(&format!("/sessions?keep=columns&{all}")).await;
+    assert_eq!(forgotten.header("location"), "/sessions");
     assert!(forgotten.header("set-cookie").contains("Max-Age=0"));
 }
 
@@ -80,20 +80,20 @@ async fn the_bars_above_the_list_lead_to_the_sessions_of_their_time() {
     }
     shows(&server, 60).await;
     let visitor = Visitor::of(&server);
-    let page = visitor.get("/").await;
-    let bars: Vec<String> = page.links().into_iter().filter(|link| link.starts_with("/?start=2026")).collect();
+    let page = visitor.get("/sessions").await;
+    let bars: Vec<String> = page.links().into_iter().filter(|link| link.starts_with("/sessions?start=2026")).collect();
     assert!(bars.len() > 10, "{bars:?}");
     let mut n_all = 0;
     for bar in &bars {
-        let found = visitor.get(&format!("{SESSIONS}{}", bar.trim_start_matches('/'))).await;
+        let found = visitor.get(&format!("{SESSIONS}{}", bar.trim_start_matches("/sessions"))).await;
         let found: serde_json::Value = serde_json::from_str(&found.text).unwrap();
         n_all += found["count"].as_u64().unwrap();
     }
     // No run of these reaches over an edge.
     assert_eq!(n_all, 60);
-    let early = visitor.get("/?agent=early").await;
-    assert!(early.links().iter().filter(|link| link.starts_with("/?agent=early&start=2026")).count() <= 6);
-    visitor.get("/?agent=early&start=2026-02-07").await.says(">Any time</a>");
+    let early = visitor.get("/sessions?agent=early").await;
+    assert!(early.links().iter().filter(|link| link.starts_with("/sessions?agent=early&start=2026")).count() <= 6);
+    visitor.get("/sessions?agent=early&start=2026-02-07").await.says(">Any time</a>");
     // A range of one's own goes before one that moves, which a form may still send.
-    visitor.get("/?last=15m&start=2026-02-07").await.says("60 sessions");
+    visitor.get("/sessions?last=15m&start=2026-02-07").await.says("60 sessions");
 }

@@ -13,22 +13,22 @@ async fn the_list_shows_what_the_api_shows_and_every_link_of_it_leads_somewhere(
     }
     shows(&server, 60).await;
     let visitor = Visitor::of(&server);
-    let page = visitor.get("/").await;
+    let page = visitor.get("/sessions").await;
     assert_eq!(page.status, StatusCode::OK);
     page.says("1–25 of 60 sessions");
     page.says("Page 1 of 3");
     page.says(">conv-59<");
     assert!(!page.text.contains(">conv-34<"));
     for column in ["session_id", "run_count", "first_run", "total_duration", "total_cost", "total_tokens"] {
-        let sorted = visitor.get(&format!("/?sort={column}")).await;
+        let sorted = visitor.get(&format!("/sessions?sort={column}")).await;
         sorted.says("aria-sort=\"ascending\"");
     }
-    visitor.get("/?sort=session_id").await.says(">conv-00<");
-    let found = visitor.get("/?search=CONV-1&agent=odd&status=&sort=session_id").await;
+    visitor.get("/sessions?sort=session_id").await.says(">conv-00<");
+    let found = visitor.get("/sessions?search=CONV-1&agent=odd&status=&sort=session_id").await;
     found.says("5 sessions");
-    assert!(found.links().iter().any(|link| link.starts_with("/?search=CONV-1&agent=odd&sort=-session_id")), "{:?}", found.links());
-    visitor.get("/?offset=50").await.says("51–60 of 60 sessions");
-    visitor.get("/?start=2026-02-07T10:30:00Z&end=2026-02-07T10:30:01Z").await.says("1 session<");
+    assert!(found.links().iter().any(|link| link.starts_with("/sessions?search=CONV-1&agent=odd&sort=-session_id")), "{:?}", found.links());
+    visitor.get("/sessions?offset=50").await.says("51–60 of 60 sessions");
+    visitor.get("/sessions?start=2026-02-07T10:30:00Z&end=2026-02-07T10:30:01Z").await.says("1 session<");
     for link in page.links().iter().filter(|link| link.starts_with('/')) {
         let answer = visitor.get(link.split('#').next().unwrap()).await;
         assert!(answer.status.is_success() || answer.status.is_redirection(), "{link}: {}", answer.status);
@@ -39,7 +39,7 @@ async fn the_list_shows_what_the_api_shows_and_every_link_of_it_leads_somewhere(
 async fn a_value_that_cannot_be_meant_is_named_and_the_form_keeps_the_rest() {
     let place = place();
     let server = place.start().await;
-    let page = Visitor::of(&server).get("/?sort=cost&search=abc").await;
+    let page = Visitor::of(&server).get("/sessions?sort=cost&search=abc").await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
     page.says("Invalid sort");
     page.says("value=\"abc\"");
@@ -55,7 +55,7 @@ async fn no_session_id_breaks_a_page_or_out_of_it() {
     }
     shows(&server, ids.len() as u64).await;
     let visitor = Visitor::of(&server);
-    let list = visitor.get("/").await;
+    let list = visitor.get("/sessions").await;
     assert!(!list.text.contains("<script>alert"), "{}", list.text);
     list.says("&lt;script&gt;alert('x')&lt;/script&gt;/a b");
     for id in ids {
@@ -65,7 +65,7 @@ async fn no_session_id_breaks_a_page_or_out_of_it() {
             assert_eq!(page.status, StatusCode::OK, "{id:?} {view}");
             assert!(!page.text.contains("<script>alert") || view == "?format=csv", "{id:?} {view}");
         }
-        let found = visitor.get(&format!("/?search={}", encode(id))).await;
+        let found = visitor.get(&format!("/sessions?search={}", encode(id))).await;
         assert!(id.trim().is_empty() || found.links().iter().any(|link| link.starts_with("/sessions/")), "{id:?} is not found");
     }
     // A proxy may have decoded the slash.
@@ -81,10 +81,10 @@ async fn a_pasted_trace_or_run_id_lands_there() {
     let detail = server.json("/api/v1/observability/sessions/conv/").await;
     let (id, trace) = (detail["runs"][0]["id"].as_u64().unwrap(), detail["runs"][0]["trace_id"].as_str().unwrap());
     let visitor = Visitor::of(&server);
-    assert_eq!(visitor.get(&format!("/?search=+{trace}+")).await.header("location"), format!("/traces/{trace}"));
-    assert_eq!(visitor.get(&format!("/?search={id}")).await.header("location"), format!("/traces/{trace}?run={id}"));
-    visitor.get("/?search=12345").await.says("No session fits");
-    visitor.get(&format!("/?search={:032x}", 0xdef)).await.says("No session fits");
+    assert_eq!(visitor.get(&format!("/sessions?search=+{trace}+")).await.header("location"), format!("/traces/{trace}"));
+    assert_eq!(visitor.get(&format!("/sessions?search={id}")).await.header("location"), format!("/traces/{trace}?run={id}"));
+    visitor.get("/sessions?search=12345").await.says("No session fits");
+    visitor.get(&format!("/sessions?search={:032x}", 0xdef)).await.says("No session fits");
 }
 
 #[tokio::test]
@@ -92,13 +92,13 @@ async fn every_page_forbids_what_is_not_ours_and_assets_are_kept_by_their_conten
     let place = place();
     let server = place.start().await;
     let visitor = Visitor::of(&server);
-    for path in ["/", "/sessions/none", "/login", "/traces/x"] {
+    for path in ["/sessions", "/sessions/none", "/login", "/traces/x"] {
         let page = visitor.get(path).await;
         assert!(page.header("content-security-policy").starts_with("default-src 'self';"), "{path}");
         assert!(!page.text.contains("style=\"") && !page.text.contains("<style") && !page.text.contains("onclick"), "{path}");
         assert_eq!(page.header("cache-control"), "no-store", "{path}");
     }
-    let page = visitor.get("/").await;
+    let page = visitor.get("/sessions").await;
     for asset in page.links().into_iter().chain([script(&page.text)]).filter(|link| link.starts_with("/assets/")) {
         let answer = visitor.get(&asset).await;
         assert_eq!((answer.status, answer.header("cache-control")), (StatusCode::OK, "public, max-age=31536000, immutable"), "{asset}");
@@ -117,9 +117,9 @@ async fn the_theme_is_a_cookie_and_leads_back_to_where_one_was() {
     let place = place();
     let server = place.start().await;
     let mut visitor = Visitor::of(&server);
-    let answer = visitor.get("/theme?theme=dark&next=%2F%3Fsearch%3Da").await;
-    assert_eq!(answer.header("location"), "/?search=a");
+    let answer = visitor.get("/theme?theme=dark&next=%2Fsessions%3Fsearch%3Da").await;
+    assert_eq!(answer.header("location"), "/sessions?search=a");
     visitor.cookie = Some(answer.header("set-cookie").split(';').next().unwrap().to_owned());
-    visitor.get("/").await.says("data-theme=\"dark\"");
+    visitor.get("/sessions").await.says("data-theme=\"dark\"");
     assert_eq!(visitor.get("/theme?theme=dark&next=%2F%2Fevil.example").await.header("location"), "/");
 }

@@ -40,7 +40,7 @@ impl Stream {
 async fn what_changes_is_sent_to_those_who_look() {
     let place = place();
     let server = place.start().await;
-    let mut list = open(&server, "/?search=conv").await;
+    let mut list = open(&server, "/sessions?search=conv").await;
     assert!(list.says("No session fits").await);
     send(&server, run(1, "conv-1", "planner", 0)).await;
     assert!(list.says("conv-1").await);
@@ -152,7 +152,7 @@ async fn one_new_run_is_less_than_two_kilobytes_on_a_full_list_and_on_timelines_
     })
     .await;
     // Within the hour, so that the bars above the list last as long as before.
-    one_new_run_is_little(&server, "/?limit=100", (901, "conv-new", 8_400)).await;
+    one_new_run_is_little(&server, "/sessions?limit=100", (901, "conv-new", 8_400)).await;
     one_new_run_is_little(&server, "/sessions/long", (902, "long", 2_400)).await;
     one_new_run_is_little(&server, "/sessions/longer?limit=500", (903, "longer", 9_000)).await;
 }
@@ -165,11 +165,12 @@ async fn who_comes_back_with_what_they_have_is_sent_only_what_is_new() {
         send(&server, run(u128::from(n) + 1, &format!("conv-{n:02}"), "planner", n * 60)).await;
     }
     shows(&server, 30).await;
-    let mut stays = open(&server, "/").await;
+    let mut stays = open(&server, "/sessions").await;
     let whole = event_with(&mut stays, "event: parts").await;
     let id = whole.split("\nid: ").nth(1).unwrap().lines().next().unwrap().to_owned();
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-    let request = Request::get(format!("http://{}/", server.http)).header(header::ACCEPT, "text/event-stream").header("last-event-id", &id);
+    let request =
+        Request::get(format!("http://{}/sessions", server.http)).header(header::ACCEPT, "text/event-stream").header("last-event-id", &id);
     let mut back = Stream(client.request(request.body(Empty::new()).unwrap()).await.unwrap().into_body());
     send(&server, run(99, "conv-new", "planner", 9_000)).await;
     let change = event_with(&mut back, "conv-new").await;
@@ -181,7 +182,7 @@ async fn an_open_page_does_not_hold_up_a_stop() {
     let place = place();
     let server = place.start().await;
     shows(&server, 0).await;
-    let mut list = open(&server, "/").await;
+    let mut list = open(&server, "/sessions").await;
     assert!(list.says("Nothing received yet").await);
     let began = Instant::now();
     let ended = server.terminate().await;

@@ -31,7 +31,8 @@ async fn nothing_is_readable_without_a_login_and_the_way_back_is_kept() {
     let visitor = Visitor::of(&server);
     for path in [
         "/",
-        "/?search=a%2Fb",
+        "/sessions",
+        "/sessions?search=a%2Fb",
         "/sessions/secret-session",
         "/sessions/secret-session?format=csv",
         "/runs/1",
@@ -66,8 +67,8 @@ async fn a_read_key_opens_the_pages_and_the_api_and_logging_out_closes_them() {
     assert!(cookie.contains("; HttpOnly; SameSite=Lax") && !cookie.contains("Secure") && !cookie.contains(READER), "{cookie}");
     let pair = cookie.split(';').next().unwrap().to_owned();
     visitor.cookie = Some(pair.clone());
-    visitor.get("/").await.says("secret-session");
-    visitor.get("/").await.says("Log out");
+    visitor.get("/sessions").await.says("secret-session");
+    visitor.get("/sessions").await.says("Log out");
 
     // The documented name of the cookie, for scripts.
     let token = pair.split_once('=').unwrap().1;
@@ -77,7 +78,7 @@ async fn a_read_key_opens_the_pages_and_the_api_and_logging_out_closes_them() {
     let answer = visitor.post("/logout", "").await;
     assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/login"));
     assert!(answer.header("set-cookie").contains("Max-Age=0"));
-    assert_eq!(visitor.get("/").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(visitor.get("/sessions").await.status, StatusCode::SEE_OTHER);
     assert_eq!(api.get(SESSIONS).await.status, StatusCode::UNAUTHORIZED);
 }
 
@@ -89,7 +90,7 @@ async fn a_cookie_shows_its_own_tenant_only() {
     let mut visitor = Visitor::of(&server);
     let answer = visitor.post("/login", &format!("key={OTHER}")).await;
     visitor.cookie = Some(answer.header("set-cookie").split(';').next().unwrap().to_owned());
-    assert!(!visitor.get("/").await.text.contains("secret-session"));
+    assert!(!visitor.get("/sessions").await.text.contains("secret-session"));
     assert_eq!(visitor.get("/sessions/secret-session").await.status, StatusCode::NOT_FOUND);
     assert_eq!(visitor.get("/traces/00000000000000000000000000000001").await.status, StatusCode::NOT_FOUND);
     shows_nothing_to(&server, OTHER).await;
@@ -132,7 +133,7 @@ async fn a_form_of_another_site_neither_logs_in_nor_out() {
     assert_eq!(answer.header("location"), "/");
     visitor.cookie = Some(answer.header("set-cookie").split(';').next().unwrap().to_owned());
     assert_eq!(visitor.send(Method::POST, "/logout", &form, "").await.status, StatusCode::FORBIDDEN);
-    assert_eq!(visitor.get("/").await.status, StatusCode::OK);
+    assert_eq!(visitor.get("/sessions").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -145,7 +146,9 @@ async fn behind_https_and_under_a_path_the_cookie_and_every_link_know_it() {
     assert!(cookie.contains("; Path=/agents;") && cookie.ends_with("; Secure"), "{cookie}");
     assert_eq!(answer.header("location"), "/agents/");
     visitor.cookie = Some(cookie.split(';').next().unwrap().to_owned());
-    for path in ["/", "/?search=none", "/sessions/none", "/?sort=none"] {
+    assert_eq!(visitor.get("/").await.header("location"), "/agents/sessions");
+    assert_eq!(visitor.get("/?search=none").await.header("location"), "/agents/sessions?search=none");
+    for path in ["/", "/sessions", "/sessions?search=none", "/sessions/none", "/sessions?sort=none"] {
         let page = visitor.get(path).await;
         for link in page.links().iter().filter(|link| link.starts_with('/')) {
             assert!(link.starts_with("/agents/"), "{path}: {link}");
@@ -160,5 +163,5 @@ async fn without_keys_there_is_nothing_to_log_in_to() {
     let visitor = Visitor::of(&server);
     assert_eq!(visitor.get("/login").await.header("location"), "/");
     shows(&server, 0).await;
-    assert!(!visitor.get("/").await.text.contains("Log out"));
+    assert!(!visitor.get("/sessions").await.text.contains("Log out"));
 }

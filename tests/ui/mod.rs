@@ -19,6 +19,7 @@ mod refused;
 mod said_in_tempo;
 mod search;
 mod session;
+mod start;
 mod status;
 mod told;
 mod tools;

@@ -16,17 +16,17 @@ async fn what_is_not_there_is_named_with_a_next_step() {
     for (path, looked_for, step) in [
         ("/docs", "/docs", "href=\"/api/\""),
         ("/a%3Cb%3E/c?x=1", "/a&lt;b&gt;/c", "href=\"/status\""),
-        ("/sessions/no%2Fsuch", "no/such", "href=\"/?search=no%2Fsuch\""),
-        ("/runs/4711", "4711", "href=\"/?search=4711\""),
+        ("/sessions/no%2Fsuch", "no/such", "href=\"/sessions?search=no%2Fsuch\""),
+        ("/runs/4711", "4711", "href=\"/sessions?search=4711\""),
         ("/runs/x", "x", "by its number"),
         ("/traces/4711", "4711", "32 hexadecimal digits"),
-        ("/traces/00000000000000000000000000000abc", "00000000000000000000000000000abc", "href=\"/?search=0000"),
+        ("/traces/00000000000000000000000000000abc", "00000000000000000000000000000abc", "href=\"/sessions?search=0000"),
     ] {
         let answer = page(&server, path).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
         answer.says(&format!("<code><bdi>{looked_for}</bdi></code>"));
         answer.says(step);
-        answer.says("href=\"/\"");
+        answer.says("href=\"/sessions\"");
         assert!(answer.header("content-security-policy").starts_with("default-src 'self';"), "{path}");
     }
     // A program is told in words, an agent at the wrong path too, and below /api in JSON.
@@ -58,5 +58,5 @@ async fn the_page_of_the_api_has_a_command_for_every_route_and_they_work() {
     }
     api.says("curl -X DELETE 'http");
     assert_eq!(page(&server, "/api").await.header("location"), "/api/");
-    page(&server, "/").await.says("href=\"/api/\">API<");
+    page(&server, "/sessions").await.says("href=\"/api/\">API<");
 }

@@ -31,15 +31,15 @@ async fn a_session_is_bookmarked_and_noted_by_forms_and_found_by_it() {
         noted.says("&lt;b&gt;ticket&lt;/b&gt; 1234\nsecond line</bdi>");
         noted.says("Change the note");
     }
-    let list = visitor.get("/?bookmarked=true").await;
+    let list = visitor.get("/sessions?bookmarked=true").await;
     list.says("1 session");
     list.says("title=\"Bookmarked\"");
     list.says("title=\"&lt;b&gt;ticket&lt;/b&gt; 1234\nsecond line\"");
     assert!(!list.text.contains("/sessions/plain\""));
-    let others = visitor.get("/?bookmarked=false").await;
+    let others = visitor.get("/sessions?bookmarked=false").await;
     assert!(others.text.contains("/sessions/plain\"") && !others.text.contains("title=\"Bookmarked\""));
-    assert_eq!(visitor.get("/?bookmarked=maybe").await.status, StatusCode::BAD_REQUEST);
-    let none = visitor.get("/?bookmarked=true&search=plain").await;
+    assert_eq!(visitor.get("/sessions?bookmarked=maybe").await.status, StatusCode::BAD_REQUEST);
+    let none = visitor.get("/sessions?bookmarked=true&search=plain").await;
     none.says("is bookmarked:");
 
     // A box that is not ticked is not sent.
@@ -101,7 +101,7 @@ async fn the_file_of_the_list_says_what_the_api_says() {
     for n in [0, 7, 139] {
         visitor.post(&format!("/sessions/conv-{n:03}"), &format!("change=note&bookmarked=true&note=see,+\"{n}\"%0Aand+more")).await;
     }
-    let file = visitor.get("/?format=csv&sort=session_id").await;
+    let file = visitor.get("/sessions?format=csv&sort=session_id").await;
     let lines = visitor.get(&format!("{SESSIONS}?format=ndjson&include=usage,users,errors,note,question&sort=session_id")).await;
     let mut reader = csv::Reader::from_reader(file.text.as_bytes());
     let names: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
@@ -157,9 +157,9 @@ async fn scores_are_in_the_list_where_they_are_asked_for_and_those_of_the_sessio
     let told = server.json(&format!("{SESSIONS}told/?include=scores")).await["scores"].clone();
     assert_eq!((&list["results"][0]["scores"], &list["results"][1]["scores"]), (&serde_json::json!([]), &told));
     assert_eq!(told[0]["average"], 0.75, "{told}");
-    visitor.get("/?columns=scores").await.says("<span class=\"score\"><bdi>helpful</bdi> 0.75</span>");
-    assert!(!visitor.get("/").await.text.contains("helpful"));
-    let file = visitor.get("/?format=csv&sort=session_id").await;
+    visitor.get("/sessions?columns=scores").await.says("<span class=\"score\"><bdi>helpful</bdi> 0.75</span>");
+    assert!(!visitor.get("/sessions").await.text.contains("helpful"));
+    let file = visitor.get("/sessions?format=csv&sort=session_id").await;
     let mut reader = csv::Reader::from_reader(file.text.as_bytes());
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     assert_eq!((&rows[0][17], &rows[1][17]), ("", "helpful: 0.75; tone: =rude() 1, kind 1"));

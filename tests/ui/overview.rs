@@ -157,7 +157,7 @@ async fn the_page_is_linked_from_every_other_and_each_bar_and_name_leads_on() {
     let place = place();
     let server = place.start().await;
     let visitor = Visitor::of(&server);
-    visitor.get("/").await.says("href=\"/overview\"");
+    visitor.get("/sessions").await.says("href=\"/overview\"");
     let empty = visitor.get("/overview").await;
     empty.says("No run in this time");
     assert!(!empty.text.contains("<figure"));
@@ -174,7 +174,7 @@ async fn the_page_is_linked_from_every_other_and_each_bar_and_name_leads_on() {
     assert_eq!(page.links().iter().filter(|link| **link == bar).count(), 5);
     let part = visitor.get(&bar).await;
     part.says("a bar is 10 min");
-    let of_planner = page.links().into_iter().find(|link| link.starts_with("/?agent=planner&start=")).unwrap();
+    let of_planner = page.links().into_iter().find(|link| link.starts_with("/sessions?agent=planner&start=")).unwrap();
     let sessions = visitor.get(&of_planner).await;
     assert_eq!(sessions.status, StatusCode::OK);
     sessions.says("4 sessions");
@@ -211,9 +211,9 @@ async fn users_agents_and_models_are_listed_and_lead_to_their_overview_and_their
         .flat_map(|user| ["run_count", "total_cost", "total_tokens"].map(|key| user[key].to_string()))
         .collect();
     assert_eq!(figures, expected);
-    assert!(users.links().contains(&"/?user=anna%20%26%20bert".to_owned()), "{:?}", users.links());
+    assert!(users.links().contains(&"/sessions?user=anna%20%26%20bert".to_owned()), "{:?}", users.links());
     assert_eq!(rows(&visitor.get("/users?search=ANNA").await).0, ["anna &amp; bert"]);
-    let of_carl = visitor.get("/?user=carl").await;
+    let of_carl = visitor.get("/sessions?user=carl").await;
     of_carl.says("2 sessions");
     of_carl.says("data-label=\"Users\"");
     assert_eq!(server.json(&format!("{SESSIONS}?user=carl")).await["count"], 2);

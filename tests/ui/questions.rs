@@ -23,7 +23,7 @@ async fn pages_json_and_files_say_the_same_of_what_was_asked_first() {
     shows(&server, 3).await;
 
     let visitor = Visitor::of(&server);
-    let list = visitor.get("/").await;
+    let list = visitor.get("/sessions").await;
     list.says(&format!("<span class=\"asked\" title=\"{ESCAPED}\"><bdi>{ESCAPED}</bdi></span>"));
     assert_eq!(list.text.matches("class=\"asked\"").count(), 2, "a session without a question has none");
     let page = visitor.get("/sessions/asked").await;
@@ -40,7 +40,7 @@ async fn pages_json_and_files_say_the_same_of_what_was_asked_first() {
     for plain in [SESSIONS.to_owned(), format!("{SESSIONS}asked/")] {
         assert!(!server.json(&plain).await.to_string().contains("first_question"), "the default answer does not grow");
     }
-    let file = visitor.get("/?format=csv&sort=session_id").await;
+    let file = visitor.get("/sessions?format=csv&sort=session_id").await;
     let rows: Vec<String> =
         csv::Reader::from_reader(file.text.as_bytes()).records().map(|row| row.unwrap().iter().next_back().unwrap().to_owned()).collect();
     assert_eq!(rows, [SHOWN, "What is <b>this</b>?", ""]);
@@ -53,6 +53,6 @@ async fn nothing_is_kept_or_shown_of_it_where_that_is_not_wanted() {
     send(&server, run(3, "plain", "planner", 9)).await;
     shows(&server, 1).await;
     let visitor = Visitor::of(&server);
-    assert!(!visitor.get("/").await.text.contains("class=\"asked\""));
+    assert!(!visitor.get("/sessions").await.text.contains("class=\"asked\""));
     assert!(server.json(&format!("{SESSIONS}?include=question")).await["results"][0]["first_question"].is_null());
 }

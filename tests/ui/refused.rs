@@ -7,7 +7,7 @@ use crate::support::server::SESSIONS;
 const REFUSED: &[(&str, &[&str])] = &[
     // Pages.
     (
-        "/",
+        "/sessions",
         &[
             "limit=0",
             "offset=-1",
@@ -65,7 +65,7 @@ const REFUSED: &[(&str, &[&str])] = &[
 
 /// They take no parameters, or send somewhere else whatever they are given, or read what `wax` types, where all is a window of time.
 const TAKES_ANYTHING: &[&str] = &[
-    "/sessions",
+    "/",
     "/sessions/",
     "/status",
     "/api",

@@ -108,5 +108,5 @@ async fn what_cannot_be_looked_for_is_said_and_nothing_is_looked_at() {
     visitor.get("/search?q=%3Cscript%3E").await.says("value=\"&lt;script&gt;\"");
     visitor.get("/search?q=nothing+yet").await.says("There are no spans in this server's journal.");
     assert_eq!(visitor.get("/search").await.status, StatusCode::OK);
-    visitor.get("/?search=kettle").await.says("/search");
+    visitor.get("/sessions?search=kettle").await.says("/search");
 }

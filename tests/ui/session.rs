@@ -72,12 +72,12 @@ async fn why_a_run_failed_is_shown_wherever_the_run_is() {
     let run = json["runs"][0]["id"].to_string();
     let detail = server.json(&format!("/api/v1/observability/runs/{run}/")).await;
     assert_eq!((&detail["error"], &detail["tool_errors"]), (&plain.into(), &2.into()));
-    for path in ["/".to_owned(), "/?status=error".to_owned(), "/sessions/s".to_owned(), format!("/runs/{run}")] {
+    for path in ["/sessions".to_owned(), "/sessions?status=error".to_owned(), "/sessions/s".to_owned(), format!("/runs/{run}")] {
         let page = visitor.get(&path).await;
         page.says(escaped);
         assert!(!page.text.contains("<script>alert"), "{path}");
     }
-    for path in ["/", "/sessions/s"] {
+    for path in ["/sessions", "/sessions/s"] {
         visitor.get(path).await.says("2 tools failed");
     }
     visitor.get(&format!("/runs/{run}")).await.says("<span class=\"why\" title=\"no such order\"><bdi>no such order</bdi></span>");

@@ -49,7 +49,7 @@ async fn it_tells_what_is_running_how_much_there_is_and_how_far_it_has_come() {
     }
     let program = visitor.send(Method::GET, "/status", &[("accept", "application/json")], "").await;
     assert_eq!(program.header("content-type"), "application/json");
-    visitor.get("/").await.says("href=\"/status\"");
+    visitor.get("/sessions").await.says("href=\"/status\"");
 }
 
 #[tokio::test]

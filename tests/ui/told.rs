@@ -60,7 +60,7 @@ async fn a_run_without_a_trace_has_a_page_of_its_own_where_its_click_leads() {
     ] {
         run.says(text);
     }
-    assert_eq!(visitor.get(&format!("/?search={id}")).await.header("location"), format!("/runs/{id}"));
+    assert_eq!(visitor.get(&format!("/sessions?search={id}")).await.header("location"), format!("/runs/{id}"));
     let talk = visitor.get("/sessions/told?view=conversation").await;
     talk.says("Is &lt;i&gt;this&lt;/i&gt; it?");
     talk.says("It is.");

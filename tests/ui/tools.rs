@@ -149,7 +149,7 @@ async fn a_slow_tool_is_two_clicks_away_and_each_link_leads_somewhere() {
     visitor.get("/tools").await.says("No tool was called in this time");
     visitor.get("/tools/none").await.says("It was not called in this time");
     told(&server).await;
-    visitor.get("/").await.says("href=\"/tools\"");
+    visitor.get("/sessions").await.says("href=\"/tools\"");
     let list = visitor.get(&format!("/tools?{WINDOW}&sort=-duration_p95")).await;
     let first = part(&list.text, "<tbody>", "</th>");
     assert!(first.contains("/tools/book?"), "{first}");

@@ -181,7 +181,7 @@ async fn past_the_last_page_there_is_a_way_back_and_what_cannot_be_meant_is_refu
     shows(&server, 1).await;
     let visitor = Visitor::of(&server);
     let id = server.json("/api/v1/observability/sessions/conv/").await["runs"][0]["id"].as_u64().unwrap();
-    let pages = ["/".to_owned(), "/sessions/conv".to_owned(), format!("/runs/{id}/explain"), TRACE.to_owned()];
+    let pages = ["/sessions".to_owned(), "/sessions/conv".to_owned(), format!("/runs/{id}/explain"), TRACE.to_owned()];
     for page in &pages {
         let far = visitor.get(&format!("{page}?offset=4000")).await;
         assert_eq!(far.status, StatusCode::OK, "{page}");

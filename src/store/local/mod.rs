@@ -18,7 +18,7 @@ mod restore;
 mod state;
 mod write;
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -374,6 +374,10 @@ impl Store for LocalStore {
     fn series(&self, tenant: &Tenant, query: &SeriesQuery) -> Result<Option<Series>, StoreError> {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(Some(Series::empty(&query.rounded(Nanos(1))))) };
         self.series_of(&cell, query)
+    }
+
+    fn has_runs(&self, tenant: &Tenant, window: Range<UnixNanos>, n_least: u64) -> bool {
+        self.shared.tenants.get(tenant).is_some_and(|cell| query::series::has_runs(&cell, window, n_least))
     }
 
     fn leading(&self, tenant: &Tenant, query: &SeriesQuery, limit: usize) -> Result<Leading, StoreError> {

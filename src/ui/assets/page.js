@@ -127,7 +127,7 @@ const sessionfold = (() => {
   // --- keys
 
   const ROWS = "a.session, .timeline .run .what > a, .waterfall tbody th a, .list-rows tbody th a";
-  const GOTO = { l: "/", o: "/overview", u: "/users", a: "/agents", m: "/models", s: "/status", i: "/api/" };
+  const GOTO = { l: "/sessions", o: "/overview", u: "/users", a: "/agents", m: "/models", s: "/status", i: "/api/" };
   const KEYS = [
     ["/", "search"], ["j", "next row"], ["k", "row before"], ["Enter", "open the row"], ["n", "next page"], ["b", "page before"],
     ["p", "pause updates, or go on"], ["g l", "list of sessions"], ["g s", "status"], ["g i", "API"], ["?", "these keys"],

@@ -15,7 +15,7 @@ use super::frame::Frame;
 use super::refusal::Refusal;
 use super::session::{Digest, digest_of};
 use super::visitor::{Place, Visitor};
-use super::{Effort, Ui, words};
+use super::{Effort, Ui, list, words};
 use crate::model::ids::{SessionId, Tenant};
 use crate::params::BadParam;
 use crate::params::pairs::{self, Pairs};
@@ -55,7 +55,7 @@ fn chosen(query: Option<&str>) -> Result<(SessionId, SessionId), Refusal> {
 fn page(ui: &Ui, tenant: &Tenant, place: &Place, ids: [SessionId; 2]) -> Result<Response, Refusal> {
     let [a, b] = [digest(ui, tenant, &ids[0])?, digest(ui, tenant, &ids[1])?];
     let content = html! {
-        nav.way aria-label="Way back" { a href=(place.to("/")) { "Sessions" } }
+        nav.way aria-label="Way back" { a href=(place.to(list::PATH)) { "Sessions" } }
         h1 { "Two sessions compared" }
         (table::figures(place, &a, &b))
         (table::agents(&a, &b))

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue};
 use maud::{Markup, html};
 
-use super::state::ListState;
+use super::state::{ListState, PATH};
 use crate::params::BadParam;
 use crate::ui::visitor::{Place, cookie};
 
@@ -130,7 +130,7 @@ pub(super) fn choice(place: &Place, state: &ListState, columns: Columns) -> Mark
     html! {
         details.choice {
             summary { "Columns" }
-            form method="get" action=(place.to("/")) {
+            form method="get" action=(place.to(PATH)) {
                 @for (name, value) in state.without_columns() { input type="hidden" name=(name) value=(value); }
                 input type="hidden" name="keep" value="columns";
                 fieldset {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::state::{ListState, RANGES};
+use super::state::{ListState, PATH, RANGES};
 use crate::model::query::SortField;
 use crate::model::session::{AgentSummary, Page};
 use crate::params::format;
@@ -33,7 +33,7 @@ pub(super) fn label(field: SortField) -> &'static str {
 
 pub(super) fn form(place: &Place, state: &ListState, agents: &Page<AgentSummary>, problem: Option<&str>) -> Markup {
     html! {
-        form.filters method="get" action=(place.to("/")) role="search" data-instant {
+        form.filters method="get" action=(place.to(PATH)) role="search" data-instant {
             div.field.search {
                 label for="search" { "Search" }
                 input #search type="search" name="search" value=[state.get("search")] autocomplete="off" spellcheck="false"

@@ -1,4 +1,4 @@
-//! `/`: every session, sorted, searched and filtered.
+//! `/sessions`: every session, sorted, searched and filtered.
 
 mod columns;
 mod csv;
@@ -9,6 +9,7 @@ mod state;
 mod table;
 mod toolbar;
 
+pub(super) use self::state::PATH;
 pub(super) use self::table::{status, to_session};
 
 use std::sync::Arc;
@@ -121,9 +122,15 @@ fn page(ui: &Ui, tenant: &Tenant, view: &View<'_>, query: &SessionQuery) -> Resu
     Ok(Frame { place, title: "Sessions", is_live: true }.around(&content).into_response())
 }
 
-/// `/sessions` is what people type.
-pub(super) async fn move_here(place: Place) -> Redirect {
-    Redirect::permanent(&place.to("/"))
+/// `/sessions/` is what people type.
+pub(super) async fn move_here(place: Place, uri: Uri) -> Redirect {
+    moved(&place, uri.query().unwrap_or_default())
+}
+
+/// To the list, with a query as it came.
+pub(super) fn moved(place: &Place, query: &str) -> Redirect {
+    let separator = if query.is_empty() { "" } else { "?" };
+    Redirect::permanent(&place.to(&format!("{PATH}{separator}{query}")))
 }
 
 fn refused(place: &Place, state: &ListState, detail: &str) -> Response {

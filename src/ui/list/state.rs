@@ -6,6 +6,9 @@ use crate::params::BadParam;
 use crate::params::pairs::{self, Pairs};
 use crate::params::sessions::ListParams;
 
+/// Where the list is.
+pub(in crate::ui) const PATH: &str = "/sessions";
+
 /// In the order they stand in links. All but `last` and `columns` are the API's.
 const NAMES: &[&str] =
     &["search", "session_id", "agent", "user", "status", "bookmarked", "last", "start", "end", "columns", "sort", "limit", "offset"];
@@ -96,7 +99,7 @@ impl ListState {
                 query.extend([known, "=", &pairs::encode(value)]);
             }
         }
-        format!("/{query}")
+        format!("{PATH}{query}")
     }
 
     /// The list without any filter, in the same order.
@@ -138,10 +141,10 @@ mod tests {
     #[test]
     fn links_keep_every_filter_and_begin_at_the_first_page() {
         let state = ListState::read(Some("offset=50&search=a%2Fb+c&sort=-total_cost&agent=&x=y"));
-        assert_eq!(state.with("status", Some("error")), "/?search=a%2Fb%20c&status=error&sort=-total_cost");
-        assert_eq!(state.with("offset", Some("75")), "/?search=a%2Fb%20c&sort=-total_cost&offset=75");
-        assert_eq!(state.unfiltered(), "/?sort=-total_cost");
-        assert_eq!(ListState::read(None).with("sort", None), "/");
+        assert_eq!(state.with("status", Some("error")), "/sessions?search=a%2Fb%20c&status=error&sort=-total_cost");
+        assert_eq!(state.with("offset", Some("75")), "/sessions?search=a%2Fb%20c&sort=-total_cost&offset=75");
+        assert_eq!(state.unfiltered(), "/sessions?sort=-total_cost");
+        assert_eq!(ListState::read(None).with("sort", None), "/sessions");
     }
 
     #[test]
@@ -153,8 +156,8 @@ mod tests {
         let state = ListState::read(Some("last=1h&start=1970-01-01T00:00:07Z"));
         let query = state.query(UnixNanos(7_200_000_000_000)).unwrap();
         assert_eq!((query.start, query.end), (Some(UnixNanos(7_000_000_000)), None));
-        assert_eq!(state.with("offset", None), "/?start=1970-01-01T00%3A00%3A07Z");
-        assert_eq!(state.with_all(&[("last", Some("1h")), ("start", None)]), "/?last=1h");
+        assert_eq!(state.with("offset", None), "/sessions?start=1970-01-01T00%3A00%3A07Z");
+        assert_eq!(state.with_all(&[("last", Some("1h")), ("start", None)]), "/sessions?last=1h");
     }
 
     #[test]

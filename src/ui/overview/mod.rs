@@ -16,11 +16,12 @@ use maud::{Markup, html};
 
 pub(super) use self::figures::{percentile, quantile, rate};
 use self::state::OverviewState;
+pub(super) use self::state::PATH;
 pub(super) use self::tables::{sessions, to_run};
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
-use super::{Effort, Ui, live, words};
+use super::{Effort, Ui, list, live, words};
 use crate::model::ids::Tenant;
 use crate::params::overview::OverviewParams;
 use crate::store::series::{Leading, Series};
@@ -121,7 +122,7 @@ fn nothing(ui: &Ui, place: &Place, state: &OverviewState, before: &Series) -> Ma
             @if state.last() != Some("30d") {
                 p { a href=(place.to(&state.with(&[("last", Some("30d")), ("since", None), ("until", None)]))) { "Look at the last 30 days" } }
             }
-            p { "Agents send their spans to " code { (ui.otlp_url) } "; " a href=(place.to("/")) { "the list of sessions" } " says how, until the first has come." }
+            p { "Agents send their spans to " code { (ui.otlp_url) } "; " a href=(place.to(list::PATH)) { "the list of sessions" } " says how, until the first has come." }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::model::time::UnixNanos;
 use crate::params::{format, pairs};
 use crate::store::series::{Leading, Series};
 use crate::ui::icons::{self, bar};
-use crate::ui::list::to_session;
+use crate::ui::list::{self, to_session};
 use crate::ui::tool;
 use crate::ui::visitor::Place;
 use crate::ui::words;
@@ -231,5 +231,5 @@ pub(in crate::ui) fn sessions(agent: Option<&str>, user: Option<&str>, window: O
             query.extend([name, "=", &pairs::encode(value)]);
         }
     }
-    format!("/{query}")
+    format!("{}{query}", list::PATH)
 }

@@ -57,7 +57,7 @@ fn page(place: &Place, explanation: &Explanation, origin: &Origin, offset: u64) 
     let shown = explained::Page { place, trace: run.trace_id(), run: Some(run.id), shown };
     html! {
         nav.way aria-label="Way back" {
-            a href=(place.to("/")) { "Sessions" }
+            a href=(place.to(list::PATH)) { "Sessions" }
             @if let Some(session) = &run.session { " › " a href=(place.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) } }
             " › " a href=(place.to(&format!("/runs/{}", run.id.get()))) { "Run of " (words::agent(&run.agent)) }
         }

@@ -54,7 +54,7 @@ fn page(ui: &Ui, place: &Place, asked: &Asked, view: &RunView, looked: Option<Lo
     let title = words::visible(agent);
     let content = html! {
         nav.way aria-label="Way back" {
-            a href=(place.to("/")) { "Sessions" }
+            a href=(place.to(list::PATH)) { "Sessions" }
             @if let Some(session) = &view.run.session { " › " a href=(place.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) } }
         }
         h1 { span.kind { "Run of" } " " bdi { (title) } }

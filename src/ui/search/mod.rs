@@ -20,7 +20,7 @@ use self::excerpt::Excerpt;
 use self::find::{Answer, Hit};
 use self::in_tempo::{End, InTempo};
 use super::frame::Frame;
-use super::list::to_session;
+use super::list::{self, to_session};
 use super::refusal::Refusal;
 use super::session::copyable;
 use super::visitor::{Place, Visitor};
@@ -57,7 +57,7 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
         }
     };
     let content = html! {
-        nav.way aria-label="Way back" { a href=(place.to("/")) { "Sessions" } }
+        nav.way aria-label="Way back" { a href=(place.to(list::PATH)) { "Sessions" } }
         h1 { "Search in what was said" }
         form.filters method="get" action=(place.to("/search")) role="search" {
             div.field.search {

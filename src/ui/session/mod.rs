@@ -31,7 +31,7 @@ use self::timeline::Timeline;
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
-use super::{Effort, Ui, live, words};
+use super::{Effort, Ui, list, live, words};
 use crate::bounds::memory::Use;
 use crate::model::ids::{SessionId, Tenant};
 use crate::model::query::SessionQuery;
@@ -91,7 +91,7 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
         false => ui.read(effort(&ui, &asked).await?, move |ui| make_part(ui, &asked)).await?,
     };
     let content = html! {
-        nav.way aria-label="Way back" { a href=(place.to("/")) { "Sessions" } }
+        nav.way aria-label="Way back" { a href=(place.to(list::PATH)) { "Sessions" } }
         h1 { span.kind { "Session" } " " bdi { (title) } }
         (note)
         (tabs)

@@ -17,7 +17,7 @@ use crate::ui::explained::{self, table};
 use crate::ui::frame::Frame;
 use crate::ui::refusal::Refusal;
 use crate::ui::visitor::{Place, Visitor};
-use crate::ui::{Effort, Ui, icons, pager, source, words};
+use crate::ui::{Effort, Ui, icons, list, pager, source, words};
 
 /// Spans on one page.
 const LIMIT: usize = 200;
@@ -50,7 +50,7 @@ fn page(place: &Place, trace: TraceId, orphans: &Orphans, origin: &Origin, offse
     let window = Window { offset, limit: LIMIT as u64, count: orphans.n_spans as u64 };
     html! {
         nav.way aria-label="Way back" {
-            a href=(place.to("/")) { "Sessions" }
+            a href=(place.to(list::PATH)) { "Sessions" }
             " › " a href=(place.to(&format!("/traces/{trace}"))) { "Trace " span.mono { (trace.to_string()) } }
         }
         h1 { span.kind { "Spans of no run in trace" } " " span.mono { (trace.to_string()) } }

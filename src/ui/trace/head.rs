@@ -24,7 +24,7 @@ pub(super) fn title(tree: &Tree) -> String {
 pub(super) fn way(place: &Place, run: Option<&Run>) -> Markup {
     html! {
         nav.way aria-label="Way back" {
-            a href=(place.to("/")) { "Sessions" }
+            a href=(place.to(list::PATH)) { "Sessions" }
             @if let Some(session) = run.and_then(|run| run.session.as_ref()) {
                 " › " a href=(place.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) }
             }

@@ -23,7 +23,7 @@ await send(idless, lonely(), "billing");
 await send(guarded, story());
 await tell(coded, CLAUDE, coding());
 await until("the sessions are there", async () => (await count(main)) === 63);
-await until("the spans are counted", async () => (await (await fetch(idless.url)).text()).includes("2 spans came, with 2 runs"));
+await until("the spans are counted", async () => (await (await fetch(`${idless.url}/sessions`)).text()).includes("2 spans came, with 2 runs"));
 
 const detail = async (at, id) => (await (await fetch(`${at.url}/api/v1/observability/sessions/${id}/`)).json());
 await until("both turns of the coding agent are there", async () => (await detail(coded, "code-7")).runs?.length === 3);
@@ -33,11 +33,11 @@ const session = `${main.url}/sessions/conv-42`;
 const runs = (await (await fetch(`${main.url}/api/v1/observability/sessions/conv-42/`)).json()).runs;
 const trace = `${main.url}/traces/${runs[0].trace_id}?run=${runs[0].id}`;
 const PAGES = {
-  list: `${main.url}/?sort=session_id&limit=5`,
-  "no-session-fits": `${main.url}/?search=zzz&agent=support&status=error`,
-  "bad-value": `${main.url}/?sort=cost`,
-  "nothing-received": `${fresh.url}/`,
-  "no-session-id": `${idless.url}/`,
+  list: `${main.url}/sessions?sort=session_id&limit=5`,
+  "no-session-fits": `${main.url}/sessions?search=zzz&agent=support&status=error`,
+  "bad-value": `${main.url}/sessions?sort=cost`,
+  "nothing-received": `${fresh.url}/sessions`,
+  "no-session-id": `${idless.url}/sessions`,
   session,
   "session-dearest": `${session}?sort=-cost&fold=${runs[0].id}`,
   conversation: `${session}?view=conversation`,
@@ -133,7 +133,7 @@ await test("a session is bookmarked and noted, with and without JavaScript, and 
     }
     for (const width of [360, 620, 980, 1100, 1280, 1700]) {
       await page.setViewportSize({ width, height: 860 });
-      await page.goto(`${main.url}/?bookmarked=true`);
+      await page.goto(`${main.url}/sessions?bookmarked=true`);
       same(await page.locator("tbody th a.session").allTextContents(), ["conv-42"], "the session with a bookmark");
       await fits(page);
       if (javaScriptEnabled) await accessible(page);
@@ -150,7 +150,7 @@ await test("a session is bookmarked and noted, with and without JavaScript, and 
 
 await test("without JavaScript: list, sort, search, filter, page, open, all work", async () => {
   const visit = await context({ javaScriptEnabled: false });
-  const page = await open(visit, main.url);
+  const page = await open(visit, `${main.url}/sessions`);
   const ids = () => page.locator("tbody th a.session").allTextContents();
   same((await ids()).length, 25, "the first page");
   same(await page.locator("tbody tr").evaluateAll((rows) => rows.filter((row) => row.offsetHeight > 40).length), 0, "rows of more than one line");
@@ -167,20 +167,20 @@ await test("without JavaScript: list, sort, search, filter, page, open, all work
   await page.locator(".range summary").click();
   await page.getByRole("link", { name: "Last hour" }).click();
   truth(page.url().includes("last=1h") && !page.url().includes("start="), `one range at a time: ${page.url()}`);
-  await page.goto(main.url);
+  await page.goto(`${main.url}/sessions`);
   await page.locator("tbody tr:nth-child(1) .pick input").check();
   await page.locator("tbody tr:nth-child(2) .pick input").check();
   await page.getByRole("button", { name: "Compare" }).click();
   truth(/\/compare\?a=.*&b=/.test(page.url()), page.url());
-  await page.goto(main.url);
+  await page.goto(`${main.url}/sessions`);
   await page.getByText("Columns", { exact: true }).click();
   await page.locator(".choice fieldset").getByLabel("Agents").uncheck();
   await page.getByRole("button", { name: "Show these" }).click();
   same(await page.locator("td.agents").count(), 0, "a column that was not chosen");
-  await page.goto(main.url);
+  await page.goto(`${main.url}/sessions`);
   same(await page.locator("td.agents").count(), 0, "and is remembered so");
   await visit.clearCookies();
-  await page.goto(main.url);
+  await page.goto(`${main.url}/sessions`);
   await page.getByRole("link", { name: "Cost" }).click();
   same(await page.locator("th[aria-sort=descending]").textContent(), "Cost ↓");
   await page.getByRole("link", { name: "Cost" }).click();
@@ -212,7 +212,7 @@ await test("without JavaScript: list, sort, search, filter, page, open, all work
 
 await test("the list has room for all of its columns, however wide the window is", async () => {
   const visit = await context({ javaScriptEnabled: false });
-  const page = await open(visit, `${main.url}/?sort=session_id`);
+  const page = await open(visit, `${main.url}/sessions?sort=session_id`);
   truth(await page.getByText("Where is my parcel?").isVisible(), "a row says what was asked first");
   for (const width of [1280, 1320, 1360, 1440, 1600, 1750, 1770, 1920, 2560]) {
     await page.setViewportSize({ width, height: 860 });
@@ -389,13 +389,13 @@ await test("a conversation is paged by its turns", async () => {
 
 await test("without JavaScript: dark and light are switched and kept", async () => {
   const visit = await context({ javaScriptEnabled: false, colorScheme: "light" });
-  const page = await open(visit, `${main.url}/?search=crowd`);
+  const page = await open(visit, `${main.url}/sessions?search=crowd`);
   const ground = () => page.locator("html").evaluate((node) => getComputedStyle(node).backgroundColor);
   const light = await ground();
   await page.getByRole("link", { name: "Dark" }).click();
   const dark = await ground();
   truth(light !== dark, `${light} in both`);
-  truth(page.url().endsWith("/?search=crowd"), page.url());
+  truth(page.url().endsWith("/sessions?search=crowd"), page.url());
   await page.goto(session);
   same(await ground(), dark, "on another page");
   await visit.close();
@@ -405,12 +405,12 @@ await test("without JavaScript: dark and light are switched and kept", async () 
 
 await test("search as you type replaces the list only and keeps the focus and the address", async () => {
   const visit = await context();
-  const page = await open(visit, main.url);
+  const page = await open(visit, `${main.url}/sessions`);
   await page.keyboard.press("/");
   await page.keyboard.type("crowd-1", { delay: 20 });
   await until("the list is searched", async () => (await page.locator(".found").textContent()) === "10 sessions");
   same(await page.evaluate(() => [document.activeElement.id, document.activeElement.value]), ["search", "crowd-1"]);
-  truth(page.url().endsWith("/?search=crowd-1"), page.url());
+  truth(page.url().endsWith("/sessions?search=crowd-1"), page.url());
   await page.getByLabel("Agent", { exact: true }).selectOption("reader");
   await until("the agent is heeded", async () => (await page.locator(".found").textContent()) === "3 sessions");
   same(await page.locator("#said").textContent(), "3 sessions", "what is said to those who listen");
@@ -423,7 +423,7 @@ await test("search as you type replaces the list only and keeps the focus and th
 await test("a pasted trace or run id lands there", async () => {
   const visit = await context();
   for (const id of [runs[0].trace_id, String(runs[1].id)]) {
-    const page = await open(visit, main.url);
+    const page = await open(visit, `${main.url}/sessions`);
     await page.getByRole("searchbox").fill(id);
     await page.waitForURL("**/traces/**");
     await page.close();
@@ -433,7 +433,7 @@ await test("a pasted trace or run id lands there", async () => {
 
 await test("a list that is open changes by itself and keeps focus, scroll and selection", async () => {
   const visit = await context({ viewport: { width: 1280, height: 500 } });
-  const page = await open(visit, `${main.url}/?search=live-&limit=100`);
+  const page = await open(visit, `${main.url}/sessions?search=live-&limit=100`);
   await until("it says that nothing fits", async () => (await page.locator("#list h2").count()) === 1);
   for (let n = 0; n < 30; n += 1) await send(main, [agent(700 + n, 1, 0, "live", `live-${n}`, 5000 + n, 5001 + n)]);
   const news = page.locator("[data-news]");
@@ -500,7 +500,7 @@ await test("times are the reader's, with UTC behind them, and days are, too", as
 
 await test("a list is walked with keys, which leave alone who types", async () => {
   const visit = await context();
-  const page = await open(visit, `${main.url}/?sort=session_id`);
+  const page = await open(visit, `${main.url}/sessions?sort=session_id`);
   const focused = () => page.evaluate(() => document.activeElement.textContent);
   const ids = await page.locator("a.session").allTextContents();
   await page.keyboard.press("j");
@@ -516,7 +516,7 @@ await test("a list is walked with keys, which leave alone who types", async () =
   await page.keyboard.press("/");
   await page.keyboard.type("jk?gs");
   same(await page.getByRole("searchbox").inputValue(), "jk?gs");
-  await page.goto(`${main.url}/?sort=session_id`);
+  await page.goto(`${main.url}/sessions?sort=session_id`);
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");
   await page.waitForURL("**/sessions/**");
@@ -525,7 +525,7 @@ await test("a list is walked with keys, which leave alone who types", async () =
   await page.waitForURL("**/status");
   await page.keyboard.press("g");
   await page.keyboard.press("l");
-  await page.waitForURL(`${main.url}/`);
+  await page.waitForURL(`${main.url}/sessions`);
   quiet(page);
   await visit.close();
 });
@@ -566,7 +566,7 @@ await test("all of a page is reached with the keyboard, and shows where one is",
     truth(seen.size >= reachable, `${seen.size} of ${reachable} were reached on ${url}`);
     await page.close();
   }
-  const page = await open(visit, main.url);
+  const page = await open(visit, `${main.url}/sessions`);
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   same(await page.evaluate(() => document.activeElement.id), "content", "the skip link");
@@ -585,7 +585,7 @@ await test("texts are copied by a button", async () => {
 
 await test("an id made to break pages breaks none", async () => {
   const visit = await context();
-  const page = await open(visit, main.url);
+  const page = await open(visit, `${main.url}/sessions`);
   await page.getByRole("searchbox").fill("<script>");
   await until("it is found", async () => (await page.locator("tbody tr").count()) === 1);
   await page.locator("a.session").click();

@@ -1,4 +1,4 @@
-// What people come for, and in how many clicks from the first page they have it.
+// What people come for, and in how many clicks from where a visit begins they have it: the overview, since there is enough to show.
 
 import { agent, chat, chatty, huge, send, story } from "./data.mjs";
 import { count, open, quiet, same, server, test, truth, until } from "./harness.mjs";
@@ -24,10 +24,11 @@ export async function tasks(chromium) {
   await until("the sessions are there", async () => (await count(shop)) === 3);
   await until("all runs are there", async () => (await (await fetch(`${shop.url}/api/v1/observability/sessions/?search=huge`)).json()).results[0].run_count === 300);
 
-  /** Runs a task from the first page, and fails it where it took more clicks. */
+  /** Runs a task from the start, and fails it where it took more clicks. */
   const task = (name, most, run) => test(`${name}: in ${most} clicks`, async () => {
     const visit = await chromium.newContext({ viewport: { width: 1280, height: 860 }, timezoneId: "UTC" });
     const page = await open(visit, `${shop.url}/`);
+    same(page.url(), `${shop.url}/overview`, "where a visit begins");
     let n = 0;
     await run(page, async (what) => { n += 1; await what.click(); await page.waitForLoadState("networkidle"); });
     truth(n <= most, `it took ${n} clicks`);
@@ -35,15 +36,23 @@ export async function tasks(chromium) {
     await visit.close();
   });
 
-  await task("the most expensive call of 300 runs", 2, async (page, click) => {
-    await click(page.getByRole("link", { name: "huge", exact: true }));
-    await click(page.getByText("Most expensive run:").getByRole("link"));
+  const sessions = (page) => page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Sessions" });
+
+  await task("the most expensive call of 300 runs", 1, async (page, click) => {
+    await click(page.getByRole("region", { name: "Most expensive runs" }).getByRole("link").first());
     const call = page.locator("table.waterfall tr", { hasText: "chat house-large" });
     truth((await call.textContent()).replaceAll(/\s/g, "").includes("$1.75"), await call.textContent());
   });
 
+  await task("the most expensive call of a session", 3, async (page, click) => {
+    await click(sessions(page));
+    await click(page.getByRole("link", { name: "huge", exact: true }));
+    await click(page.getByText("Most expensive run:").getByRole("link"));
+    truth((await page.locator("table.waterfall").textContent()).replaceAll(/\s/g, "").includes("$1.75"), "its cost is there");
+  });
+
   await task("why a run failed", 2, async (page, click) => {
-    await click(page.getByRole("link", { name: "chat-7", exact: true }));
+    await click(page.getByRole("region", { name: "Latest failures" }).getByRole("link", { name: "chat-7", exact: true }).first());
     truth(await page.locator("ol.timeline").getByText("Rate limit reached").first().isVisible(), "the timeline says it");
     await click(page.getByRole("link", { name: "Conversation" }));
     truth(await page.locator(".turn", { hasText: "And tomorrow?" }).getByText("Rate limit reached").first().isVisible(), "and so does its turn");
@@ -65,7 +74,8 @@ export async function tasks(chromium) {
     same(new Date(await page.locator("li.run time").first().getAttribute("datetime")).getTime(), complaint);
   });
 
-  await task("two sessions side by side", 3, async (page, click) => {
+  await task("two sessions side by side", 4, async (page, click) => {
+    await click(sessions(page));
     await click(page.locator("tbody tr", { hasText: "conv-42" }).locator(".pick input"));
     await click(page.locator("tbody tr", { hasText: "chat-7" }).locator(".pick input"));
     await click(page.getByRole("button", { name: "Compare" }));

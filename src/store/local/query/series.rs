@@ -1,5 +1,7 @@
 //! What runs come to over time: from the sums that are kept, and runs that are in none of them from disk.
 
+use std::ops::Range;
+
 use crate::model::run::Run;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::store::StoreError;
@@ -82,6 +84,13 @@ impl LocalStore {
         buckets.series(&query, &mut series);
         Ok(series)
     }
+}
+
+/// Whether at least so many runs are in the sums that are kept of a window.
+pub(in crate::store::local) fn has_runs(cell: &TenantCell, window: Range<UnixNanos>, n_least: u64) -> bool {
+    let state = cell.read();
+    let kept = state.sums.lock();
+    matches!(&*kept, Kept::On(buckets) if buckets.has_runs(window, n_least))
 }
 
 /// Whether the run is counted in the window of a query that is rounded.

@@ -229,6 +229,21 @@ impl Buckets {
         }
     }
 
+    /// Whether at least so many runs lie in the buckets of a window, the first of which holds its beginning. Looks at the newest first, and at no
+    /// more of them than it takes.
+    pub fn has_runs(&self, window: Range<UnixNanos>, n_least: u64) -> bool {
+        let mut n_missing = n_least;
+        for (_, bucket) in self.between(self.tiers.begin(window.start.0), window.end.0).rev() {
+            for cell in bucket.agents.values() {
+                n_missing = n_missing.saturating_sub(cell.tally.n_runs());
+                if n_missing == 0 {
+                    return true;
+                }
+            }
+        }
+        n_missing == 0
+    }
+
     /// The buckets of a window in which runs of a query lie.
     pub fn bounds(&self, query: &SeriesQuery) -> Vec<Bounds> {
         let mut found = Vec::new();
@@ -292,7 +307,7 @@ impl Buckets {
     }
 
     /// The buckets that begin in a window.
-    fn between(&self, since: u64, until: u64) -> impl Iterator<Item = (&u64, &Bucket)> {
+    fn between(&self, since: u64, until: u64) -> impl DoubleEndedIterator<Item = (&u64, &Bucket)> {
         self.by_time.range(since..until.max(since))
     }
 
