@@ -22,13 +22,14 @@ struct Asset {
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const FOR_AN_HOUR: &str = "public, max-age=3600";
 
-const ICON: usize = 4;
+const ICON: usize = 5;
 
-static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 6]> = LazyLock::new(|| {
     [
         Asset::new("ui.css", "text/css; charset=utf-8", include_str!("assets/ui.css")),
         Asset::new("page.js", "text/javascript; charset=utf-8", include_str!("assets/page.js")),
         Asset::new("live.js", "text/javascript; charset=utf-8", include_str!("assets/live.js")),
+        Asset::new("charts.js", "text/javascript; charset=utf-8", include_str!("assets/charts.js")),
         Asset::new("trace.js", "text/javascript; charset=utf-8", include_str!("assets/trace.js")),
         Asset::new("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
     ]

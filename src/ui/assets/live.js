@@ -108,7 +108,17 @@
     word.dataset.liveWord = name.toLowerCase();
   }
 
-  function take(html) { if (selects()) waiting = html; else apply(html); }
+  // Nothing moves under who marks a text, or a part of a chart (charts.js).
+  const isHeld = () => selects() || document.querySelector("svg.dragging") !== null;
+
+  function take(html) { if (isHeld()) waiting = html; else apply(html); }
+
+  function release() {
+    if (waiting === null || isHeld()) return;
+    const html = waiting;
+    waiting = null;
+    apply(html);
+  }
 
   function change(event) {
     const [from, ...lines] = event.data.split("\n");
@@ -145,9 +155,7 @@
     source.addEventListener("gone", () => { source.close(); location.reload(); });
   }
 
-  document.addEventListener("selectionchange", () => {
-    if (waiting !== null && !selects()) { const html = waiting; waiting = null; apply(html); }
-  });
+  for (const name of ["selectionchange", "dragged"]) document.addEventListener(name, release);
   document.addEventListener("visibilitychange", listen);
   window.addEventListener("pagehide", () => { if (source) source.close(); });
   window.addEventListener("pageshow", (event) => { if (event.persisted) listen(); });

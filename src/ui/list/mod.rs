@@ -24,7 +24,7 @@ use self::state::ListState;
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
-use super::{Effort, Ui, live, words};
+use super::{Effort, Ui, assets, live, words};
 use crate::model::Str;
 use crate::model::ids::{RunId, Tenant, TraceId};
 use crate::model::query::{AgentQuery, SessionQuery};
@@ -118,6 +118,7 @@ fn page(ui: &Ui, tenant: &Tenant, view: &View<'_>, query: &SessionQuery) -> Resu
         (form::form(place, state, &agents, None))
         p.quiet { "Session ids are searched here. " a href=(place.to("/search")) { "Search in what was said" } }
         (part(ui, view, &found))
+        script src=(assets::path(place, "charts.js")) defer {}
     };
     Ok(Frame { place, title: "Sessions", is_live: true }.around(&content).into_response())
 }

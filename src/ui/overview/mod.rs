@@ -21,7 +21,7 @@ pub(super) use self::tables::{sessions, to_run};
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
-use super::{Effort, Ui, list, live, words};
+use super::{Effort, Ui, assets, list, live, words};
 use crate::model::ids::Tenant;
 use crate::params::overview::OverviewParams;
 use crate::store::series::{Leading, Series};
@@ -64,6 +64,7 @@ fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &OverviewState, params: 
         h1 { "Overview" }
         (form::form(place, state, found.as_ref(), None))
         (part(ui, place, state, found.as_ref()))
+        script src=(assets::path(place, "charts.js")) defer {}
     };
     Ok(Frame { place, title: "Overview", is_live: true }.around(&content).into_response())
 }

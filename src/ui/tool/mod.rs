@@ -16,7 +16,7 @@ use super::overview::charts::{self, Chart};
 use super::overview::{self, rate};
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
-use super::{Effort, Ui, words};
+use super::{Effort, Ui, assets, words};
 use crate::model::Str;
 use crate::model::ids::Tenant;
 use crate::model::time::Nanos;
@@ -136,6 +136,7 @@ fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &GroupState, (tool, para
             },
         }
         (super::session::curl(place, &format!("/api/v1/observability{}", to_api(&state.with(&[])))))
+        script src=(assets::path(place, "charts.js")) defer {}
     };
     Ok(Frame { place, title: &format!("Tool {}", words::visible(tool)), is_live: false }.around(&content).into_response())
 }

@@ -162,3 +162,10 @@ export const deep = () => {
   }
   return spans;
 };
+
+/** The same spans, begun at another time; they are made to begin at ten on a day of their own. */
+export function beginning(at, spans) {
+  const by = (BigInt(at) - BigInt(Date.UTC(2026, 1, 7, 10))) * 1_000_000n;
+  const moved = (nanos) => (nanos === "0" ? nanos : String(BigInt(nanos) + by));
+  return spans.map((span) => ({ ...span, startTimeUnixNano: moved(span.startTimeUnixNano), endTimeUnixNano: moved(span.endTimeUnixNano) }));
+}

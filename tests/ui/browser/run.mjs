@@ -1,5 +1,6 @@
 // The pages in a real Chromium: node tests/ui/browser/run.mjs, after .ci/browser.sh has installed what it needs.
 
+import { charts } from "./charts.mjs";
 import { agent, chat, chatty, CLAUDE, coding, crowd, deep, hostile, HOSTILE, huge, lonely, nobodys, send, story, tell } from "./data.mjs";
 import { accessible, browser, count, fits, golden, open, quiet, report, same, server, test, truth, until } from "./harness.mjs";
 import { tasks } from "./tasks.mjs";
@@ -633,6 +634,7 @@ await test("with keys: nothing without a login, a wrong key is refused, a right 
   await visit.close();
 });
 
+await charts(chromium);
 await tasks(chromium);
 await chromium.close();
 for (const [name, one] of Object.entries({ main, fresh, idless, guarded, coded })) {

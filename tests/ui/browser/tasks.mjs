@@ -1,17 +1,10 @@
 // What people come for, and in how many clicks from where a visit begins they have it: the overview, since there is enough to show.
 
-import { agent, chat, chatty, huge, send, story } from "./data.mjs";
+import { agent, beginning, chat, chatty, huge, send, story } from "./data.mjs";
 import { count, open, quiet, same, server, test, truth, until } from "./harness.mjs";
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
-
-/** The same spans, begun at another time; they are made to begin at ten on a day of their own. */
-function beginning(at, spans) {
-  const by = (BigInt(at) - BigInt(Date.UTC(2026, 1, 7, 10))) * 1_000_000n;
-  const moved = (nanos) => (nanos === "0" ? nanos : String(BigInt(nanos) + by));
-  return spans.map((span) => ({ ...span, startTimeUnixNano: moved(span.startTimeUnixNano), endTimeUnixNano: moved(span.endTimeUnixNano) }));
-}
 
 export async function tasks(chromium) {
   const shop = await server();
