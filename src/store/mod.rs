@@ -2,6 +2,7 @@
 
 pub mod explain;
 pub mod local;
+pub mod news;
 pub mod overview;
 pub mod raw;
 pub mod said;

@@ -251,17 +251,34 @@ async fn what_nothing_was_heard_of_before_is_new() {
     let tool = tool(100, 3, 1, "<dig>");
     let call = chat(100, 2, 1, (10, 2), 300).between(at, at + SECOND).with("gen_ai.response.model", "m-new");
     let run = agent(100, 1, 0, "new<comer>").session("s0").between(at, at + 3 * SECOND);
-    send(&server, vec![run, call, tool.between(at, at + SECOND)]).await;
-    until("the new one is there", async || server.json(&format!("{PATH}?{}", all_of(first))).await["totals"]["run_count"] == 41).await;
+    let others = (1..12).map(|n| agent(100 + n, 1, 0, &format!("new-{n:02}")).session("s0").between(at, at + 3 * SECOND));
+    send(&server, others.chain([run, call, tool.between(at, at + SECOND)])).await;
+    until("the new ones are there", async || server.json(&format!("{PATH}?{}", all_of(first))).await["totals"]["run_count"] == 52).await;
     let visitor = Visitor::of(&server);
     // Of the hours before only the last of the others are.
-    let page = visitor.get(&format!("/overview?{}&step=1h", window(first + 5 * HOUR, first + 7 * HOUR))).await;
+    let window = format!("{}&step=1h", window(first + 5 * HOUR, first + 7 * HOUR));
+    let page = visitor.get(&format!("/overview?{window}")).await;
     let (_, news) = page.text.split_once("New in this time</h2>").expect("something is new");
     let (news, _) = news.split_once("</section>").unwrap();
     for words in [">new&lt;comer&gt;<", ">m-new<", ">&lt;dig&gt;<", "agent=new%3Ccomer%3E", "model=m-new", "/tools/%3Cdig%3E?"] {
         assert!(news.contains(words), "{words} in {news}");
     }
     assert!(!news.contains("planner") && !news.contains("m-2"), "{news}");
+    let json = server.json(&format!("{PATH}?{window}")).await["new"].clone();
+    for (title, list, count, n) in
+        [("Agents", "agents", "agent_count", 12), ("Models", "models", "model_count", 1), ("Tools", "tools", "tool_count", 1)]
+    {
+        let line = news.split(&format!("<strong>{title}</strong>")).nth(1).unwrap().split("</p>").next().unwrap();
+        let names = line.split("<bdi>").skip(1).map(|rest| rest.split('<').next().unwrap());
+        let names: Vec<String> = names.map(|name| name.replace("&lt;", "<").replace("&gt;", ">")).collect();
+        assert_eq!((&json[list], &json[count]), (&names.clone().into(), &n.into()), "{title}");
+        assert_eq!(line.ends_with(&format!(" and {} more", n - names.len())), n > names.len(), "{line}");
+    }
+    let all = server.json(&format!("{PATH}?{window}&limit=50")).await["new"].clone();
+    assert_eq!((all["agents"].as_array().unwrap().len(), &all["agents"][0]), (12, &"new<comer>".into()));
+    let of_model = server.json(&format!("{PATH}?{window}&model=m-2")).await["new"].clone();
+    assert_eq!((&of_model["agents"], &of_model["tools"], &of_model["tool_count"]), (&Value::Array(Vec::new()), &Value::Null, &Value::Null));
+    assert_eq!(server.json(&format!("{PATH}?{}", all_of(first))).await["new"], Value::Null);
     let whole = visitor.get(&format!("/overview?{}", all_of(first))).await;
     assert!(!whole.text.contains("New in this time"), "before that there was nothing at all");
 }

@@ -8,6 +8,7 @@ use super::{Number, format};
 use crate::model::Str;
 use crate::model::run::RunStatus;
 use crate::model::tally::Tally;
+use crate::store::news::News;
 use crate::store::series::{Leading, ModelTally, Series, ToolShare, UserShare};
 
 #[derive(Serialize)]
@@ -17,6 +18,8 @@ pub(in crate::api) struct Overview<'a> {
     step_seconds: u64,
     totals: Figures,
     previous: Previous,
+    /// `None` where there were no runs in the window before.
+    new: Option<NewNames<'a>>,
     series: Vec<Point>,
     agents: Vec<AgentFigures<'a>>,
     agent_count: usize,
@@ -58,6 +61,18 @@ struct Previous {
     until: String,
     #[serde(flatten)]
     figures: Figures,
+}
+
+/// Of whom nothing was heard in the window before.
+#[derive(Serialize)]
+struct NewNames<'a> {
+    agents: Vec<&'a str>,
+    agent_count: usize,
+    models: Vec<&'a str>,
+    model_count: usize,
+    /// `None` where a model is asked for, as in [`Overview::tools`].
+    tools: Option<Vec<&'a str>>,
+    tool_count: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -112,6 +127,7 @@ impl<'a> Overview<'a> {
                 until: format::timestamp(before.until()),
                 figures: Figures::new(&before.total),
             },
+            new: News::of(series, before).map(|news| NewNames::new(&news, limit)),
             series: points
                 .map(|(at, tally)| Point { start: format::timestamp(series.start_of(at)), figures: Figures::new(tally) })
                 .collect(),
@@ -127,6 +143,22 @@ impl<'a> Overview<'a> {
             failed_runs: leading.failed.iter().map(UserRun::new).collect(),
             runs_are_complete: leading.is_complete,
             includes_runs_without_session: series.has_sessionless,
+        }
+    }
+}
+
+// === impl NewNames ===
+
+impl<'a> NewNames<'a> {
+    fn new(news: &News<'a>, limit: usize) -> Self {
+        let first = |names: &[&'a Str]| names.iter().take(limit).map(|name| &***name).collect();
+        Self {
+            agents: first(&news.agents),
+            agent_count: news.agents.len(),
+            models: first(&news.models),
+            model_count: news.models.len(),
+            tools: news.tools.as_deref().map(first),
+            tool_count: news.tools.as_ref().map(Vec::len),
         }
     }
 }
