@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use maud::{Markup, html};
 
-use super::run::tables::scroll;
+use super::table::scroll;
 use super::visitor::Place;
 use super::{trace, words};
 use crate::conventions::Sources;

@@ -38,6 +38,7 @@ mod source;
 mod spans;
 mod start;
 mod status;
+mod table;
 mod theme;
 mod tool;
 mod trace;

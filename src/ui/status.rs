@@ -10,6 +10,7 @@ use tower::ServiceExt;
 
 use super::frame::Frame;
 use super::refusal::Refusal;
+use super::table::scroll;
 use super::visitor::{Place, Visitor};
 use super::{Effort, Ui, icons, list, words};
 use crate::model::status::{Fact, Gauge, Scope, Section, ServerStatus, Severity, Unit, Value, Warning};
@@ -109,12 +110,12 @@ fn warnings(warnings: &[Warning]) -> Markup {
 fn limits(limits: &[Gauge]) -> Markup {
     html! {
         h2 { "Limits" }
-        div.scroll role="region" aria-label="Limits" tabindex="0" {
+        (scroll("Limits", &html! {
             table.plain.limits {
                 thead { tr { th scope="col" { "What" } th.number scope="col" { "Used" } th.number scope="col" { "Limit" } th scope="col" { "Share" } th scope="col" { "Changed by" } } }
                 tbody { @for gauge in limits { (limit(gauge)) } }
             }
-        }
+        }))
     }
 }
 

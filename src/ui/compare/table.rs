@@ -9,6 +9,7 @@ use crate::model::run::Run;
 use crate::model::time::Nanos;
 use crate::model::usage::NanoUsd;
 use crate::ui::session::{Digest, Share};
+use crate::ui::table::scroll;
 use crate::ui::visitor::Place;
 use crate::ui::{list, words};
 
@@ -118,8 +119,9 @@ fn costs(name: Markup, costs: [(NanoUsd, u64); 2]) -> Line {
 }
 
 fn table(title: &str, note: &str, head: &[Markup; 2], lines: &[Line]) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label=(title) {
+    scroll(
+        title,
+        &html! {
             table.plain.compared {
                 caption { (title) @if !note.is_empty() { ": " (note) } }
                 thead {
@@ -139,8 +141,8 @@ fn table(title: &str, note: &str, head: &[Markup; 2], lines: &[Line]) -> Markup 
                     }
                 }
             }
-        }
-    }
+        },
+    )
 }
 
 fn status(digest: &Digest) -> Markup {

@@ -8,6 +8,7 @@ use crate::model::tally::Tally;
 use crate::params::links::Place as Window;
 use crate::ui::icons::bar;
 use crate::ui::overview::{quantile, rate};
+use crate::ui::table::scroll;
 use crate::ui::visitor::Place;
 use crate::ui::words;
 
@@ -62,7 +63,7 @@ pub(super) fn table(place: &Place, state: &GroupState, columns: &[Column], rows:
     html! {
         p.found { (words::counted(count, what.0, what.1)) @if rows.is_empty() && count > 0 { ", none this far down" } }
         @if !rows.is_empty() {
-            div.scroll tabindex="0" role="region" aria-label=(words::capital(what.1)) {
+            (scroll(&words::capital(what.1), &html! {
                 table.plot.listed {
                     caption.for-readers { (words::capital(what.1)) }
                     thead { tr { @for (at, column) in columns.iter().enumerate() { (head(place, state, column, at == 0)) } } }
@@ -76,7 +77,7 @@ pub(super) fn table(place: &Place, state: &GroupState, columns: &[Column], rows:
                         }
                     }
                 }
-            }
+            }))
         }
         @if count > LIMIT as u64 || state.offset > 0 {
             nav.pager aria-label="Pages" {

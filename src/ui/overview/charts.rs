@@ -10,6 +10,7 @@ use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::NanoUsd;
 use crate::params::format;
 use crate::store::series::Series;
+use crate::ui::table::{self, Columns};
 use crate::ui::visitor::Place;
 use crate::ui::words;
 
@@ -84,9 +85,10 @@ fn quantile(tally: &Tally, of_thousand: u64) -> u64 {
 }
 
 pub(super) fn charts(place: &Place, state: &OverviewState, series: &Series) -> Markup {
+    let between = |since, until| state.between(since, until);
     html! {
-        (draw_all(place, &|since, until| state.between(since, until), series, &series.points, &CHARTS))
-        (table(place, state, series))
+        (draw_all(place, &between, series, &series.points, &CHARTS))
+        (points(place, &between, series))
     }
 }
 
@@ -169,35 +171,43 @@ fn short(at: UnixNanos, series: &Series) -> String {
     }
 }
 
-/// All charts as a table, the newest first.
-fn table(place: &Place, state: &OverviewState, series: &Series) -> Markup {
+/// All charts as a table.
+fn points(place: &Place, between: Between<'_>, series: &Series) -> Markup {
+    let names = ["Runs", "Failed", "Cost", "Tokens", "Median", "95th percentile"];
+    as_table(place, between, "Runs, cost, tokens and duration over time", &names, series, &|at| {
+        let tally = &series.points[at];
+        html! {
+            td.number { (words::tokens(tally.n_runs())) }
+            td.number { (words::tokens(tally.n_of(RunStatus::Error))) }
+            td.number { (words::cost(tally.usage.cost, tally.usage.unpriced_calls)) }
+            td.number { (words::tokens(tally.usage.tokens)) }
+            td.number { (figures::quantile(tally, 500)) }
+            td.number { (figures::quantile(tally, 950)) }
+        }
+    })
+}
+
+/// What charts show as a table, the newest point first, each with the way to its own time; `cells` has the figures of one.
+pub(in crate::ui) fn as_table(
+    place: &Place,
+    between: Between<'_>,
+    caption: &str,
+    names: &[&str],
+    series: &Series,
+    cells: &dyn Fn(usize) -> Markup,
+) -> Markup {
+    let rows = html! {
+        @for at in (0..series.points.len()).rev() {
+            tr {
+                th scope="row" { a href=(place.to(&between(series.start_of(at), series.start_of(at + 1)))) { (words::moment(series.start_of(at))) } }
+                (cells(at))
+            }
+        }
+    };
     html! {
         details.as-table {
             summary { "The charts as a table" }
-            div.scroll tabindex="0" role="region" aria-label="The charts as a table" {
-                table.plain.points {
-                    caption.for-readers { "Runs, cost, tokens and duration over time" }
-                    thead {
-                        tr {
-                            th scope="col" { "From" }
-                            @for name in ["Runs", "Failed", "Cost", "Tokens", "Median", "95th percentile"] { th.number scope="col" { (name) } }
-                        }
-                    }
-                    tbody {
-                        @for (at, tally) in series.points.iter().enumerate().rev() {
-                            tr {
-                                th scope="row" { a href=(place.to(&state.between(series.start_of(at), series.start_of(at + 1)))) { (words::moment(series.start_of(at))) } }
-                                td.number { (words::tokens(tally.n_runs())) }
-                                td.number { (words::tokens(tally.n_of(RunStatus::Error))) }
-                                td.number { (words::cost(tally.usage.cost, tally.usage.unpriced_calls)) }
-                                td.number { (words::tokens(tally.usage.tokens)) }
-                                td.number { (figures::quantile(tally, 500)) }
-                                td.number { (figures::quantile(tally, 950)) }
-                            }
-                        }
-                    }
-                }
-            }
+            (table::scroll("The charts as a table", &table::captioned(caption, "plain points", &Columns(&["From"], names), &rows)))
         }
     }
 }

@@ -17,7 +17,7 @@ use maud::{Markup, html};
 pub(super) use self::figures::{percentile, quantile, rate};
 use self::state::OverviewState;
 pub(super) use self::state::PATH;
-pub(super) use self::tables::{sessions, to_run};
+pub(super) use self::tables::{leader, sessions, to_run};
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};

@@ -13,6 +13,7 @@ use crate::params::{format, pairs};
 use crate::store::series::{Leading, Series};
 use crate::ui::icons::{self, bar};
 use crate::ui::list::{self, to_session};
+use crate::ui::table::{self, Columns};
 use crate::ui::tool;
 use crate::ui::visitor::Place;
 use crate::ui::words;
@@ -69,31 +70,19 @@ fn table(place: &Place, title: &str, what: &str, rows: Vec<Row<'_>>, all: Option
     html! {
         @if !rows.is_empty() {
             div {
-                h2 { (title) }
-                div.scroll tabindex="0" role="region" aria-label=(title) {
-                    table.plot {
-                        caption.for-readers { (title) }
-                        thead {
-                            tr {
-                                th scope="col" { (what) }
-                                @for name in ["Runs", "Failed", "Cost", "Tokens", "Median", "95th"] { th.number scope="col" { (name) } }
-                            }
-                        }
-                        tbody {
-                            @for row in rows.iter().take(ROWS_MAX) {
-                                tr {
-                                    th scope="row" { @match &row.to { Some(to) => a href=(place.to(to)) { (row.name) }, None => (row.name) } }
-                                    td.number { @match &row.sessions { Some(to) => a href=(place.to(to)) title="Their sessions" { (words::tokens(row.tally.n_runs())) }, None => (words::tokens(row.tally.n_runs())) } }
-                                    td.number { (failed(row.tally)) }
-                                    td.number { (bar("cost", row.tally.usage.cost.0, most)) (words::cost(row.tally.usage.cost, row.tally.usage.unpriced_calls)) }
-                                    td.number { (words::tokens(row.tally.usage.tokens)) }
-                                    td.number { (quantile(row.tally, 500)) }
-                                    td.number { (quantile(row.tally, 950)) }
-                                }
-                            }
+                (table::titled(title, "plot", &Columns(&[what], &["Runs", "Failed", "Cost", "Tokens", "Median", "95th"]), &html! {
+                    @for row in rows.iter().take(ROWS_MAX) {
+                        tr {
+                            th scope="row" { @match &row.to { Some(to) => a href=(place.to(to)) { (row.name) }, None => (row.name) } }
+                            td.number { @match &row.sessions { Some(to) => a href=(place.to(to)) title="Their sessions" { (words::tokens(row.tally.n_runs())) }, None => (words::tokens(row.tally.n_runs())) } }
+                            td.number { (failed(row.tally)) }
+                            td.number { (bar("cost", row.tally.usage.cost.0, most)) (words::cost(row.tally.usage.cost, row.tally.usage.unpriced_calls)) }
+                            td.number { (words::tokens(row.tally.usage.tokens)) }
+                            td.number { (quantile(row.tally, 500)) }
+                            td.number { (quantile(row.tally, 950)) }
                         }
                     }
-                }
+                }))
                 @if let Some((to, n)) = all.filter(|(_, n)| *n >= ROWS_MAX) {
                     p.note { a href=(place.to(to)) { "All of them" } @if n > ROWS_MAX { " (" (words::count(n as u64)) " in this time)" } }
                 }
@@ -112,25 +101,18 @@ fn tools(place: &Place, state: &OverviewState, series: &Series) -> Markup {
     html! {
         @if !tools.is_empty() {
             div {
-                h2 { "By tool" }
-                div.scroll tabindex="0" role="region" aria-label="By tool" {
-                    table.plot {
-                        caption.for-readers { "By tool" }
-                        thead { tr { th scope="col" { "Tool" } @for name in ["Calls", "Failed", "Time", "Median", "95th"] { th.number scope="col" { (name) } } } }
-                        tbody {
-                            @for (name, share) in tools.iter().take(ROWS_MAX) {
-                                tr {
-                                    th scope="row" { (tool::link(place, name, &window)) }
-                                    td.number { (words::tokens(share.calls.n_calls)) }
-                                    td.number { (tool::failed(&share.calls)) }
-                                    td.number { (bar("duration", share.calls.total.0, most)) (words::duration(Some(share.calls.total))) }
-                                    td.number { (tool::percentile(&share.calls, 500)) }
-                                    td.number { (tool::percentile(&share.calls, 950)) }
-                                }
-                            }
+                (table::titled("By tool", "plot", &Columns(&["Tool"], &["Calls", "Failed", "Time", "Median", "95th"]), &html! {
+                    @for (name, share) in tools.iter().take(ROWS_MAX) {
+                        tr {
+                            th scope="row" { (tool::link(place, name, &window)) }
+                            td.number { (words::tokens(share.calls.n_calls)) }
+                            td.number { (tool::failed(&share.calls)) }
+                            td.number { (bar("duration", share.calls.total.0, most)) (words::duration(Some(share.calls.total))) }
+                            td.number { (tool::percentile(&share.calls, 500)) }
+                            td.number { (tool::percentile(&share.calls, 950)) }
                         }
                     }
-                }
+                }))
                 @if tools.len() >= ROWS_MAX {
                     p.note { a href=(place.to(&tool::list(&window))) { "All of them" } @if tools.len() > ROWS_MAX { " (" (words::count(tools.len() as u64)) " in this time)" } }
                 }
@@ -153,20 +135,16 @@ fn failures(place: &Place, state: &OverviewState, series: &Series) -> Markup {
         @if !agents.is_empty() {
             div {
                 h2 { "What fails most" }
-                table.plot {
-                    caption.for-readers { "Agents by failed runs" }
-                    thead { tr { th scope="col" { "Agent" } th.number scope="col" { "Failed" } th.number scope="col" { "Of its runs" } } }
-                    tbody {
-                        @for (name, tally) in agents.into_iter().take(ROWS_MAX) {
-                            @let to = format!("{}&status=error", sessions(Some(name), state.get("user"), window));
-                            tr {
-                                th scope="row" { @if name.is_empty() { (words::agent(name)) } @else { a href=(place.to(&to)) { (words::agent(name)) } } }
-                                td.number { (words::tokens(tally.n_of(RunStatus::Error))) }
-                                td.number { (bar("error", tally.n_of(RunStatus::Error), tally.n_runs())) (rate(tally.n_of(RunStatus::Error), tally.n_runs())) }
-                            }
+                (table::captioned("Agents by failed runs", "plot", &Columns(&["Agent"], &["Failed", "Of its runs"]), &html! {
+                    @for (name, tally) in agents.into_iter().take(ROWS_MAX) {
+                        @let to = format!("{}&status=error", sessions(Some(name), state.get("user"), window));
+                        tr {
+                            th scope="row" { @if name.is_empty() { (words::agent(name)) } @else { a href=(place.to(&to)) { (words::agent(name)) } } }
+                            td.number { (words::tokens(tally.n_of(RunStatus::Error))) }
+                            td.number { (bar("error", tally.n_of(RunStatus::Error), tally.n_runs())) (rate(tally.n_of(RunStatus::Error), tally.n_runs())) }
                         }
                     }
-                }
+                }))
             }
         }
     }
@@ -187,29 +165,29 @@ fn leaders(place: &Place, title: &str, runs: &[Run]) -> Markup {
     html! {
         @if !runs.is_empty() {
             div {
-                h2 { (title) }
-                div.scroll tabindex="0" role="region" aria-label=(title) {
-                    table.plain.leaders {
-                        caption.for-readers { (title) }
-                        thead { tr { th scope="col" { "Run" } th scope="col" { "Session" } th scope="col" { "Started" } th.number scope="col" { "Duration" } th.number scope="col" { "Cost" } } }
-                        tbody {
-                            @for run in runs {
-                                tr {
-                                    th scope="row" {
-                                        a href=(place.to(&to_run(run))) { (words::agent(&run.agent)) }
-                                        @if run.status != RunStatus::Success { " " (icons::status(run.status)) }
-                                    }
-                                    td { @match &run.session { Some(id) => a href=(place.to(&to_session(id.as_str()))) { (words::name(id.as_str())) }, None => span.unknown { "none" } } }
-                                    td { (words::moment(run.started_at)) }
-                                    td.number { (words::duration(run.duration())) }
-                                    td.number { (words::cost(run.usage.cost, run.usage.unpriced_calls)) }
-                                }
-                            }
+                (table::titled(title, "plain leaders", &Columns(&["Run", "Session", "Started"], &["Duration", "Cost"]), &html! {
+                    @for run in runs {
+                        tr {
+                            (leader(place, run, &to_run(run)))
+                            td.number { (words::duration(run.duration())) }
+                            td.number { (words::cost(run.usage.cost, run.usage.unpriced_calls)) }
                         }
                     }
-                }
+                }))
             }
         }
+    }
+}
+
+/// The cells that say which run it is, with the way to it and to its session.
+pub(in crate::ui) fn leader(place: &Place, run: &Run, to: &str) -> Markup {
+    html! {
+        th scope="row" {
+            a href=(place.to(to)) { (words::agent(&run.agent)) }
+            @if run.status != RunStatus::Success { " " (icons::status(run.status)) }
+        }
+        td { @match &run.session { Some(id) => a href=(place.to(&to_session(id.as_str()))) { (words::name(id.as_str())) }, None => span.unknown { "none" } } }
+        td { (words::moment(run.started_at)) }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::store::raw::{Found, Origin};
 use crate::ui::explained::{self, figures, table};
 use crate::ui::frame::Frame;
 use crate::ui::refusal::Refusal;
+use crate::ui::table::scroll;
 use crate::ui::visitor::{Place, Visitor};
 use crate::ui::{Effort, Ui, list, pager, source, words};
 
@@ -123,7 +124,7 @@ fn sums(explanation: &Explanation) -> Markup {
     };
     html! {
         h2 { "Sums" }
-        (super::tables::scroll("Sums", &html! {
+        (scroll("Sums", &html! {
             table.plain {
                 thead { tr {
                     th scope="col" { "What" } th.number scope="col" { "Calls" } th.number scope="col" { "Input" }
@@ -149,7 +150,7 @@ fn reported(calls: &[ExplainedCall]) -> Markup {
     html! {
         @if !calls.is_empty() {
             h2 { "Calls that only the SDK reported" }
-            (super::tables::scroll("Reported calls", &html! {
+            (scroll("Reported calls", &html! {
                 table.plain {
                     thead { tr { th scope="col" { "Model" } th scope="col" { "Tokens" } th scope="col" { "What counts" } } }
                     tbody {

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use crate::model::run::{Run, ScoreValue};
 use crate::store::view::{CallView, RunView};
 use crate::ui::messages::{self, Message, Role, Show};
+use crate::ui::table::scroll;
 use crate::ui::visitor::Place;
 use crate::ui::{icons, words};
 
@@ -181,9 +182,4 @@ pub(super) fn reported_spans(view: &RunView) -> Markup {
 
 fn more(n: usize) -> Markup {
     html! { @if n > ROWS_MAX { p.quiet { "The first " (words::count(ROWS_MAX as u64)) " of " (words::count(n as u64)) " are shown." } } }
-}
-
-/// Wide tables move within themselves, so that the page does not.
-pub(in crate::ui) fn scroll(name: &str, table: &Markup) -> Markup {
-    html! { div.scroll tabindex="0" role="region" aria-label=(name) { (table) } }
 }

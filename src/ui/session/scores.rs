@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::model::run::{Run, Score, ScoreValue};
 use crate::model::scores::{ScoreTotal, ScoreTotals};
-use crate::ui::run::tables::scroll;
+use crate::ui::table::scroll;
 use crate::ui::words;
 
 /// Names that the table has, and labels that it counts of each.

@@ -15,6 +15,7 @@ use super::icons::bar;
 use super::overview::charts::{self, Chart};
 use super::overview::{self, rate};
 use super::refusal::Refusal;
+use super::table::{self, Columns};
 use super::visitor::{Place, Visitor};
 use super::{Effort, Ui, assets, words};
 use crate::model::Str;
@@ -193,31 +194,19 @@ fn cards(share: &ToolShare) -> Markup {
     }
 }
 
-/// The charts as a table, the newest first.
+/// The charts as a table.
 fn points(place: &Place, between: charts::Between<'_>, series: &Series) -> Markup {
-    html! {
-        details.as-table {
-            summary { "The charts as a table" }
-            div.scroll tabindex="0" role="region" aria-label="The charts as a table" {
-                table.plain.points {
-                    caption.for-readers { "Calls and their duration over time" }
-                    thead { tr { th scope="col" { "From" } @for name in ["Calls", "Failed", "Time", "Median", "95th percentile"] { th.number scope="col" { (name) } } } }
-                    tbody {
-                        @for (at, calls) in series.calls.iter().enumerate().rev() {
-                            tr {
-                                th scope="row" { a href=(place.to(&between(series.start_of(at), series.start_of(at + 1)))) { (words::moment(series.start_of(at))) } }
-                                td.number { (words::tokens(calls.n_calls)) }
-                                td.number { (words::tokens(calls.n_errors)) }
-                                td.number { (words::duration(Some(calls.total))) }
-                                td.number { (percentile(calls, 500)) }
-                                td.number { (percentile(calls, 950)) }
-                            }
-                        }
-                    }
-                }
-            }
+    let names = ["Calls", "Failed", "Time", "Median", "95th percentile"];
+    charts::as_table(place, between, "Calls and their duration over time", &names, series, &|at| {
+        let calls = &series.calls[at];
+        html! {
+            td.number { (words::tokens(calls.n_calls)) }
+            td.number { (words::tokens(calls.n_errors)) }
+            td.number { (words::duration(Some(calls.total))) }
+            td.number { (percentile(calls, 500)) }
+            td.number { (percentile(calls, 950)) }
         }
-    }
+    })
 }
 
 fn by_agent(place: &Place, state: &GroupState, share: &ToolShare) -> Markup {
@@ -227,28 +216,21 @@ fn by_agent(place: &Place, state: &GroupState, share: &ToolShare) -> Markup {
     html! {
         section.groups aria-label="Agents that call it" {
             div {
-                h2 { "By agent" }
-                div.scroll tabindex="0" role="region" aria-label="By agent" {
-                    table.plot {
-                        caption.for-readers { "By agent" }
-                        thead { tr { th scope="col" { "Agent" } @for name in ["Calls", "Failed", "Time", "Median", "95th"] { th.number scope="col" { (name) } } } }
-                        tbody {
-                            @for (name, calls) in agents {
-                                tr {
-                                    th scope="row" {
-                                        @if name.is_empty() { (words::agent(name)) }
-                                        @else { a href=(place.to(&state.with(&[("agent", Some(name))]))) { (words::agent(name)) } }
-                                    }
-                                    td.number { (words::tokens(calls.n_calls)) }
-                                    td.number { (failed(calls)) }
-                                    td.number { (bar("duration", calls.total.0, most)) (words::duration(Some(calls.total))) }
-                                    td.number { (percentile(calls, 500)) }
-                                    td.number { (percentile(calls, 950)) }
-                                }
+                (table::titled("By agent", "plot", &Columns(&["Agent"], &["Calls", "Failed", "Time", "Median", "95th"]), &html! {
+                    @for (name, calls) in agents {
+                        tr {
+                            th scope="row" {
+                                @if name.is_empty() { (words::agent(name)) }
+                                @else { a href=(place.to(&state.with(&[("agent", Some(name))]))) { (words::agent(name)) } }
                             }
+                            td.number { (words::tokens(calls.n_calls)) }
+                            td.number { (failed(calls)) }
+                            td.number { (bar("duration", calls.total.0, most)) (words::duration(Some(calls.total))) }
+                            td.number { (percentile(calls, 500)) }
+                            td.number { (percentile(calls, 950)) }
                         }
                     }
-                }
+                }))
             }
         }
     }

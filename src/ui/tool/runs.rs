@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use crate::model::run::{Run, RunStatus};
+use crate::model::run::Run;
 use crate::params::pairs;
 use crate::store::series::Callers;
-use crate::ui::list::to_session;
+use crate::ui::table::{self, Columns};
 use crate::ui::visitor::Place;
-use crate::ui::{icons, overview, words};
+use crate::ui::{overview, words};
 
 pub(super) fn runs(place: &Place, tool: &str, callers: &Callers) -> Markup {
     html! {
@@ -24,28 +24,16 @@ fn table(place: &Place, tool: &str, title: &str, runs: &[Run]) -> Markup {
     html! {
         @if !runs.is_empty() {
             div {
-                h2 { (title) }
-                div.scroll tabindex="0" role="region" aria-label=(title) {
-                    table.plain.leaders {
-                        caption.for-readers { (title) }
-                        thead { tr { th scope="col" { "Run" } th scope="col" { "Session" } th scope="col" { "Started" } @for name in ["Calls", "Failed", "Slowest"] { th.number scope="col" { (name) } } } }
-                        tbody {
-                            @for (run, calls) in runs.iter().filter_map(|run| Some((run, run.calls_of(tool)?))) {
-                                tr {
-                                    th scope="row" {
-                                        a href=(place.to(&to_calls(run, tool))) { (words::agent(&run.agent)) }
-                                        @if run.status != RunStatus::Success { " " (icons::status(run.status)) }
-                                    }
-                                    td { @match &run.session { Some(id) => a href=(place.to(&to_session(id.as_str()))) { (words::name(id.as_str())) }, None => span.unknown { "none" } } }
-                                    td { (words::moment(run.started_at)) }
-                                    td.number { (words::tokens(calls.n_calls)) }
-                                    td.number { (words::tokens(calls.n_errors)) }
-                                    td.number { (words::duration(calls.slowest())) }
-                                }
-                            }
+                (table::titled(title, "plain leaders", &Columns(&["Run", "Session", "Started"], &["Calls", "Failed", "Slowest"]), &html! {
+                    @for (run, calls) in runs.iter().filter_map(|run| Some((run, run.calls_of(tool)?))) {
+                        tr {
+                            (overview::leader(place, run, &to_calls(run, tool)))
+                            td.number { (words::tokens(calls.n_calls)) }
+                            td.number { (words::tokens(calls.n_errors)) }
+                            td.number { (words::duration(calls.slowest())) }
                         }
                     }
-                }
+                }))
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::model::ids::TraceId;
 use crate::model::run::Run;
 use crate::model::usage::UsageTotal;
 use crate::params::explore::Elsewhere;
+use crate::ui::table::scroll;
 use crate::ui::visitor::Place;
 use crate::ui::{Ui, copy, icons, list, words};
 
@@ -96,7 +97,7 @@ fn runs(place: &Place, trace: TraceId, tree: &Tree, chosen: Option<&Run>) -> Mar
     html! {
         details.runs data-key="runs" {
             summary { (words::counted(tree.runs.len() as u64, "run", "runs")) }
-            div.scroll tabindex="0" role="region" aria-label="Runs of this trace" {
+            (scroll("Runs of this trace", &html! {
                 table.plain {
                     thead { tr {
                         th scope="col" { "Agent" } th scope="col" { "Status" } th scope="col" { "Started" }
@@ -123,7 +124,7 @@ fn runs(place: &Place, trace: TraceId, tree: &Tree, chosen: Option<&Run>) -> Mar
                         }
                     }
                 }
-            }
+            }))
             @if tree.runs.len() > RUNS_MAX { p.quiet { "The first " (RUNS_MAX) " are listed; all of them are in the tree." } }
         }
     }
