@@ -96,7 +96,7 @@ pub(super) fn cost(cost: NanoUsd, unpriced_calls: u64) -> Markup {
         } @else if cost.0 == 0 {
             span.unknown title=(missing) { "unknown" }
         } @else {
-            "at least " data value=(format::dollars(cost)) title=(format!("{exact} and {missing}")) { (dollars(cost)) }
+            span.least { "at least" } " " data value=(format::dollars(cost)) title=(format!("{exact} and {missing}")) { (dollars(cost)) }
         }
     }
 }
@@ -204,7 +204,7 @@ fn brief_text(at: &str, beside: &str) -> String {
 }
 
 /// For titles: `2026-02-07 10:05:32.25 UTC`.
-fn utc(timestamp: &str) -> String {
+pub(super) fn utc(timestamp: &str) -> String {
     timestamp.replacen('T', " ", 1).replace('Z', " UTC")
 }
 
@@ -408,7 +408,7 @@ mod tests {
     fn a_cost_without_every_price_is_at_least_or_unknown() {
         let text = |nanos, unpriced| cost(NanoUsd(nanos), unpriced).into_string();
         assert!(text(20_000_000, 0).contains(">$0.0200<"));
-        assert!(text(20_000_000, 2).starts_with("at least <data"));
+        assert!(text(20_000_000, 2).starts_with("<span class=\"least\">at least</span> <data"));
         assert!(text(0, 1).contains(">unknown<") && text(0, 1).contains("1 call without"));
     }
 

@@ -1,6 +1,7 @@
 //! The overview: its figures are those of the JSON, which are those of the runs, and its links lead where they say.
 
 use http::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use serde_json::Value;
 use sessionfold::model::time::UnixNanos;
 use sessionfold::params::format;
@@ -41,7 +42,8 @@ async fn told(server: &Server, first: u64) {
         let session = format!("s{}", number % 4);
         let run = agent(trace, 1, 0, name).session(&session).between(at, at + (number + 1) * SECOND);
         let run = if number % 2 == 0 { run.with("waxell.user_id", "anna & bert") } else { run.with("waxell.user_id", "carl") };
-        spans.push(if number % 5 == 0 { run.failed() } else { run });
+        let failed = Status { code: 2, message: "429 <slow down>".to_owned() };
+        spans.push(if number % 5 == 0 { Span { status: Some(failed), ..run } } else { run });
         let call = chat(trace, 2, 1, (100 + number as i64, 20), 300 + number as u32).between(at, at + SECOND);
         spans.push(call.with("gen_ai.response.model", if number % 3 == 1 { "m<1>" } else { "m-2" }));
     }
@@ -146,8 +148,11 @@ async fn every_figure_of_the_page_is_one_of_the_json() {
                 assert!(json[list].as_array().unwrap().is_empty(), "{title}, {narrowed}");
                 continue;
             };
+            let table = table.split("</table>").next().unwrap();
             let expected: Vec<String> = json[list].as_array().unwrap().iter().flat_map(|row| text(row, &["duration", "cost"])).collect();
-            assert_eq!(data(table.split("</table>").next().unwrap()), expected, "{title}, {narrowed}");
+            assert_eq!(data(table), expected, "{title}, {narrowed}");
+            let failed = json[list].as_array().unwrap().iter().filter(|run| run["status"] == "error").count();
+            assert_eq!(table.matches("429 &lt;slow down&gt;</bdi>").count(), failed, "{title}, {narrowed}: why each of them failed");
         }
     }
 }

@@ -28,6 +28,8 @@ const sessionfold = (() => {
       switch (time.dataset.form) {
         case "clock": set(time, clockOf(at)); break;
         case "day": set(time, dayOf(at)); break;
+        case "minute": set(time, clockOf(at).slice(0, 5)); break;
+        case "day-minute": set(time, `${dayOf(at).slice(5)} ${clockOf(at).slice(0, 5)}`); break;
         case "brief": set(time, brief(at, time.dataset.beside ? new Date(time.dataset.beside) : new Date())); break;
         default:
           if (time.firstElementChild) { set(time.firstElementChild, dayOf(at)); time.lastChild.data = ` ${clockOf(at)}`; }

@@ -155,7 +155,7 @@ fn cell(view: &View<'_>, row: &Row<'_>, column: Column) -> Markup {
     let (session, name) = (row.session, column.label());
     html! {
         @match column {
-            Column::Status => td data-label=(name) { (status_and_why(session, row.error)) },
+            Column::Status => td.status data-label=(name) { (status_and_why(session, row.error)) },
             Column::Runs => td.number data-label=(name) { (words::count(session.run_count)) },
             Column::LastActivity => td.when data-label=(name) {
                 (words::brief(session.last_activity, None, view.now)) " " (words::age_of(session.last_activity, view.now))

@@ -128,14 +128,14 @@ fn draw<T>(place: &Place, between: Between<'_>, series: &Series, points: &[T], c
                     @let (whole, part) = (height((chart.whole)(point)), height((chart.part)(point)));
                     @let (left, since) = (at as u64 * ROOM, series.start_of(at));
                     a href=(place.to(&between(since, series.start_of(at + 1)))) tabindex="-1" {
-                        title { (span(since, series.step)) ": " ((chart.words)(point)) }
+                        title { (span(since, series.step)) " UTC: " ((chart.words)(point)) }
                         rect.room x=(left) width=(ROOM) height=(HEIGHT) {}
                         @if whole > 0 { rect.whole x=(left + 1) y=(HEIGHT - whole) width=(BAR) height=(whole) {} }
                         @if part > 0 { rect.part x=(left + 1) y=(HEIGHT - part) width=(BAR) height=(part) {} }
                     }
                 }
             }
-            div.times aria-hidden="true" { @for at in marks(series) { span { (short(at, series)) } } }
+            div.times aria-hidden="true" { @for at in marks(series) { (short(at, series)) } }
         }
     }
 }
@@ -159,16 +159,17 @@ fn marks(series: &Series) -> [UnixNanos; 3] {
     [series.since, series.start_of(series.points.len() / 2), series.until()]
 }
 
-/// As short as the whole window lets it be.
-fn short(at: UnixNanos, series: &Series) -> String {
+/// As short as the whole window lets it be. `page.js` has the same forms.
+fn short(at: UnixNanos, series: &Series) -> Markup {
     const DAY: u64 = 86_400 * 1_000_000_000;
-    let (text, window) = (format::timestamp(at), series.until().since(series.since).0);
-    let day = text.get(5..10).unwrap_or_default();
-    match window {
-        _ if window <= DAY + series.step.0 => minute(&text).to_owned(),
-        _ if window <= 8 * DAY => format!("{day} {}", minute(&text)),
-        _ => words::day(&text).to_owned(),
-    }
+    let (exact, window) = (format::timestamp(at), series.until().since(series.since).0);
+    let day = exact.get(5..10).unwrap_or_default();
+    let (form, text) = match window {
+        _ if window <= DAY + series.step.0 => ("minute", minute(&exact).to_owned()),
+        _ if window <= 8 * DAY => ("day-minute", format!("{day} {}", minute(&exact))),
+        _ => ("day", words::day(&exact).to_owned()),
+    };
+    html! { time datetime=(exact) title=(words::utc(&exact)) data-form=(form) { (text) } }
 }
 
 /// All charts as a table.

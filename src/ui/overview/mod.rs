@@ -104,7 +104,7 @@ fn figures_of(ui: &Ui, place: &Place, state: &OverviewState, found: &Found) -> M
             (charts::charts(place, state, series))
             (news::news(place, state, found))
             (tables::groups(place, state, found))
-            (tables::runs(place, leading))
+            (tables::runs(place, leading, ui.now()))
         }
         (super::session::curl(place, &state.api()))
     }

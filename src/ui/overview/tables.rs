@@ -11,6 +11,7 @@ use crate::model::tally::Tally;
 use crate::model::time::UnixNanos;
 use crate::params::{format, pairs};
 use crate::store::series::{Leading, Series};
+use crate::ui::failed;
 use crate::ui::icons::{self, bar};
 use crate::ui::list::{self, to_session};
 use crate::ui::table::{self, Columns};
@@ -75,7 +76,7 @@ fn table(place: &Place, title: &str, what: &str, rows: Vec<Row<'_>>, all: Option
                         tr {
                             th scope="row" { @match &row.to { Some(to) => a href=(place.to(to)) { (row.name) }, None => (row.name) } }
                             td.number { @match &row.sessions { Some(to) => a href=(place.to(to)) title="Their sessions" { (words::tokens(row.tally.n_runs())) }, None => (words::tokens(row.tally.n_runs())) } }
-                            td.number { (failed(row.tally)) }
+                            td.number { (n_failed(row.tally)) }
                             td.number { (bar("cost", row.tally.usage.cost.0, most)) (words::cost(row.tally.usage.cost, row.tally.usage.unpriced_calls)) }
                             td.number { (words::tokens(row.tally.usage.tokens)) }
                             td.number { (quantile(row.tally, 500)) }
@@ -121,7 +122,7 @@ fn tools(place: &Place, state: &OverviewState, series: &Series) -> Markup {
     }
 }
 
-fn failed(tally: &Tally) -> Markup {
+fn n_failed(tally: &Tally) -> Markup {
     let n = tally.n_of(RunStatus::Error);
     html! { (words::tokens(n)) @if n > 0 { " " small { (rate(n, tally.n_runs())) } } }
 }
@@ -150,28 +151,24 @@ fn failures(place: &Place, state: &OverviewState, series: &Series) -> Markup {
     }
 }
 
-pub(super) fn runs(place: &Place, leading: &Leading) -> Markup {
+pub(super) fn runs(place: &Place, leading: &Leading, now: UnixNanos) -> Markup {
     html! {
         section.groups aria-label="Runs that stand out" {
-            (leaders(place, "Most expensive runs", &leading.dearest))
-            (leaders(place, "Slowest runs", &leading.slowest))
-            (leaders(place, "Latest failures", &leading.failed))
+            (leaders(place, "Most expensive runs", &leading.dearest, now))
+            (leaders(place, "Slowest runs", &leading.slowest, now))
+            (leaders(place, "Latest failures", &leading.failed, now))
         }
         @if !leading.is_complete { p.note { "There are very many runs in a part of this time; not all of them were looked at for these lists." } }
     }
 }
 
-fn leaders(place: &Place, title: &str, runs: &[Run]) -> Markup {
+fn leaders(place: &Place, title: &str, runs: &[Run], now: UnixNanos) -> Markup {
     html! {
         @if !runs.is_empty() {
             div {
                 (table::titled(title, "plain leaders", &Columns(&["Run", "Session", "Started"], &["Duration", "Cost"]), &html! {
                     @for run in runs {
-                        tr {
-                            (leader(place, run, &to_run(run)))
-                            td.number { (words::duration(run.duration())) }
-                            td.number { (words::cost(run.usage.cost, run.usage.unpriced_calls)) }
-                        }
+                        (leader(place, run, &to_run(run), now, &[words::duration(run.duration()), words::cost(run.usage.cost, run.usage.unpriced_calls)]))
                     }
                 }))
             }
@@ -179,15 +176,19 @@ fn leaders(place: &Place, title: &str, runs: &[Run]) -> Markup {
     }
 }
 
-/// The cells that say which run it is, with the way to it and to its session.
-pub(in crate::ui) fn leader(place: &Place, run: &Run, to: &str) -> Markup {
+/// One of them, with the way to it and to its session, and why it failed on a line of its own.
+pub(in crate::ui) fn leader(place: &Place, run: &Run, to: &str, now: UnixNanos, figures: &[Markup]) -> Markup {
     html! {
-        th scope="row" {
-            a href=(place.to(to)) { (words::agent(&run.agent)) }
-            @if run.status != RunStatus::Success { " " (icons::status(run.status)) }
+        tr {
+            th scope="row" {
+                a href=(place.to(to)) { (words::agent(&run.agent)) }
+                @if run.status != RunStatus::Success && run.error.is_none() { " " (icons::status(run.status)) }
+            }
+            td { @match &run.session { Some(id) => a href=(place.to(&to_session(id.as_str()))) { (words::name(id.as_str())) }, None => span.unknown { "none" } } }
+            td.when { (words::brief(run.started_at, None, now)) }
+            @for figure in figures { td.number { (figure) } }
         }
-        td { @match &run.session { Some(id) => a href=(place.to(&to_session(id.as_str()))) { (words::name(id.as_str())) }, None => span.unknown { "none" } } }
-        td { (words::moment(run.started_at)) }
+        @if run.error.is_some() { tr.because { td colspan=(3 + figures.len()) { (icons::status(run.status)) " " (failed::on_the_line(run.error.as_ref())) } } }
     }
 }
 

@@ -20,7 +20,7 @@ use super::visitor::{Place, Visitor};
 use super::{Effort, Ui, assets, words};
 use crate::model::Str;
 use crate::model::ids::Tenant;
-use crate::model::time::Nanos;
+use crate::model::time::{Nanos, UnixNanos};
 use crate::model::tool::ToolCalls;
 use crate::params::tools::ToolsParams;
 use crate::params::{format, pairs, path};
@@ -133,7 +133,7 @@ fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &GroupState, (tool, para
             Some(series) => {
                 (narrowing(place, state))
                 p.note { (words::moment(series.since)) " to " (words::moment(series.until())) }
-                (figures(place, state, (tool, series), &callers))
+                (figures(place, state, (tool, series), &callers, ui.now()))
             },
         }
         (super::session::curl(place, &format!("/api/v1/observability{}", to_api(&state.with(&[])))))
@@ -150,7 +150,7 @@ fn to_api(address: &str) -> String {
     }
 }
 
-fn figures(place: &Place, state: &GroupState, (tool, series): (&Str, &Series), callers: &Callers) -> Markup {
+fn figures(place: &Place, state: &GroupState, (tool, series): (&Str, &Series), callers: &Callers, now: UnixNanos) -> Markup {
     let share = series.tools.as_ref().and_then(|tools| tools.get(tool)).unwrap_or(&NOT_CALLED);
     let between = |since, until| {
         let (since, until) = (format::timestamp(since), format::timestamp(until));
@@ -168,7 +168,7 @@ fn figures(place: &Place, state: &GroupState, (tool, series): (&Str, &Series), c
             (charts::draw_all(place, &between, series, &series.calls, &CHARTS))
             (points(place, &between, series))
             (by_agent(place, state, share))
-            (runs::runs(place, tool, callers))
+            (runs::runs(place, tool, callers, now))
         }
     }
 }

@@ -125,6 +125,15 @@ export async function charts(chromium) {
     await context.close();
   });
 
+  await test("the times below the charts are the reader's, as all others are", async () => {
+    for (const [timezoneId, begin, end] of [["UTC", "12:00", "14:00"], ["Asia/Tokyo", "21:00", "23:00"]]) {
+      const context = await visit({ timezoneId });
+      const page = await open(context, overview);
+      same(await page.locator(".chart.runs .times time").allTextContents(), [begin, `${Number(begin.slice(0, 2)) + 1}:00`, end], timezoneId);
+      await context.close();
+    }
+  });
+
   await test("a finger drags sidewise, and scrolls up and down", async () => {
     const context = await visit({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
     const page = await open(context, overview);

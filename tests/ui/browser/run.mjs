@@ -211,6 +211,16 @@ await test("without JavaScript: list, sort, search, filter, page, open, all work
   await visit.close();
 });
 
+await test("on a phone a failed session says why in lines of words, and the way to every page stands on one line", async () => {
+  const visit = await context({ viewport: { width: 360, height: 740 } });
+  const page = await open(visit, `${main.url}/sessions?search=conv-42`);
+  const boxes = await page.locator(".sessions .badge, .sessions .why").evaluateAll((all) => all.map((one) => [one.className, one.offsetWidth, one.offsetHeight]));
+  truth(boxes.length >= 3 && boxes.every(([, , height]) => height < 50), `badges are as high as a line or two: ${JSON.stringify(boxes)}`);
+  truth(boxes.find(([name]) => name === "why")[1] > 150, `the reason has room: ${JSON.stringify(boxes)}`);
+  same(await page.locator(".rooms a").evaluateAll((all) => new Set(all.map((one) => Math.round(one.getBoundingClientRect().top))).size), 1, "lines of the head");
+  await visit.close();
+});
+
 await test("the list has room for all of its columns, however wide the window is", async () => {
   const visit = await context({ javaScriptEnabled: false });
   const page = await open(visit, `${main.url}/sessions?sort=session_id`);
