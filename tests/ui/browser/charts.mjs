@@ -1,6 +1,6 @@
 // A part of the time is chosen by dragging over the bars of a chart, with a mouse that really moves and a finger that does.
 
-import { agent, beginning, send } from "./data.mjs";
+import { agent, beginning, chatty, send } from "./data.mjs";
 import { open, quiet, same, server, test, truth, until } from "./harness.mjs";
 
 const MINUTE = 60_000;
@@ -121,6 +121,26 @@ export async function charts(chromium) {
     await page.mouse.up();
     await page.waitForTimeout(300);
     same(page.url(), list, "a range without a session leads nowhere");
+    quiet(page);
+    await context.close();
+  });
+
+  await test("a range is dragged over on the charts of a tool", async () => {
+    await send(at, beginning(base + 5 * HOUR, chatty()));
+    const tool = `${at.url}/tools/tell_depot?since=${time(300)}&until=${time(360)}&agent=shop`;
+    await until("its call is there", async () => (await (await fetch(tool)).text()).includes("chart duration"));
+    const context = await visit();
+    const page = await open(context, tool);
+    await drag(page, page.locator(".chart.duration > svg"), 0, 2);
+    await page.mouse.up();
+    await page.waitForURL((url) => url.search.includes(encodeURIComponent(time(330))));
+    same(range(page, ["since", "until", "agent"]), [time(300), time(330), "shop"]);
+    same(await page.locator(".headline dd.figure data").first().getAttribute("value"), "1", "its call");
+    await page.goto(tool);
+    await drag(page, page.locator(".chart.runs > svg"), 5, 3);
+    await page.mouse.up();
+    await page.getByText("It was not called in this time").waitFor();
+    same(range(page, ["since", "until"]), [time(330), time(360)]);
     quiet(page);
     await context.close();
   });
