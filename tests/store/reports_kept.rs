@@ -7,9 +7,10 @@ use std::time::Duration;
 use sessionfold::model::ids::RunId;
 use sessionfold::model::run::{Run, RunStatus};
 use sessionfold::model::time::Nanos;
-use sessionfold::store::RunPost;
+use sessionfold::store::view::RunQuery;
+use sessionfold::store::{RunPost, Store};
 
-use super::house::{House, Tuning};
+use super::house::{House, Tuning, tenant};
 use super::reports::{minted, runs};
 use crate::support::posts::*;
 use crate::support::spans::{SECOND, TEN, Tell};
@@ -306,9 +307,13 @@ fn a_result_that_nobody_can_read_does_not_keep_a_run_from_ending() {
 }
 
 #[test]
-fn a_database_of_the_last_format_shows_the_same_sessions_and_finds_its_runs_by_number() {
+fn databases_of_earlier_formats_show_the_same_sessions_and_their_runs_are_found() {
+    (1..=2).for_each(shows_the_same_after_an_upgrade);
+}
+
+fn shows_the_same_after_an_upgrade(version: u32) {
     let mut house = House::closed(Tuning { sweep_interval: Duration::ZERO, ..Tuning::default() });
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/index/version-1.sqlite");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/index/version-{version}.sqlite"));
     fs::copy(fixture, house.database()).unwrap();
     house.open().unwrap();
     let check = |house: &House| {
@@ -335,11 +340,20 @@ fn a_database_of_the_last_format_shows_the_same_sessions_and_finds_its_runs_by_n
             assert_eq!(shown(&view.run), shown(run));
             assert_eq!(view.calls.iter().map(|call| call.usage.tokens()).sum::<u64>(), run.usage.tokens);
         }
+        for run in all.iter().filter(|run| run.user.is_some()) {
+            let mut of_user = Vec::new();
+            let query = RunQuery { user: run.user.clone(), ..RunQuery::default() };
+            house.store().runs(&tenant("default"), &query, &mut |run| of_user.push(run.id)).unwrap();
+            of_user.sort_unstable();
+            let mut expected: Vec<_> = all.iter().filter(|other| other.user == run.user).map(|run| run.id).collect();
+            expected.sort_unstable();
+            assert_eq!(of_user, expected);
+        }
         let reranker = house.run("default", RunId::new(2_445_197_582_351_828).unwrap()).unwrap();
         assert_eq!((&*reranker.run.agent, reranker.parent.map(|parent| parent.agent)), ("reranker", Some("retrieval".into())));
     };
     check(&house);
     house.reopen();
-    assert_eq!(house.count_rows("SELECT user_version FROM pragma_user_version"), 2);
+    assert_eq!(house.count_rows("SELECT user_version FROM pragma_user_version"), 3);
     check(&house);
 }

@@ -1,11 +1,9 @@
-//! Single looks into the database: a run by its number or place, a trace by its id.
-
-use std::ops::Range;
+//! Single looks into the database: a run by its place, the runs of a session, a trace by its id.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::read::Reader;
-use super::rows::{NO_SESSION, TenantNo, read_detail, read_run, signed, unreadable, unsigned};
+use super::rows::{TenantNo, read_detail, read_run, signed, unreadable, unsigned};
 use super::statements::{self, Ready, Statement};
 use crate::index::{SessionNo, SessionTimes};
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
@@ -13,42 +11,9 @@ use crate::model::run::{Run, RunStatus, Score};
 use crate::model::stretches::Stretches;
 use crate::model::time::UnixNanos;
 use crate::store::local::state::recent::{Overlay, RunOrder};
-use crate::store::local::state::tenant::{TenantCell, TenantState};
-use crate::store::view::RunQuery;
 use crate::wire::format::stored::{self, StoredTrace};
 
-/// Which runs are worth decoding.
-#[derive(Clone, Copy, Default)]
-pub struct Wanted {
-    /// At least so dear, in nano-USD, and so long.
-    pub cost: u64,
-    pub length: u64,
-    pub status: Option<RunStatus>,
-}
-
 impl Reader {
-    /// One run by the number it is shown by; `state` is the tenant's, of the same moment.
-    pub fn run_by_id(&self, cell: &TenantCell, state: &TenantState, id: RunId) -> rusqlite::Result<Option<Run>> {
-        if let Some(run) = state.recent.find(id) {
-            return Ok(Some(Run::clone(run)));
-        }
-        let mut select = self.ready(&statements::RUN_BY_ID)?;
-        let mut rows = select.query(params![cell.no.0, signed(id.get())])?;
-        while let Some(row) = rows.next()? {
-            let session_no = SessionNo(row.get("session_no")?);
-            let session = state.index.id_of(session_no);
-            if session.is_none() && session_no != NO_SESSION {
-                // Its session was removed, and the next checkpoint takes the row.
-                continue;
-            }
-            let run = read_run(row, session.as_ref())?;
-            if !state.recent.contains(session_no, &RunOrder::of(&run)) {
-                return Ok(Some(run));
-            }
-        }
-        Ok(None)
-    }
-
     /// One run by its place.
     pub fn run(
         &self,
@@ -76,13 +41,6 @@ impl Reader {
         let span = signed(key.span.to_u64());
         let values = params![tenant.0, session_no.0, signed(started_at.0), signed(id.get()), key.trace.as_bytes(), span];
         self.ready(statement)?.query_row(values, read).optional()
-    }
-
-    /// Run numbers within a range, at most 100.
-    pub fn run_ids_between(&self, tenant: TenantNo, from: u64, to: u64) -> rusqlite::Result<Vec<RunId>> {
-        let mut select = self.ready(&statements::RUN_IDS_BETWEEN)?;
-        let rows = select.query_map(params![tenant.0, signed(from), signed(to)], |row| row.get::<_, i64>(0))?;
-        Ok(rows.filter_map(|id| id.ok().and_then(|id| RunId::new(unsigned(id)))).collect())
     }
 
     /// Whether a run of the session overlaps [start, end]; those that `is_newer` knows are different or gone by now.
@@ -131,32 +89,6 @@ impl Reader {
         select.query_map(params![tenant.0, session_no.0, status as u8, limit], |row| read_run(row, Some(session)))?.collect()
     }
 
-    /// Shows every run on disk that the query's user and times allow. `session_of` gives the id of a session that still is.
-    pub fn each_run(
-        &self,
-        tenant: TenantNo,
-        query: &RunQuery,
-        session_of: &mut dyn FnMut(SessionNo) -> Option<SessionId>,
-        each: &mut dyn FnMut(SessionNo, &Run),
-    ) -> rusqlite::Result<()> {
-        let start = query.start.map_or(i64::MIN, |start| signed(start.0.min(i64::MAX as u64)));
-        let end = query.end.map_or(i64::MAX, |end| signed(end.0.min(i64::MAX as u64)));
-        let mut select = self.ready(if query.user.is_some() { &statements::RUNS_OF_USER } else { &statements::RUNS_OF_TIME })?;
-        let mut rows = match &query.user {
-            Some(user) => select.query(params![tenant.0, start, end, &**user])?,
-            None => select.query(params![tenant.0, start, end])?,
-        };
-        while let Some(row) = rows.next()? {
-            let no = SessionNo(row.get("session_no")?);
-            let session = session_of(no);
-            // Without its session, that one was removed, and the next checkpoint takes the row.
-            if session.is_some() || no == NO_SESSION {
-                each(no, &read_run(row, session.as_ref())?);
-            }
-        }
-        Ok(())
-    }
-
     /// Shows the runs of a session on disk that started within [start, end], without its id.
     pub fn each_run_started_between(
         &self,
@@ -180,40 +112,6 @@ impl Reader {
         while let Some(row) = rows.next()? {
             if !each(SessionNo(row.get("session_no")?), &read_run(row, None)?) {
                 break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Shows the runs of sessions on disk that were last active within a range and are wanted, in the order of that, until it is told to
-    /// stop.
-    pub fn each_run_active(
-        &self,
-        tenant: TenantNo,
-        active: &Range<u64>,
-        wanted: Wanted,
-        each: &mut dyn FnMut(SessionNo, Run) -> bool,
-    ) -> rusqlite::Result<()> {
-        let bound = |at: u64| signed(at.min(i64::MAX as u64));
-        let mut select = self.ready(&statements::RUNS_ACTIVE_IN)?;
-        let (first, last) = wanted.status.map_or((0, u8::MAX), |status| (status as u8, status as u8));
-        let values = params![tenant.0, bound(active.start), bound(active.end), bound(wanted.cost), bound(wanted.length), first, last];
-        let mut rows = select.query(values)?;
-        while let Some(row) = rows.next()? {
-            if !each(SessionNo(row.get("session_no")?), read_run(row, None)?) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Shows where each run of a user is on disk.
-    pub fn each_place_of_user(&self, tenant: TenantNo, user: &str, each: &mut dyn FnMut(SessionNo, RunOrder)) -> rusqlite::Result<()> {
-        let mut select = self.ready(&statements::PLACES_OF_USER)?;
-        let mut rows = select.query(params![tenant.0, user])?;
-        while let Some(row) = rows.next()? {
-            if let Some(order) = read_order(row)? {
-                each(SessionNo(row.get(4)?), order);
             }
         }
         Ok(())

@@ -41,11 +41,11 @@ pub fn write_run(upsert: &mut Statement<'_>, tenant: TenantNo, session: SessionN
     Ok(())
 }
 
-pub fn delete_run(delete: &mut Statement<'_>, tenant: TenantNo, session: SessionNo, order: &RunOrder) -> rusqlite::Result<()> {
+/// How many rows that were.
+pub fn delete_run(delete: &mut Statement<'_>, tenant: TenantNo, session: SessionNo, order: &RunOrder) -> rusqlite::Result<usize> {
     let RunOrder { started_at, id, key } = order;
     let values = params![tenant.0, session.0, signed(started_at.0), signed(id.get()), key.trace.as_bytes(), signed(key.span.to_u64())];
-    delete.execute(values)?;
-    Ok(())
+    delete.execute(values)
 }
 
 /// Reads the columns of a run, as the statements select them.

@@ -11,11 +11,16 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::super::SqliteLimits;
+use super::lookups::read_order;
+use super::places::{self, NewPlaces};
+use super::rows::{TenantNo, unsigned};
 use super::statements::PREPARED_MAX;
+use crate::index::SessionNo;
+use crate::model::time::UnixNanos;
 use crate::store::ReadersBusy;
 
 /// Written to `PRAGMA user_version`; raised whenever an older binary could misread the file.
-pub const FORMAT_VERSION: i64 = 2;
+pub const FORMAT_VERSION: i64 = 3;
 /// `PRAGMA application_id`: the letters "SFLD".
 const APPLICATION_ID: i64 = 0x5346_4c44;
 
@@ -94,13 +99,25 @@ CREATE TABLE tombstones (
 ) WITHOUT ROWID;
 ";
 
-/// Looks across sessions: one run by its number, what was active in a time range, the runs of a user, sessions with a run that was reported
-/// and named no trace.
+/// Sessions with a run that was reported and named no trace.
 const RUN_INDEXES: &str = "
-CREATE INDEX runs_by_id ON runs (tenant_no, run_id);
-CREATE INDEX runs_by_activity ON runs (tenant_no, last_activity_ns);
-CREATE INDEX runs_by_user ON runs (tenant_no, user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX runs_untraced ON runs (tenant_no, session_no) WHERE is_untraced;
+";
+
+/// Where runs are by their number, activity and user (`places/`).
+const PLACE_TABLES: &str = "
+CREATE TABLE place_segments (
+  kind INTEGER NOT NULL,
+  first_page INTEGER NOT NULL,
+  n_entries INTEGER NOT NULL,
+  least BLOB NOT NULL,
+  greatest BLOB NOT NULL,
+  PRIMARY KEY (kind, first_page)
+) WITHOUT ROWID;
+CREATE TABLE place_pages (
+  page_no INTEGER PRIMARY KEY,
+  entries BLOB NOT NULL
+);
 ";
 
 /// Came later without a new format: who does not know of them loses nothing but their purpose.
@@ -145,6 +162,16 @@ const ADDED_TO_SESSIONS: &str = "ALTER TABLE sessions ADD COLUMN tool_errors INT
 /// From format 1, which knew nothing of reports.
 const FROM_VERSION_1: &str = "ALTER TABLE runs ADD COLUMN is_untraced INTEGER NOT NULL DEFAULT 0;";
 
+/// From format 2, in which runs were looked up by indexes of SQLite.
+const FROM_VERSION_2: &str = "
+DROP INDEX IF EXISTS runs_by_id;
+DROP INDEX IF EXISTS runs_by_activity;
+DROP INDEX IF EXISTS runs_by_user;
+";
+const ALL_PLACES: &str = "SELECT started_at_ns, run_id, trace_id, span_id, last_activity_ns, user_id, tenant_no, session_no FROM runs";
+/// Runs whose places are added at once by an upgrade: 150 MB.
+const UPGRADED_RUNS: usize = 1_000_000;
+
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
@@ -171,6 +198,7 @@ pub fn open_writer(path: &Path, limits: &SqliteLimits) -> Result<Connection, Sch
         let create = db.transaction()?;
         create.execute_batch(TABLES)?;
         create.execute_batch(RUN_INDEXES)?;
+        create.execute_batch(PLACE_TABLES)?;
         create.execute_batch(ADDED_TABLES)?;
         create.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION};"))?;
         create.commit()?;
@@ -181,9 +209,9 @@ pub fn open_writer(path: &Path, limits: &SqliteLimits) -> Result<Connection, Sch
     }
     match version {
         FORMAT_VERSION => configure(&db, limits)?,
-        1 => {
+        1 | 2 => {
             configure(&db, limits)?;
-            upgrade(&mut db)?;
+            upgrade(&mut db, version)?;
         }
         found => return Err(SchemaError::Version { found }),
     }
@@ -192,14 +220,36 @@ pub fn open_writer(path: &Path, limits: &SqliteLimits) -> Result<Connection, Sch
 }
 
 /// All or nothing: a crash in between leaves the old format.
-fn upgrade(db: &mut Connection) -> Result<(), SchemaError> {
-    tracing::info!(to = FORMAT_VERSION, "the index database is brought to a new format");
+fn upgrade(db: &mut Connection, from: i64) -> Result<(), SchemaError> {
+    tracing::info!(from, to = FORMAT_VERSION, "the index database is brought to a new format: seconds for a million runs");
     let upgrade = db.transaction()?;
-    upgrade.execute_batch(FROM_VERSION_1)?;
-    upgrade.execute_batch(RUN_INDEXES)?;
+    if from == 1 {
+        upgrade.execute_batch(FROM_VERSION_1)?;
+        upgrade.execute_batch(RUN_INDEXES)?;
+    }
+    upgrade.execute_batch(FROM_VERSION_2)?;
+    upgrade.execute_batch(PLACE_TABLES)?;
+    add_places(&upgrade)?;
     upgrade.pragma_update(None, "user_version", FORMAT_VERSION)?;
     upgrade.commit()?;
     Ok(())
+}
+
+/// Of the runs that are there, a piece at a time.
+fn add_places(db: &Connection) -> rusqlite::Result<()> {
+    let mut select = db.prepare(ALL_PLACES)?;
+    let mut rows = select.query([])?;
+    let mut places = NewPlaces::default();
+    while let Some(row) = rows.next()? {
+        if let Some(order) = read_order(row)? {
+            let user = row.get_ref(5)?.as_str_or_null()?;
+            places.add(TenantNo(row.get(6)?), SessionNo(row.get(7)?), &order, UnixNanos(unsigned(row.get(4)?)), user);
+        }
+        if places.len() >= UPGRADED_RUNS {
+            places::add(db, std::mem::take(&mut places), 0, UnixNanos::ZERO)?;
+        }
+    }
+    places::add(db, places, 0, UnixNanos::ZERO)
 }
 
 /// To a database of this format that an earlier version made. It costs nothing, however large the database is.

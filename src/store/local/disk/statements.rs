@@ -139,14 +139,21 @@ statements! {
         "SELECT trace_no FROM traces WHERE trace_no < 9223372036854775807 ORDER BY trace_no DESC LIMIT 1";
 
     // --- runs ---
-    /// By the number it is shown by. Left to itself SQLite takes the tenant's whole primary key.
-    RUN_BY_ID: Reads::Few, ["SEARCH runs USING INDEX runs_by_id (tenant_no=? AND run_id=?)"],
-        concat!("SELECT ", run_columns!(), ", session_no FROM runs INDEXED BY runs_by_id WHERE tenant_no = ?1 AND run_id = ?2 LIMIT 2");
-    RUN_IDS_BETWEEN: Reads::Few, ["SEARCH runs USING COVERING INDEX runs_by_id (tenant_no=? AND run_id>? AND run_id<?)"],
-        "SELECT run_id FROM runs INDEXED BY runs_by_id WHERE tenant_no = ?1 AND run_id >= ?2 AND run_id < ?3 LIMIT 100";
+    /// The runs of a session with a number that started at a time: one, unless two have the same number.
+    RUNS_AT: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=? AND started_at_ns=? AND run_id=?)"],
+        concat!("SELECT ", run_columns!(), " FROM runs WHERE tenant_no = ?1 AND session_no = ?2 AND started_at_ns = ?3 AND run_id = ?4");
+    /// The same, if they are worth decoding.
+    WANTED_RUNS_AT: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=? AND started_at_ns=? AND run_id=?)"],
+        concat!("SELECT ", run_columns!(), " FROM runs WHERE tenant_no = ?1 AND session_no = ?2 AND started_at_ns = ?3 AND run_id = ?4 \
+         AND last_activity_ns = ?5 AND cost_nano_usd >= ?6 AND max(coalesce(completed_at_ns - started_at_ns, 0), 0) >= ?7 \
+         AND status BETWEEN ?8 AND ?9");
+    /// Whose they are, without reading what else is stored of them.
+    USERS_AT: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=? AND started_at_ns=? AND run_id=?)"],
+        "SELECT started_at_ns, run_id, trace_id, span_id, user_id FROM runs \
+         WHERE tenant_no = ?1 AND session_no = ?2 AND started_at_ns = ?3 AND run_id = ?4";
     RUN_AT: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=? AND started_at_ns=? AND run_id=? AND trace_id=? AND span_id=?)"],
         concat!("SELECT ", run_columns!(), " FROM runs WHERE ", run_place!());
-    RUN_EXISTS: Reads::Few, ["SEARCH runs USING COVERING INDEX runs_by_id (tenant_no=? AND run_id=? AND session_no=? AND started_at_ns=? AND trace_id=? AND span_id=?)"],
+    RUN_EXISTS: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=? AND started_at_ns=? AND run_id=? AND trace_id=? AND span_id=?)"],
         concat!("SELECT 1 FROM runs WHERE ", run_place!());
     /// One page of a session's runs, in order.
     RUNS_AFTER: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=? AND (started_at_ns,run_id,trace_id,span_id)>(?,?,?,?))"],
@@ -173,25 +180,9 @@ statements! {
     RUN_TIMES: Reads::OneGroup, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)"],
         "SELECT started_at_ns, run_id, trace_id, span_id, agent_name, last_activity_ns, detail FROM runs \
          WHERE tenant_no = ?1 AND session_no = ?2 ORDER BY started_at_ns DESC, run_id DESC, trace_id DESC, span_id DESC";
-    RUNS_OF_TIME: Reads::Everything("asked for every run of a range of time"),
-        ["SEARCH runs USING INDEX runs_by_activity (tenant_no=? AND last_activity_ns>?)"],
-        concat!("SELECT ", run_columns!(), ", session_no FROM runs INDEXED BY runs_by_activity \
-         WHERE tenant_no = ?1 AND last_activity_ns >= ?2 AND started_at_ns <= ?3");
-    /// Those of sessions that were last active in a range of time.
-    RUNS_ACTIVE_IN: Reads::Everything("asked for a range that has few runs, and given up where it has many"),
-        ["SEARCH runs USING INDEX runs_by_activity (tenant_no=? AND last_activity_ns>? AND last_activity_ns<?)"],
-        concat!("SELECT ", run_columns!(), ", session_no FROM runs INDEXED BY runs_by_activity \
-         WHERE tenant_no = ?1 AND last_activity_ns >= ?2 AND last_activity_ns < ?3 AND session_no > 0 \
-         AND cost_nano_usd >= ?4 AND max(coalesce(completed_at_ns - started_at_ns, 0), 0) >= ?5 AND status BETWEEN ?6 AND ?7");
     RUNS_OF_SESSIONS: Reads::Everything("read once, when figures over all runs are not on disk and asked for"),
         ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no>?)"],
         concat!("SELECT ", run_columns!(), ", session_no FROM runs WHERE tenant_no = ?1 AND session_no > 0");
-    RUNS_OF_USER: Reads::OneGroup, ["SEARCH runs USING INDEX runs_by_user (tenant_no=? AND user_id=?)"],
-        concat!("SELECT ", run_columns!(), ", session_no FROM runs INDEXED BY runs_by_user \
-         WHERE tenant_no = ?1 AND last_activity_ns >= ?2 AND started_at_ns <= ?3 AND user_id = ?4");
-    /// Where the runs of a user are, from the index alone.
-    PLACES_OF_USER: Reads::OneGroup, ["SEARCH runs USING COVERING INDEX runs_by_user (tenant_no=? AND user_id=?)"],
-        "SELECT started_at_ns, run_id, trace_id, span_id, session_no FROM runs INDEXED BY runs_by_user WHERE tenant_no = ?1 AND user_id = ?2";
     /// Who the newest runs of a session are of, without reading what else is stored of them.
     NEWEST_USERS: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)"],
         "SELECT started_at_ns, run_id, trace_id, span_id, user_id FROM runs WHERE tenant_no = ?1 AND session_no = ?2 \
@@ -206,6 +197,25 @@ statements! {
     /// Reads anything, so that a deferred transaction sees the database of this moment.
     FIX_SNAPSHOT: Reads::Few, ["SEARCH meta USING PRIMARY KEY (key=?)"],
         "SELECT count(*) FROM meta WHERE key = ''";
+
+    // --- places of runs ---
+    PLACE_SEGMENTS: Reads::Few, ["SEARCH place_segments USING PRIMARY KEY (kind=?)"],
+        "SELECT first_page, n_entries, least, greatest FROM place_segments WHERE kind = ?1 ORDER BY first_page";
+    PLACE_PAGE: Reads::Few, ["SEARCH place_pages USING INTEGER PRIMARY KEY (rowid=?)"],
+        "SELECT entries FROM place_pages WHERE page_no = ?1";
+    /// The bound makes it a search.
+    LAST_PLACE_PAGE: Reads::Few, ["SEARCH place_pages USING INTEGER PRIMARY KEY (rowid<?)"],
+        "SELECT page_no FROM place_pages WHERE page_no < 9223372036854775807 ORDER BY page_no DESC LIMIT 1";
+    SESSION_NUMBERS: Reads::Everything("seldom: after as many runs have gone as there are left"), ["SCAN sessions"],
+        "SELECT tenant_no, session_no FROM sessions";
+    PUT_PLACE_PAGE: Reads::Few, [],
+        "INSERT INTO place_pages (page_no, entries) VALUES (?1, ?2)";
+    DELETE_PLACE_PAGES: Reads::Everything("the pages of segments that were merged"), ["SEARCH place_pages USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"],
+        "DELETE FROM place_pages WHERE page_no BETWEEN ?1 AND ?2";
+    PUT_PLACE_SEGMENT: Reads::Few, [],
+        "INSERT INTO place_segments (kind, first_page, n_entries, least, greatest) VALUES (?1, ?2, ?3, ?4, ?5)";
+    DELETE_PLACE_SEGMENT: Reads::Few, ["SEARCH place_segments USING PRIMARY KEY (kind=? AND first_page=?)"],
+        "DELETE FROM place_segments WHERE kind = ?1 AND first_page = ?2";
 
     TRACES_LEFT_OUT: Reads::OneGroup, ["SEARCH traces_left_out USING PRIMARY KEY (tenant_no=? AND session_id=?)"],
         "SELECT trace_id FROM traces_left_out WHERE tenant_no = ?1 AND session_id = ?2";

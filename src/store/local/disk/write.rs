@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use rusqlite::{Connection, params};
 
 use super::load::{after_tool_keys, sent_key, series_key, tool_key, users_asked_key};
+use super::places::{self, NewPlaces};
 use super::rows::{self, TenantNo, signed};
 use super::statements::{self, Ready};
 use crate::journal::Position;
@@ -19,8 +20,8 @@ use crate::store::local::write::saved::ChangedBuckets;
 pub fn write(db: &mut Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
     let transaction = db.transaction()?;
     write_tenants(&transaction, checkpoint)?;
-    write_sessions(&transaction, checkpoint)?;
-    write_runs(&transaction, checkpoint)?;
+    let n_gone = write_sessions(&transaction, checkpoint)?;
+    write_runs(&transaction, checkpoint, n_gone)?;
     write_traces(&transaction, checkpoint)?;
     for (tenant, session, deleted_at) in &checkpoint.tombstones {
         match deleted_at {
@@ -93,15 +94,17 @@ fn write_tenants(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<(
     Ok(())
 }
 
-fn write_sessions(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+/// How many runs went with their sessions, or for their age.
+fn write_sessions(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<usize> {
     let mut clear = db.ready(&statements::DELETE_RUNS_OF_SESSION)?;
+    let mut n_gone = 0;
     for (tenant, session) in &checkpoint.cleared {
-        clear.execute(params![tenant.0, session.0])?;
+        n_gone += clear.execute(params![tenant.0, session.0])?;
     }
     if checkpoint.sessionless_floor > UnixNanos::ZERO {
         let mut expire = db.ready(&statements::EXPIRE_SESSIONLESS_RUNS)?;
         for (cell, ..) in &checkpoint.tenants {
-            expire.execute(params![cell.no.0, signed(checkpoint.sessionless_floor.0)])?;
+            n_gone += expire.execute(params![cell.no.0, signed(checkpoint.sessionless_floor.0)])?;
         }
     }
     let mut upsert = db.ready(&statements::PUT_SESSION)?;
@@ -112,12 +115,13 @@ fn write_sessions(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<
             None => _ = delete.execute(params![tenant.0, no.0])?,
         }
     }
-    Ok(())
+    Ok(n_gone)
 }
 
-fn write_runs(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+fn write_runs(db: &Connection, checkpoint: &Checkpoint, mut n_gone: usize) -> rusqlite::Result<()> {
     let mut upsert = db.ready(&statements::PUT_RUN)?;
     let mut delete = db.ready(&statements::DELETE_RUN)?;
+    let mut places = NewPlaces::default();
     let mut sessions: Vec<_> = checkpoint.runs.iter().collect();
     sessions.sort_unstable_by_key(|(session, _)| **session);
     for ((tenant, session), runs) in sessions {
@@ -125,18 +129,24 @@ fn write_runs(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> 
         runs.sort_unstable_by_key(|(order, _)| **order);
         for (order, run) in runs {
             match run {
-                Some(run) => rows::write_run(&mut upsert, *tenant, *session, run)?,
-                None => rows::delete_run(&mut delete, *tenant, *session, order)?,
+                Some(run) => {
+                    rows::write_run(&mut upsert, *tenant, *session, run)?;
+                    places.add(*tenant, *session, order, run.last_activity, run.user.as_deref());
+                }
+                None => n_gone += rows::delete_run(&mut delete, *tenant, *session, order)?,
             }
         }
     }
-    Ok(())
+    places::add(db, places, n_gone as u64, checkpoint.sessionless_floor)
 }
 
 fn write_traces(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
     let mut upsert = db.ready(&statements::PUT_TRACE)?;
     let mut delete = db.ready(&statements::DELETE_TRACE)?;
-    for (tenant, trace, row) in &checkpoint.traces {
+    // As the index of their ids has them: each of its pages is touched once.
+    let mut traces: Vec<_> = checkpoint.traces.iter().collect();
+    traces.sort_unstable_by_key(|(tenant, trace, _)| (*trace, *tenant));
+    for (tenant, trace, row) in traces {
         match row {
             Some(row) => upsert.execute(params![tenant.0, trace.as_bytes(), signed(row.last.0), row.facts])?,
             None => delete.execute(params![tenant.0, trace.as_bytes()])?,

@@ -9,7 +9,7 @@ use super::leading::{First, Moment};
 use crate::model::Str;
 use crate::model::run::Run;
 use crate::store::StoreError;
-use crate::store::local::disk::lookups::Wanted;
+use crate::store::local::disk::runs_by::Wanted;
 use crate::store::local::state::buckets::CallBounds;
 use crate::store::local::state::kept::Kept;
 use crate::store::local::state::tenant::TenantCell;

@@ -64,7 +64,7 @@ fn run_with_prefix(reader: &Reader, cell: &TenantCell, prefix: &str) -> rusqlite
     let is_meant = |id: &RunId| ranges.iter().any(|range| range.contains(&id.get()));
     let mut ids: Vec<RunId> = cell.read().recent.ids().filter(is_meant).collect();
     for range in &ranges {
-        ids.extend(reader.run_ids_between(cell.no, range.start, range.end)?);
+        ids.extend(reader.run_ids_between(cell.no, range)?);
     }
     let mut best: Option<Run> = None;
     for id in ids {

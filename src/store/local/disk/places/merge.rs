@@ -1,0 +1,178 @@
+//! Adding and merging segments, within the transaction of a checkpoint.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::super::rows::{NO_SESSION, TenantNo, signed, unsigned};
+use super::super::statements::{self, Ready};
+use super::segments::{Cursor, PAGE_ENTRIES, Places, Segment};
+use super::{ENTRY_BYTES, Entry, Kind, NewPlaces, OfRun};
+use crate::index::SessionNo;
+use crate::model::time::UnixNanos;
+
+/// So many segments of about the same size become one.
+const MERGED: usize = 4;
+/// Segments of fewer entries are all of one size.
+const SMALL: u64 = 1_024;
+/// Merges of at most so many entries find out which are of the same run.
+const COMPARED_MAX: u64 = 65_536;
+/// Runs that went, beside half of all entries, before everything is merged and what points nowhere is left out.
+const SLACK: u64 = 64;
+/// In `meta`: how many runs went since that was done.
+const GONE: &str = "places:gone";
+
+/// The pages of one segment as they are written.
+struct Writer<'a> {
+    db: &'a Connection,
+    first_page: i64,
+    n_entries: u64,
+    least: Option<Entry>,
+    greatest: Option<Entry>,
+    page: Vec<u8>,
+}
+
+/// Adds the places of a checkpoint's runs. `n_gone` runs went with it; those without a session that started before the floor are gone.
+pub fn add(db: &Connection, new: NewPlaces, n_gone: u64, sessionless_floor: UnixNanos) -> rusqlite::Result<()> {
+    for (kind, entries) in Kind::ALL.into_iter().zip(new.0) {
+        if !entries.is_empty() {
+            put(db, kind, entries)?;
+            merge_newest(db, kind)?;
+        }
+    }
+    if n_gone > 0 {
+        forget(db, n_gone, sessionless_floor)?;
+    }
+    Ok(())
+}
+
+fn put(db: &Connection, kind: Kind, mut entries: Vec<Entry>) -> rusqlite::Result<()> {
+    entries.sort_unstable();
+    entries.dedup();
+    let mut writer = Writer::begin(db)?;
+    entries.into_iter().try_for_each(|entry| writer.push(entry))?;
+    writer.finish(kind)
+}
+
+/// Merges the newest segment with those before it that are smaller, and with those of its size once there are enough of them. So sizes
+/// never grow from the oldest to the newest, there are few segments of each, and what is merged lies together in time.
+fn merge_newest(db: &Connection, kind: Kind) -> rusqlite::Result<()> {
+    let segments = Segment::all(db, kind)?;
+    let mut from = segments.len().saturating_sub(1);
+    let n_entries = |from: usize| segments[from..].iter().map(|segment| segment.n_entries).sum::<u64>();
+    loop {
+        let merged = size(n_entries(from));
+        let is_smaller = |segment: &&Segment| size(segment.n_entries) < merged;
+        let is_alike = |segment: &&Segment| size(segment.n_entries) == merged;
+        let n_smaller = segments[..from].iter().rev().take_while(is_smaller).count();
+        let n_alike = segments[..from].iter().rev().take_while(is_alike).count();
+        match (n_smaller, n_alike) {
+            (0, n_alike) if n_alike + 1 < MERGED => break,
+            (n_smaller, n_alike) => from -= n_smaller.max(n_alike),
+        }
+    }
+    let group = &segments[from..];
+    match kind {
+        _ if group.len() < 2 => Ok(()),
+        // A run that goes on is in each checkpoint with another activity, of which the last is true.
+        Kind::Activity if n_entries(from) <= COMPARED_MAX => {
+            let last = last_of_each_run(db, group)?;
+            replace(db, kind, group, &|entry| last.get(&entry.of_run()) == Some(&entry.key()))
+        }
+        _ => replace(db, kind, group, &|_| true),
+    }
+}
+
+/// How large a segment is, in steps of [`MERGED`].
+pub(super) fn size(n_entries: u64) -> u32 {
+    (n_entries / SMALL).checked_ilog(MERGED as u64).map_or(0, |step| step + 1)
+}
+
+/// The key of each run in the newest segment that has it.
+fn last_of_each_run(db: &Connection, group: &[Segment]) -> rusqlite::Result<FxHashMap<OfRun, u64>> {
+    let mut last = FxHashMap::default();
+    for segment in group {
+        let mut cursor = Cursor::whole(db, segment.clone())?;
+        while let Some(entry) = cursor.peek() {
+            last.insert(entry.of_run(), entry.key());
+            cursor.advance()?;
+        }
+    }
+    Ok(last)
+}
+
+/// Counts the runs that went, and leaves out what points nowhere once there is much of it.
+fn forget(db: &Connection, n_gone: u64, sessionless_floor: UnixNanos) -> rusqlite::Result<()> {
+    let before: Option<i64> = db.ready(&statements::META_VALUE)?.query_row([GONE], |row| row.get(0)).optional()?;
+    let mut n_gone = before.map_or(0, unsigned) + n_gone;
+    let n_entries: u64 = Segment::all(db, Kind::Number)?.iter().map(|segment| segment.n_entries).sum();
+    if n_gone > SLACK + n_entries / 2 {
+        let sessions = live_sessions(db)?;
+        for kind in Kind::ALL {
+            replace(db, kind, &Segment::all(db, kind)?, &|entry| match entry.session() {
+                NO_SESSION => entry.started_at() >= sessionless_floor,
+                session => sessions.contains(&(entry.tenant(), session)),
+            })?;
+        }
+        n_gone = 0;
+    }
+    db.ready(&statements::PUT_META)?.execute(params![GONE, signed(n_gone)])?;
+    Ok(())
+}
+
+fn live_sessions(db: &Connection) -> rusqlite::Result<FxHashSet<(TenantNo, SessionNo)>> {
+    let mut select = db.ready(&statements::SESSION_NUMBERS)?;
+    select.query_map([], |row| Ok((TenantNo(row.get(0)?), SessionNo(row.get(1)?))))?.collect()
+}
+
+/// Puts one segment in the place of several.
+fn replace(db: &Connection, kind: Kind, segments: &[Segment], is_kept: &dyn Fn(&Entry) -> bool) -> rusqlite::Result<()> {
+    let cursors = segments.iter().map(|segment| Cursor::whole(db, segment.clone())).collect::<rusqlite::Result<_>>()?;
+    let mut places = Places::merged(cursors, Entry([u8::MAX; ENTRY_BYTES]));
+    let mut writer = Writer::begin(db)?;
+    while let Some(entry) = places.next()? {
+        if is_kept(&entry) {
+            writer.push(entry)?;
+        }
+    }
+    writer.finish(kind)?;
+    for segment in segments {
+        db.ready(&statements::DELETE_PLACE_PAGES)?.execute(params![segment.first_page, segment.last_page()])?;
+        db.ready(&statements::DELETE_PLACE_SEGMENT)?.execute(params![kind as u8, segment.first_page])?;
+    }
+    Ok(())
+}
+
+// === impl Writer ===
+
+impl<'a> Writer<'a> {
+    fn begin(db: &'a Connection) -> rusqlite::Result<Self> {
+        let last: Option<i64> = db.ready(&statements::LAST_PLACE_PAGE)?.query_row([], |row| row.get(0)).optional()?;
+        let page = Vec::with_capacity(PAGE_ENTRIES as usize * ENTRY_BYTES);
+        Ok(Self { db, first_page: last.unwrap_or(0) + 1, n_entries: 0, least: None, greatest: None, page })
+    }
+
+    fn push(&mut self, entry: Entry) -> rusqlite::Result<()> {
+        self.least.get_or_insert(entry);
+        self.greatest = Some(entry);
+        self.page.extend_from_slice(&entry.0);
+        self.n_entries += 1;
+        if self.n_entries.is_multiple_of(PAGE_ENTRIES) { self.put_page() } else { Ok(()) }
+    }
+
+    fn put_page(&mut self) -> rusqlite::Result<()> {
+        let no = self.first_page + ((self.n_entries - 1) / PAGE_ENTRIES) as i64;
+        self.db.ready(&statements::PUT_PLACE_PAGE)?.execute(params![no, self.page])?;
+        self.page.clear();
+        Ok(())
+    }
+
+    fn finish(mut self, kind: Kind) -> rusqlite::Result<()> {
+        if !self.page.is_empty() {
+            self.put_page()?;
+        }
+        let (Some(least), Some(greatest)) = (self.least, self.greatest) else { return Ok(()) };
+        let values = params![kind as u8, self.first_page, self.n_entries.cast_signed(), least.0, greatest.0];
+        self.db.ready(&statements::PUT_PLACE_SEGMENT)?.execute(values)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+//! Segments as they are stored: consecutive pages of sorted entries.
+
+use std::ops::RangeInclusive;
+
+use rusqlite::{Connection, Row, params};
+
+use super::super::rows::unreadable;
+use super::super::statements::{self, Ready};
+use super::{ENTRY_BYTES, Entry, Kind};
+use crate::wire::format::stored::UnreadableBlob;
+
+/// Entries of one page: what fits a page of the database of 4,096 bytes.
+pub(super) const PAGE_ENTRIES: u64 = 126;
+
+/// One segment, as its row says.
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
+    pub(super) first_page: i64,
+    pub(super) n_entries: u64,
+    least: Entry,
+    greatest: Entry,
+}
+
+/// The entries of one segment from one of them on.
+pub(super) struct Cursor<'a> {
+    db: &'a Connection,
+    segment: Segment,
+    /// The next entry, by its place in the segment.
+    at: u64,
+    page: Vec<u8>,
+    next: Option<Entry>,
+}
+
+/// Entries of several segments in order, each once.
+pub struct Places<'a> {
+    cursors: Vec<Cursor<'a>>,
+    last: Entry,
+    given: Option<Entry>,
+}
+
+// === impl Segment ===
+
+impl Segment {
+    /// The segments of a kind, the earliest first.
+    pub(super) fn all(db: &Connection, kind: Kind) -> rusqlite::Result<Vec<Self>> {
+        db.ready(&statements::PLACE_SEGMENTS)?.query_map([kind as u8], Self::read)?.collect()
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            first_page: row.get(0)?,
+            n_entries: row.get::<_, i64>(1)?.cast_unsigned(),
+            least: Entry(row.get(2)?),
+            greatest: Entry(row.get(3)?),
+        })
+    }
+
+    pub(super) fn last_page(&self) -> i64 {
+        self.first_page + (self.n_entries.saturating_sub(1) / PAGE_ENTRIES) as i64
+    }
+
+    /// Where the first entry is that is not less than this one.
+    fn lower_bound(&self, db: &Connection, least: &Entry) -> rusqlite::Result<u64> {
+        if *least <= self.least {
+            return Ok(0);
+        }
+        let (mut low, mut high) = (0, self.last_page() - self.first_page);
+        // The last page that begins with less.
+        while low < high {
+            let middle = low + (high - low + 1) / 2;
+            let begins_with_less = page(db, self.first_page + middle, |entries| Ok(entry(entries, 0)? < *least))?;
+            if begins_with_less { low = middle } else { high = middle - 1 }
+        }
+        let within = page(db, self.first_page + low, |entries| {
+            let (entries, _) = entries.as_chunks::<ENTRY_BYTES>();
+            Ok(entries.partition_point(|entry| Entry(*entry) < *least))
+        })?;
+        Ok(low.cast_unsigned() * PAGE_ENTRIES + within as u64)
+    }
+}
+
+// === impl Cursor ===
+
+impl<'a> Cursor<'a> {
+    pub(super) fn whole(db: &'a Connection, segment: Segment) -> rusqlite::Result<Self> {
+        Self::from(db, segment, 0)
+    }
+
+    fn from(db: &'a Connection, segment: Segment, at: u64) -> rusqlite::Result<Self> {
+        let mut cursor = Self { db, segment, at, page: Vec::new(), next: None };
+        if at < cursor.segment.n_entries {
+            cursor.read_page()?;
+            cursor.next = Some(cursor.here()?);
+        }
+        Ok(cursor)
+    }
+
+    pub(super) fn peek(&self) -> Option<Entry> {
+        self.next
+    }
+
+    pub(super) fn advance(&mut self) -> rusqlite::Result<()> {
+        self.at += 1;
+        self.next = None;
+        if self.at < self.segment.n_entries {
+            if self.at.is_multiple_of(PAGE_ENTRIES) {
+                self.read_page()?;
+            }
+            self.next = Some(self.here()?);
+        }
+        Ok(())
+    }
+
+    fn read_page(&mut self) -> rusqlite::Result<()> {
+        let no = self.segment.first_page + (self.at / PAGE_ENTRIES) as i64;
+        let read = &mut self.page;
+        page(self.db, no, |entries| {
+            read.clear();
+            read.extend_from_slice(entries);
+            Ok(())
+        })
+    }
+
+    fn here(&self) -> rusqlite::Result<Entry> {
+        entry(&self.page, (self.at % PAGE_ENTRIES) as usize)
+    }
+}
+
+// === impl Places ===
+
+impl<'a> Places<'a> {
+    /// Those of a kind within a range. All of it is read within one state of the database: the caller has begun a transaction.
+    pub fn within(db: &'a Connection, kind: Kind, range: &RangeInclusive<Entry>) -> rusqlite::Result<Self> {
+        debug_assert!(!db.is_autocommit(), "segments and their pages are of one state");
+        let mut cursors = Vec::new();
+        for segment in Segment::all(db, kind)? {
+            if segment.greatest < *range.start() || segment.least > *range.end() {
+                continue;
+            }
+            let at = segment.lower_bound(db, range.start())?;
+            cursors.push(Cursor::from(db, segment, at)?);
+        }
+        Ok(Self::merged(cursors, *range.end()))
+    }
+
+    pub(super) fn merged(cursors: Vec<Cursor<'a>>, last: Entry) -> Self {
+        Self { cursors, last, given: None }
+    }
+
+    /// The next entry in order that was not given yet.
+    pub fn next(&mut self) -> rusqlite::Result<Option<Entry>> {
+        loop {
+            // Few segments: looking at the head of each is cheaper than keeping them in order.
+            let heads = self.cursors.iter().enumerate().filter_map(|(at, cursor)| Some((cursor.peek()?, at)));
+            let Some((entry, at)) = heads.min().filter(|(entry, _)| *entry <= self.last) else { return Ok(None) };
+            self.cursors[at].advance()?;
+            if self.given != Some(entry) {
+                self.given = Some(entry);
+                return Ok(Some(entry));
+            }
+        }
+    }
+}
+
+fn page<T>(db: &Connection, no: i64, read: impl FnOnce(&[u8]) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    db.ready(&statements::PLACE_PAGE)?.query_row(params![no], |row| read(row.get_ref(0)?.as_blob()?))
+}
+
+fn entry(page: &[u8], at: usize) -> rusqlite::Result<Entry> {
+    let (entries, _) = page.as_chunks::<ENTRY_BYTES>();
+    entries.get(at).map(|entry| Entry(*entry)).ok_or_else(|| unreadable(0, UnreadableBlob::Impossible("page of places")))
+}
