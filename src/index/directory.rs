@@ -32,6 +32,15 @@ impl Directory {
         Self { next_no, ..Self::default() }
     }
 
+    /// Makes room for so many rows more.
+    pub(super) fn reserve(&mut self, n: usize) {
+        self.ids.reserve_exact(n);
+        self.numbers.reserve_exact(n);
+        let (ids, numbers, hasher) = (&self.ids, &self.numbers, &self.id_hasher);
+        self.by_id.reserve(n, |row| ids[*row as usize].as_ref().map_or(0, |id| hasher.hash_one(id)));
+        self.by_number.reserve(n, |row| FxBuildHasher.hash_one(numbers[*row as usize]));
+    }
+
     pub(super) fn next_no(&self) -> SessionNo {
         self.next_no
     }

@@ -6,6 +6,14 @@ use super::{SessionIndex, SessionRow};
 use crate::model::query::SortField;
 
 impl SessionIndex {
+    /// Makes room for so many sessions more, so that no table and no column grows step by step while they come.
+    pub fn reserve(&mut self, n: usize) {
+        self.directory.reserve(n);
+        self.text.reserve(n);
+        self.figures.reserve_exact(n);
+        self.shares.reserve_exact(n);
+    }
+
     /// Puts a stored row back. What had its id or its number before is replaced.
     pub fn restore(&mut self, row: SessionRow) {
         let (row, figures) = self.seat(row);

@@ -49,6 +49,11 @@ pub struct Needle {
 // === impl Text ===
 
 impl Text {
+    /// Makes room for so many rows more.
+    pub(super) fn reserve(&mut self, n: usize) {
+        self.segment_of_row.reserve_exact(n);
+    }
+
     pub(super) fn insert(&mut self, row: u32, id: &str) {
         if self.segments.get(self.current).is_none_or(|segment| segment.bytes.len() + id.len() >= SEGMENT_MAX_BYTES) {
             self.turn_over();

@@ -178,6 +178,11 @@ pub fn users_asked_key(tenant: TenantNo) -> String {
     format!("{USERS_ASKED_KEY}{}", tenant.0)
 }
 
+/// The key under which `meta` notes how many sessions a tenant has.
+pub fn sessions_key(tenant: TenantNo) -> String {
+    format!("sessions:{}", tenant.0)
+}
+
 /// The key under which `meta` notes when a tenant's sums over time were written.
 pub fn series_key(tenant: TenantNo) -> String {
     format!("{SERIES_KEY}{}", tenant.0)

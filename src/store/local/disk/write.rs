@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use rusqlite::{Connection, params};
 
-use super::load::{after_tool_keys, sent_key, series_key, tool_key, users_asked_key};
+use super::load::{after_tool_keys, sent_key, series_key, sessions_key, tool_key, users_asked_key};
 use super::places::{self, NewPlaces};
 use super::rows::{self, TenantNo, signed};
 use super::statements::{self, Ready};
@@ -13,7 +13,7 @@ use crate::model::ids::SessionId;
 use crate::model::note::Note;
 use crate::model::time::UnixNanos;
 use crate::store::local::state::ingest_stats::IngestStats;
-use crate::store::local::write::checkpoint::Checkpoint;
+use crate::store::local::write::checkpoint::{Checkpoint, TenantRow};
 use crate::store::local::write::saved::ChangedBuckets;
 
 /// Writes one checkpoint; on an error nothing of it is there.
@@ -84,9 +84,10 @@ pub fn put_note(db: &Connection, tenant: TenantNo, session: &SessionId, note: &N
 
 fn write_tenants(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
     let mut upsert = db.ready(&statements::PUT_TENANT)?;
-    for (cell, next_session, seen) in &checkpoint.tenants {
+    for TenantRow { cell, next_session, n_sessions, ingest_stats } in &checkpoint.tenants {
         upsert.execute(params![cell.no.0, cell.name.as_str(), next_session.0])?;
-        write_seen(db, cell.no, seen)?;
+        put_number(db, &sessions_key(cell.no), *n_sessions as u64)?;
+        write_seen(db, cell.no, ingest_stats)?;
         if cell.are_users_asked_for.load(Ordering::Relaxed) {
             put_number(db, &users_asked_key(cell.no), checkpoint.clock.0)?;
         }
@@ -103,7 +104,7 @@ fn write_sessions(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<
     }
     if checkpoint.sessionless_floor > UnixNanos::ZERO {
         let mut expire = db.ready(&statements::EXPIRE_SESSIONLESS_RUNS)?;
-        for (cell, ..) in &checkpoint.tenants {
+        for TenantRow { cell, .. } in &checkpoint.tenants {
             n_gone += expire.execute(params![cell.no.0, signed(checkpoint.sessionless_floor.0)])?;
         }
     }

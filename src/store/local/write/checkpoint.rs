@@ -40,7 +40,7 @@ pub(in crate::store::local) struct Checkpoint {
     pub(in crate::store::local) generation: Generation,
     /// All that lies before this in the journal is in here or on disk.
     pub(in crate::store::local) position: Position,
-    pub(in crate::store::local) tenants: Vec<(Arc<TenantCell>, SessionNo, IngestStats)>,
+    pub(in crate::store::local) tenants: Vec<TenantRow>,
     /// `None`: the session is gone.
     pub(in crate::store::local) sessions: Vec<(TenantNo, SessionNo, Option<SessionRow>)>,
     /// Sessions of which every run goes, whatever rows there are.
@@ -70,6 +70,13 @@ pub(in crate::store::local) struct Checkpoint {
 
 /// Runs by session and place; `None`: the run is no more.
 pub(in crate::store::local) type ChangedRuns = FxHashMap<(TenantNo, SessionNo), FxHashMap<RunOrder, Option<Arc<Run>>>>;
+
+pub(in crate::store::local) struct TenantRow {
+    pub(in crate::store::local) cell: Arc<TenantCell>,
+    pub(in crate::store::local) next_session: SessionNo,
+    pub(in crate::store::local) n_sessions: usize,
+    pub(in crate::store::local) ingest_stats: IngestStats,
+}
 
 pub(in crate::store::local) struct TraceRow {
     /// The newest believable time of its spans; without one, when it was written.

@@ -259,7 +259,11 @@ fn supervise(mut folder: FoldWorker) {
 fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
     let mut by_no = FxHashMap::default();
     for (no, name, next_session) in disk::tenants(db)? {
-        by_no.insert(no, tenants.add(no, &name, next_session));
+        let cell = tenants.add(no, &name, next_session);
+        // Never more than there were numbers, whatever stands there.
+        let n_sessions = disk::number(db, &disk::sessions_key(no))?.min(u64::from(next_session.0));
+        cell.write().index.reserve(n_sessions as usize);
+        by_no.insert(no, cell);
     }
     for sent in disk::sent(db)? {
         if let Some(cell) = by_no.get(&sent.tenant) {

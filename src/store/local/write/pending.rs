@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::checkpoint::{ChangedRuns, Checkpoint, TraceRow};
+use super::checkpoint::{ChangedRuns, Checkpoint, TenantRow, TraceRow};
 use super::saved::changed_buckets;
 use crate::index::{Applied, SessionNo};
 use crate::journal::Position;
@@ -178,7 +178,7 @@ impl Pending {
         Checkpoint {
             generation: sealed.generation,
             position,
-            tenants: tenants.values().map(|cell| (cell.clone(), cell.read().index.next_no(), cell.ingest_stats.lock().clone())).collect(),
+            tenants: tenants.values().map(tenant_row).collect(),
             sessions: sessions.into_iter().map(|(tenant, no)| (tenant, no, row(tenant, no))).collect(),
             cleared: sealed.cleared,
             runs: sealed.runs,
@@ -215,6 +215,14 @@ impl Pending {
 /// Whether the index still counts this run: its session may have been removed by retention while the trace was away.
 pub(super) fn is_listed(state: &TenantState, applied: &AppliedRun) -> bool {
     applied.run.session.as_ref().and_then(|session| state.index.find(session)) == Some(applied.session_no)
+}
+
+fn tenant_row(cell: &Arc<TenantCell>) -> TenantRow {
+    let (next_session, n_sessions) = {
+        let state = cell.read();
+        (state.index.next_no(), state.index.len())
+    };
+    TenantRow { cell: cell.clone(), next_session, n_sessions, ingest_stats: cell.ingest_stats.lock().clone() }
 }
 
 fn trace_row(open: &OpenTrace, now: UnixNanos, kept_until: UnixNanos) -> TraceRow {
