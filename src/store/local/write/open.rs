@@ -156,8 +156,9 @@ impl LocalStore {
             folded,
             disk,
             strings: Strings::default(),
-            known: KnownTraces::unread(),
-            renewal: Some(Renewal::new(loaded.n_traces)),
+            // Where there is nothing on disk, there is nothing to read either.
+            known: if loaded.n_traces > 0 { KnownTraces::unread() } else { KnownTraces::with_room_for(0) },
+            renewal: (loaded.n_traces > 0).then(|| Renewal::new(loaded.n_traces)),
             n_traces: loaded.n_traces,
             now: shared.clock.now(),
             round_began: Instant::now(),
