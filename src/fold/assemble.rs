@@ -124,7 +124,8 @@ pub(super) fn assemble<'a>(
     }
     let is_real = |span: &usize| forest.report(*span as u32).is_none_or(|placed| !placed.is_spanless());
     let runs: Vec<Run> = runs.into_iter().map(|(_, run)| run).collect();
-    let verdicts = (0..forest.len()).filter(is_real).map(|span| verdict(forest, territory, shares, &runs, &place, span)).collect();
+    let mut verdicts = Vec::with_capacity(forest.len());
+    verdicts.extend((0..forest.len()).filter(is_real).map(|span| verdict(forest, territory, shares, &runs, &place, span)));
     let records = records(forest, shares, merged, &place);
     (Folded { runs, verdicts, records }, place)
 }

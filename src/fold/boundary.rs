@@ -68,6 +68,23 @@ pub(super) enum Role {
 
 /// Finds the runs, and hangs lost tops from the runs that they lie in.
 pub(super) fn find_runs<'a>(forest: &mut Forest<'a>) -> Territory<'a> {
+    match only_agent(forest) {
+        Some(agent) => Territory::of_one(forest, agent),
+        None => find_all_runs(forest),
+    }
+}
+
+/// The agent of a trace that is one tree below the span of one agent, as most are: then nothing is to be found.
+fn only_agent(forest: &Forest<'_>) -> Option<u32> {
+    let mut tops = forest.tops();
+    let (top, None) = (tops.next()?, tops.next()) else { return None };
+    let fact = forest.fact(top);
+    let is_rooted_agent = fact.kind == SpanKind::Agent && fact.parent.is_none() && !turns::needs_call(fact) && forest.reports.is_empty();
+    let is_one = || forest.facts.iter().filter(|fact| matches!(fact.kind, SpanKind::Agent | SpanKind::Workflow)).nth(1).is_none();
+    (is_rooted_agent && is_one()).then_some(top)
+}
+
+fn find_all_runs<'a>(forest: &mut Forest<'a>) -> Territory<'a> {
     let introducer = forest.introducers();
     let is_run = |fact: &&SpanFact| matches!(fact.kind, SpanKind::Agent | SpanKind::Workflow);
     if forest.reports.is_empty() && !forest.facts.iter().any(is_run) {
@@ -117,13 +134,7 @@ fn agent_roles(forest: &Forest<'_>, introducer: &[u32], kind: &[SpanKind]) -> Ve
             return Role::Run(WhyRun::Reported);
         }
         match kind[span as usize] {
-            SpanKind::Agent if near.agent == NONE => {
-                if names_run(forest, span) {
-                    Role::Run(WhyRun::Outermost)
-                } else {
-                    Role::Topmost(WhyRun::Outermost)
-                }
-            }
+            SpanKind::Agent if near.agent == NONE => outermost_role(forest, span),
             SpanKind::Agent => nested_role(forest, introducer, span, near),
             SpanKind::Workflow if near.agent != NONE || has_agent_below[span as usize] => {
                 let is_unnamed = forest.fact(span).kind == SpanKind::Agent;
@@ -155,6 +166,11 @@ impl Default for Near {
 
 fn names_run(forest: &Forest<'_>, span: u32) -> bool {
     forest.session[span as usize].is_some() || forest.fact(span).run_id().is_some()
+}
+
+/// An agent span that no other is above of.
+fn outermost_role(forest: &Forest<'_>, span: u32) -> Role {
+    if names_run(forest, span) { Role::Run(WhyRun::Outermost) } else { Role::Topmost(WhyRun::Outermost) }
 }
 
 /// An agent span below another agent's.
@@ -329,6 +345,14 @@ fn without_agents<'a>(forest: &mut Forest<'a>, introducer: &[u32]) -> Territory<
 // === impl Territory ===
 
 impl<'a> Territory<'a> {
+    /// All spans are of the run of one agent.
+    fn of_one(forest: &Forest<'_>, agent: u32) -> Self {
+        let mut roles = vec![Role::Inner(WhyNoRun::Ordinary); forest.len()];
+        roles[agent as usize] = outermost_role(forest, agent);
+        let seed = Seed { span: agent, enclosing: NONE, session: None, why: WhyRun::Outermost };
+        Self { seeds: vec![seed], owner: vec![0; forest.len()], roles, given: Vec::new(), adopted: Vec::new() }
+    }
+
     fn plain(seeds: Vec<Seed<'a>>, owner: Vec<u32>) -> Self {
         Self { seeds, owner, roles: Vec::new(), given: Vec::new(), adopted: Vec::new() }
     }

@@ -32,14 +32,23 @@ impl TraceFacts {
         Joined::New
     }
 
+    /// Makes room for so many facts that are about to come.
+    pub fn reserve(&mut self, n_facts: usize) {
+        self.recent.reserve(n_facts.min(RECENT_MAX.saturating_sub(self.recent.len())));
+    }
+
     /// Every fact, ordered by span id.
     pub fn iter(&self) -> impl Iterator<Item = &SpanFact> {
-        let mut settled = self.settled.iter().peekable();
-        let mut recent = self.recent.iter().peekable();
-        std::iter::from_fn(move || match (settled.peek(), recent.peek()) {
-            (Some(s), Some(r)) if s.span < r.span => settled.next(),
-            (Some(_), None) => settled.next(),
-            _ => recent.next(),
+        let (mut settled, mut recent) = (&self.settled[..], &self.recent[..]);
+        std::iter::from_fn(move || {
+            let next = match (settled.first(), recent.first()) {
+                (Some(s), Some(r)) if s.span < r.span => &mut settled,
+                (Some(_), None) => &mut settled,
+                _ => &mut recent,
+            };
+            let (first, rest) = next.split_first()?;
+            *next = rest;
+            Some(first)
         })
     }
 

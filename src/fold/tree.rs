@@ -75,7 +75,8 @@ impl Lineage {
 
 impl<'a> Forest<'a> {
     pub fn plant(set: &'a TraceFacts, placed: &'a [Placed<'a>]) -> Self {
-        let mut facts: Vec<&SpanFact> = set.iter().collect();
+        let mut facts: Vec<&SpanFact> = Vec::with_capacity(set.len() + placed.len());
+        facts.extend(set.iter());
         let stand_ins = placed.iter().filter_map(|placed| placed.stand_in.as_ref());
         facts.extend(stand_ins);
         if facts.len() > set.len() {

@@ -84,7 +84,11 @@ impl Message {
         Self { body: out.len() }
     }
 
+    #[inline]
     pub fn end(self, out: &mut Vec<u8>) {
-        mend_length(out, self.body - 1, self.body);
+        match out.len() - self.body {
+            length @ ..0x80 => out[self.body - 1] = length as u8,
+            _ => mend_length(out, self.body - 1, self.body),
+        }
     }
 }

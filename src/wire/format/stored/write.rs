@@ -21,7 +21,6 @@ use crate::wire::protobuf::encode::{Message, put_bytes, put_fixed64, put_varint,
 const FACT_BYTES: usize = 96;
 
 /// The texts of a trace that repeat, each once, in the order in which they were met.
-#[derive(Default)]
 struct Texts<'a> {
     texts: Vec<&'a Str>,
     /// Where those stand that are not among the first.
@@ -39,7 +38,7 @@ pub(super) fn trace<'a>(
     joined: &[RunId],
     stretches: &Stretches,
 ) -> Vec<u8> {
-    let mut texts = Texts::default();
+    let mut texts = Texts { texts: Vec::with_capacity(FIRST), numbers: FxHashMap::default() };
     let mut written = Vec::with_capacity(facts.size_hint().0.max(8) * FACT_BYTES);
     for fact in facts {
         put_fact(&mut written, fact, &mut texts);
@@ -73,7 +72,8 @@ pub(super) fn trace<'a>(
 }
 
 pub(super) fn run_detail(run: &Run) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128 + 96 * run.models.len());
+    let mut out =
+        Vec::with_capacity(128 + 96 * run.models.len() + 64 * run.tools.len() + run.question.as_ref().map_or(0, |asked| asked.len()));
     put_total(&mut out, 1, &run.usage);
     put_total(&mut out, 2, &run.suppressed);
     for model in &run.models {
