@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::auth;
-use crate::conventions::{self, Conventions, Strings};
+use crate::conventions::{self, Conventions, Known, Strings};
 use crate::fold::{Folded, Rules, TraceFacts, TraceLimit, fold};
 use crate::ingest;
 use crate::journal;
@@ -73,8 +73,15 @@ fn facts(request: &[u8]) -> BTreeMap<TraceId, Vec<SpanFact>> {
         let said = conventions.resource(resource.attributes().map_while(Result::ok));
         for scope in resource.scope_spans().map_while(Result::ok) {
             let known = conventions.scope(scope.scope_name, &mut strings);
+            let (mut walk, mut found_in_walk) = (scope.walk(), Known::default());
             for span in scope.spans().map_while(Result::ok) {
-                if let Some(extracted) = conventions::extract(&span, &known, &said, now, &mut strings) {
+                let extracted = conventions::extract(&span, &known, &said, now, &mut strings);
+                let walked = found_in_walk.next_span(&mut walk, &known).and_then(Result::ok).expect("a walk goes as far");
+                if span.attributes().all(|attribute| attribute.is_ok()) {
+                    let at_once = conventions::extract_known(&walked, &found_in_walk, &known, &said, now, &mut strings);
+                    assert_eq!(at_once, extracted, "a span reads the same in one walk");
+                }
+                if let Some(extracted) = extracted {
                     found.entry(extracted.trace).or_default().push(extracted.fact);
                 }
             }

@@ -3,6 +3,7 @@
 //! Data only: for each key that tells the kind (rows of `tables` that mean `Kind`), its words. Upper and lower case are the same. A word
 //! that is not listed says nothing, and the next key is asked.
 
+use super::tables::{Meaning, ROWS};
 use crate::model::facts::SpanKind::{self, Agent, Embedding, Llm, Step, Tool, Workflow};
 
 /// The words of every key that tells what a span is.
@@ -175,19 +176,38 @@ pub(super) const WORDS: &[(&str, &[(&str, SpanKind)])] = &[
     ("genkit:type", &[("flow", Workflow), ("flowStep", Step), ("util", Step), ("helper", Step), ("promptTemplate", Step)]),
 ];
 
-/// What `word` says under `key`; `None` where it says nothing.
-pub(super) fn classify(key: &str, word: &str) -> Option<SpanKind> {
-    let (_, words) = WORDS.iter().find(|(known, _)| *known == key)?;
+/// Where the words of a row stand in [`WORDS`], for rows that tell the kind.
+static PLACE: [u8; ROWS.len()] = {
+    let (mut places, mut row, mut place) = ([0; ROWS.len()], 0, 0);
+    while row < ROWS.len() {
+        if matches!(ROWS[row].meaning, Meaning::Kind) {
+            places[row] = place;
+            place += 1;
+        }
+        row += 1;
+    }
+    assert!(place as usize == WORDS.len(), "each row that tells the kind has words");
+    places
+};
+
+/// What `word` says under the key of a row that tells the kind; `None` where it says nothing.
+pub(super) fn classify(row: u16, word: &str) -> Option<SpanKind> {
+    let (_, words) = WORDS[usize::from(PLACE[usize::from(row)])];
     // MLflow writes its attributes as JSON, so its words come in quotes.
     let trimmed = || word.trim_ascii().trim_matches('"');
-    let find = |word: &str| words.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, kind)| *kind);
-    find(word).or_else(|| find(trimmed()))
+    let as_listed = words.iter().find(|(known, _)| *known == word);
+    let find = |word: &str| words.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+    as_listed.or_else(|| find(word)).or_else(|| find(trimmed())).map(|(_, kind)| *kind)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conventions::tables::{Meaning, ROWS};
+    use crate::conventions::lookup::row_number;
+
+    fn classify(key: &str, word: &str) -> Option<SpanKind> {
+        super::classify(row_number(key.as_bytes()).expect("a key of the table"), word)
+    }
 
     #[test]
     fn every_key_that_tells_the_kind_has_its_words_in_the_same_order() {

@@ -1,26 +1,41 @@
 //! The attributes of one span that are read at all.
 //!
 //! - Every attribute of every span passes through here, and half of them are nobody's: of those only the key is looked at, and neither
-//!   their text nor what is in them is checked once more.
+//!   their text nor what is in them is checked once more. Of the others the value is read when somebody asks for it.
+//! - Reading many spans, one of these serves them all: it is cleared, and allocates nothing more.
 //! - What was found is given in the order of the rows without sorting: a set of numbers is ordered by itself.
 
 use super::Scope;
 use super::settings::ENTRIES_MAX;
 use super::tables::ROWS_MAX;
-use crate::wire::otlp::{Attribute, Span, Value};
+use crate::wire::otlp::{Attribute, Malformed, Span, SpanWalk, Value, VisitAttributes, read_value};
 
 /// The numbers that a key can have: those of the rows, then of the operator's own keys.
 const NUMBERS: usize = ROWS_MAX + 3 * ENTRIES_MAX;
 
 /// The attributes of a span that have a row in the table or are the operator's, each once.
-pub(super) struct Known<'a> {
+pub struct Known<'a> {
     /// A bit for each number that is there.
     seen: [u64; NUMBERS.div_ceil(64)],
     /// Where in `values` the value of a number is, if it is there.
     place: [u16; NUMBERS],
-    values: Vec<Value<'a>>,
+    values: Vec<Found<'a>>,
     /// What the scope's own key for it says.
-    pub agent: Option<Value<'a>>,
+    agent: Option<Found<'a>>,
+}
+
+/// A value that was found.
+#[derive(Clone, Copy)]
+enum Found<'a> {
+    /// An `AnyValue` as it lies in its request.
+    Encoded(&'a [u8]),
+    Read(Value<'a>),
+}
+
+/// Finds the attributes of spans of one scope.
+struct Finder<'k, 'c, 'a> {
+    known: &'k mut Known<'a>,
+    scope: &'k Scope<'c>,
 }
 
 /// What a key is to a scope.
@@ -32,64 +47,105 @@ struct Wanted {
 // === impl Known ===
 
 impl<'a> Known<'a> {
-    /// Of a span as it lies in its request. Bytes that were inspected have no malformed attribute; if one comes all the same, what stands
-    /// before it is kept.
-    pub(super) fn of(span: &Span<'a>, scope: &Scope<'_>) -> Self {
-        let mut known = Self::empty();
-        let _ = span.visit_attributes(|attribute| {
-            if let Some(wanted) = Wanted::of(attribute.key(), scope) {
-                known.take(&wanted, attribute.value()?);
-            }
-            Ok(())
-        });
-        known
+    /// The next span of a walk over `scope`, and of its attributes those that are read. Bytes that were inspected have no malformed
+    /// attribute; if one comes all the same, what stands before it is kept.
+    #[inline]
+    pub fn next_span(&mut self, spans: &mut SpanWalk<'a>, scope: &Scope<'_>) -> Option<Result<Span<'a>, Malformed>> {
+        self.seen.fill(0);
+        self.values.clear();
+        self.agent = None;
+        spans.next(&mut Finder { known: self, scope })
     }
 
     pub(super) fn collect(attributes: impl Iterator<Item = Attribute<'a>>, scope: &Scope<'_>) -> Self {
-        let mut known = Self::empty();
+        let mut known = Self::default();
         for Attribute { key, value } in attributes {
             if let Some(wanted) = Wanted::of(key.as_bytes(), scope) {
-                known.take(&wanted, value);
+                known.take(&wanted, Found::Read(value));
             }
         }
         known
     }
 
-    /// The numbers that are there, lowest first, each with its value.
-    pub(super) fn values(&self) -> impl Iterator<Item = (u16, Value<'a>)> {
-        let bits = self.seen.iter().enumerate().flat_map(|(word, &bits)| ones(bits).map(move |bit| (64 * word) as u16 + bit));
-        bits.map(|number| (number, self.values[usize::from(self.place[usize::from(number)])]))
+    /// The numbers that are there, lowest first.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u16> {
+        self.seen.iter().enumerate().flat_map(|(word, &bits)| ones(bits).map(move |bit| (64 * word) as u16 + bit))
     }
 
-    fn empty() -> Self {
-        Self { seen: [0; NUMBERS.div_ceil(64)], place: [0; NUMBERS], values: Vec::new(), agent: None }
+    /// What a number that is there says; `None` if that is nothing.
+    #[inline]
+    pub(super) fn value(&self, number: u16) -> Option<Value<'a>> {
+        self.values[usize::from(self.place[usize::from(number)])].read()
     }
 
-    fn take(&mut self, wanted: &Wanted, value: Value<'a>) {
+    /// What the scope's own key says of the agent.
+    pub(super) fn agent(&self) -> Option<Value<'a>> {
+        self.agent.and_then(Found::read)
+    }
+
+    #[inline(always)]
+    fn take(&mut self, wanted: &Wanted, value: Found<'a>) {
         if wanted.is_agent {
             self.agent = Some(value);
         }
         let Some(number) = wanted.number else { return };
-        // Nothing was said.
-        if matches!(value, Value::Empty | Value::Str("")) {
-            return;
-        }
-        // A key that comes twice is against the protocol; what it said first stands.
         let (word, bit) = (usize::from(number / 64), 1_u64 << (number % 64));
         if self.seen[word] & bit != 0 {
-            return;
+            return self.take_again(number, value);
         }
         self.seen[word] |= bit;
-        if self.values.is_empty() {
-            self.values.reserve(16);
-        }
         self.place[usize::from(number)] = self.values.len() as u16;
         self.values.push(value);
+    }
+
+    /// A key that comes twice is against the protocol; what it said first stands.
+    #[cold]
+    fn take_again(&mut self, number: u16, value: Found<'a>) {
+        if self.value(number).is_none() {
+            self.values[usize::from(self.place[usize::from(number)])] = value;
+        }
+    }
+}
+
+// === impl Finder ===
+
+impl<'a> VisitAttributes<'a> for Finder<'_, '_, 'a> {
+    #[inline(always)]
+    fn visit(&mut self, key: &'a [u8], any_value: &'a [u8]) {
+        if let Some(wanted) = Wanted::of(key, self.scope) {
+            self.known.take(&wanted, Found::Encoded(any_value));
+        }
+    }
+
+    fn visit_read(&mut self, attribute: Attribute<'a>) {
+        if let Some(wanted) = Wanted::of(attribute.key.as_bytes(), self.scope) {
+            self.known.take(&wanted, Found::Read(attribute.value));
+        }
+    }
+}
+
+// === impl Found ===
+
+impl<'a> Found<'a> {
+    /// What is empty or malformed says nothing.
+    #[inline]
+    fn read(self) -> Option<Value<'a>> {
+        let value = match self {
+            Self::Encoded(any_value) => read_value(any_value).ok()?,
+            Self::Read(value) => value,
+        };
+        (!matches!(value, Value::Empty | Value::Str(""))).then_some(value)
+    }
+}
+
+impl Default for Known<'_> {
+    fn default() -> Self {
+        Self { seen: [0; NUMBERS.div_ceil(64)], place: [0; NUMBERS], values: Vec::with_capacity(16), agent: None }
     }
 }
 
 /// The places of the bits that are set, lowest first.
-pub(super) fn ones(mut bits: u64) -> impl Iterator<Item = u16> {
+fn ones(mut bits: u64) -> impl Iterator<Item = u16> {
     std::iter::from_fn(move || {
         let lowest = (bits != 0).then(|| bits.trailing_zeros() as u16);
         bits &= bits.wrapping_sub(1);
@@ -101,7 +157,7 @@ pub(super) fn ones(mut bits: u64) -> impl Iterator<Item = u16> {
 
 impl Wanted {
     /// `None` if nobody reads the key in this scope.
-    #[inline]
+    #[inline(always)]
     fn of(key: &[u8], scope: &Scope<'_>) -> Option<Self> {
         let number = scope.conventions.number(key).filter(|&number| {
             let only_in = scope.conventions.row(number).map_or(&[][..], |row| row.only_in);

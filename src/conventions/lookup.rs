@@ -13,7 +13,7 @@ const VACANT: u16 = u16::MAX;
 static TABLE: [u16; SLOTS] = build();
 
 /// The number of the row whose key this is.
-#[inline]
+#[inline(always)]
 pub(super) fn row_number(key: &[u8]) -> Option<u16> {
     let mut at = slot(key);
     loop {

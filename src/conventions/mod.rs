@@ -23,12 +23,14 @@ mod settings;
 mod sources;
 mod strings;
 mod tables;
+mod text;
 mod tier;
 mod usage;
 
 #[cfg(test)]
 mod tests;
 
+pub use known::Known;
 pub use settings::{Conventions, Settings, SettingsError, input_without_cache, session_keys};
 pub use sources::{Answer, KindBy, Sources};
 pub use strings::Strings;
@@ -43,8 +45,8 @@ use crate::model::usage::Call;
 use crate::wire::otlp::{Attribute, Span};
 
 use failure::{Outcome, failure};
-use known::Known;
-use reading::{Said, cut, session_of};
+use reading::{Said, session_of};
+use text::cut;
 
 /// How far ahead of its arrival a span may start or end before it counts as of the far future: a day, which covers every mistaken zone.
 const FUTURE_SLACK: Nanos = Nanos::from_secs(24 * 60 * 60);
@@ -121,8 +123,20 @@ pub fn extract(
     received_at: UnixNanos,
     strings: &mut Strings,
 ) -> Option<Extracted> {
-    let known = || Known::of(span, scope);
-    extract_known(&Scalars::of(span), known, scope, resource, received_at, strings)
+    let known = Known::collect(span.attributes().map_while(Result::ok), scope);
+    extract_known(span, &known, scope, resource, received_at, strings)
+}
+
+/// As [`extract`], of a span whose attributes were taken note of already.
+pub fn extract_known(
+    span: &Span<'_>,
+    known: &Known<'_>,
+    scope: &Scope<'_>,
+    resource: &Resource,
+    received_at: UnixNanos,
+    strings: &mut Strings,
+) -> Option<Extracted> {
+    extract_scalars(&Scalars::of(span), known, scope, resource, received_at, strings)
 }
 
 /// What answered each question that [`extract`] asks of a span.
@@ -141,12 +155,12 @@ fn extract_with<'a>(
     received_at: UnixNanos,
     strings: &mut Strings,
 ) -> Option<Extracted> {
-    extract_known(&span, || Known::collect(attributes, scope), scope, resource, received_at, strings)
+    extract_scalars(&span, &Known::collect(attributes, scope), scope, resource, received_at, strings)
 }
 
-fn extract_known<'a>(
+fn extract_scalars<'a>(
     span: &Scalars<'a>,
-    known: impl FnOnce() -> Known<'a>,
+    known: &Known<'a>,
     scope: &Scope<'_>,
     resource: &Resource,
     received_at: UnixNanos,
@@ -163,7 +177,7 @@ fn extract_known<'a>(
 
     let mut oddities = Oddities::default();
     let is_future = note_times(start, end, received_at, &mut oddities);
-    let said = Said::read(&known(), span.name, scope, &mut oddities);
+    let said = Said::read(known, span.name, scope, &mut oddities);
     let status = if said.has_failed { SpanStatus::Error } else { span.outcome.status };
     let outcome = Outcome { status, ..span.outcome };
     let fact = SpanFact {
@@ -222,8 +236,12 @@ fn call(said: &Said<'_>, strings: &mut Strings) -> Option<Call> {
 }
 
 fn labels(said: &Said<'_>, resource: &Resource, strings: &mut Strings, oddities: &mut Oddities) -> Option<Labels> {
-    let (session, is_session_weak) = said.session(oddities);
     oddities.0 |= resource.oddities.0;
+    if !said.has_labels() && resource.session.is_none() {
+        // As most spans.
+        return None;
+    }
+    let (session, is_session_weak) = said.session(oddities);
     let labels = Labels {
         session,
         is_session_weak,

@@ -10,6 +10,7 @@ use super::scopes::Reading;
 use super::settings::Place;
 use super::sources::{KindBy, Mended, Notes, Question as Q};
 use super::tables::{Convention, Meaning, Part, Row};
+use super::text::{cut, cut_id, id, name, plain, telling, unquoted};
 use super::tier;
 use super::usage::Claims;
 use super::{Conventions, Oddities, Oddity, Scope};
@@ -17,10 +18,6 @@ use crate::model::facts::SpanKind;
 use crate::model::ids::SessionId;
 use crate::model::usage::{SPAN_TOKENS_MAX, ServiceTier, Usage};
 use crate::wire::otlp::{Attribute, Value};
-
-/// The longest text of a label or name that is kept, in bytes; the rest is cut off (`docs/conventions.md`). Session ids have a limit of
-/// their own and are never cut.
-const SHOWN_MAX_BYTES: usize = 256;
 
 /// What the attributes of one span say, each question answered once.
 #[derive(Default)]
@@ -54,27 +51,33 @@ pub(super) struct Said<'a> {
 
 impl<'a> Said<'a> {
     pub(super) fn read(known: &Known<'a>, span_name: &'a str, scope: &Scope<'_>, oddities: &mut Oddities) -> Self {
-        Self::read_noting(known, span_name, scope, oddities, &mut ())
+        let mut said = Self::default();
+        said.read_noting(known, span_name, scope, oddities, &mut ());
+        said
     }
 
     /// The same, and takes note of what answered each question.
     pub(super) fn read_noting(
+        &mut self,
         known: &Known<'a>,
         span_name: &'a str,
         scope: &Scope<'_>,
         oddities: &mut Oddities,
         notes: &mut impl Notes,
-    ) -> Self {
+    ) {
         let (reading, conventions) = (scope.reading, scope.conventions);
-        let mut said = Self::default();
+        let said = self;
         let (mut own_agent, mut own_user) = (None, None);
         let (mut entity, mut weak_model, mut kind, mut claims) = (None, None, None, None);
         let (mut graph_agent, mut function, mut is_use) = (None, None, false);
         let (mut is_agent_entity, mut is_repetition, mut metadata_user) = (false, false, None);
         let mut makes_agent = false;
-        for (number, value) in known.values() {
+        for number in known.numbers() {
             let row = conventions.row(number);
-            let value = plain(row, value);
+            if row.is_some_and(|row| said.is_settled(row.meaning) || kind.is_some() && is_kind_alone(row)) {
+                continue;
+            }
+            let Some(value) = known.value(number).map(|value| plain(row, value)) else { continue };
             let Some(row) = row else {
                 let (question, is_new) = match conventions.meaning(number) {
                     Meaning::Agent => (Q::OwnAgent, answer(&mut own_agent, name(value))),
@@ -101,7 +104,7 @@ impl<'a> Said<'a> {
                 Meaning::Tier => (Q::Tier, answer(&mut said.tier, name(value).and_then(tier::of))),
                 Meaning::Response => (Q::Response, answer(&mut said.response, name(value))),
                 Meaning::Repetition => {
-                    let repeats = name(value).is_some_and(|word| REPETITIONS.contains(&(row.key, word)));
+                    let repeats = name(value).is_some_and(|word| is_repeating(row.key, word));
                     is_repetition |= repeats;
                     (Q::Repetition, repeats)
                 }
@@ -130,14 +133,15 @@ impl<'a> Said<'a> {
                 }
                 Meaning::Provider => (Q::Provider, answer(&mut said.provider, name(value).filter(|name| !is_framework(name)))),
                 Meaning::Kind => {
+                    let word = name(value);
                     // Of keys behind the one that answered nobody asks what the span is.
-                    let word = name(value).filter(|_| kind.is_none() || row.key == "traceloop.span.kind");
-                    let by_scope = word.and_then(|word| reading?.kind(row.key, word));
-                    let told = by_scope.or_else(|| word.and_then(|word| classify(row.key, word)));
-                    is_use |= row.key == "ai.operationId" && name(value).is_some_and(|word| USES.contains(&word));
-                    makes_agent |= row.key == "gen_ai.operation.name" && name(value) == Some("create_agent");
-                    is_agent_entity |= row.key == "traceloop.span.kind" && told == Some(SpanKind::Agent);
-                    is_repetition |= name(value).is_some_and(|word| REPETITIONS.contains(&(row.key, word)));
+                    let asked = word.filter(|_| kind.is_none() || row.key == ENTITY_KIND);
+                    let by_scope = asked.and_then(|word| reading?.kind(row.key, word));
+                    let told = by_scope.or_else(|| asked.and_then(|word| classify(number, word)));
+                    is_use |= row.key == USE && word.is_some_and(|word| USES.contains(&word));
+                    makes_agent |= row.key == OPERATION && word == Some("create_agent");
+                    is_agent_entity |= row.key == ENTITY_KIND && told == Some(SpanKind::Agent);
+                    is_repetition |= word.is_some_and(|word| is_repeating(row.key, word));
                     let is_new = answer(&mut kind, told);
                     if is_new {
                         notes.kind(if by_scope.is_some() { KindBy::ScopeRule } else { KindBy::Attribute });
@@ -160,7 +164,7 @@ impl<'a> Said<'a> {
                 // What a flow or a tool answered is anybody's JSON.
                 Meaning::Usage(_, Part::AnswerJson) if kind.is_some_and(|kind: SpanKind| !kind.is_model()) => continue,
                 Meaning::Usage(namespace, part) => {
-                    let is_new = claims.get_or_insert_with(Claims::new).add(namespace, part, value, oddities);
+                    let is_new = claims.get_or_insert_with(Claims::default).add(namespace, part, value, oddities);
                     notes.number(namespace, part, number, is_new);
                     continue;
                 }
@@ -173,7 +177,7 @@ impl<'a> Said<'a> {
         notes.answered_by(Q::Agent, Q::OwnAgent, own_agent.is_some());
         notes.answered_by(Q::User, Q::OwnUser, own_user.is_some());
         said.agent = own_agent.or(said.agent);
-        said.user = own_user.or(said.user);
+        said.user = own_user.or(said.user.take());
         notes.answered_by(Q::User, Q::GraphAgent, answer(&mut said.user, metadata_user.map(|user| Cow::Borrowed(cut(user)))));
         if let Some(reading) = reading {
             if let Some(overruled) = reading.kind_by_ending(span_name) {
@@ -185,7 +189,7 @@ impl<'a> Said<'a> {
                 notes.kind(KindBy::SpanName);
             }
             if matches!(kind, Some(SpanKind::Agent | SpanKind::Workflow))
-                && answer(&mut said.agent, known.agent.and_then(name).map(unquoted))
+                && answer(&mut said.agent, known.agent().and_then(name).map(unquoted))
             {
                 notes.agent_by_scope(reading.agent_key);
             }
@@ -205,7 +209,7 @@ impl<'a> Said<'a> {
             said.model = None;
             said.kind = SpanKind::Step;
             notes.kind(KindBy::Repetition);
-            return said;
+            return;
         }
         if makes_agent {
             // It is made before anybody asks it anything: that is part of no session, whatever was put on every span.
@@ -247,7 +251,6 @@ impl<'a> Said<'a> {
         {
             place.is_weak = true;
         }
-        said
     }
 
     /// The session the span names, and whether a framework may have minted it. An id that is too long is still its answer: no lesser key
@@ -259,6 +262,28 @@ impl<'a> Said<'a> {
             oddities.insert(Oddity::SessionIdTooLong);
         }
         (session, place.is_weak)
+    }
+
+    /// Whether keys further down need not be read for what they say, since one has answered.
+    #[inline]
+    fn is_settled(&self, meaning: Meaning) -> bool {
+        match meaning {
+            Meaning::RunId => self.run_id.is_some(),
+            Meaning::Agent => self.agent.is_some(),
+            Meaning::Workflow => self.workflow.is_some(),
+            Meaning::User => self.user.is_some(),
+            Meaning::Model => self.model.is_some(),
+            Meaning::Provider => self.provider.is_some(),
+            Meaning::Response => self.response.is_some(),
+            Meaning::Tool => self.tool.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether it says who or what the span belongs to.
+    pub(super) fn has_labels(&self) -> bool {
+        let has_names = self.agent.is_some() || self.workflow.is_some();
+        has_names || self.session.is_some() || self.run_id.is_some() || self.user.is_some() || self.user_group.is_some()
     }
 
     pub(super) fn names_session(&self) -> bool {
@@ -289,11 +314,13 @@ impl<'a> Said<'a> {
             usage.input_tokens = believable(input + cached, oddities);
             mended.cached_added = Some(cached);
         }
-        let is_google = self.provider.is_some_and(|name| GOOGLE.iter().any(|word| name.contains(word)))
-            || self.model.is_some_and(|name| name.rsplit('/').next().is_some_and(|name| name.starts_with("gemini")));
-        if is_google
-            && let (Some(input), Some(output), Some(total)) = (usage.input_tokens, usage.output_tokens, usage.total_tokens)
+        let is_google = || {
+            self.provider.is_some_and(|name| GOOGLE.iter().any(|word| name.contains(word)))
+                || self.model.is_some_and(|name| name.rsplit('/').next().is_some_and(|name| name.starts_with("gemini")))
+        };
+        if let (Some(input), Some(output), Some(total)) = (usage.input_tokens, usage.output_tokens, usage.total_tokens)
             && total > input + output
+            && is_google()
         {
             usage.output_tokens = Some(total - input);
             mended.thought_added = Some(total - input - output);
@@ -324,11 +351,26 @@ impl Reading {
     }
 }
 
+/// Whether the words of a row that tells the kind tell nothing else: then nobody asks it once the kind is known.
+fn is_kind_alone(row: &Row) -> bool {
+    row.meaning == Meaning::Kind && ![ENTITY_KIND, USE, OPERATION, "span.type"].contains(&row.key)
+}
+
+/// Its word `agent` makes an agent of the entity that the span names.
+const ENTITY_KIND: &str = "traceloop.span.kind";
+
+const USE: &str = "ai.operationId";
+const OPERATION: &str = "gen_ai.operation.name";
+
 /// The words of `ai.operationId` for the outer spans of calls that answer.
 const USES: &[&str] = &["ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObject"];
 
 /// The keys and words of spans that tell once more what another span tells.
 const REPETITIONS: &[(&str, &str)] = &[("ag2.span.type", "usage"), ("span.type", "llm")];
+
+fn is_repeating(key: &str, word: &str) -> bool {
+    REPETITIONS.iter().any(|(known, says)| *says == word && *known == key)
+}
 
 /// What Langfuse's level says of what failed. Its SDK for JavaScript leaves the status of the span unset.
 const FAILURE: &str = "ERROR";
@@ -411,28 +453,6 @@ pub(super) fn session_of<'a>(
     Some((session?, number))
 }
 
-/// What is meant by the value of a row: some write every text as JSON, and some scrub what they take for a secret.
-fn plain<'a>(row: Option<&Row>, value: Value<'a>) -> Value<'a> {
-    match value {
-        Value::Str(_) if row.is_some_and(|row| row.convention == Convention::Waxell) => value,
-        Value::Str(text) => match text.as_bytes().first() {
-            Some(b'"') => Value::Str(unquoted(text)),
-            Some(b'[') if text.starts_with(SCRUBBED) => Value::Empty,
-            _ => value,
-        },
-        other => other,
-    }
-}
-
-/// How what Logfire scrubbed begins.
-const SCRUBBED: &str = "[Scrubbed due to ";
-
-/// The text in a JSON string that escapes nothing; any other text as it is.
-fn unquoted(text: &str) -> &str {
-    let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    inner.filter(|inner| !inner.is_empty() && !inner.contains(['"', '\\'])).unwrap_or(text)
-}
-
 /// A value that can be no id counts as odd.
 fn session_id<'a>(row: Option<&Row>, value: Value<'a>, oddities: &mut Oddities) -> Option<Cow<'a, str>> {
     if row.is_some_and(|row| row.key == "thread.id") {
@@ -446,14 +466,6 @@ fn session_id<'a>(row: Option<&Row>, value: Value<'a>, oddities: &mut Oddities) 
     id(value).filter(|id| id != "default" || row.is_none_or(|row| row.convention != Convention::SpringAi))
 }
 
-/// `text` up to what is kept of it, cut between characters.
-pub(super) fn cut(text: &str) -> &str {
-    if text.len() <= SHOWN_MAX_BYTES {
-        return text;
-    }
-    &text[..text.floor_char_boundary(SHOWN_MAX_BYTES)]
-}
-
 /// Whether it is what answers now.
 fn answer<T>(slot: &mut Option<T>, said: Option<T>) -> bool {
     let is_new = slot.is_none() && said.is_some();
@@ -461,35 +473,4 @@ fn answer<T>(slot: &mut Option<T>, said: Option<T>) -> bool {
         *slot = said;
     }
     is_new
-}
-
-/// What names one of many: text as it is, or a whole number as its digits. Spaces alone are an id too.
-fn id(value: Value<'_>) -> Option<Cow<'_, str>> {
-    match value {
-        Value::Str(text) => (!text.is_empty()).then_some(Cow::Borrowed(text)),
-        Value::Int(number) => Some(Cow::Owned(number.to_string())),
-        _ => None,
-    }
-}
-
-fn cut_id(id: Cow<'_, str>) -> Cow<'_, str> {
-    match id {
-        Cow::Borrowed(text) => Cow::Borrowed(cut(text)),
-        digits => digits,
-    }
-}
-
-/// A text of any length.
-fn telling(value: Value<'_>) -> Option<&str> {
-    match value {
-        Value::Str(text) => Some(text).filter(|text| !text.trim().is_empty()),
-        _ => None,
-    }
-}
-
-fn name(value: Value<'_>) -> Option<&str> {
-    match value {
-        Value::Str(text) => (!text.is_empty()).then(|| cut(text)),
-        _ => None,
-    }
 }

@@ -151,7 +151,7 @@ impl Conventions {
     pub fn scope(&self, name: &str, strings: &mut Strings) -> Scope<'_> {
         Scope {
             conventions: self,
-            name: strings.share(super::reading::cut(name)),
+            name: strings.share(super::text::cut(name)),
             reading: scopes::reading(name),
             input_excludes_cache: self.input_excludes_cache.iter().any(|scope| name.starts_with(&**scope)),
         }
@@ -184,7 +184,7 @@ impl Conventions {
         rows.map(|(_, row)| row.key).chain(more.map(|(key, _)| &**key))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn number(&self, key: &[u8]) -> Option<u16> {
         match row_number(key) {
             Some(number) => Some(number),

@@ -199,7 +199,8 @@ impl Sources {
     pub(super) fn of(name: &str, attributes: &[Attribute<'_>], scope: &Scope<'_>, resource: &Resource) -> Self {
         let (mut notes, mut oddities) = (Notebook::default(), Oddities::default());
         let known = Known::collect(attributes.iter().copied(), scope);
-        let said = Said::read_noting(&known, name, scope, &mut oddities, &mut notes);
+        let mut said = Said::default();
+        said.read_noting(&known, name, scope, &mut oddities, &mut notes);
         let conventions = scope.conventions;
         let value_of = |key: &str| attributes.iter().find(|attribute| attribute.key == key).map_or_else(String::new, |it| shown(it.value));
         let mut answers = Vec::new();

@@ -104,7 +104,7 @@ pub(super) enum Meaning {
 }
 
 /// Keys whose tokens and costs are told together. The numbers of two namespaces are never added.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub(super) enum Namespace {
     Waxell,
@@ -473,10 +473,4 @@ const fn row(convention: Convention, key: &'static str, meaning: Meaning) -> Row
 /// The row holds only in scopes whose names begin with one of these: elsewhere the key means something else.
 const fn within(scopes: &'static [&'static str], row: Row) -> Row {
     Row { only_in: scopes, ..row }
-}
-
-// === impl Namespace ===
-
-impl Namespace {
-    pub(super) const COUNT: usize = Self::ClaudeCode as usize + 1;
 }

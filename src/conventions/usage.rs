@@ -4,7 +4,6 @@
 //! is ever added across dialects; a zero never hides a real number.
 
 use super::json;
-use super::known::ones;
 use super::number::{self, Reading};
 use super::sources::Settled;
 use super::tables::{Namespace, Part};
@@ -13,10 +12,10 @@ use crate::model::usage::{NanoUsd, SPAN_COST_MAX, SPAN_TOKENS_MAX, Usage};
 use crate::wire::otlp::Value;
 
 /// What each namespace claims of one span.
+#[derive(Default)]
 pub(super) struct Claims {
-    claims: [Claim; Namespace::COUNT],
-    /// A bit for each namespace that claims anything: mostly one or two of them.
-    told: u16,
+    /// By namespace: mostly one or two of them claim anything.
+    told: Vec<(Namespace, Claim)>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -29,16 +28,10 @@ struct Claim {
 // === impl Claims ===
 
 impl Claims {
-    pub(super) fn new() -> Self {
-        const { assert!(Namespace::COUNT <= u16::BITS as usize, "there are too few bits") };
-        Self { claims: [Claim::default(); Namespace::COUNT], told: 0 }
-    }
-
     /// Takes note of one attribute, and says whether it is what stands for its number so far. Attributes must come in the order of their
     /// rows.
     pub(super) fn add(&mut self, namespace: Namespace, part: Part, value: Value<'_>, oddities: &mut Oddities) -> bool {
-        self.told |= 1 << namespace as u8;
-        let claim = &mut self.claims[namespace as usize];
+        let claim = self.claim(namespace);
         let usage = &mut claim.usage;
         match part {
             Part::Input => take_tokens(&mut usage.input_tokens, value, oddities),
@@ -57,29 +50,45 @@ impl Claims {
         }
     }
 
+    fn claim(&mut self, namespace: Namespace) -> &mut Claim {
+        let at = match self.told.last() {
+            Some((last, _)) if *last == namespace => self.told.len() - 1,
+            _ => self.told.partition_point(|(known, _)| *known < namespace),
+        };
+        if self.told.get(at).is_none_or(|(known, _)| *known != namespace) {
+            self.told.insert(at, (namespace, Claim::default()));
+        }
+        &mut self.told[at].1
+    }
+
     /// The usage of the span, and which namespace told each part of it.
     pub(super) fn settle(&self, oddities: &mut Oddities) -> (Usage, Settled) {
-        let mut usages = [Usage::default(); Namespace::COUNT];
-        let told = || ones(self.told.into()).map(usize::from);
-        for namespace in told() {
-            usages[namespace] = self.claims[namespace].settle(oddities);
+        let mut usages: Vec<Usage> = self.told.iter().map(|(_, claim)| claim.settle(oddities)).collect();
+        if let Some(claude_code) = self.told.iter().position(|(namespace, _)| *namespace == Namespace::ClaudeCode) {
+            // Its bare keys leave cached tokens out of the input.
+            let usage = &mut usages[claude_code];
+            let cached = usage.cache_read_tokens.unwrap_or(0) + usage.cache_write_tokens.unwrap_or(0);
+            usage.input_tokens = usage.input_tokens.map(|input| (input + cached).min(SPAN_TOKENS_MAX));
         }
-        // The bare keys of Claude Code leave cached tokens out of the input.
-        let claude_code = &mut usages[Namespace::ClaudeCode as usize];
-        let cached = claude_code.cache_read_tokens.unwrap_or(0) + claude_code.cache_write_tokens.unwrap_or(0);
-        claude_code.input_tokens = claude_code.input_tokens.map(|input| (input + cached).min(SPAN_TOKENS_MAX));
         let states_tokens = |usage: &Usage| usage.input_tokens.or(usage.output_tokens).or(usage.total_tokens).is_some();
-        let speaker = told().find(|&namespace| usages[namespace].tokens() > 0);
-        let speaker = speaker.or_else(|| told().find(|&namespace| states_tokens(&usages[namespace])));
+        let speaker = usages.iter().position(|usage| usage.tokens() > 0).or_else(|| usages.iter().position(states_tokens));
         let spoken = speaker.map(|speaker| usages[speaker]).unwrap_or_default();
-        // The namespace that told the tokens is asked first for everything else too.
-        let order = || speaker.into_iter().chain(told());
-        let told_by = |part: fn(&Usage) -> Option<u64>| first_real(order().map(|namespace| (namespace, part(&usages[namespace]))));
-        let (cache_read, cache_write) = (told_by(|usage| usage.cache_read_tokens), told_by(|usage| usage.cache_write_tokens));
-        let write_1h = told_by(|usage| Some(usage.cache_write_1h_tokens).filter(|&tokens| tokens > 0));
-        let (reasoning, cost) = (told_by(|usage| usage.reasoning_tokens), told_by(|usage| usage.cost.map(|cost| cost.0)));
+        // Of each other number what stands first that is not zero, else what stands first: of the namespace that told the tokens, and then
+        // of each in turn.
+        let mut told = [None; 5];
+        for at in speaker.into_iter().chain(0..usages.len()) {
+            let Usage { cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, cost, .. } = usages[at];
+            let write_1h = Some(cache_write_1h_tokens).filter(|&tokens| tokens > 0);
+            let parts = [cache_read_tokens, cache_write_tokens, write_1h, reasoning_tokens, cost.map(|cost| cost.0)];
+            for (told, part) in told.iter_mut().zip(parts) {
+                if let Some(number) = part.filter(|&number| told.is_none_or(|(_, known)| known == 0 && number > 0)) {
+                    *told = Some((at, number));
+                }
+            }
+        }
+        let [cache_read, cache_write, write_1h, reasoning, cost] = told;
         let number = |told: Option<(usize, u64)>| told.map(|(_, number)| number);
-        let namespace = |told: Option<(usize, u64)>| told.map(|(namespace, _)| namespace);
+        let namespace = |told: Option<(usize, u64)>| told.map(|(at, _)| self.told[at].0 as usize);
         let usage = Usage {
             cache_read_tokens: number(cache_read),
             // A part that is told without the whole is all of it that is known.
@@ -90,14 +99,13 @@ impl Claims {
             ..spoken
         };
         let settled = Settled {
-            tokens: speaker,
+            tokens: speaker.map(|at| self.told[at].0 as usize),
             cache_read: namespace(cache_read),
             cache_write: namespace(cache_write),
             cache_write_1h: namespace(write_1h),
             reasoning: namespace(reasoning),
             cost: namespace(cost),
-            is_cost_of_halves: namespace(cost)
-                .is_some_and(|told| self.claims[told].usage.cost.is_none_or(|own| Some(own.0) != number(cost))),
+            is_cost_of_halves: cost.is_some_and(|(at, number)| self.told[at].1.usage.cost.is_none_or(|own| own.0 != number)),
         };
         (usage, settled)
     }
@@ -124,19 +132,6 @@ impl Claim {
         }
         usage
     }
-}
-
-/// The first that is not zero, else the first.
-fn first_real(numbers: impl Iterator<Item = (usize, Option<u64>)>) -> Option<(usize, u64)> {
-    let mut first = None;
-    for (namespace, number) in numbers {
-        match number {
-            Some(0) if first.is_none() => first = Some((namespace, 0)),
-            Some(0) | None => {}
-            Some(number) => return Some((namespace, number)),
-        }
-    }
-    first
 }
 
 fn take_tokens(slot: &mut Option<u64>, value: Value<'_>, oddities: &mut Oddities) -> bool {

@@ -153,9 +153,15 @@ pub(in crate::wire) fn assert_walk(bytes: &[u8], decoded: &ExportTraceServiceReq
             assert_attributes(&all(ours.scope_attributes()), &scope.attributes);
             let spans = all(ours.spans());
             assert_eq!(spans.len(), theirs.spans.len());
+            let mut walk = ours.walk();
             for (ours, theirs) in spans.iter().zip(&theirs.spans) {
                 assert_span(ours, theirs);
+                let mut visited = Visited::default();
+                let walked = walk.next(&mut visited).expect("there are as many").expect("well formed");
+                assert_span(&walked, theirs);
+                assert_attributes(&visited.0, &theirs.attributes);
             }
+            assert!(walk.next(&mut Visited::default()).is_none());
         }
     }
 }
@@ -170,19 +176,27 @@ fn assert_span(ours: &otlp::Span<'_>, theirs: &proto::Span) {
     let status = theirs.status.clone().unwrap_or_default();
     assert_eq!((ours.status_code, ours.status_message), (status.code, &*status.message));
     assert_attributes(&all(ours.attributes()), &theirs.attributes);
-    let mut asked = Vec::new();
-    let visited = ours.visit_attributes(|attribute| {
-        let key = std::str::from_utf8(attribute.key()).expect("prost has read it");
-        asked.push(Attribute { key, value: attribute.value()? });
-        Ok(())
-    });
-    assert_eq!(visited, Ok(()));
-    assert_attributes(&asked, &theirs.attributes);
     let events = all(ours.events());
     assert_eq!(events.len(), theirs.events.len());
     for (ours, theirs) in events.iter().zip(&theirs.events) {
         assert_eq!((ours.time_unix_nano, ours.name), (theirs.time_unix_nano, &*theirs.name));
         assert_attributes(&all(ours.attributes()), &theirs.attributes);
+    }
+}
+
+/// The attributes that a walk gives; none of bytes that are malformed.
+#[derive(Default)]
+struct Visited<'a>(Vec<Attribute<'a>>);
+
+impl<'a> otlp::VisitAttributes<'a> for Visited<'a> {
+    fn visit(&mut self, key: &'a [u8], any_value: &'a [u8]) {
+        if let (Ok(key), Ok(value)) = (std::str::from_utf8(key), otlp::read_value(any_value)) {
+            self.0.push(Attribute { key, value });
+        }
+    }
+
+    fn visit_read(&mut self, attribute: Attribute<'a>) {
+        self.0.push(attribute);
     }
 }
 
@@ -225,9 +239,11 @@ fn exhaust(bytes: &[u8]) {
         exhaust_attributes(resource.attributes());
         for scope in ended(resource.scope_spans()) {
             exhaust_attributes(scope.scope_attributes());
+            let mut walk = scope.walk();
             for span in ended(scope.spans()) {
+                let walked = walk.next(&mut Visited::default());
+                assert_eq!(walked.and_then(Result::ok).map(|span| span.bytes), Some(span.bytes));
                 exhaust_attributes(span.attributes());
-                let _ = span.visit_attributes(|attribute| attribute.value().map(drop));
                 for event in ended(span.events()) {
                     exhaust_attributes(event.attributes());
                 }

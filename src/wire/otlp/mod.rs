@@ -17,5 +17,5 @@ mod walk;
 
 pub use super::protobuf::Malformed;
 pub use append::append_attribute;
-pub use spans::{ResourceSpans, ScopeSpans, Span, SpanEvent, resource_spans};
-pub use value::{Array, Attribute, KeyValue, Map, Value, array_values, map_entries};
+pub use spans::{ResourceSpans, ScopeSpans, Span, SpanEvent, SpanWalk, VisitAttributes, resource_spans};
+pub use value::{Array, Attribute, Map, Value, array_values, map_entries, read_value};

@@ -8,10 +8,10 @@
 //!   attributes of a faulted span.)
 //! - Offsets in errors count from the start of the message that was being walked.
 
-use super::value::attribute;
-use super::walk::{messages, next_of_any, until_error};
-use super::{Attribute, KeyValue, Malformed};
-use crate::wire::protobuf::reader::{DELIMITED, FIXED64, Reader, VARINT, malformed_at};
+use super::value::{any_attribute, attribute, usual};
+use super::walk::{messages, next_message, next_of_any, until_error};
+use super::{Attribute, Malformed};
+use crate::wire::protobuf::reader::{DELIMITED, FIXED64, Reader, VARINT, text_or_empty};
 
 /// One `ResourceSpans`, borrowed.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,21 @@ pub struct ScopeSpans<'a> {
     pub scope_name: &'a str,
     /// `InstrumentationScope.version`; empty where there is none.
     pub scope_version: &'a str,
+}
+
+/// The spans of a scope, one after another, each in one walk over its bytes.
+pub struct SpanWalk<'a> {
+    /// `None` after an error.
+    reader: Option<Reader<'a>>,
+}
+
+/// What gets the attributes of a span.
+pub trait VisitAttributes<'a> {
+    /// An attribute as every encoder writes it: its key, and its `AnyValue`, which is not read yet. Both are as they were sent.
+    fn visit(&mut self, key: &'a [u8], any_value: &'a [u8]);
+
+    /// One of another form.
+    fn visit_read(&mut self, attribute: Attribute<'a>);
 }
 
 /// One `Span`: its scalar fields read, its attributes and events still encoded. Strings are valid UTF-8 after [`super::inspect`].
@@ -65,12 +80,14 @@ pub fn resource_spans(request: &[u8]) -> impl Iterator<Item = Result<ResourceSpa
 const TRACE_ID: u32 = 1 << 3 | DELIMITED;
 const SPAN_ID: u32 = 2 << 3 | DELIMITED;
 const PARENT_SPAN_ID: u32 = 4 << 3 | DELIMITED;
+const NAME: u32 = 5 << 3 | DELIMITED;
 const KIND: u32 = 6 << 3 | VARINT;
 const START: u32 = 7 << 3 | FIXED64;
 const END: u32 = 8 << 3 | FIXED64;
 const ATTRIBUTE: u32 = 9 << 3 | DELIMITED;
 const EVENT: u32 = 11 << 3 | DELIMITED;
 const LINK: u32 = 13 << 3 | DELIMITED;
+const STATUS: u32 = 15 << 3 | DELIMITED;
 
 // === impl ResourceSpans ===
 
@@ -97,6 +114,11 @@ impl<'a> ScopeSpans<'a> {
         messages(self.bytes, 2, Span::read)
     }
 
+    /// As [`Self::spans`], for whoever reads their attributes too.
+    pub fn walk(&self) -> SpanWalk<'a> {
+        SpanWalk { reader: Some(Reader::new(self.bytes)) }
+    }
+
     fn read(mut message: Reader<'a>) -> Result<Self, Malformed> {
         let mut scope_spans = Self { bytes: message.rest(), scope_name: "", scope_version: "" };
         while let Some(field) = message.field()? {
@@ -116,6 +138,35 @@ impl<'a> ScopeSpans<'a> {
     }
 }
 
+// === impl SpanWalk ===
+
+impl<'a> SpanWalk<'a> {
+    /// The next span; `visitor` gets its attributes before, in the order they were sent. From the first on that is malformed it gets no more
+    /// of that span. After an `Err` there is nothing.
+    #[inline(always)]
+    pub fn next(&mut self, visitor: &mut impl VisitAttributes<'a>) -> Option<Result<Span<'a>, Malformed>> {
+        let message = next_message(self.reader.as_mut()?, 2).transpose()?;
+        let mut is_sound = true;
+        let span = message.and_then(|message| {
+            Span::read_visiting(message, |span, attribute| match usual(attribute) {
+                Some((key, value)) if is_sound => visitor.visit(key, value),
+                _ => is_sound = is_sound && visit_any(span, attribute, visitor).is_ok(),
+            })
+        });
+        if span.is_err() {
+            self.reader = None;
+        }
+        Some(span)
+    }
+}
+
+#[cold]
+fn visit_any<'a>(span: Reader<'a>, attribute: &'a [u8], visitor: &mut impl VisitAttributes<'a>) -> Result<(), Malformed> {
+    let attribute = any_attribute(span.inside(attribute)?)?;
+    visitor.visit_read(attribute);
+    Ok(())
+}
+
 // === impl Span ===
 
 impl<'a> Span<'a> {
@@ -124,52 +175,62 @@ impl<'a> Span<'a> {
         messages(self.bytes, 9, attribute)
     }
 
-    /// The same, without reading the values: `visit` asks for those that it wants. Ends at the first error, also of `visit`.
-    #[inline]
-    pub fn visit_attributes(&self, mut visit: impl FnMut(KeyValue<'a>) -> Result<(), Malformed>) -> Result<(), Malformed> {
-        let mut reader = Reader::new(self.bytes);
-        while !reader.is_empty() {
-            let bookmark = reader;
-            if reader.key()? == ATTRIBUTE {
-                visit(KeyValue::read(reader.message()?)?)?;
-                continue;
-            }
-            reader = bookmark;
-            if reader.field()?.is_some_and(|field| field.number == 9) {
-                return Err(malformed_at(bookmark.offset(), "wrong wire type"));
-            }
-        }
-        Ok(())
-    }
-
     pub fn events(&self) -> impl Iterator<Item = Result<SpanEvent<'a>, Malformed>> + use<'a> {
         messages(self.bytes, 11, SpanEvent::read)
     }
 
-    pub(super) fn read(mut message: Reader<'a>) -> Result<Self, Malformed> {
+    pub(super) fn read(message: Reader<'a>) -> Result<Self, Malformed> {
+        Self::read_visiting(message, |_, _| ())
+    }
+
+    /// `visit` gets the content of each attribute, and the message that it lies in.
+    #[inline(always)]
+    fn read_visiting(mut message: Reader<'a>, mut visit: impl FnMut(Reader<'a>, &'a [u8])) -> Result<Self, Malformed> {
         let mut span = Self { bytes: message.rest(), ..Self::default() };
         while !message.is_empty() {
             let bookmark = message;
             // Every field of every span passes through here, so those that there are many of are not unpacked.
-            match message.key()? {
-                ATTRIBUTE | EVENT | LINK => drop(message.delimited()?),
-                TRACE_ID => span.trace_id = message.delimited()?.rest(),
-                SPAN_ID => span.span_id = message.delimited()?.rest(),
-                PARENT_SPAN_ID => span.parent_span_id = message.delimited()?.rest(),
-                KIND => span.kind = message.varint()? as i32,
-                START => span.start_time_unix_nano = u64::from_le_bytes(message.fixed()?),
-                END => span.end_time_unix_nano = u64::from_le_bytes(message.fixed()?),
-                _ => {
-                    message = bookmark;
-                    span.read_field(&mut message)?;
-                }
+            let (key, content) = match message.short_field() {
+                Some(field) => field,
+                None => match message.short_number() {
+                    Some((KIND, kind)) => {
+                        span.kind = kind as i32;
+                        continue;
+                    }
+                    Some((START, start)) => {
+                        span.start_time_unix_nano = start;
+                        continue;
+                    }
+                    Some((END, end)) => {
+                        span.end_time_unix_nano = end;
+                        continue;
+                    }
+                    _ => {
+                        let (rest, attribute) = span.read_field(bookmark)?;
+                        message = rest;
+                        let Some(attribute) = attribute else { continue };
+                        (ATTRIBUTE, attribute)
+                    }
+                },
+            };
+            match key {
+                ATTRIBUTE => visit(message, content),
+                EVENT | LINK => {}
+                TRACE_ID => span.trace_id = content,
+                SPAN_ID => span.span_id = content,
+                PARENT_SPAN_ID => span.parent_span_id = content,
+                NAME => span.name = text_or_empty(content),
+                STATUS => span.read_status(bookmark.inside(content)?)?,
+                _ => (message, _) = span.read_field(bookmark)?,
             }
         }
         Ok(span)
     }
 
-    fn read_field(&mut self, message: &mut Reader<'a>) -> Result<(), Malformed> {
-        let Some(field) = message.field()? else { return Ok(()) };
+    /// Reads any field; gives what follows it, and the content of an attribute.
+    fn read_field(&mut self, mut message: Reader<'a>) -> Result<(Reader<'a>, Option<&'a [u8]>), Malformed> {
+        let mut attribute = None;
+        let Some(field) = message.field()? else { return Ok((message, None)) };
         match field.number {
             1 => self.trace_id = field.bytes()?,
             2 => self.span_id = field.bytes()?,
@@ -179,11 +240,12 @@ impl<'a> Span<'a> {
             6 => self.kind = field.varint()? as i32,
             7 => self.start_time_unix_nano = field.fixed64()?,
             8 => self.end_time_unix_nano = field.fixed64()?,
+            9 => attribute = Some(field.bytes()?),
             15 => self.read_status(field.message()?)?,
             16 => self.flags = field.fixed32()?,
             _ => {}
         }
-        Ok(())
+        Ok((message, attribute))
     }
 
     fn read_status(&mut self, mut status: Reader<'a>) -> Result<(), Malformed> {

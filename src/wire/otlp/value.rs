@@ -14,15 +14,6 @@ pub struct Attribute<'a> {
     pub value: Value<'a>,
 }
 
-/// A `KeyValue` whose value is not read yet.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyValue<'a> {
-    key: &'a [u8],
-    /// The encoded `AnyValue`, where there is one and nothing else but the key.
-    value: Option<&'a [u8]>,
-    bytes: Reader<'a>,
-}
-
 /// An `AnyValue`; arrays and maps stay encoded until asked for.
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {
@@ -55,6 +46,18 @@ pub fn map_entries(map: Map<'_>) -> impl Iterator<Item = Result<Attribute<'_>, M
     until_error(Elements::new(map.0, MAP).map(|element| attribute(element?)))
 }
 
+/// Reads an encoded `AnyValue` that [`super::VisitAttributes`] got.
+///
+/// # Errors
+/// It is malformed.
+#[inline]
+pub fn read_value(any_value: &[u8]) -> Result<Value<'_>, Malformed> {
+    match usual_value(any_value) {
+        Some(value) => Ok(value),
+        None => value_of(Reader::new(any_value)),
+    }
+}
+
 /// Reads a `KeyValue`.
 #[inline]
 pub(in crate::wire) fn attribute(key_value: Reader<'_>) -> Result<Attribute<'_>, Malformed> {
@@ -69,7 +72,8 @@ pub(in crate::wire) fn attribute(key_value: Reader<'_>) -> Result<Attribute<'_>,
 }
 
 /// The same of any form that it can have.
-fn any_attribute(mut key_value: Reader<'_>) -> Result<Attribute<'_>, Malformed> {
+#[inline(never)]
+pub(super) fn any_attribute(mut key_value: Reader<'_>) -> Result<Attribute<'_>, Malformed> {
     let mut attribute = Attribute { key: "", value: Value::Empty };
     while let Some(field) = key_value.field()? {
         match field.number {
@@ -139,53 +143,18 @@ struct Elements<'a> {
     key_value: Reader<'a>,
 }
 
-// === impl KeyValue ===
-
-impl<'a> KeyValue<'a> {
-    #[inline]
-    pub(in crate::wire) fn read(bytes: Reader<'a>) -> Result<Self, Malformed> {
-        match usual(bytes.rest()) {
-            Some((key, value)) => Ok(Self { key, value: Some(value), bytes }),
-            None => Self::read_any(bytes),
-        }
-    }
-
-    fn read_any(bytes: Reader<'a>) -> Result<Self, Malformed> {
-        let (mut rest, mut key) = (bytes, &[][..]);
-        while let Some(field) = rest.field()? {
-            if field.number == 1 {
-                key = field.bytes()?;
-            }
-        }
-        Ok(Self { key, value: None, bytes })
-    }
-
-    /// As it was sent: text, where its bytes were inspected.
-    pub fn key(&self) -> &'a [u8] {
-        self.key
-    }
-
-    #[inline]
-    pub fn value(&self) -> Result<Value<'a>, Malformed> {
-        match self.value.and_then(usual_value) {
-            Some(value) => Ok(value),
-            None => Ok(any_attribute(self.bytes)?.value),
-        }
-    }
-}
-
 // === the form that encoders give ===
 
 /// Key and value of a `KeyValue` that is just these two, one after the other: what every encoder writes. It need not be well formed.
-#[inline]
-fn usual(key_value: &[u8]) -> Option<(&[u8], &[u8])> {
+#[inline(always)]
+pub(super) fn usual(key_value: &[u8]) -> Option<(&[u8], &[u8])> {
     let (key, rest) = delimited(key_value, 1 << 3 | 2)?;
     let (value, rest) = delimited(rest, 2 << 3 | 2)?;
     rest.is_empty().then_some((key, value))
 }
 
 /// An `AnyValue` that is one text or number and nothing else; `None` for anything else, and for what is not well formed.
-#[inline]
+#[inline(always)]
 fn usual_value(any_value: &[u8]) -> Option<Value<'_>> {
     match any_value {
         [0x0a, ..] => {

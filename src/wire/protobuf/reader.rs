@@ -120,6 +120,47 @@ impl<'a> Reader<'a> {
         Ok(Self { bytes: &self.bytes[..self.at], at: start, budget: self.budget })
     }
 
+    /// Key and content of the next field, where it is as nearly all are: a key of one byte, and a length of one or two. Else the reader
+    /// stays where it is, and [`Self::key`] reads on.
+    #[inline(always)]
+    pub fn short_field(&mut self) -> Option<(u32, &'a [u8])> {
+        let (key, length, head) = match *self.rest() {
+            [key, length @ ..0x80, ..] => (key, usize::from(length), 2),
+            [key, low, high @ ..0x80, ..] => (key, usize::from(low & 0x7f) | usize::from(high) << 7, 3),
+            _ => return None,
+        };
+        if !(1 << 3..0x80).contains(&key) || wire_type(key.into()) != DELIMITED {
+            return None;
+        }
+        let content = self.rest().get(head..head + length)?;
+        self.at += head + length;
+        Some((key.into(), content))
+    }
+
+    /// Key and value of the next field, where it is a number and its key and, if it is a varint, its value are of one byte. Else the reader
+    /// stays where it is.
+    #[inline(always)]
+    pub fn short_number(&mut self) -> Option<(u32, u64)> {
+        let (&key, rest) = self.rest().split_first()?;
+        if !(1 << 3..0x80).contains(&key) {
+            return None;
+        }
+        let (number, length) = match wire_type(key.into()) {
+            VARINT => (u64::from(*rest.first().filter(|byte| **byte < 0x80)?), 1),
+            FIXED64 => (u64::from_le_bytes(*rest.first_chunk()?), 8),
+            _ => return None,
+        };
+        self.at += 1 + length;
+        Some((key.into(), number))
+    }
+
+    /// A message that is the content of a field of this one.
+    #[inline(always)]
+    pub fn inside(&self, content: &'a [u8]) -> Result<Self, Malformed> {
+        let inside = Self { bytes: content, at: 0, budget: self.budget };
+        inside.enter().ok_or(Malformed { offset: self.at, what: "nested too deep" })
+    }
+
     /// The content of a message field whose key was read.
     #[inline(always)]
     pub fn message(&mut self) -> Result<Self, Malformed> {
@@ -229,6 +270,12 @@ pub const START_GROUP: u32 = 3;
 pub const END_GROUP: u32 = 4;
 pub const FIXED32: u32 = 5;
 
+/// The string; empty where it is not UTF-8.
+#[inline(always)]
+pub fn text_or_empty(bytes: &[u8]) -> &str {
+    simdutf8::basic::from_utf8(bytes).unwrap_or_default()
+}
+
 #[inline(always)]
 pub const fn number(key: u32) -> u32 {
     key >> 3
@@ -288,7 +335,7 @@ impl<'a> Field<'a> {
     /// The string; empty where it is not UTF-8.
     #[inline(always)]
     pub fn text_or_empty(&self) -> Result<&'a str, Malformed> {
-        Ok(simdutf8::basic::from_utf8(self.bytes()?).unwrap_or_default())
+        self.bytes().map(text_or_empty)
     }
 
     #[inline(always)]

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::fold_worker::{FoldError, FoldWorker};
 use super::reports::claimed_run;
-use crate::conventions;
+use crate::conventions::{self, Known};
 use crate::fold::Joined;
 use crate::journal::Position;
 use crate::model::facts::SpanFact;
@@ -36,6 +36,7 @@ impl FoldWorker {
         // A clock that is far ahead must not make everything old that its agents send.
         let oldest = self.options.max_age.map_or(UnixNanos::ZERO, |age| received_at.min(self.now).minus(age));
         let known = self.options.conventions.clone();
+        let mut said = Known::default();
         let mut arrivals = Arrivals { position, trace: None, facts: Vec::new() };
         let mut old: FxHashMap<TraceId, u64> = FxHashMap::default();
         for resource_spans in otlp::resource_spans(request) {
@@ -46,10 +47,11 @@ impl FoldWorker {
             for scope_spans in resource_spans.scope_spans() {
                 let Ok(scope_spans) = scope_spans else { return self.skip_rest(cell, arrivals, received_at) };
                 let scope = known.scope(scope_spans.scope_name, &mut self.strings);
-                for span in scope_spans.spans() {
+                let mut spans = scope_spans.walk();
+                while let Some(span) = said.next_span(&mut spans, &scope) {
                     let Ok(span) = span else { return self.skip_rest(cell, arrivals, received_at) };
                     n_spans += 1;
-                    let extracted = conventions::extract(&span, &scope, &resource, received_at, &mut self.strings);
+                    let extracted = conventions::extract_known(&span, &said, &scope, &resource, received_at, &mut self.strings);
                     let Some(extracted) = extracted else { continue };
                     if extracted.trace.is_reserved() {
                         self.warn_of(
@@ -102,6 +104,7 @@ impl FoldWorker {
         };
         let weight = open.weight();
         open.stretches.add(arrivals.position.0);
+        open.facts.reserve(arrivals.facts.len());
         let (mut outcomes, mut claims) = ([0_u64; Joined::ALL.len()], Vec::new());
         for fact in arrivals.facts.drain(..) {
             let claimed = claimed_run(&fact);
