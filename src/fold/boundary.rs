@@ -84,7 +84,8 @@ fn only_agent(forest: &Forest<'_>) -> Option<u32> {
     (is_rooted_agent && is_one()).then_some(top)
 }
 
-fn find_all_runs<'a>(forest: &mut Forest<'a>) -> Territory<'a> {
+/// The same of any trace.
+pub(super) fn find_all_runs<'a>(forest: &mut Forest<'a>) -> Territory<'a> {
     let introducer = forest.introducers();
     let is_run = |fact: &&SpanFact| matches!(fact.kind, SpanKind::Agent | SpanKind::Workflow);
     if forest.reports.is_empty() && !forest.facts.iter().any(is_run) {

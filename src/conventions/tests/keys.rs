@@ -80,3 +80,13 @@ fn every_key_of_a_service_tier_is_read() {
         assert_eq!(call.tier, Some(ServiceTier::Fast), "{}", row.key);
     }
 }
+
+#[test]
+fn of_a_key_that_comes_twice_what_it_said_first_stands_and_silence_is_passed_over() {
+    for (said, stands) in
+        [(&[Text("a"), Text("b")][..], "a"), (&[Text(""), Text("b")], "b"), (&[Value::Empty, Text(""), Text("b"), Text("c")], "b")]
+    {
+        let attributes: Vec<_> = said.iter().map(|value| ("gen_ai.agent.name", *value)).collect();
+        assert_eq!(label(&attributes, |labels| labels.agent).as_deref(), Some(stands), "{said:?}");
+    }
+}

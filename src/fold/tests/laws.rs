@@ -7,9 +7,11 @@ use proptest::prelude::*;
 use super::build::*;
 use super::oracle::Oracle;
 use super::shapes::{Recorded, program, wild};
+use crate::fold::boundary::{self, Territory};
+use crate::fold::tree::Forest;
 use crate::fold::{Folded, Joined, Rules, TraceFacts, fold};
 use crate::model::facts::{SpanFact, SpanKind};
-use crate::model::ids::{RunId, RunKey};
+use crate::model::ids::{RunId, RunKey, SpanId};
 use crate::model::time::UnixNanos;
 use crate::model::usage::{Cost, NanoUsd, UsageTotal};
 
@@ -41,6 +43,21 @@ fn priced(facts: &TraceFacts) -> Folded {
 pub(super) fn claim(fact: &SpanFact) -> Option<u64> {
     let usage = &fact.call.as_ref()?.usage;
     (fact.kind.is_model() || usage.is_positive()).then(|| usage.tokens())
+}
+
+/// The same spans below one agent, without other agents and workflows; some may still go round in a circle.
+fn below_one_agent(mut spans: Vec<SpanFact>) -> Vec<SpanFact> {
+    let root = agent(1, "only");
+    let ids: Vec<SpanId> = spans.iter().map(|fact| fact.span).collect();
+    for fact in &mut spans {
+        if matches!(fact.kind, SpanKind::Agent | SpanKind::Workflow) {
+            fact.kind = SpanKind::Step;
+        }
+        fact.parent = fact.parent.filter(|parent| *parent != fact.span && ids.contains(parent)).or(Some(root.span));
+    }
+    spans.retain(|fact| fact.span != root.span);
+    spans.push(root);
+    spans
 }
 
 fn sum(totals: impl Iterator<Item = UsageTotal>) -> UsageTotal {
@@ -83,6 +100,17 @@ proptest! {
         prop_assert_eq!(priced(&arrived), priced(&at_once));
         let restored = TraceFacts::restore(at_once.iter().cloned().collect(), 0);
         prop_assert_eq!(priced(&restored), priced(&at_once));
+    }
+
+    #[test]
+    fn a_trace_of_one_agent_is_found_by_the_short_way_as_by_the_long(spans in wild()) {
+        let facts = facts_of(below_one_agent(spans));
+        let (mut forest, mut again) = (Forest::plant(&facts, &[]), Forest::plant(&facts, &[]));
+        let (short, long) = (boundary::find_runs(&mut forest), boundary::find_all_runs(&mut again));
+        let seeds = |found: &Territory<'_>| found.seeds.iter().map(|seed| (seed.span, seed.enclosing, seed.why)).collect::<Vec<_>>();
+        prop_assert_eq!(seeds(&short), seeds(&long));
+        prop_assert_eq!(&short.owner, &long.owner);
+        prop_assert!(short.roles == long.roles && forest.parent == again.parent && forest.session == again.session);
     }
 
     #[test]

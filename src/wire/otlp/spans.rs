@@ -148,9 +148,9 @@ impl<'a> SpanWalk<'a> {
         let message = next_message(self.reader.as_mut()?, 2).transpose()?;
         let mut is_sound = true;
         let span = message.and_then(|message| {
-            Span::read_visiting(message, |span, attribute| match usual(attribute) {
+            Span::read_visiting(message, |attribute| match usual(attribute) {
                 Some((key, value)) if is_sound => visitor.visit(key, value),
-                _ => is_sound = is_sound && visit_any(span, attribute, visitor).is_ok(),
+                _ => is_sound = is_sound && visit_any(attribute, visitor).is_ok(),
             })
         });
         if span.is_err() {
@@ -161,9 +161,8 @@ impl<'a> SpanWalk<'a> {
 }
 
 #[cold]
-fn visit_any<'a>(span: Reader<'a>, attribute: &'a [u8], visitor: &mut impl VisitAttributes<'a>) -> Result<(), Malformed> {
-    let attribute = any_attribute(span.inside(attribute)?)?;
-    visitor.visit_read(attribute);
+fn visit_any<'a>(attribute: &'a [u8], visitor: &mut impl VisitAttributes<'a>) -> Result<(), Malformed> {
+    visitor.visit_read(any_attribute(Reader::new(attribute))?);
     Ok(())
 }
 
@@ -180,15 +179,15 @@ impl<'a> Span<'a> {
     }
 
     pub(super) fn read(message: Reader<'a>) -> Result<Self, Malformed> {
-        Self::read_visiting(message, |_, _| ())
+        Self::read_visiting(message, |_| ())
     }
 
-    /// `visit` gets the content of each attribute, and the message that it lies in.
+    /// `visit` gets the content of each attribute.
     #[inline(always)]
-    fn read_visiting(mut message: Reader<'a>, mut visit: impl FnMut(Reader<'a>, &'a [u8])) -> Result<Self, Malformed> {
+    fn read_visiting(mut message: Reader<'a>, mut visit: impl FnMut(&'a [u8])) -> Result<Self, Malformed> {
         let mut span = Self { bytes: message.rest(), ..Self::default() };
         while !message.is_empty() {
-            let bookmark = message;
+            let field = message.offset();
             // Every field of every span passes through here, so those that there are many of are not unpacked.
             let (key, content) = match message.short_field() {
                 Some(field) => field,
@@ -206,7 +205,7 @@ impl<'a> Span<'a> {
                         continue;
                     }
                     _ => {
-                        let (rest, attribute) = span.read_field(bookmark)?;
+                        let (rest, attribute) = span.read_field(message.back_to(field))?;
                         message = rest;
                         let Some(attribute) = attribute else { continue };
                         (ATTRIBUTE, attribute)
@@ -214,14 +213,14 @@ impl<'a> Span<'a> {
                 },
             };
             match key {
-                ATTRIBUTE => visit(message, content),
+                ATTRIBUTE => visit(content),
                 EVENT | LINK => {}
                 TRACE_ID => span.trace_id = content,
                 SPAN_ID => span.span_id = content,
                 PARENT_SPAN_ID => span.parent_span_id = content,
                 NAME => span.name = text_or_empty(content),
-                STATUS => span.read_status(bookmark.inside(content)?)?,
-                _ => (message, _) = span.read_field(bookmark)?,
+                STATUS => span.read_status(message.inside(content)?)?,
+                _ => (message, _) = span.read_field(message.back_to(field))?,
             }
         }
         Ok(span)

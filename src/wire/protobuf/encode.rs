@@ -7,12 +7,12 @@ pub struct Message {
 }
 
 #[inline]
-pub fn put_varint(out: &mut Vec<u8>, value: u64) {
-    if value < 0x80 {
-        return out.push(value as u8);
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
     }
-    let (bytes, width) = varint(value);
-    out.extend_from_slice(&bytes[..width]);
+    out.push(value as u8);
 }
 
 pub fn put_varint_field(out: &mut Vec<u8>, number: u32, value: u64) {

@@ -190,6 +190,13 @@ impl<'a> Reader<'a> {
         Some(self)
     }
 
+    /// A reader that stands at `offset`, which this one gave before.
+    #[inline(always)]
+    pub fn back_to(mut self, offset: usize) -> Self {
+        self.at = offset.min(self.at);
+        self
+    }
+
     /// All that is left of the message.
     #[inline(always)]
     pub fn rest(&self) -> &'a [u8] {
