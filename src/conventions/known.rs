@@ -73,7 +73,7 @@ impl<'a> Known<'a> {
     }
 
     /// What a number that is there says; `None` if that is nothing.
-    #[inline]
+    #[inline(always)]
     pub(super) fn value(&self, number: u16) -> Option<Value<'a>> {
         self.values[usize::from(self.place[usize::from(number)])].read()
     }
@@ -128,7 +128,7 @@ impl<'a> VisitAttributes<'a> for Finder<'_, '_, 'a> {
 
 impl<'a> Found<'a> {
     /// What is empty or malformed says nothing.
-    #[inline]
+    #[inline(always)]
     fn read(self) -> Option<Value<'a>> {
         let value = match self {
             Self::Encoded(any_value) => read_value(any_value).ok()?,

@@ -50,7 +50,7 @@ pub fn map_entries(map: Map<'_>) -> impl Iterator<Item = Result<Attribute<'_>, M
 ///
 /// # Errors
 /// It is malformed.
-#[inline]
+#[inline(always)]
 pub fn read_value(any_value: &[u8]) -> Result<Value<'_>, Malformed> {
     match usual_value(any_value) {
         Some(value) => Ok(value),

@@ -154,11 +154,12 @@ impl<'a> Reader<'a> {
         Some((key.into(), number))
     }
 
-    /// A message that is the content of a field of this one.
+    /// The content of the field that was read last, as a message.
     #[inline(always)]
     pub fn inside(&self, content: &'a [u8]) -> Result<Self, Malformed> {
-        let inside = Self { bytes: content, at: 0, budget: self.budget };
-        inside.enter().ok_or(Malformed { offset: self.at, what: "nested too deep" })
+        let offset = self.at.saturating_sub(content.len());
+        let inside = Self { bytes: &self.bytes[..self.at], at: offset, budget: self.budget };
+        inside.enter().ok_or(Malformed { offset, what: "nested too deep" })
     }
 
     /// The content of a message field whose key was read.
