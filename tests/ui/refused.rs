@@ -30,7 +30,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("/tools", &["sort=x", "offset=x", "last=x", "since=x", "until=x", "search=%FF"]),
     ("/tools/{*tool_name}", &["last=x", "since=x", "until=x", "agent=%FF"]),
     ("/sessions/{*session_id}", &["limit=0", "offset=x", "sort=x", "runs=x", "open=x", "fold=x", "view=x", "format=x"]),
-    ("/compare", &["", "a=s", "a=s&b=LONG", "a=s&b=%FF"]),
+    ("/compare", &["", "a=LONG", "a=%FF", "a=s&search=%FF", "a=s&b=LONG", "a=s&b=%FF", "a=s&a=s&b=s"]),
     ("/traces/{trace_id}", &["kind=x", "span=x", "run=x", "open=x", "fold=x", "offset=x", "search=%FF"]),
     ("/traces/{trace_id}/explain", &["offset=x"]),
     ("/runs/{run_id}", &["kind=x", "span=x", "open=x", "fold=x", "offset=x", "search=%FF"]),

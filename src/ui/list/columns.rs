@@ -76,7 +76,7 @@ impl Column {
         }
     }
 
-    fn bit(self) -> u16 {
+    const fn bit(self) -> u16 {
         1 << self as u16
     }
 }
@@ -86,6 +86,8 @@ impl Column {
 impl Columns {
     /// All but the scores.
     const USUAL: Self = Self((1 << Column::Scores as u16) - 1);
+    /// What tells sessions apart for whoever is to choose one.
+    pub(super) const OFFERED: Self = Self(Column::Runs.bit() | Column::LastActivity.bit() | Column::Cost.bit() | Column::Tokens.bit());
 
     /// What the address says, else the cookie, else the usual ones.
     pub(super) fn of(state: &ListState, headers: &HeaderMap) -> Result<Self, BadParam> {

@@ -5,11 +5,13 @@ mod csv;
 mod empty;
 mod form;
 mod histogram;
+mod offer;
 mod state;
 mod table;
 mod toolbar;
 
-pub(super) use self::state::PATH;
+pub(super) use self::offer::Offer;
+pub(super) use self::state::{PATH, searched};
 pub(super) use self::table::{status, to_session};
 
 use std::sync::Arc;
@@ -198,6 +200,14 @@ fn part(ui: &Ui, view: &View<'_>, found: &Found) -> Markup {
             }
             (quiet_line(&found.overview, found.page.count))
         }
+    }
+}
+
+// === impl Found ===
+
+impl Found {
+    fn has_users(&self) -> bool {
+        self.users.iter().any(|users| !users.is_empty())
     }
 }
 

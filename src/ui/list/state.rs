@@ -26,6 +26,16 @@ pub(super) const RANGES: [(&str, &str, Nanos); 6] = [
     ("30d", "Last 30 days", Nanos::from_secs(30 * 24 * 3_600)),
 ];
 
+/// The part of an id that an address with no other condition of the list searches for.
+pub(in crate::ui) fn searched(query: Option<&str>) -> Result<Option<String>, BadParam> {
+    Ok(meant(&Pairs::read(query, &["search"])?, "search"))
+}
+
+/// Spaces around a value are not meant.
+fn meant(pairs: &Pairs, name: &str) -> Option<String> {
+    pairs.get(name).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
 /// The parameters that were given.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct ListState {
@@ -41,9 +51,8 @@ impl ListState {
     pub(super) fn read(query: Option<&str>) -> Self {
         match Pairs::read(query, NAMES) {
             Ok(pairs) => {
-                let value = |name: &'static str| pairs.get(name).map(|value| (name, value.trim().to_owned()));
-                let values = NAMES.iter().copied().filter_map(value).filter(|(_, value)| !value.is_empty());
-                let mut values: Vec<(&'static str, String)> = values.collect();
+                let value = |name: &'static str| Some((name, meant(&pairs, name)?));
+                let mut values: Vec<(&'static str, String)> = NAMES.iter().copied().filter_map(value).collect();
                 if values.iter().any(|(name, _)| matches!(*name, "start" | "end")) {
                     values.retain(|(name, _)| *name != "last");
                 }
@@ -145,6 +154,15 @@ mod tests {
         assert_eq!(state.with("offset", Some("75")), "/sessions?search=a%2Fb%20c&sort=-total_cost&offset=75");
         assert_eq!(state.unfiltered(), "/sessions?sort=-total_cost");
         assert_eq!(ListState::read(None).with("sort", None), "/sessions");
+    }
+
+    #[test]
+    fn a_search_is_the_same_with_and_without_the_rest_of_the_list() {
+        for query in ["search=+a%2FB+", "search=", "search=+", "", "search=a&search=b", "search=%FF"] {
+            let alone = searched(Some(query));
+            assert_eq!(alone, ListState::read(Some(query)).query(UnixNanos::ZERO).map(|query| query.search), "{query}");
+        }
+        assert_eq!(searched(Some("a=x&search=+a%2FB+")), Ok(Some("a/B".to_owned())));
     }
 
     #[test]

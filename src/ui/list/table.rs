@@ -42,7 +42,7 @@ pub(super) fn table(view: &View<'_>, found: &Found) -> Markup {
                 tr {
                     th.pick scope="col" { span.for-readers { "Compare" } }
                     (head(place, state, SortField::SessionId, ""))
-                    @for column in shown(view, found) {
+                    @for column in shown(view, found.has_users()) {
                         @match field(column) {
                             Some(field) => (head(place, state, field, if is_number(column) { "number" } else { "" })),
                             None => th.users[column == Column::Users] scope="col" { (column.label()) },
@@ -75,7 +75,7 @@ fn field(column: Column) -> Option<SortField> {
     }
 }
 
-fn is_number(column: Column) -> bool {
+pub(super) fn is_number(column: Column) -> bool {
     matches!(column, Column::Runs | Column::Duration | Column::Cost | Column::Tokens)
 }
 
@@ -97,18 +97,18 @@ fn head(place: &Place, state: &ListState, field: SortField, class: &str) -> Mark
 }
 
 /// What a line is made of.
-struct Row<'a> {
-    session: &'a SessionSummary,
-    error: Option<&'a Reason>,
-    users: &'a [Str],
-    scores: Option<&'a ScoreTotals>,
-    question: Option<&'a Question>,
+pub(super) struct Row<'a> {
+    pub(super) session: &'a SessionSummary,
+    pub(super) error: Option<&'a Reason>,
+    pub(super) users: &'a [Str],
+    pub(super) scores: Option<&'a ScoreTotals>,
+    pub(super) question: Option<&'a Question>,
 }
 
 /// The chosen columns. Who sends no users has no column for them.
-fn shown<'a>(view: &'a View<'_>, found: &'a Found) -> impl Iterator<Item = Column> {
-    let has_users = found.users.iter().any(|users| !users.is_empty());
-    Column::ALL.into_iter().filter(move |column| view.columns.has(*column) && (has_users || *column != Column::Users))
+pub(super) fn shown(view: &View<'_>, has_users: bool) -> impl Iterator<Item = Column> {
+    let columns = view.columns;
+    Column::ALL.into_iter().filter(move |column| columns.has(*column) && (has_users || *column != Column::Users))
 }
 
 fn line(view: &View<'_>, found: &Found, row: &Row<'_>) -> Markup {
@@ -118,20 +118,20 @@ fn line(view: &View<'_>, found: &Found, row: &Row<'_>) -> Markup {
             td.pick {
                 input type="checkbox" name="a" value=(id) form=(toolbar::COMPARE) aria-label=(format!("Compare {}", words::visible(id)));
             }
-            (id_cell(view.place, row))
-            @for column in shown(view, found) { (cell(view, row, column)) }
+            (id_cell(&view.place.to(&to_session(id)), row))
+            @for column in shown(view, found.has_users()) { (cell(view, row, column)) }
         }
     }
 }
 
-/// The link of the whole row: the style sheet stretches it over all of it.
-fn id_cell(place: &Place, Row { session, question, .. }: &Row<'_>) -> Markup {
+/// The link of the whole row: the style sheet stretches it over all of it. `to` is where it leads.
+pub(super) fn id_cell(to: &str, Row { session, question, .. }: &Row<'_>) -> Markup {
     let id = session.id.as_str();
     let whole = words::visible(id);
     let cut = cut_in_the_middle(&whole);
     html! {
         th scope="row" data-label=(label(SortField::SessionId)) {
-            a.session href=(place.to(&to_session(id))) title=[cut.is_some().then_some(&whole)] {
+            a.session href=(to) title=[cut.is_some().then_some(&whole)] {
                 bdi { (cut.as_ref().unwrap_or(&whole)) }
             }
             @if cut.is_some() { " " button.copy.quiet type="button" data-copy-text=(id) title="Copy the session id" hidden { "Copy" } }
@@ -151,7 +151,7 @@ fn cut_in_the_middle(text: &str) -> Option<String> {
     })
 }
 
-fn cell(view: &View<'_>, row: &Row<'_>, column: Column) -> Markup {
+pub(super) fn cell(view: &View<'_>, row: &Row<'_>, column: Column) -> Markup {
     let (session, name) = (row.session, column.label());
     html! {
         @match column {

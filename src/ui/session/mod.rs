@@ -31,7 +31,7 @@ use self::timeline::Timeline;
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::visitor::{Place, Visitor};
-use super::{Effort, Ui, list, live, words};
+use super::{Effort, Ui, compare, list, live, words};
 use crate::bounds::memory::Use;
 use crate::model::ids::{SessionId, Tenant};
 use crate::model::query::SessionQuery;
@@ -100,19 +100,22 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
     Ok(Frame { place: &place, title: &title, is_live: !is_talk }.around(&content).into_response())
 }
 
-/// What is known of it beside its runs: what was asked first, and what a person noted.
+/// What is known of it beside its runs: what was asked first, and what a person noted; and what can be done with it.
 async fn noted(ui: &Arc<Ui>, asked: &Asked) -> Result<Markup, Refusal> {
     let (tenant, id, place) = (asked.tenant.clone(), asked.id.clone(), asked.place.clone());
     let make = move |ui: &Ui| {
         let to = place.to(&format!("{PATH}{}", pairs::encode(id.as_str())));
-        let one = SessionQuery { session_id: Some(id), limit: 1, ..SessionQuery::default() };
+        let one = SessionQuery { session_id: Some(id.clone()), limit: 1, ..SessionQuery::default() };
         let found = ui.store.sessions(&tenant, &one)?.items;
         let note = note::note(&place, &to, found.first().and_then(|session| session.note.as_deref()));
         let ids: Vec<_> = found.iter().map(|session| &session.id).collect();
         let question = ui.store.first_questions(&tenant, &ids)?.pop().flatten();
         Ok(html! {
             @if let Some(question) = question { p.asked { bdi { (&*question) } } }
-            (note)
+            div.actions {
+                (note)
+                a href=(place.to(&compare::to_choice(id.as_str()))) { "Compare with…" }
+            }
         })
     };
     ui.read(Effort::Short, make).await

@@ -72,6 +72,10 @@ const PAGES = {
   search: `${main.url}/search?q=parcels`,
   status: `${main.url}/status`,
   compare: `${main.url}/compare?a=conv-42&b=${encodeURIComponent(HOSTILE)}`,
+  "compare-with": `${main.url}/compare?a=conv-42&search=7`,
+  "compare-with-hostile": `${main.url}/compare?a=${encodeURIComponent(HOSTILE)}&search=t-7`,
+  "compare-with-none": `${main.url}/compare?a=conv-42&search=zzz`,
+  "compare-alone": `${coded.url}/compare?a=code-7`,
   api: `${main.url}/api/`,
   "no-page": `${main.url}/docs`,
 };

@@ -67,7 +67,15 @@ export async function tasks(chromium) {
     same(new Date(await page.locator("li.run time").first().getAttribute("datetime")).getTime(), complaint);
   });
 
-  await task("two sessions side by side", 4, async (page, click) => {
+  await task("two sessions side by side", 3, async (page, click) => {
+    await click(page.getByRole("region", { name: "Latest failures" }).getByRole("link", { name: "chat-7", exact: true }).first());
+    await click(page.getByRole("link", { name: "Compare with…" }));
+    await click(page.getByRole("row", { name: "conv-42" }).getByRole("link", { name: "conv-42" }));
+    same(new URL(page.url()).search, "?a=chat-7&b=conv-42");
+    for (const id of ["conv-42", "chat-7"]) truth(await page.getByRole("columnheader", { name: id }).isVisible(), id);
+  });
+
+  await task("two sessions of the list side by side", 4, async (page, click) => {
     await click(sessions(page));
     await click(page.locator("tbody tr", { hasText: "conv-42" }).locator(".pick input"));
     await click(page.locator("tbody tr", { hasText: "chat-7" }).locator(".pick input"));
