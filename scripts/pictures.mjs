@@ -15,13 +15,17 @@ const chromium = await browser();
 const said = execFileSync(join(root, "target/debug/sessionfold"), ["demo", "--seed", "7", "--otlp-http", at.otlp_http, "--http", at.http], { encoding: "utf8" });
 const tour = Object.fromEntries([...said.matchAll(/^  (\S.*?) {2,}(?:curl )?(http\S+)$/gm)].map(([, what, url]) => [what, url]));
 
-/** What a window shows of a page; with `whole` rows of tables no row is cut, and the picture is a little lower than the window. */
-async function shot(url, { width = 1280, height = 800, whole = false, path } = {}) {
+/**
+ * What a window shows of a page, `from` what that finds in it on; with `whole` rows of tables no row is cut, and the picture is a little lower
+ * than the window.
+ */
+async function shot(url, { width = 1280, height = 800, from, whole = false, path } = {}) {
   const context = await chromium.newContext({ viewport: { width, height }, deviceScaleFactor: SHARP, reducedMotion: "reduce" });
   const page = await context.newPage();
   await page.goto(url, { waitUntil: "load" });
   // The first event of a page that updates itself.
   await page.waitForTimeout(500);
+  if (from) await from(page).evaluate((first) => scrollTo(0, first.getBoundingClientRect().top - 12));
   const bottom = (below) => Math.max(...[...document.querySelectorAll("tr, li")].map((row) => row.getBoundingClientRect().bottom).filter((at) => at <= below));
   const clip = { x: 0, y: 0, width, height: whole ? Math.floor(await page.evaluate(bottom, height)) : height };
   const picture = await page.screenshot({ path, clip });
@@ -47,10 +51,12 @@ async function beside(left, right, { width, height, path }) {
 const image = (name) => join(IMAGES, `${name}.png`);
 
 const failed = tour["a run that failed"];
-const half = { width: 600, height: 800 };
-await beside(await shot(`${failed}?view=conversation`, half), await shot(failed, half), { ...half, path: image("conversation") });
+const half = { width: 600, height: 850 };
+const failure = await shot(`${failed}?view=conversation`, { ...half, from: (page) => page.locator(".turn", { hasText: "model call failed" }).first() });
+const costs = await shot(failed, { ...half, from: (page) => page.getByRole("region", { name: "Cost and tokens" }) });
+await beside(failure, costs, { ...half, path: image("conversation") });
 
-await shot(`${at.url}/overview`, { height: 900, path: image("overview") });
+await shot(`${at.url}/overview`, { height: 1000, whole: true, path: image("overview") });
 
 await shot(tour["all of them"], { width: 1360, height: 800, whole: true, path: image("list") });
 
