@@ -1,25 +1,25 @@
 //! Which row a session lives in: by id, and by number.
 //!
 //! - Rows are places in the columns and are used again; numbers are what the disk knows and are not.
-//! - Ids come from strangers, so their table is hashed with a random key; numbers are our own, so theirs is not.
+//! - Ids come from strangers, so their table is hashed with a random key; numbers are our own, and lie together (`numbers.rs`).
 
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
-use rustc_hash::FxBuildHasher;
 
 use super::SessionNo;
+use super::numbers::Numbers;
 use super::order::Ids;
 use crate::model::ids::SessionId;
 
-/// What both tables hold are rows; what they are looked up by is in the columns.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     /// By row; `None` where the row is free.
     ids: Vec<Option<SessionId>>,
     numbers: Vec<SessionNo>,
+    /// Rows; their ids are in the column.
     by_id: HashTable<u32>,
-    by_number: HashTable<u32>,
+    by_number: Numbers,
     free: Vec<u32>,
     id_hasher: RandomState,
     next_no: SessionNo,
@@ -36,9 +36,8 @@ impl Directory {
     pub(super) fn reserve(&mut self, n: usize) {
         self.ids.reserve_exact(n);
         self.numbers.reserve_exact(n);
-        let (ids, numbers, hasher) = (&self.ids, &self.numbers, &self.id_hasher);
+        let (ids, hasher) = (&self.ids, &self.id_hasher);
         self.by_id.reserve(n, |row| ids[*row as usize].as_ref().map_or(0, |id| hasher.hash_one(id)));
-        self.by_number.reserve(n, |row| FxBuildHasher.hash_one(numbers[*row as usize]));
     }
 
     pub(super) fn next_no(&self) -> SessionNo {
@@ -68,7 +67,7 @@ impl Directory {
     }
 
     pub(super) fn row_of(&self, no: SessionNo) -> Option<u32> {
-        self.by_number.find(FxBuildHasher.hash_one(no), |row| self.number(*row) == no).copied()
+        self.by_number.get(no)
     }
 
     /// Gives a new session the next number. The caller has made sure that the id is not known.
@@ -99,21 +98,18 @@ impl Directory {
         };
         self.ids[row as usize] = Some(id.clone());
         self.numbers[row as usize] = no;
-        let (ids, numbers, hasher) = (&self.ids, &self.numbers, &self.id_hasher);
+        let (ids, hasher) = (&self.ids, &self.id_hasher);
         let hash_id = |row: &u32| ids[*row as usize].as_ref().map_or(0, |id| hasher.hash_one(id));
         self.by_id.insert_unique(hasher.hash_one(id), row, hash_id);
-        self.by_number.insert_unique(FxBuildHasher.hash_one(no), row, |row| FxBuildHasher.hash_one(numbers[*row as usize]));
+        self.by_number.insert(no, row);
         row
     }
 
     /// Frees the row; its number is forgotten.
     pub(super) fn remove(&mut self, row: u32) {
         let Some(id) = self.ids.get_mut(row as usize).and_then(Option::take) else { return };
-        let no = self.number(row);
+        self.by_number.remove(self.number(row));
         if let Ok(entry) = self.by_id.find_entry(self.id_hasher.hash_one(&id), |other| *other == row) {
-            entry.remove();
-        }
-        if let Ok(entry) = self.by_number.find_entry(FxBuildHasher.hash_one(no), |other| *other == row) {
             entry.remove();
         }
         self.free.push(row);
@@ -124,7 +120,7 @@ impl Directory {
         self.ids.capacity() * size_of::<Option<SessionId>>()
             + self.numbers.capacity() * size_of::<SessionNo>()
             + self.by_id.allocation_size()
-            + self.by_number.allocation_size()
+            + self.by_number.memory_bytes()
             + self.free.capacity() * size_of::<u32>()
     }
 }

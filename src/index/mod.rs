@@ -14,6 +14,7 @@ mod directory;
 mod figures;
 mod list;
 mod notes;
+mod numbers;
 mod order;
 mod pairs;
 mod restore;

@@ -102,6 +102,8 @@ impl LocalStore {
         let db = open_writer(&options.database, &options.sqlite)?;
         let tenants = Tenants::default();
         let mut loaded = load(&db, &tenants)?;
+        // Its pages are of no use to the checkpoints to come.
+        db.release_memory()?;
         if loaded.position > journal.end() {
             // Another journal, then: all of it is new. What it should repeat changes nothing.
             tracing::warn!(
