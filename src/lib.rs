@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! agents ── OTLP gRPC, OTLP HTTP ──► ingest ──► journal (durable, then the ack)
-//!                                                  ├──► fold ──► index (memory, SQLite) ──► api, ui
+//!                                                  ├──► fold ──► index (memory; on disk by store) ──► api, ui
 //!                                                  └──► tempo (forwarder) ──► Grafana Tempo
 //! ```
 //!

@@ -1,7 +1,7 @@
 //! `GET /api/v1/observability/runs/{run_id}/`: one run whole.
 //!
 //! The id is the number that a session's runs show; a trace id or a workflow id leads to its run as well.
-//! With `include=explain` it says why the run comes to what it comes to; which attribute said what is read from the spans as they were
+//! With `include=explain` it says why the run has the figures it has; which attribute said what is read from the spans as they were
 //! sent, where Tempo or the journal has them.
 
 use std::sync::Arc;

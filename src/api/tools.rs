@@ -1,4 +1,4 @@
-//! `GET /api/v1/observability/tools/`: which tools were called, how often, how often in vain, and how long that took; and one of them.
+//! `GET /api/v1/observability/tools/`: which tools were called, how often, how often they failed, and how long that took; and one of them.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! `GET /api/v1/observability/users/` and `.../users/{user_id}/`: who used the agents, and what it cost.
 //!
-//! - Over all runs, those without a session too. All users of ever are kept in order once somebody has asked; those of a window, or of an
+//! - Over all runs, those without a session too. All users ever seen are kept in order once somebody has asked; those of a window, or of an
 //!   agent, are computed from its runs: as slow as there are runs.
 //! - With many users only what they are ordered by is kept of all; the rest of what is said is then gathered of those on the page.
 //! - What is kept while it is added up is paid for ([`Use::Sums`]).

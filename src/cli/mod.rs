@@ -48,7 +48,7 @@ const EXAMPLES: &str = "Examples:
   sessionfold --tempo http://localhost:14317   the same, and forward every span
   sessionfold check --tempo http://tempo:4317  would it start, does Tempo answer
   sessionfold demo                             send it conversations to look at
-  sessionfold explain demo-support-0dd7        why a session comes to what it comes to
+  sessionfold explain demo-support-0dd7        why a session has the figures it has
   sessionfold setup claude-code --write        make Claude Code send to it; Codex, Gemini CLI and others, too
   sessionfold --print-config                   every setting that would be used
 
@@ -75,7 +75,7 @@ enum Command {
     Verify(Box<verify::VerifyArgs>),
     /// Fill an empty, damaged or old index from what Tempo holds, while no server runs.
     Rebuild(Box<rebuild::RebuildArgs>),
-    /// Say why a session, a run or a trace comes to what it comes to: what counts, what does not, by which rule and attribute.
+    /// Say why a session, a run or a trace has the figures it has: what counts, what does not, by which rule and attribute.
     Explain(Box<explain::ExplainArgs>),
     /// Make a coding agent (Claude Code, Codex, Gemini CLI and others) send to the server: prints the lines, or writes them.
     Setup(Box<setup::SetupArgs>),

@@ -8,7 +8,8 @@
 //!   whose usage is their own, it always counts. A container that claims nothing is not a call.
 //! - Nested runs do not end it. The links of lost trees do for calls, which were placed by nothing but their time; to a container's sum they
 //!   may belong, so what was placed in a run is below that run's span.
-//! - The cost is what the span states, else the price by model, else unknown. A stated zero with tokens is not a price.
+//! - The cost is what the span states, else the price by model (`Rules::price`), else unknown. A stated zero with tokens is not a price.
+//!   Where a report tells of the same call, `merge` puts the report's cost first.
 //! - What was left out can still be the only one to know the cost. An echo, wrapper or twin hands it to the span that stands for its call;
 //!   a model span hands it to the calls below it if no other cost is stated there: to the only one, or split over several in proportion to
 //!   their tokens, to the last nano-dollar. A container hands nothing on: its sum may span more than what is below it (Strands, CrewAI).

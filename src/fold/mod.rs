@@ -1,10 +1,14 @@
 //! Layer 2: from the facts of a trace to its runs. Pure: facts, prices and time come in as arguments; no bytes, no disk, no clock.
 //!
 //! ```text
-//! TraceFacts (a set) ──► tree: parents, cycles cut, starts ──► boundary: which spans are runs ──► lost: subtrees whose parent never came
-//!                                                                                                          │
-//!              Folded ◄── assemble: runs, sums, verdicts ◄── merge: what HTTP told ◄── names: who ◄── count: what counts, at which cost
+//! TraceFacts (a set) ──► tree: parents, cycles cut, starts ──► boundary: which spans are runs (lost: subtrees whose parent never came)
+//!                                                                  │
+//!                            adopt: more runs, by their names ◄── names: who
+//!                              │
+//!                            count: what counts, at which cost ──► merge: what HTTP told ──► assemble: runs, sums, verdicts ──► Folded
 //! ```
+//!
+//! The store drops from that what was deleted, or is told elsewhere (`store/local/write/apply.rs`).
 //!
 //! What the SDK told of runs over HTTP comes in beside the facts: each report stands on a span (`placed`), and its calls are brought
 //! into line with those of the spans (`merge`).

@@ -1,4 +1,4 @@
-//! Which tools each run called, how often in vain, and how long the calls took.
+//! Which tools each run called, how often they failed, and how long the calls took.
 //!
 //! - A call is a span of a tool, by the tool's name. A span of the same tool directly below it is a further layer of the same call, which
 //!   has failed if one of its layers has. What a log event tells of a call that has a span is no call.

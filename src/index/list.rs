@@ -1,7 +1,7 @@
 //! Answering a query: which sessions fit, and one page of them in order.
 //!
 //! - Without a filter a page is read off an order, and the count is its length.
-//! - With filters the rows that fit are found first, the cheap conditions before the dear ones, so the count is exact; then the page is
+//! - With filters the rows that fit are found first, the cheap conditions before the expensive ones, so the count is exact; then the page is
 //!   either read off an order, skipping what does not fit, or selected from what does, whichever touches less.
 //! - Asking for a session's runs comes last, and only for sessions that nothing else has ruled out or in.
 

@@ -1,4 +1,4 @@
-//! Layer 3: the sessions of one tenant in memory: columns, orders for paging, search, filters.
+//! Layer 3: the sessions of one tenant in memory: columns, orders for paging, search, filters. What is on disk: `store::local::disk`.
 //!
 //! - Not locked itself: the store wraps each tenant's index in one lock, written by one thread (`docs/decisions/001-one-lock-per-tenant.md`).
 //! - A page and its count come from one borrow, so they always agree; the count is exact for every query.

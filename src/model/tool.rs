@@ -1,4 +1,4 @@
-//! Calls of tools: which tool, how often, how often in vain, and how long they took.
+//! Calls of tools: which tool, how often, how often they failed, and how long they took.
 
 use crate::model::Str;
 use crate::model::durations::Durations;

@@ -16,7 +16,7 @@ pub enum Include {
     Scores,
     /// Where it can be looked at in Tempo.
     Links,
-    /// Why a run comes to what it comes to.
+    /// Why a run has the figures it has.
     Explain,
     /// The run that each run was started in.
     Parents,

@@ -1,4 +1,4 @@
-//! Why a run comes to what it comes to.
+//! Why a run has the figures it has.
 
 use bytes::Bytes;
 

@@ -132,7 +132,7 @@ pub trait Store: Send + Sync + 'static {
     /// One run whole, by the number it is shown by. Blocks on disk.
     fn run(&self, tenant: &Tenant, id: RunId) -> Result<Option<RunView>, StoreError>;
 
-    /// Why a run comes to what it comes to. Blocks on disk.
+    /// Why a run has the figures it has. Blocks on disk.
     fn explain(&self, tenant: &Tenant, query: &ExplainQuery<'_>) -> Result<Option<Explanation>, StoreError>;
 
     /// Why spans of a trace are of no run. Blocks on disk.

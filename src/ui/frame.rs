@@ -9,7 +9,7 @@ use super::{assets, list, overview};
 use crate::params::pairs;
 
 /// The pages that all others lead to.
-const ROOMS: [(&str, &str); 6] = [
+const MENU: [(&str, &str); 6] = [
     (overview::PATH, "Overview"),
     (list::PATH, "Sessions"),
     ("/users", "Users"),
@@ -50,7 +50,7 @@ impl Frame<'_> {
                     header.top {
                         a.home href=(place.to("/")) { "sessionfold" }
                         nav.rooms aria-label="Main" {
-                            @for (to, name) in ROOMS { a href=(place.to(to)) aria-current=[place.is_at(to).then_some("page")] { (name) } }
+                            @for (to, name) in MENU { a href=(place.to(to)) aria-current=[place.is_at(to).then_some("page")] { (name) } }
                         }
                         span.live-state {
                             // Nothing of it is there without scripts: `live.js` shows it, and in which state it is.

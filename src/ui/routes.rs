@@ -1,4 +1,4 @@
-//! The router table: every page, and the only place where one is added.
+//! The router table: every page, and the only place where one is routed. The menu is `MENU` in `frame.rs`.
 //!
 //! Who may see a page stands in its handler's arguments: with `Visitor` only those who may read.
 

@@ -1,4 +1,4 @@
-//! Why a run comes to what it comes to, in JSON.
+//! Why a run has the figures it has, in JSON.
 //!
 //! A reason is a `rule`, which stays as it is, and its `words`, which may be put better one day.
 

@@ -1,4 +1,4 @@
-//! `sessionfold explain`: why a session, a run or a trace comes to what it comes to, asked of a running server.
+//! `sessionfold explain`: why a session, a run or a trace has the figures it has, asked of a running server.
 //!
 //! - What it prints is what the server's `include=explain` answers; nothing is computed here.
 //! - An id is looked for as a session's first, then as whatever leads to a run.

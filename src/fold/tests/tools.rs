@@ -1,4 +1,4 @@
-//! Which tools runs called, how often, how often in vain, and for how long.
+//! Which tools runs called, how often, how often they failed, and for how long.
 
 use super::build::*;
 use crate::fold::{Folded, Rules, fold};
@@ -19,7 +19,7 @@ fn tool(number: u64, parent: u64, name: &str, millis: u64) -> SpanFact {
     span(number).kind(SpanKind::Tool).under(parent).named(name).at(100, 100 + millis)
 }
 
-/// Of each tool its name, how often it was called, how often in vain, and for how many milliseconds.
+/// Of each tool its name, how often it was called, how often they failed, and for how many milliseconds.
 fn tools(folded: &Folded, span: u64) -> Vec<(String, u64, u64, u64)> {
     let told = |usage: &crate::model::tool::ToolUsage| {
         let calls = &usage.calls;

@@ -16,10 +16,10 @@ use crate::model::ids::Tenant;
 use crate::tempo::drain::Pause;
 use crate::tempo::piece::Piece;
 
-/// How often the head of the queue is looked at while nothing comes, and how much seldomer where there are many queues: all tenants
-/// together are looked at some thousand times a second at most.
+/// How often the head of the queue is looked at while nothing comes, and how much less often where there are many queues: all tenants
+/// together are looked at a few thousand times a second at most.
 const TICK: Duration = Duration::from_millis(25);
-const TICK_ROOMS: u32 = 32;
+const QUEUES_A_TICK: u32 = 32;
 const MAX_TICK: Duration = Duration::from_secs(1);
 
 /// How long what comes is collected: a turn on a thread is cheap, and not for nothing.
@@ -140,7 +140,7 @@ impl Hold {
 
     fn tick(&self) -> Duration {
         let n_busy = u32::try_from(self.around.n_busy.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
-        TICK.saturating_mul(1 + n_busy / TICK_ROOMS).min(MAX_TICK)
+        TICK.saturating_mul(1 + n_busy / QUEUES_A_TICK).min(MAX_TICK)
     }
 
     fn set_busy(&mut self, is_busy: bool) {

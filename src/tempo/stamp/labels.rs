@@ -1,4 +1,4 @@
-//! The attributes that say whose a span is.
+//! The attributes of a run, on each of its spans and on its own span.
 
 use crate::model::ids::{RunId, SessionId};
 use crate::model::run::Run;

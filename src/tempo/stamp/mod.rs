@@ -7,7 +7,9 @@
 //! ```
 //!
 //! - Every span of a run gets `sessionfold.session_id`, `.run_id`, `.agent_name`; a model span that counts also `.cost` (always a double) and
-//!   `.tokens` (always an integer); the run's own span `.run.cost`, `.run.tokens`, `.run.llm_calls`, and, if the run failed, `.error`. Nothing else of a span changes.
+//!   `.tokens` (always an integer); the run's own span `.run.cost`, `.run.tokens`, `.run.llm_calls`, and, if the run failed, `.error`.
+//!   A call whose cost a log event told also gets `.logged_cost`, and the status of a failed run's own span becomes ERROR where it was unset.
+//!   Nothing else of a span changes.
 //! - Entries leave in the order of the journal. One waits until every trace in it has settled, at most `hold`, and less where memory is short.
 //! - What changes after it was exported goes out as a difference, on a span of its own in the same request as the span that changed it. So the sums
 //!   over what Tempo holds are the sums of the index, and a crash between the two is not possible.

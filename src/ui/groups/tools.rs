@@ -1,4 +1,4 @@
-//! `/tools`: which tools were called, how often, how often in vain, and how long that took.
+//! `/tools`: which tools were called, how often, how often they failed, and how long that took.
 
 use std::sync::Arc;
 

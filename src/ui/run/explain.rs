@@ -1,4 +1,4 @@
-//! `/runs/{id}/explain?offset=..`: why a run comes to what it comes to, span by span.
+//! `/runs/{id}/explain?offset=..`: why a run has the figures it has, span by span.
 
 use std::sync::Arc;
 

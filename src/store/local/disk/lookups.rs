@@ -1,4 +1,4 @@
-//! Single looks into the database: a run by its place, the runs of a session, a trace by its id.
+//! Reads of the database: a run by its primary key, the runs of a session, a trace by its id. A run by its number: `runs_by.rs`.
 
 use rusqlite::{OptionalExtension, params};
 

@@ -22,7 +22,7 @@ const NUMBERS_MAX: usize = 100;
 /// Which runs are worth decoding.
 #[derive(Clone, Copy, Default)]
 pub struct Wanted {
-    /// At least so dear, in nano-USD, and so long.
+    /// At least so expensive, in nano-USD, and so long.
     pub cost: u64,
     pub length: u64,
     pub status: Option<RunStatus>,
