@@ -278,7 +278,9 @@ impl Reader {
     /// Reads from one state of the database from here on, until [`Self::end_snapshot`] or the drop.
     pub fn begin_snapshot(&self) -> rusqlite::Result<()> {
         self.execute_batch("BEGIN")?;
-        self.ready(&statements::FIX_SNAPSHOT)?.query_row([], |_| Ok(()))
+        let fixed = self.ready(&statements::FIX_SNAPSHOT).and_then(|mut fix| fix.query_row([], |_| Ok(())));
+        // Whoever tries again must not find it begun.
+        fixed.inspect_err(|_| _ = self.end_snapshot())
     }
 
     pub fn end_snapshot(&self) -> rusqlite::Result<()> {

@@ -41,7 +41,7 @@ impl Reader {
                 // Its session was removed, and the next checkpoint takes the row.
                 return Ok(true);
             }
-            for run in self.runs_at(place, session.as_ref())? {
+            for run in self.runs_at(place, session.as_ref(), 0)? {
                 if !state.recent.contains(place.session(), &RunOrder::of(&run)) {
                     found = Some(run);
                 }
@@ -56,7 +56,7 @@ impl Reader {
         let mut numbers = Vec::new();
         let Some(last) = range.end.checked_sub(1) else { return Ok(numbers) };
         self.each_place(tenant, Kind::Number, &(range.start..=last), &mut |place| {
-            if !self.runs_at(place, None)?.is_empty() && numbers.last().map(|last: &RunId| last.get()) != Some(place.key()) {
+            if !self.runs_at(place, None, 0)?.is_empty() && numbers.last().map(|last: &RunId| last.get()) != Some(place.key()) {
                 numbers.extend(RunId::new(place.key()));
             }
             Ok(numbers.len() < NUMBERS_MAX)
@@ -86,9 +86,9 @@ impl Reader {
             if session.is_none() && place.session() != NO_SESSION {
                 return Ok(true);
             }
-            for run in self.runs_at(place, session.as_ref())? {
+            for run in self.runs_at(place, session.as_ref(), start)? {
                 let is_meant = match &query.user {
-                    Some(user) => run.user.as_ref() == Some(user) && run.last_activity.0 >= start,
+                    Some(user) => run.user.as_ref() == Some(user),
                     None => run.last_activity.0 == place.key(),
                 };
                 if is_meant {
@@ -151,8 +151,10 @@ impl Reader {
         })
     }
 
-    fn runs_at(&self, place: Entry, session: Option<&SessionId>) -> rusqlite::Result<Vec<Run>> {
-        let values = params![place.tenant().0, place.session().0, signed(place.started_at().0), signed(place.number())];
+    /// The runs at a place that were active at a time or after it.
+    fn runs_at(&self, place: Entry, session: Option<&SessionId>, since: u64) -> rusqlite::Result<Vec<Run>> {
+        let since = signed(since.min(i64::MAX as u64));
+        let values = params![place.tenant().0, place.session().0, signed(place.started_at().0), signed(place.number()), since];
         self.ready(&statements::RUNS_AT)?.query_map(values, |row| read_run(row, session))?.collect()
     }
 
@@ -176,9 +178,10 @@ impl Reader {
             }
             Ok(())
         });
-        if is_own {
-            self.end_snapshot()?;
+        // An error of the disk may have ended it.
+        match is_own && !self.is_autocommit() {
+            true => found.and(self.end_snapshot()),
+            false => found,
         }
-        found
     }
 }

@@ -141,7 +141,8 @@ statements! {
     // --- runs ---
     /// The runs of a session with a number that started at a time: one, unless two have the same number.
     RUNS_AT: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=? AND started_at_ns=? AND run_id=?)"],
-        concat!("SELECT ", run_columns!(), " FROM runs WHERE tenant_no = ?1 AND session_no = ?2 AND started_at_ns = ?3 AND run_id = ?4");
+        concat!("SELECT ", run_columns!(), " FROM runs WHERE tenant_no = ?1 AND session_no = ?2 AND started_at_ns = ?3 AND run_id = ?4 \
+         AND last_activity_ns >= ?5");
     /// The same, if they are worth decoding.
     WANTED_RUNS_AT: Reads::Few, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=? AND started_at_ns=? AND run_id=?)"],
         concat!("SELECT ", run_columns!(), " FROM runs WHERE tenant_no = ?1 AND session_no = ?2 AND started_at_ns = ?3 AND run_id = ?4 \

@@ -14,8 +14,9 @@ use crate::model::time::UnixNanos;
 const MERGED: usize = 4;
 /// Segments of fewer entries are all of one size.
 const SMALL: u64 = 1_024;
-/// Merges of at most so many entries find out which are of the same run.
-const COMPARED_MAX: u64 = 65_536;
+/// Merges of at most so many entries find out which are of the same run, which takes up to 64 MB for a moment. Four checkpoints of as many
+/// runs as one may have are fewer.
+const COMPARED_MAX: u64 = 1 << 20;
 /// Runs that went, beside half of all entries, before everything is merged and what points nowhere is left out.
 const SLACK: u64 = 64;
 /// In `meta`: how many runs went since that was done.
@@ -33,14 +34,15 @@ struct Writer<'a> {
 
 /// Adds the places of a checkpoint's runs. `n_gone` runs went with it; those without a session that started before the floor are gone.
 pub fn add(db: &Connection, new: NewPlaces, n_gone: u64, sessionless_floor: UnixNanos) -> rusqlite::Result<()> {
+    // First: what is added now is there, however long ago it started.
+    if n_gone > 0 {
+        forget(db, n_gone, sessionless_floor)?;
+    }
     for (kind, entries) in Kind::ALL.into_iter().zip(new.0) {
         if !entries.is_empty() {
             put(db, kind, entries)?;
             merge_newest(db, kind)?;
         }
-    }
-    if n_gone > 0 {
-        forget(db, n_gone, sessionless_floor)?;
     }
     Ok(())
 }
@@ -70,15 +72,9 @@ fn merge_newest(db: &Connection, kind: Kind) -> rusqlite::Result<()> {
             (n_smaller, n_alike) => from -= n_smaller.max(n_alike),
         }
     }
-    let group = &segments[from..];
-    match kind {
-        _ if group.len() < 2 => Ok(()),
-        // A run that goes on is in each checkpoint with another activity, of which the last is true.
-        Kind::Activity if n_entries(from) <= COMPARED_MAX => {
-            let last = last_of_each_run(db, group)?;
-            replace(db, kind, group, &|entry| last.get(&entry.of_run()) == Some(&entry.key()))
-        }
-        _ => replace(db, kind, group, &|_| true),
+    match &segments[from..] {
+        group if group.len() < 2 => Ok(()),
+        group => replace(db, kind, group, &|_| true),
     }
 }
 
@@ -87,17 +83,21 @@ pub(super) fn size(n_entries: u64) -> u32 {
     (n_entries / SMALL).checked_ilog(MERGED as u64).map_or(0, |step| step + 1)
 }
 
-/// The key of each run in the newest segment that has it.
-fn last_of_each_run(db: &Connection, group: &[Segment]) -> rusqlite::Result<FxHashMap<OfRun, u64>> {
-    let mut last = FxHashMap::default();
-    for segment in group {
+/// The newest segment that has each run: what older ones say of it is not true any more. `None` where that would take too much memory.
+fn newest_of_each_run(db: &Connection, kind: Kind, group: &[Segment]) -> rusqlite::Result<Option<FxHashMap<OfRun, usize>>> {
+    // A run that goes on is in each checkpoint with another activity; its number and its user stay.
+    if kind != Kind::Activity || group.iter().map(|segment| segment.n_entries).sum::<u64>() > COMPARED_MAX {
+        return Ok(None);
+    }
+    let mut newest = FxHashMap::default();
+    for (at, segment) in group.iter().enumerate() {
         let mut cursor = Cursor::whole(db, segment.clone())?;
         while let Some(entry) = cursor.peek() {
-            last.insert(entry.of_run(), entry.key());
+            newest.insert(entry.of_run(), at);
             cursor.advance()?;
         }
     }
-    Ok(last)
+    Ok(Some(newest))
 }
 
 /// Counts the runs that went, and leaves out what points nowhere once there is much of it.
@@ -124,13 +124,15 @@ fn live_sessions(db: &Connection) -> rusqlite::Result<FxHashSet<(TenantNo, Sessi
     select.query_map([], |row| Ok((TenantNo(row.get(0)?), SessionNo(row.get(1)?))))?.collect()
 }
 
-/// Puts one segment in the place of several.
+/// Puts one segment in the place of several, which follow one another in age.
 fn replace(db: &Connection, kind: Kind, segments: &[Segment], is_kept: &dyn Fn(&Entry) -> bool) -> rusqlite::Result<()> {
+    let newest = newest_of_each_run(db, kind, segments)?;
+    let is_true = |entry: &Entry, at| newest.as_ref().is_none_or(|newest| newest.get(&entry.of_run()) == Some(&at));
     let cursors = segments.iter().map(|segment| Cursor::whole(db, segment.clone())).collect::<rusqlite::Result<_>>()?;
     let mut places = Places::merged(cursors, Entry([u8::MAX; ENTRY_BYTES]));
     let mut writer = Writer::begin(db)?;
-    while let Some(entry) = places.next()? {
-        if is_kept(&entry) {
+    while let Some((entry, at)) = places.next_of()? {
+        if is_true(&entry, at) && is_kept(&entry) {
             writer.push(entry)?;
         }
     }

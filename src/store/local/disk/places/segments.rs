@@ -1,5 +1,6 @@
 //! Segments as they are stored: consecutive pages of sorted entries.
 
+use std::cmp::Reverse;
 use std::ops::RangeInclusive;
 
 use rusqlite::{Connection, Row, params};
@@ -149,14 +150,20 @@ impl<'a> Places<'a> {
 
     /// The next entry in order that was not given yet.
     pub fn next(&mut self) -> rusqlite::Result<Option<Entry>> {
+        Ok(self.next_of()?.map(|(entry, _)| entry))
+    }
+
+    /// The same, with the number of the segment that it is from: the newest of those that have it.
+    pub(super) fn next_of(&mut self) -> rusqlite::Result<Option<(Entry, usize)>> {
         loop {
             // Few segments: looking at the head of each is cheaper than keeping them in order.
             let heads = self.cursors.iter().enumerate().filter_map(|(at, cursor)| Some((cursor.peek()?, at)));
-            let Some((entry, at)) = heads.min().filter(|(entry, _)| *entry <= self.last) else { return Ok(None) };
+            let first = heads.min_by_key(|(entry, at)| (*entry, Reverse(*at)));
+            let Some((entry, at)) = first.filter(|(entry, _)| *entry <= self.last) else { return Ok(None) };
             self.cursors[at].advance()?;
             if self.given != Some(entry) {
                 self.given = Some(entry);
-                return Ok(Some(entry));
+                return Ok(Some((entry, at)));
             }
         }
     }

@@ -47,15 +47,20 @@ fn row() -> impl Strategy<Value = Row> {
         .prop_map(|(tenant, session, started_at, number, activity, user)| Row { tenant, session, started_at, number, activity, user })
 }
 
-fn add_rows(db: &mut Connection, rows: &[Row]) {
+fn add_rows(db: &mut Connection, rows: &[Row], n_gone: u64) {
     let checkpoint = db.transaction().unwrap();
     let mut new = NewPlaces::default();
     for row in rows {
         let user = row.user.map(|user| user.to_string());
         new.add(TenantNo(row.tenant), SessionNo(row.session), &order(row.started_at, row.number), UnixNanos(row.activity), user.as_deref());
     }
-    add(&checkpoint, new, 0, UnixNanos::ZERO).unwrap();
+    add(&checkpoint, new, n_gone, UnixNanos::ZERO).unwrap();
     checkpoint.commit().unwrap();
+}
+
+fn add_session(db: &Connection, tenant: u32, session: u32) {
+    let row = params![tenant, session, format!("s{session}"), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, b"", 0];
+    db.ready(&statements::PUT_SESSION).unwrap().execute(row).unwrap();
 }
 
 /// Larger than the one behind it or as large, and fewer than four of a size.
@@ -77,15 +82,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_run_is_found_by_what_it_last_was(checkpoints in proptest::collection::vec(proptest::collection::vec(row(), 1..300), 1..30)) {
+    fn every_run_is_found_by_what_it_last_was(
+        checkpoints in proptest::collection::vec((proptest::collection::vec(row(), 1..300), prop_oneof![Just(0), 1_u64..4_000]), 1..30),
+    ) {
         let (_dir, mut db) = database();
+        (0..3).flat_map(|tenant| (1..20).map(move |session| (tenant, session))).for_each(|(tenant, session)| add_session(&db, tenant, session));
         // By run what it was last, and all that it ever was.
         let mut last = BTreeMap::new();
         let mut ever: [BTreeSet<(u32, u64)>; 3] = Default::default();
-        for rows in &checkpoints {
+        for (rows, n_gone) in &checkpoints {
             // A checkpoint has each run once.
             let rows: BTreeMap<_, _> = rows.iter().map(|row| ((row.tenant, row.session, row.started_at, row.number), row.clone())).collect();
-            add_rows(&mut db, &rows.values().cloned().collect::<Vec<_>>());
+            add_rows(&mut db, &rows.values().cloned().collect::<Vec<_>>(), *n_gone);
             for (run, row) in rows {
                 ever[0].insert((row.tenant, row.number));
                 ever[1].insert((row.tenant, row.activity));
@@ -123,7 +131,7 @@ proptest! {
 fn a_run_that_goes_on_leaves_few_entries_behind() {
     let (_dir, mut db) = database();
     for activity in 0..5_000 {
-        add_rows(&mut db, &[Row { tenant: 1, session: 1, started_at: 5, number: 9, activity, user: Some(1) }]);
+        add_rows(&mut db, &[Row { tenant: 1, session: 1, started_at: 5, number: 9, activity, user: Some(1) }], 0);
     }
     assert_shape(&db);
     let found = within(&db, Kind::Activity, 1, 0..=u64::MAX);
@@ -138,7 +146,7 @@ fn segments_of_many_pages_are_searched_from_any_entry() {
     let n = PAGE_ENTRIES * 37 + 5;
     let rows: Vec<Row> =
         (0..n).map(|i| Row { tenant: 1, session: 1, started_at: i, number: i + 1, activity: i * 10, user: None }).collect();
-    add_rows(&mut db, &rows);
+    add_rows(&mut db, &rows, 0);
     for i in (0..n).step_by(7).chain([PAGE_ENTRIES - 1, PAGE_ENTRIES, PAGE_ENTRIES + 1, n - 1]) {
         assert_eq!(within(&db, Kind::Activity, 1, i * 10..=i * 10).len(), 1, "{i}");
         assert_eq!(within(&db, Kind::Activity, 1, (i * 10).saturating_sub(9)..=i * 10 + 9).len(), 1, "{i}");
@@ -150,12 +158,11 @@ fn segments_of_many_pages_are_searched_from_any_entry() {
 #[test]
 fn what_points_nowhere_is_left_out_once_there_is_much_of_it() {
     let (_dir, mut db) = database();
-    let stays = params![1, 2, "stays", 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, b"", 0];
-    db.ready(&statements::PUT_SESSION).unwrap().execute(stays).unwrap();
+    add_session(&db, 1, 2);
     let row = |session, started_at, number| Row { tenant: 1, session, started_at, number, activity: number, user: Some(1) };
     let mut rows: Vec<Row> = (1..=5_000).map(|number| row(1, number, number)).collect();
     rows.extend([row(2, 5, 6_000), row(0, 99, 6_001), row(0, 100, 6_002)]);
-    add_rows(&mut db, &rows);
+    add_rows(&mut db, &rows, 0);
     // Of the runs of session 1 and one without a session nothing is there any more.
     let gone = |db: &mut Connection, n| {
         let checkpoint = db.transaction().unwrap();
@@ -170,6 +177,21 @@ fn what_points_nowhere_is_left_out_once_there_is_much_of_it() {
         assert_eq!(numbers, [6_000, 6_002].into(), "{kind:?}");
     }
     assert_shape(&db);
+}
+
+/// A run that goes on may be newer than the span that ends it.
+#[test]
+fn an_activity_that_falls_is_found_after_a_merge_of_everything() {
+    let (_dir, mut db) = database();
+    add_session(&db, 1, 1);
+    let row = |number, activity| Row { tenant: 1, session: 1, started_at: number, number, activity, user: None };
+    add_rows(&mut db, &[row(5, 1_000_000)], 0);
+    add_rows(&mut db, &[row(5, 990_000)], 0);
+    add_rows(&mut db, &[], 10_000);
+    for activity in 0..40 {
+        add_rows(&mut db, &[row(7, activity)], 0);
+    }
+    assert_eq!(within(&db, Kind::Activity, 1, 990_000..=990_000).len(), 1);
 }
 
 /// It is on disk.
