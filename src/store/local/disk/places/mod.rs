@@ -47,17 +47,17 @@ type OfRun = ([u8; 4], [u8; 20]);
 #[derive(Default)]
 pub struct NewPlaces([Vec<Entry>; 3]);
 
-// === impl Kind ===
-
-impl Kind {
-    pub const ALL: [Self; 3] = [Self::Number, Self::Activity, Self::User];
-}
-
 /// The key that a user's runs are found by. Frozen: it is on disk.
 pub fn user_key(user: &str) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(0, 0);
     hasher.write(user.as_bytes());
     hasher.finish()
+}
+
+// === impl Kind ===
+
+impl Kind {
+    pub const ALL: [Self; 3] = [Self::Number, Self::Activity, Self::User];
 }
 
 // === impl Entry ===
