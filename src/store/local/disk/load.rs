@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{TenantNo, read_session, unreadable, unsigned};
 use super::statements::{self, Ready, Statement};
+use super::traces::stored_trace;
 use crate::index::{SessionNo, SessionRow};
 use crate::journal::Position;
 use crate::model::Str;
@@ -12,7 +13,6 @@ use crate::model::note::{Note, NoteText};
 use crate::model::report::Report;
 use crate::model::time::UnixNanos;
 use crate::store::local::state::traces::TraceKey;
-use crate::wire::format::stored;
 use crate::wire::format::stored::tallies::{StoredBucket, decode_bucket};
 
 /// The keys in the table `meta`: `spans:<tenant>` and `service:<tenant>:<name>` count what was sent.
@@ -108,30 +108,19 @@ pub fn unfinished(db: &Connection) -> rusqlite::Result<Vec<(TraceKey, bool, Unix
 
 /// The reports of the newest runs that were only started, at most `limit`.
 pub fn started_only(db: &Connection, limit: u32) -> rusqlite::Result<Vec<(TenantNo, Report)>> {
-    let mut reports = Vec::new();
+    let state = db.unchecked_transaction()?;
     let (first, last) = TraceId::reports();
-    let mut select = db.ready(&statements::STARTS)?;
-    let mut found = select.query(params![first.as_bytes(), last.as_bytes(), limit])?;
-    while let Some(row) = found.next()? {
-        let stored = stored::decode_trace(row.get_ref(1)?.as_blob()?).map_err(|error| unreadable(1, error))?;
-        let tenant = TenantNo(row.get(0)?);
-        reports.extend(stored.report.filter(|report| !report.tells_more()).map(|report| (tenant, report)));
+    let mut select = state.ready(&statements::STARTS)?;
+    let found = select.query_map(params![first.as_bytes(), last.as_bytes(), limit], |row| {
+        Ok((TenantNo(row.get(0)?), TraceId::from_bytes(&row.get::<_, [u8; 16]>(1)?)))
+    })?;
+    let mut reports = Vec::new();
+    for started in found {
+        let (tenant, Some(trace)) = started? else { continue };
+        let report = stored_trace(&state, tenant, trace)?.and_then(|(_, stored)| stored.report);
+        reports.extend(report.filter(|report| !report.tells_more()).map(|report| (tenant, report)));
     }
     Ok(reports)
-}
-
-/// How many traces there are at most: numbers of those that are gone are not given again.
-pub fn traces_at_most(db: &Connection) -> rusqlite::Result<u64> {
-    let last = db.ready(&statements::LAST_TRACE)?.query_row([], |row| Ok(unsigned(row.get(0)?))).optional()?;
-    Ok(last.unwrap_or(0))
-}
-
-/// The keys of traces behind one, in their order, at most `limit`; none at the end.
-pub fn trace_keys(db: &Connection, after: Option<TraceKey>, limit: u32) -> rusqlite::Result<Vec<TraceKey>> {
-    let mut select = db.ready(&statements::TRACE_KEYS)?;
-    let (trace, tenant) = after.as_ref().map_or((&[][..], 0), |(tenant, trace)| (&trace.as_bytes()[..], tenant.0));
-    let keys = select.query_map(params![trace, tenant, limit], |row| Ok((TenantNo(row.get(1)?), row.get::<_, [u8; 16]>(0)?)))?;
-    keys.filter_map(|key| key.map(|(tenant, trace)| TraceId::from_bytes(&trace).map(|trace| (tenant, trace))).transpose()).collect()
 }
 
 /// What every tenant has sent.

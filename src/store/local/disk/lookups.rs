@@ -1,17 +1,15 @@
-//! Reads of the database: a run by its primary key, the runs of a session, a trace by its id. A run by its number: `runs_by.rs`.
+//! Reads of the database: a run by its primary key, the runs of a session. A run by its number: `runs_by.rs`; traces: `traces.rs`.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::read::Reader;
-use super::rows::{TenantNo, read_detail, read_run, signed, unreadable, unsigned};
+use super::rows::{TenantNo, read_detail, read_run, signed, unsigned};
 use super::statements::{self, Ready, Statement};
 use crate::index::{SessionNo, SessionTimes};
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
 use crate::model::run::{Run, RunStatus, Score};
-use crate::model::stretches::Stretches;
 use crate::model::time::UnixNanos;
 use crate::store::local::state::recent::{Overlay, RunOrder};
-use crate::wire::format::stored::{self, StoredTrace};
 
 impl Reader {
     /// One run by its place.
@@ -221,51 +219,10 @@ impl Reader {
         self.ready(&statements::COUNT_RUNS_UP_TO)?.query_row(params![tenant.0, session.0, signed(limit)], |row| Ok(unsigned(row.get(0)?)))
     }
 
-    /// A trace as it is stored.
-    pub fn stored_trace(&self, tenant: TenantNo, trace: TraceId) -> rusqlite::Result<Option<StoredTrace>> {
-        let mut select = self.ready(&statements::TRACE_FACTS)?;
-        let mut rows = select.query(params![trace.as_bytes(), tenant.0])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        stored::decode_trace(row.get_ref(0)?.as_blob()?).map(Some).map_err(|error| unreadable(0, error))
-    }
-
-    /// Where in the journal its requests are.
-    pub fn stretches(&self, tenant: TenantNo, trace: TraceId) -> rusqlite::Result<Option<Stretches>> {
-        let mut select = self.ready(&statements::TRACE_FACTS)?;
-        let mut rows = select.query(params![trace.as_bytes(), tenant.0])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        stored::decode_stretches(row.get_ref(0)?.as_blob()?).map(Some).map_err(|error| unreadable(0, error))
-    }
-
-    pub fn has_trace(&self, tenant: TenantNo, trace: TraceId) -> rusqlite::Result<bool> {
-        self.ready(&statements::TRACE_EXISTS)?.exists(params![trace.as_bytes(), tenant.0])
-    }
-
     /// When the session was deleted: what started by then stays gone.
     pub fn deleted_at(&self, tenant: TenantNo, session: &SessionId) -> rusqlite::Result<Option<UnixNanos>> {
         let mut select = self.ready(&statements::TOMBSTONE_OF)?;
         select.query_row(params![tenant.0, session.as_str()], |row| Ok(UnixNanos(unsigned(row.get(0)?)))).optional()
-    }
-
-    /// Any trace whose id lies within [from, to].
-    pub fn trace_between(&self, tenant: TenantNo, from: TraceId, to: TraceId) -> rusqlite::Result<Option<TraceId>> {
-        let mut select = self.ready(&statements::TRACE_BETWEEN)?;
-        let found: Option<[u8; 16]> = select.query_row(params![from.as_bytes(), to.as_bytes(), tenant.0], |row| row.get(0)).optional()?;
-        Ok(found.and_then(|trace| TraceId::from_bytes(&trace)))
-    }
-
-    /// Up to `limit` traces that ended before a time, the oldest first.
-    pub fn old_traces(&self, before: UnixNanos, limit: u32) -> rusqlite::Result<Vec<((TenantNo, TraceId), StoredTrace)>> {
-        let mut select = self.ready(&statements::OLD_TRACES)?;
-        let mut old = Vec::new();
-        let mut rows = select.query(params![signed(before.0), limit])?;
-        while let Some(row) = rows.next()? {
-            let trace: [u8; 16] = row.get(1)?;
-            let Some(trace) = TraceId::from_bytes(&trace) else { continue };
-            let stored = stored::decode_trace(row.get_ref(2)?.as_blob()?).map_err(|error| unreadable(2, error))?;
-            old.push(((TenantNo(row.get(0)?), trace), stored));
-        }
-        Ok(old)
     }
 
     /// Bytes of the database that hold something.
@@ -273,6 +230,20 @@ impl Reader {
         let number = |statement: &Statement| self.query_row(statement.sql, [], |row| row.get::<_, i64>(0));
         let n_pages = number(&statements::PAGE_COUNT)? - number(&statements::FREE_PAGE_COUNT)?;
         Ok((n_pages * number(&statements::PAGE_SIZE)?).cast_unsigned())
+    }
+
+    /// Reads within one state of the database.
+    pub fn within_snapshot<T>(&self, read: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        if !self.is_autocommit() {
+            return read();
+        }
+        self.begin_snapshot()?;
+        let found = read();
+        // An error of the disk may have ended it.
+        match self.is_autocommit() {
+            true => found,
+            false => found.and_then(|found| self.end_snapshot().map(|()| found)),
+        }
     }
 
     /// Reads from one state of the database from here on, until [`Self::end_snapshot`] or the drop.

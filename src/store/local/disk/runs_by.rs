@@ -166,22 +166,14 @@ impl Reader {
         keys: &RangeInclusive<u64>,
         each: &mut dyn FnMut(Entry) -> rusqlite::Result<bool>,
     ) -> rusqlite::Result<()> {
-        let is_own = self.is_autocommit();
-        if is_own {
-            self.begin_snapshot()?;
-        }
-        let found = Places::within(self, kind, &Entry::range(tenant, keys)).and_then(|mut places| {
+        self.within_snapshot(|| {
+            let mut places = Places::within(self, kind, &Entry::range(tenant, keys))?;
             while let Some(place) = places.next()? {
                 if !each(place)? {
                     break;
                 }
             }
             Ok(())
-        });
-        // An error of the disk may have ended it.
-        match is_own && !self.is_autocommit() {
-            true => found.and(self.end_snapshot()),
-            false => found,
-        }
+        })
     }
 }

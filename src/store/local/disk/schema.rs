@@ -8,19 +8,20 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Row};
 
 use super::super::SqliteLimits;
 use super::lookups::read_order;
-use super::places::{self, NewPlaces};
-use super::rows::{TenantNo, unsigned};
+use super::places::{self, Gone, NewPlaces};
+use super::rows::{TenantNo, TraceNo, unsigned};
 use super::statements::PREPARED_MAX;
 use crate::index::SessionNo;
+use crate::model::ids::TraceId;
 use crate::model::time::UnixNanos;
 use crate::store::ReadersBusy;
 
 /// Written to `PRAGMA user_version`; raised whenever an older binary could misread the file.
-pub const FORMAT_VERSION: i64 = 3;
+pub const FORMAT_VERSION: i64 = 4;
 /// `PRAGMA application_id`: the letters "SFLD".
 const APPLICATION_ID: i64 = 0x5346_4c44;
 
@@ -87,7 +88,6 @@ CREATE TABLE traces (
   last_ns INTEGER NOT NULL,
   facts BLOB NOT NULL
 );
-CREATE UNIQUE INDEX traces_by_id ON traces (trace_id, tenant_no);
 -- What is old is found without looking at the rest.
 CREATE INDEX traces_by_age ON traces (last_ns);
 
@@ -104,7 +104,7 @@ const RUN_INDEXES: &str = "
 CREATE INDEX runs_untraced ON runs (tenant_no, session_no) WHERE is_untraced;
 ";
 
-/// Where runs are by their number, activity and user (`places/`).
+/// Where runs are by their number, activity and user, and traces by their id (`places/`).
 const PLACE_TABLES: &str = "
 CREATE TABLE place_segments (
   kind INTEGER NOT NULL,
@@ -168,9 +168,14 @@ DROP INDEX IF EXISTS runs_by_id;
 DROP INDEX IF EXISTS runs_by_activity;
 DROP INDEX IF EXISTS runs_by_user;
 ";
-const ALL_PLACES: &str = "SELECT started_at_ns, run_id, trace_id, span_id, last_activity_ns, user_id, tenant_no, session_no FROM runs";
-/// Runs whose places are added at once by an upgrade: 150 MB.
-const UPGRADED_RUNS: usize = 1_000_000;
+const PLACES_OF_RUNS: &str = "SELECT started_at_ns, run_id, trace_id, span_id, last_activity_ns, user_id, tenant_no, session_no FROM runs";
+
+/// From format 3, in which traces were looked up by an index of SQLite.
+const FROM_VERSION_3: &str = "DROP INDEX traces_by_id;";
+const PLACES_OF_TRACES: &str = "SELECT tenant_no, trace_id, trace_no FROM traces INDEXED BY traces_by_id ORDER BY trace_id, tenant_no";
+
+/// Rows whose places are added at once by an upgrade: 150 MB.
+const UPGRADED_AT_ONCE: usize = 1_000_000;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -209,7 +214,7 @@ pub fn open_writer(path: &Path, limits: &SqliteLimits) -> Result<Connection, Sch
     }
     match version {
         FORMAT_VERSION => configure(&db, limits)?,
-        1 | 2 => {
+        1..FORMAT_VERSION => {
             configure(&db, limits)?;
             upgrade(&mut db, version)?;
         }
@@ -227,29 +232,41 @@ fn upgrade(db: &mut Connection, from: i64) -> Result<(), SchemaError> {
         upgrade.execute_batch(FROM_VERSION_1)?;
         upgrade.execute_batch(RUN_INDEXES)?;
     }
-    upgrade.execute_batch(FROM_VERSION_2)?;
-    upgrade.execute_batch(PLACE_TABLES)?;
-    add_places(&upgrade)?;
+    if from <= 2 {
+        upgrade.execute_batch(FROM_VERSION_2)?;
+        upgrade.execute_batch(PLACE_TABLES)?;
+        add_places(&upgrade, PLACES_OF_RUNS, |row, places| {
+            if let Some(order) = read_order(row)? {
+                let user = row.get_ref(5)?.as_str_or_null()?;
+                places.add(TenantNo(row.get(6)?), SessionNo(row.get(7)?), &order, UnixNanos(unsigned(row.get(4)?)), user);
+            }
+            Ok(())
+        })?;
+    }
+    add_places(&upgrade, PLACES_OF_TRACES, |row, places| {
+        if let Some(trace) = TraceId::from_bytes(&row.get::<_, [u8; 16]>(1)?) {
+            places.add_trace(TenantNo(row.get(0)?), trace, TraceNo(unsigned(row.get(2)?)));
+        }
+        Ok(())
+    })?;
+    upgrade.execute_batch(FROM_VERSION_3)?;
     upgrade.pragma_update(None, "user_version", FORMAT_VERSION)?;
     upgrade.commit()?;
     Ok(())
 }
 
-/// Of the runs that are there, a piece at a time.
-fn add_places(db: &Connection) -> rusqlite::Result<()> {
-    let mut select = db.prepare(ALL_PLACES)?;
+/// Of the rows that are there, a piece at a time.
+fn add_places(db: &Connection, of: &str, add: impl Fn(&Row<'_>, &mut NewPlaces) -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    let mut select = db.prepare(of)?;
     let mut rows = select.query([])?;
     let mut places = NewPlaces::default();
     while let Some(row) = rows.next()? {
-        if let Some(order) = read_order(row)? {
-            let user = row.get_ref(5)?.as_str_or_null()?;
-            places.add(TenantNo(row.get(6)?), SessionNo(row.get(7)?), &order, UnixNanos(unsigned(row.get(4)?)), user);
-        }
-        if places.len() >= UPGRADED_RUNS {
-            places::add(db, std::mem::take(&mut places), 0, UnixNanos::ZERO)?;
+        add(row, &mut places)?;
+        if places.len() >= UPGRADED_AT_ONCE {
+            places::add(db, std::mem::take(&mut places), Gone::default(), UnixNanos::ZERO)?;
         }
     }
-    places::add(db, places, 0, UnixNanos::ZERO)
+    places::add(db, places, Gone::default(), UnixNanos::ZERO)
 }
 
 /// To a database of this format that an earlier version made. It costs nothing, however large the database is.

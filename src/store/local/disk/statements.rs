@@ -91,9 +91,8 @@ statements! {
         "SELECT tenant_no, trace_id, max(span_id = -1), min(last_activity_ns), max(session_no) FROM runs INDEXED BY runs_running WHERE status = 0 \
          GROUP BY tenant_no, trace_id";
     /// The newest runs that were only started. Left to itself SQLite reads every report there is instead of the few that go on.
-    STARTS: AT_START, ["SCAN runs USING COVERING INDEX runs_running", "SEARCH traces USING INDEX traces_by_id (trace_id=? AND tenant_no=?)",
-         "USE TEMP B-TREE FOR ORDER BY"],
-        "SELECT traces.tenant_no, facts FROM runs INDEXED BY runs_running CROSS JOIN traces USING (tenant_no, trace_id) \
+    STARTS: AT_START, ["SCAN runs USING COVERING INDEX runs_running", "USE TEMP B-TREE FOR ORDER BY"],
+        "SELECT tenant_no, trace_id FROM runs INDEXED BY runs_running \
          WHERE status = 0 AND trace_id BETWEEN ?1 AND ?2 ORDER BY started_at_ns DESC LIMIT ?3";
     TOMBSTONE_OF: Reads::Few, ["SEARCH tombstones USING PRIMARY KEY (tenant_no=? AND session_id=?)"],
         "SELECT deleted_at_ns FROM tombstones WHERE tenant_no = ?1 AND session_id = ?2";
@@ -122,18 +121,13 @@ statements! {
         "SELECT tenant_no, begin_ns, length_ns, tallies FROM series ORDER BY tenant_no, begin_ns";
 
     // --- traces ---
-    TRACE_FACTS: Reads::Few, ["SEARCH traces USING INDEX traces_by_id (trace_id=? AND tenant_no=?)"],
-        "SELECT facts FROM traces WHERE trace_id = ?1 AND tenant_no = ?2";
-    TRACE_EXISTS: Reads::Few, ["SEARCH traces USING COVERING INDEX traces_by_id (trace_id=? AND tenant_no=?)"],
-        "SELECT 1 FROM traces WHERE trace_id = ?1 AND tenant_no = ?2";
-    /// A trace whose id lies between two: twelve hexadecimal digits of random ids are met once.
-    TRACE_BETWEEN: Reads::Few, ["SEARCH traces USING COVERING INDEX traces_by_id (trace_id>? AND trace_id<?)"],
-        "SELECT trace_id FROM traces WHERE trace_id BETWEEN ?1 AND ?2 AND tenant_no = ?3 LIMIT 1";
+    /// A number may have been given again: the row says whose it is.
+    TRACE_FACTS: Reads::Few, ["SEARCH traces USING INTEGER PRIMARY KEY (rowid=?)"],
+        "SELECT facts FROM traces WHERE trace_no = ?1 AND trace_id = ?2 AND tenant_no = ?3";
+    TRACE_EXISTS: Reads::Few, ["SEARCH traces USING INTEGER PRIMARY KEY (rowid=?)"],
+        "SELECT 1 FROM traces WHERE trace_no = ?1 AND trace_id = ?2 AND tenant_no = ?3";
     OLD_TRACES: Reads::Few, ["SEARCH traces USING INDEX traces_by_age (last_ns<?)"],
         "SELECT tenant_no, trace_id, facts FROM traces WHERE last_ns < ?1 ORDER BY last_ns LIMIT ?2";
-    /// The keys of all traces, a page at a time, without reading what is stored of them.
-    TRACE_KEYS: Reads::Few, ["SEARCH traces USING COVERING INDEX traces_by_id ((trace_id,tenant_no)>(?,?))"],
-        "SELECT trace_id, tenant_no FROM traces WHERE (trace_id, tenant_no) > (?1, ?2) ORDER BY trace_id, tenant_no LIMIT ?3";
     /// The number of the newest trace; the bound makes it a search.
     LAST_TRACE: Reads::Few, ["SEARCH traces USING INTEGER PRIMARY KEY (rowid<?)"],
         "SELECT trace_no FROM traces WHERE trace_no < 9223372036854775807 ORDER BY trace_no DESC LIMIT 1";
@@ -199,7 +193,7 @@ statements! {
     FIX_SNAPSHOT: Reads::Few, ["SEARCH meta USING PRIMARY KEY (key=?)"],
         "SELECT count(*) FROM meta WHERE key = ''";
 
-    // --- places of runs ---
+    // --- places ---
     PLACE_SEGMENTS: Reads::Few, ["SEARCH place_segments USING PRIMARY KEY (kind=?)"],
         "SELECT first_page, n_entries, least, greatest FROM place_segments WHERE kind = ?1 ORDER BY first_page";
     PLACE_PAGE: Reads::Few, ["SEARCH place_pages USING INTEGER PRIMARY KEY (rowid=?)"],
@@ -209,6 +203,8 @@ statements! {
         "SELECT page_no FROM place_pages WHERE page_no < 9223372036854775807 ORDER BY page_no DESC LIMIT 1";
     SESSION_NUMBERS: Reads::Everything("seldom: after as many runs have gone as there are left"), ["SCAN sessions"],
         "SELECT tenant_no, session_no FROM sessions";
+    TRACE_NUMBERS: Reads::Everything("seldom: after as many traces have gone as there are left"), ["SCAN traces USING COVERING INDEX traces_by_age"],
+        "SELECT trace_no FROM traces INDEXED BY traces_by_age";
     PUT_PLACE_PAGE: Reads::Few, [],
         "INSERT INTO place_pages (page_no, entries) VALUES (?1, ?2)";
     DELETE_PLACE_PAGES: Reads::Everything("the pages of segments that were merged"), ["SEARCH place_pages USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"],
@@ -246,12 +242,12 @@ statements! {
     EXPIRE_SESSIONLESS_RUNS: Reads::OneGroup, ["SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=? AND started_at_ns<?)"],
         "DELETE FROM runs WHERE tenant_no = ?1 AND session_no = 0 AND started_at_ns < ?2";
     PUT_TRACE: Reads::Few, [],
-        "INSERT INTO traces (tenant_no, trace_id, last_ns, facts) VALUES (?1, ?2, ?3, ?4) \
-         ON CONFLICT (trace_id, tenant_no) DO UPDATE SET last_ns = excluded.last_ns, facts = excluded.facts";
-    DELETE_TRACE: Reads::Few, ["SEARCH traces USING INDEX traces_by_id (trace_id=? AND tenant_no=?)"],
-        "DELETE FROM traces WHERE tenant_no = ?1 AND trace_id = ?2";
-    KEEP_TRACE: Reads::Few, ["SEARCH traces USING INDEX traces_by_id (trace_id=? AND tenant_no=?)"],
-        "UPDATE traces SET last_ns = max(last_ns, ?3) WHERE tenant_no = ?1 AND trace_id = ?2";
+        "INSERT INTO traces (trace_no, tenant_no, trace_id, last_ns, facts) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT (trace_no) DO UPDATE SET last_ns = excluded.last_ns, facts = excluded.facts";
+    DELETE_TRACE: Reads::Few, ["SEARCH traces USING INTEGER PRIMARY KEY (rowid=?)"],
+        "DELETE FROM traces WHERE trace_no = ?1 AND trace_id = ?2 AND tenant_no = ?3";
+    KEEP_TRACE: Reads::Few, ["SEARCH traces USING INTEGER PRIMARY KEY (rowid=?)"],
+        "UPDATE traces SET last_ns = max(last_ns, ?4) WHERE trace_no = ?1 AND trace_id = ?2 AND tenant_no = ?3";
     PUT_TOMBSTONE: Reads::Few, [],
         "INSERT OR REPLACE INTO tombstones (tenant_no, session_id, deleted_at_ns) VALUES (?1, ?2, ?3)";
     DELETE_TOMBSTONE: Reads::Few, ["SEARCH tombstones USING PRIMARY KEY (tenant_no=? AND session_id=?)"],

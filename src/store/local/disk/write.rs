@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use rusqlite::{Connection, params};
 
 use super::load::{after_tool_keys, sent_key, series_key, sessions_key, tool_key, users_asked_key};
-use super::places::{self, NewPlaces};
+use super::places::{self, Gone, NewPlaces};
 use super::rows::{self, TenantNo, signed};
 use super::statements::{self, Ready};
+use super::traces::trace_no;
 use crate::journal::Position;
 use crate::model::ids::SessionId;
 use crate::model::note::Note;
@@ -20,9 +21,11 @@ use crate::store::local::write::saved::ChangedBuckets;
 pub fn write(db: &mut Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
     let transaction = db.transaction()?;
     write_tenants(&transaction, checkpoint)?;
-    let n_gone = write_sessions(&transaction, checkpoint)?;
-    write_runs(&transaction, checkpoint, n_gone)?;
-    write_traces(&transaction, checkpoint)?;
+    let (mut places, mut gone) = (NewPlaces::default(), Gone::default());
+    gone.n_runs += write_sessions(&transaction, checkpoint)?;
+    gone.n_runs += write_runs(&transaction, checkpoint, &mut places)?;
+    gone.n_traces += write_traces(&transaction, checkpoint, &mut places)?;
+    places::add(&transaction, places, gone, checkpoint.sessionless_floor)?;
     for (tenant, session, deleted_at) in &checkpoint.tombstones {
         match deleted_at {
             Some(at) => transaction.ready(&statements::PUT_TOMBSTONE)?.execute(params![tenant.0, session.as_str(), signed(at.0)])?,
@@ -44,7 +47,8 @@ pub fn put_position(db: &Connection, key: &str, position: Position) -> rusqlite:
     put_number(db, key, position.0)
 }
 
-fn put_number(db: &Connection, key: &str, number: u64) -> rusqlite::Result<()> {
+/// Notes a number.
+pub fn put_number(db: &Connection, key: &str, number: u64) -> rusqlite::Result<()> {
     db.ready(&statements::PUT_META)?.execute(params![key, signed(number)])?;
     Ok(())
 }
@@ -96,7 +100,7 @@ fn write_tenants(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<(
 }
 
 /// How many runs went with their sessions, or for their age.
-fn write_sessions(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<usize> {
+fn write_sessions(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<u64> {
     let mut clear = db.ready(&statements::DELETE_RUNS_OF_SESSION)?;
     let mut n_gone = 0;
     for (tenant, session) in &checkpoint.cleared {
@@ -116,13 +120,14 @@ fn write_sessions(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<
             None => _ = delete.execute(params![tenant.0, no.0])?,
         }
     }
-    Ok(n_gone)
+    Ok(n_gone as u64)
 }
 
-fn write_runs(db: &Connection, checkpoint: &Checkpoint, mut n_gone: usize) -> rusqlite::Result<()> {
+/// How many runs are no more.
+fn write_runs(db: &Connection, checkpoint: &Checkpoint, places: &mut NewPlaces) -> rusqlite::Result<u64> {
     let mut upsert = db.ready(&statements::PUT_RUN)?;
     let mut delete = db.ready(&statements::DELETE_RUN)?;
-    let mut places = NewPlaces::default();
+    let mut n_gone = 0;
     let mut sessions: Vec<_> = checkpoint.runs.iter().collect();
     sessions.sort_unstable_by_key(|(session, _)| **session);
     for ((tenant, session), runs) in sessions {
@@ -138,26 +143,35 @@ fn write_runs(db: &Connection, checkpoint: &Checkpoint, mut n_gone: usize) -> ru
             }
         }
     }
-    places::add(db, places, n_gone as u64, checkpoint.sessionless_floor)
+    Ok(n_gone as u64)
 }
 
-fn write_traces(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
-    let mut upsert = db.ready(&statements::PUT_TRACE)?;
+/// How many traces are no more.
+fn write_traces(db: &Connection, checkpoint: &Checkpoint, places: &mut NewPlaces) -> rusqlite::Result<u64> {
     let mut delete = db.ready(&statements::DELETE_TRACE)?;
-    // As the index of their ids has them: each of its pages is touched once.
+    let mut n_gone = 0;
+    // First: one that has come again since has another row.
+    for (tenant, trace) in &checkpoint.forgotten_traces {
+        if let Some(no) = trace_no(db, *tenant, *trace)? {
+            n_gone += delete.execute(params![signed(no.0), trace.as_bytes(), tenant.0])?;
+        }
+    }
     let mut traces: Vec<_> = checkpoint.traces.iter().collect();
-    traces.sort_unstable_by_key(|(tenant, trace, _)| (*trace, *tenant));
-    for (tenant, trace, row) in traces {
-        match row {
-            Some(row) => upsert.execute(params![tenant.0, trace.as_bytes(), signed(row.last.0), row.facts])?,
-            None => delete.execute(params![tenant.0, trace.as_bytes()])?,
-        };
+    traces.sort_unstable_by_key(|(_, row)| row.no);
+    let mut upsert = db.ready(&statements::PUT_TRACE)?;
+    for ((tenant, trace), row) in traces {
+        upsert.execute(params![signed(row.no.0), tenant.0, trace.as_bytes(), signed(row.last.0), row.facts])?;
+        if row.is_new {
+            places.add_trace(*tenant, *trace, row.no);
+        }
     }
     let mut keep = db.ready(&statements::KEEP_TRACE)?;
     for (tenant, trace, until) in &checkpoint.kept {
-        keep.execute(params![tenant.0, trace.as_bytes(), signed(until.0)])?;
+        if let Some(no) = trace_no(db, *tenant, *trace)? {
+            keep.execute(params![signed(no.0), trace.as_bytes(), tenant.0, signed(until.0)])?;
+        }
     }
-    Ok(())
+    Ok(n_gone as u64)
 }
 
 fn write_series(db: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {

@@ -210,7 +210,7 @@ impl LocalStore {
         if let Some(open) = self.shared.traces.map.get(&(cell.no, trace)) {
             return Ok(Some((open.facts.clone(), open.report.clone(), open.joined.clone(), open.run_refs())));
         }
-        let Some(stored) = reader.stored_trace(cell.no, trace)? else { return Ok(None) };
+        let Some((_, stored)) = reader.stored_trace(cell.no, trace)? else { return Ok(None) };
         Ok(Some((TraceFacts::restore(stored.facts, stored.n_refused), stored.report.map(Arc::new), stored.joined, stored.runs)))
     }
 }

@@ -15,7 +15,7 @@ use crate::model::report::Report;
 use crate::model::run::Run;
 use crate::model::stretches::Stretches;
 use crate::store::local::disk::read::Reader;
-use crate::store::local::disk::rows::{NO_SESSION, TenantNo};
+use crate::store::local::disk::rows::{NO_SESSION, TenantNo, TraceNo};
 use crate::wire::format::stored::RunRef;
 
 pub type TraceKey = (TenantNo, TraceId);
@@ -25,6 +25,10 @@ pub type TraceKey = (TenantNo, TraceId);
 /// What the SDK reported of a run is kept in the same way, under the reserved trace id of that run: its unit has a report and no facts.
 /// The report of a run that stands on a span of a trace is folded with that trace.
 pub struct OpenTrace {
+    /// The number of its row.
+    pub no: TraceNo,
+    /// It has that row, or will with the checkpoint that is being written.
+    pub is_stored: bool,
     pub facts: TraceFacts,
     /// Shared, so that a fold can look at it while its trace is open too.
     pub report: Option<Arc<Report>>,
@@ -61,12 +65,15 @@ pub struct OpenTraces {
 // === impl OpenTrace ===
 
 impl OpenTrace {
-    pub fn new(facts: TraceFacts, applied: Vec<AppliedRun>) -> Self {
+    /// One that nothing is known of.
+    pub fn new(no: TraceNo) -> Self {
         Self {
-            facts,
+            no,
+            is_stored: false,
+            facts: TraceFacts::default(),
             report: None,
             joined: Vec::new(),
-            applied,
+            applied: Vec::new(),
             stretches: Stretches::default(),
             decided: None,
             changed: Generation(0),
@@ -107,14 +114,14 @@ impl OpenTraces {
 
 /// Reads a trace back from disk; `None` if it is not there. A run whose row is gone (its session was removed) is no longer applied.
 pub fn load(reader: &Reader, cell: &TenantCell, trace: TraceId) -> rusqlite::Result<Option<OpenTrace>> {
-    let Some(stored) = reader.stored_trace(cell.no, trace)? else { return Ok(None) };
-    let mut applied = Vec::with_capacity(stored.runs.len());
+    let Some((no, stored)) = reader.stored_trace(cell.no, trace)? else { return Ok(None) };
+    let mut open = OpenTrace::new(no);
+    open.is_stored = true;
+    open.applied.reserve(stored.runs.len());
     for place in &stored.runs {
-        if let Some(run) = load_run(reader, cell, trace, place)? {
-            applied.push(run);
-        }
+        open.applied.extend(load_run(reader, cell, trace, place)?);
     }
-    let mut open = OpenTrace::new(TraceFacts::restore(stored.facts, stored.n_refused), applied);
+    open.facts = TraceFacts::restore(stored.facts, stored.n_refused);
     open.report = stored.report.map(Arc::new);
     open.joined = stored.joined;
     open.stretches = stored.stretches;

@@ -78,10 +78,9 @@ impl FoldWorker {
         let mut changes: FxHashMap<TenantNo, Vec<TraceChange>> = FxHashMap::default();
         for key in std::mem::take(&mut self.dirty) {
             // A trace that was forgotten and came again stands here twice.
-            if !self.shared.traces.map.get(&key).is_some_and(|open| open.is_dirty) {
-                continue;
-            }
-            match self.due(key).filter(|due| !all && now < *due) {
+            let dirty = self.shared.traces.map.get(&key).filter(|open| open.is_dirty);
+            let Some(fold_after) = dirty.map(|open| open.fold_after) else { continue };
+            match fold_after.filter(|due| !all && now < *due) {
                 Some(due) => self.waiting.push(Reverse((due, key))),
                 None => {
                     let change = self.fold_trace(key)?;
@@ -95,11 +94,6 @@ impl FoldWorker {
         }
         self.shared.metrics.waiting(self.waiting.len());
         Ok(())
-    }
-
-    /// When a large trace may be folded again.
-    fn due(&self, key: TraceKey) -> Option<Instant> {
-        self.shared.traces.map.get(&key)?.fold_after
     }
 
     fn fold_trace(&mut self, key: TraceKey) -> Result<TraceChange, FoldError> {

@@ -21,11 +21,12 @@ use crate::model::note::Note;
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
 use crate::store::local::Shared;
-use crate::store::local::disk::rows::TenantNo;
+use crate::store::local::disk::rows::{TenantNo, TraceNo};
 use crate::store::local::disk::write::write;
 use crate::store::local::state::ingest_stats::IngestStats;
 use crate::store::local::state::recent::{Generation, RunOrder};
 use crate::store::local::state::tenant::{TenantCell, Tenants};
+use crate::store::local::state::traces::TraceKey;
 
 /// The wait before a failed transaction is tried again, and how often it is looked meanwhile whether the store stops.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -46,8 +47,8 @@ pub(in crate::store::local) struct Checkpoint {
     /// Sessions of which every run goes, whatever rows there are.
     pub(in crate::store::local) cleared: Vec<(TenantNo, SessionNo)>,
     pub(in crate::store::local) runs: ChangedRuns,
-    /// `None`: the trace is forgotten.
-    pub(in crate::store::local) traces: Vec<(TenantNo, TraceId, Option<TraceRow>)>,
+    pub(in crate::store::local) traces: Vec<(TraceKey, TraceRow)>,
+    pub(in crate::store::local) forgotten_traces: Vec<TraceKey>,
     /// Traces that are kept although they are old, and until when at least.
     pub(in crate::store::local) kept: Vec<(TenantNo, TraceId, UnixNanos)>,
     pub(in crate::store::local) tombstones: Vec<(TenantNo, SessionId, Option<UnixNanos>)>,
@@ -79,6 +80,9 @@ pub(in crate::store::local) struct TenantRow {
 }
 
 pub(in crate::store::local) struct TraceRow {
+    pub(in crate::store::local) no: TraceNo,
+    /// No checkpoint has written it yet.
+    pub(in crate::store::local) is_new: bool,
     /// The newest believable time of its spans; without one, when it was written.
     pub(in crate::store::local) last: UnixNanos,
     pub(in crate::store::local) facts: Vec<u8>,

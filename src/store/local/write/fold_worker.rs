@@ -24,7 +24,6 @@ use super::turns::OpenTurns;
 use super::untraced::UntracedSessions;
 use crate::conventions::Strings;
 use crate::conventions::posts::Post;
-use crate::fold::TraceFacts;
 use crate::journal::{self, Item, Position};
 use crate::log_limiter::LogLimiter;
 use crate::model::ids::{SessionId, TraceId};
@@ -32,7 +31,7 @@ use crate::model::report::EventKind;
 use crate::model::time::UnixNanos;
 use crate::store::StoreError;
 use crate::store::local::disk::read::Reader;
-use crate::store::local::disk::rows::TenantNo;
+use crate::store::local::disk::rows::{TenantNo, TraceNo};
 use crate::store::local::state::recent::Generation;
 use crate::store::local::state::tenant::TenantCell;
 use crate::store::local::state::traces::{OpenTrace, TraceKey, load};
@@ -60,6 +59,8 @@ pub(super) struct FoldWorker {
     pub(super) renewal: Option<Renewal>,
     /// How many traces are on disk or in memory.
     pub(super) n_traces: u64,
+    /// The number that the next new trace gets.
+    pub(super) next_trace: TraceNo,
     pub(super) tenants: FxHashMap<TenantNo, Arc<TenantCell>>,
     /// Deleted sessions: their runs that started before stay gone.
     pub(super) tombstones: FxHashMap<(TenantNo, SessionId), UnixNanos>,
@@ -247,8 +248,12 @@ impl FoldWorker {
         }
         let is_on_disk = was_known && !self.forgotten.contains_key(&(cell.no, trace));
         let stored = if is_on_disk { self.shared.patiently(|| load(&self.disk, cell, trace))? } else { None };
-        self.n_traces += u64::from(stored.is_none());
-        self.insert_open((cell.no, trace), stored.unwrap_or_else(|| OpenTrace::new(TraceFacts::default(), Vec::new())));
+        let open = stored.unwrap_or_else(|| {
+            let no = self.next_trace;
+            (self.next_trace, self.n_traces) = (TraceNo(no.0 + 1), self.n_traces + 1);
+            OpenTrace::new(no)
+        });
+        self.insert_open((cell.no, trace), open);
         Ok(())
     }
 
@@ -260,7 +265,7 @@ impl FoldWorker {
         self.unfinished.remove(&key);
         self.n_traces = self.n_traces.saturating_sub(1);
         self.forgotten.insert(key, self.pending.generation);
-        self.pending.trace_changed(key);
+        self.pending.trace_forgotten(key);
     }
 
     // --- checkpoints ---

@@ -171,14 +171,12 @@ impl FoldWorker {
         if was_open && open.applied.len() == n_applied && open.facts.len() > REFOLDED_SPANS_MAX {
             return Ok(());
         }
-        open.changed = self.pending.generation;
+        self.pending.trace_changed(key, &mut open);
         // What is left of a report keeps late events from making a new run of it.
         let may_be_over = open.applied.is_empty() && open.report.is_none();
         drop(open);
         if may_be_over && self.is_over(key)? {
             self.forget_trace(key);
-        } else {
-            self.pending.trace_changed(key);
         }
         Ok(())
     }

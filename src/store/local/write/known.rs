@@ -34,8 +34,8 @@ pub(super) struct KnownTraces {
 pub(super) struct Renewal {
     new: KnownTraces,
     began: Instant,
-    /// The last trace that was read.
-    pub(super) after: Option<TraceKey>,
+    /// The last page of their places that was read.
+    pub(super) after_page: i64,
 }
 
 // === impl KnownTraces ===
@@ -91,7 +91,7 @@ impl KnownTraces {
 
 impl Renewal {
     pub(super) fn new(n_traces: u64) -> Self {
-        Self { new: KnownTraces::with_room_for(n_traces), began: Instant::now(), after: None }
+        Self { new: KnownTraces::with_room_for(n_traces), began: Instant::now(), after_page: 0 }
     }
 
     pub(super) fn add(&mut self, keys: impl IntoIterator<Item = TraceKey>) {

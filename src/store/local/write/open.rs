@@ -30,9 +30,11 @@ use crate::model::ids::SessionId;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::store::StoreError;
 use crate::store::local::disk::load as disk;
+use crate::store::local::disk::places::n_traces;
 use crate::store::local::disk::read::Readers;
-use crate::store::local::disk::rows::TenantNo;
+use crate::store::local::disk::rows::{TenantNo, TraceNo};
 use crate::store::local::disk::schema::{SchemaError, open_writer};
+use crate::store::local::disk::traces::last_trace;
 use crate::store::local::disk::write::put_position;
 use crate::store::local::state::clock::TrustedClock;
 use crate::store::local::state::lag::LagMeter;
@@ -86,6 +88,7 @@ struct Loaded {
     users_asked: Vec<Arc<TenantCell>>,
     n_sessions: usize,
     n_traces: u64,
+    last_trace: TraceNo,
 }
 
 /// Users are kept from the start on where somebody has asked for them within this time.
@@ -162,6 +165,7 @@ impl LocalStore {
             known: if loaded.n_traces > 0 { KnownTraces::unread() } else { KnownTraces::with_room_for(0) },
             renewal: (loaded.n_traces > 0).then(|| Renewal::new(loaded.n_traces)),
             n_traces: loaded.n_traces,
+            next_trace: TraceNo(loaded.last_trace.0 + 1),
             now: shared.clock.now(),
             round_began: Instant::now(),
             wide_bounds: WideBounds::default(),
@@ -296,7 +300,8 @@ fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
         unfinished: disk::unfinished(db)?,
         starts: load_starts(db)?,
         n_sessions,
-        n_traces: disk::traces_at_most(db)?,
+        n_traces: n_traces(db)?,
+        last_trace: last_trace(db)?,
     })
 }
 

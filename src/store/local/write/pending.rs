@@ -32,7 +32,9 @@ pub(super) struct Pending {
     runs: ChangedRuns,
     /// Over all sessions.
     n_runs: usize,
-    traces: FxHashSet<TraceKey>,
+    /// Each once, unless it was forgotten and came again; in the order that they changed, which is nearly that of their numbers.
+    traces: Vec<TraceKey>,
+    forgotten_traces: Vec<TraceKey>,
     kept: FxHashMap<TraceKey, UnixNanos>,
     tombstones: Vec<(TenantNo, SessionId, Option<UnixNanos>)>,
     deletions: Vec<(TenantNo, SessionNo, Option<SessionId>)>,
@@ -50,6 +52,7 @@ impl Pending {
     pub(super) fn n_changes(&self) -> usize {
         self.n_runs
             + self.traces.len()
+            + self.forgotten_traces.len()
             + self.kept.len()
             + self.cleared.len()
             + self.tombstones.len()
@@ -57,9 +60,16 @@ impl Pending {
             + self.notes.len()
     }
 
-    /// The trace will be written as it is when the checkpoint is sealed, or removed if it is not open then.
-    pub(super) fn trace_changed(&mut self, key: TraceKey) {
-        self.traces.insert(key);
+    /// The trace will be written as it is when the checkpoint is sealed, unless it is forgotten before.
+    pub(super) fn trace_changed(&mut self, key: TraceKey, open: &mut OpenTrace) {
+        if std::mem::replace(&mut open.changed, self.generation) != self.generation {
+            self.traces.push(key);
+        }
+    }
+
+    /// What is stored of the trace will be removed. If it comes again it is a new one.
+    pub(super) fn trace_forgotten(&mut self, key: TraceKey) {
+        self.forgotten_traces.push(key);
     }
 
     /// The trace is not looked at again before `until` to find out whether it is old.
@@ -174,7 +184,12 @@ impl Pending {
         let mut sessions: Vec<_> = sealed.sessions.into_iter().collect();
         sessions.sort_unstable();
         let row = |tenant: TenantNo, no| tenants.get(&tenant).and_then(|cell| cell.read().index.row(no));
-        let trace_row = |key: &TraceKey| traces.map.get(key).filter(|open| !open.is_empty()).map(|open| trace_row(&open, now, kept_until));
+        let traces = sealed.traces.into_iter().filter_map(|key| {
+            let mut open = traces.map.get_mut(&key).filter(|open| !open.is_empty())?;
+            let row = trace_row(&open, now, kept_until);
+            open.is_stored = true;
+            Some((key, row))
+        });
         Checkpoint {
             generation: sealed.generation,
             position,
@@ -182,7 +197,8 @@ impl Pending {
             sessions: sessions.into_iter().map(|(tenant, no)| (tenant, no, row(tenant, no))).collect(),
             cleared: sealed.cleared,
             runs: sealed.runs,
-            traces: sealed.traces.into_iter().map(|key| (key.0, key.1, trace_row(&key))).collect(),
+            traces: traces.collect(),
+            forgotten_traces: sealed.forgotten_traces,
             kept: sealed.kept.into_iter().map(|((tenant, trace), until)| (tenant, trace, until)).collect(),
             tombstones: sealed.tombstones,
             deletions: sealed.deletions,
@@ -231,5 +247,5 @@ fn trace_row(open: &OpenTrace, now: UnixNanos, kept_until: UnixNanos) -> TraceRo
     let last = times.chain(told).filter(|time| *time > UnixNanos::ZERO).max();
     let (facts, report) = (&open.facts, open.report.as_deref());
     let facts = stored::encode_trace(facts.iter(), facts.n_refused(), &open.run_refs(), report, &open.joined, &open.stretches);
-    TraceRow { last: last.unwrap_or(now).max(kept_until), facts }
+    TraceRow { no: open.no, is_new: !open.is_stored, last: last.unwrap_or(now).max(kept_until), facts }
 }

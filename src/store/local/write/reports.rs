@@ -168,14 +168,8 @@ impl FoldWorker {
     /// The unit will be folded and written.
     pub(super) fn touch(&mut self, key: TraceKey) {
         let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return };
-        let generation = self.pending.generation;
-        let is_first = std::mem::replace(&mut open.changed, generation) != generation;
-        let was_dirty = std::mem::replace(&mut open.is_dirty, true);
-        drop(open);
-        if is_first {
-            self.pending.trace_changed(key);
-        }
-        if !was_dirty {
+        self.pending.trace_changed(key, &mut open);
+        if !std::mem::replace(&mut open.is_dirty, true) {
             self.dirty.push(key);
         }
     }

@@ -12,7 +12,6 @@ use crate::model::facts::SpanFact;
 use crate::model::ids::TraceId;
 use crate::model::report::Report;
 use crate::model::time::{Nanos, UnixNanos};
-use crate::store::local::disk::load;
 use crate::store::local::disk::rows::{NO_SESSION, TenantNo};
 use crate::store::local::state::tenant::TenantCell;
 use crate::store::local::state::traces::{AppliedRun, OpenTrace, TraceKey};
@@ -36,9 +35,6 @@ const LATE: Nanos = Nanos::from_secs(60 * 60);
 
 /// A stored trace, the sessions that it had runs in, and the report that lies in it.
 type OldTrace = (TraceKey, Vec<SessionNo>, Option<Report>);
-
-/// Keys of traces that are read in a round, while there are any to read: a few milliseconds.
-const KEYS_AT_ONCE: u32 = 4_096;
 
 impl FoldWorker {
     pub(super) fn sweep_if_due(&mut self) -> Result<(), FoldError> {
@@ -98,13 +94,7 @@ impl FoldWorker {
             if !self.shared.traces.map.contains_key(&key) {
                 self.open(&cell, key.1)?;
             }
-            let Some(mut open) = self.shared.traces.map.get_mut(&key) else { continue };
-            if !std::mem::replace(&mut open.is_dirty, true) {
-                open.changed = self.pending.generation;
-                drop(open);
-                self.pending.trace_changed(key);
-                self.dirty.push(key);
-            }
+            self.touch(key);
         }
         self.fold_dirty(false)
     }
@@ -268,15 +258,13 @@ impl FoldWorker {
     /// Reads some keys into the filter that is being made, if one is.
     pub(super) fn renew_further(&mut self) -> rusqlite::Result<()> {
         let Some(renewal) = &mut self.renewal else { return Ok(()) };
-        let keys = self.shared.patiently(|| load::trace_keys(&self.disk, renewal.after, KEYS_AT_ONCE))?;
-        if let Some(last) = keys.last() {
-            renewal.after = Some(*last);
+        if let Some((keys, last_page)) = self.shared.patiently(|| self.disk.trace_keys(renewal.after_page))? {
+            renewal.after_page = last_page;
             renewal.add(keys);
             return Ok(());
         }
         if let Some(renewal) = self.renewal.take() {
             let (known, took) = renewal.finish();
-            self.n_traces = known.len();
             self.known = known;
             tracing::info!(traces = self.n_traces, millis = took.as_millis() as u64, "the ids of all traces on disk were read");
         }

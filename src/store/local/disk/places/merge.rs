@@ -3,8 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::super::rows::{NO_SESSION, TenantNo, signed, unsigned};
+use super::super::load::number;
+use super::super::rows::{NO_SESSION, TenantNo, TraceNo, unsigned};
 use super::super::statements::{self, Ready};
+use super::super::write::put_number;
 use super::segments::{Cursor, PAGE_ENTRIES, Places, Segment};
 use super::{ENTRY_BYTES, Entry, Kind, NewPlaces, OfRun};
 use crate::index::SessionNo;
@@ -17,10 +19,18 @@ const SMALL: u64 = 1_024;
 /// Merges of at most so many entries find out which are of the same run, which takes up to 64 MB for a moment. Four checkpoints of as many
 /// runs as one may have are fewer.
 const COMPARED_MAX: u64 = 1 << 20;
-/// Runs that went, beside half of all entries, before everything is merged and what points nowhere is left out.
+/// Rows that went, beside half of all entries, before everything is merged and what points nowhere is left out.
 const SLACK: u64 = 64;
-/// In `meta`: how many runs went since that was done.
-const GONE: &str = "places:gone";
+/// In `meta`: how many runs and traces went since that was done.
+const RUNS_GONE: &str = "places:gone";
+const TRACES_GONE: &str = "places:traces_gone";
+
+/// How many rows went in a checkpoint.
+#[derive(Clone, Copy, Default)]
+pub struct Gone {
+    pub n_runs: u64,
+    pub n_traces: u64,
+}
 
 /// The pages of one segment as they are written.
 struct Writer<'a> {
@@ -32,11 +42,14 @@ struct Writer<'a> {
     page: Vec<u8>,
 }
 
-/// Adds the places of a checkpoint's runs. `n_gone` runs went with it; those without a session that started before the floor are gone.
-pub fn add(db: &Connection, new: NewPlaces, n_gone: u64, sessionless_floor: UnixNanos) -> rusqlite::Result<()> {
+/// Adds the places of a checkpoint's runs and traces. Runs without a session that started before the floor are gone.
+pub fn add(db: &Connection, new: NewPlaces, gone: Gone, sessionless_floor: UnixNanos) -> rusqlite::Result<()> {
     // First: what is added now is there, however long ago it started.
-    if n_gone > 0 {
-        forget(db, n_gone, sessionless_floor)?;
+    if gone.n_runs > 0 {
+        forget_runs(db, gone.n_runs, sessionless_floor)?;
+    }
+    if gone.n_traces > 0 {
+        forget_traces(db, gone.n_traces)?;
     }
     for (kind, entries) in Kind::ALL.into_iter().zip(new.0) {
         if !entries.is_empty() {
@@ -100,14 +113,21 @@ fn newest_of_each_run(db: &Connection, kind: Kind, group: &[Segment]) -> rusqlit
     Ok(Some(newest))
 }
 
+/// How many traces have a row: each has one entry from when it got it.
+pub fn n_traces(db: &Connection) -> rusqlite::Result<u64> {
+    Ok(n_entries(db, Kind::Trace)?.saturating_sub(number(db, TRACES_GONE)?))
+}
+
+fn n_entries(db: &Connection, kind: Kind) -> rusqlite::Result<u64> {
+    Ok(Segment::all(db, kind)?.iter().map(|segment| segment.n_entries).sum())
+}
+
 /// Counts the runs that went, and leaves out what points nowhere once there is much of it.
-fn forget(db: &Connection, n_gone: u64, sessionless_floor: UnixNanos) -> rusqlite::Result<()> {
-    let before: Option<i64> = db.ready(&statements::META_VALUE)?.query_row([GONE], |row| row.get(0)).optional()?;
-    let mut n_gone = before.map_or(0, unsigned) + n_gone;
-    let n_entries: u64 = Segment::all(db, Kind::Number)?.iter().map(|segment| segment.n_entries).sum();
-    if n_gone > SLACK + n_entries / 2 {
+fn forget_runs(db: &Connection, n_gone: u64, sessionless_floor: UnixNanos) -> rusqlite::Result<()> {
+    let mut n_gone = number(db, RUNS_GONE)? + n_gone;
+    if n_gone > SLACK + n_entries(db, Kind::Number)? / 2 {
         let sessions = live_sessions(db)?;
-        for kind in Kind::ALL {
+        for kind in Kind::OF_RUNS {
             replace(db, kind, &Segment::all(db, kind)?, &|entry| match entry.session() {
                 NO_SESSION => entry.started_at() >= sessionless_floor,
                 session => sessions.contains(&(entry.tenant(), session)),
@@ -115,8 +135,26 @@ fn forget(db: &Connection, n_gone: u64, sessionless_floor: UnixNanos) -> rusqlit
         }
         n_gone = 0;
     }
-    db.ready(&statements::PUT_META)?.execute(params![GONE, signed(n_gone)])?;
-    Ok(())
+    put_number(db, RUNS_GONE, n_gone)
+}
+
+/// The same of traces.
+fn forget_traces(db: &Connection, n_gone: u64) -> rusqlite::Result<()> {
+    let mut n_gone = number(db, TRACES_GONE)? + n_gone;
+    if n_gone > SLACK + n_entries(db, Kind::Trace)? / 2 {
+        let live = live_traces(db)?;
+        replace(db, Kind::Trace, &Segment::all(db, Kind::Trace)?, &|entry| live.binary_search(&entry.trace_no()).is_ok())?;
+        n_gone = 0;
+    }
+    put_number(db, TRACES_GONE, n_gone)
+}
+
+/// In order.
+fn live_traces(db: &Connection) -> rusqlite::Result<Vec<TraceNo>> {
+    let mut select = db.ready(&statements::TRACE_NUMBERS)?;
+    let mut live: Vec<_> = select.query_map([], |row| Ok(TraceNo(unsigned(row.get(0)?))))?.collect::<rusqlite::Result<_>>()?;
+    live.sort_unstable();
+    Ok(live)
 }
 
 fn live_sessions(db: &Connection) -> rusqlite::Result<FxHashSet<(TenantNo, SessionNo)>> {

@@ -13,6 +13,11 @@ use crate::wire::format::stored::UnreadableBlob;
 /// Entries of one page: what fits a page of the database of 4,096 bytes.
 pub(super) const PAGE_ENTRIES: u64 = 126;
 
+/// Pages that are read in one go by whoever reads all of them: a few milliseconds.
+const PAGES_AT_ONCE: i64 = 32;
+/// Numbers of runs, ids of traces and hashes of users are as good as random, so that a few guesses find their page; what is not, halving does.
+const GUESSES_MAX: u32 = 4;
+
 /// One segment, as its row says.
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
@@ -66,11 +71,25 @@ impl Segment {
             return Ok(0);
         }
         let (mut low, mut high) = (0, self.last_page() - self.first_page);
+        let (mut rank_of_low, mut rank_of_high) = (self.least.rank(), self.greatest.rank());
+        let mut n_guesses = GUESSES_MAX;
         // The last page that begins with less.
         while low < high {
-            let middle = low + (high - low + 1) / 2;
-            let begins_with_less = page(db, self.first_page + middle, |entries| Ok(entry(entries, 0)? < *least))?;
-            if begins_with_less { low = middle } else { high = middle - 1 }
+            let middle = match n_guesses.checked_sub(1) {
+                Some(left) => {
+                    n_guesses = left;
+                    let part = (least.rank() - rank_of_low) / (rank_of_high - rank_of_low);
+                    // Not a number where all are of one rank, which counts as 0.
+                    (low + ((high + 1 - low) as f64 * part) as i64).clamp(low + 1, high)
+                }
+                None => low + (high - low + 1) / 2,
+            };
+            let begin = page(db, self.first_page + middle, |entries| entry(entries, 0))?;
+            if begin < *least {
+                (low, rank_of_low) = (middle, begin.rank());
+            } else {
+                (high, rank_of_high) = (middle - 1, begin.rank());
+            }
         }
         let within = page(db, self.first_page + low, |entries| {
             let (entries, _) = entries.as_chunks::<ENTRY_BYTES>();
@@ -167,6 +186,48 @@ impl<'a> Places<'a> {
             }
         }
     }
+}
+
+/// Shows the entries of a kind within a range, those of the newest segment first, until it is told to stop: for what is mostly found once,
+/// and lately came. All of it is read within one state of the database: the caller has begun a transaction.
+pub fn each_newest_first(
+    db: &Connection,
+    kind: Kind,
+    range: &RangeInclusive<Entry>,
+    each: &mut dyn FnMut(Entry) -> rusqlite::Result<bool>,
+) -> rusqlite::Result<()> {
+    debug_assert!(!db.is_autocommit(), "segments and their pages are of one state");
+    for segment in Segment::all(db, kind)?.into_iter().rev() {
+        if segment.greatest < *range.start() || segment.least > *range.end() {
+            continue;
+        }
+        let at = segment.lower_bound(db, range.start())?;
+        let mut cursor = Cursor::from(db, segment, at)?;
+        while let Some(entry) = cursor.peek().filter(|entry| entry <= range.end()) {
+            if !each(entry)? {
+                return Ok(());
+            }
+            cursor.advance()?;
+        }
+    }
+    Ok(())
+}
+
+/// The entries of a kind in some pages behind one, in the order of pages, and the page to go on behind; `None` at the end. What is merged
+/// meanwhile comes again, in pages behind all others. Within one state of the database, as above.
+pub fn entries_after(db: &Connection, kind: Kind, after_page: i64) -> rusqlite::Result<Option<(Vec<Entry>, i64)>> {
+    let Some(segment) = Segment::all(db, kind)?.into_iter().find(|segment| segment.last_page() > after_page) else { return Ok(None) };
+    let first = segment.first_page.max(after_page + 1);
+    let last = segment.last_page().min(first + PAGES_AT_ONCE - 1);
+    let mut read = Vec::new();
+    for no in first..=last {
+        page(db, no, |entries| {
+            let (entries, _) = entries.as_chunks::<ENTRY_BYTES>();
+            read.extend(entries.iter().map(|entry| Entry(*entry)));
+            Ok(())
+        })?;
+    }
+    Ok(Some((read, last)))
 }
 
 fn page<T>(db: &Connection, no: i64, read: impl FnOnce(&[u8]) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
