@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use super::boundary::{self, Territory};
 use super::count::{self, Near};
 use super::names::{self, Names};
+use super::scratch::List;
 use super::tree::{Forest, NONE};
 use super::why::WhySession;
 use crate::model::ids::{SessionId, SpanId};
@@ -38,9 +39,9 @@ type Moment = (UnixNanos, Option<SpanId>);
 type Course = (Moment, UnixNanos, u32);
 
 /// Gives every call that can have one a run of its session, and every run a session if the trace names any.
-pub(super) fn adopt<'a>(forest: &Forest<'a>, territory: &mut Territory<'a>, names: &mut Vec<Names<'a>>) {
+pub(super) fn adopt<'a>(forest: &Forest<'a>, territory: &mut Territory<'a>, names: &mut List<'a, Names<'a>>) {
     let introducer = forest.introducers();
-    let mut strays = find_strays(forest, territory, names, &introducer);
+    let mut strays = find_strays(forest, territory, names, introducer);
     if strays.is_empty() && find_homeless(forest, territory, names).is_empty() {
         return;
     }
@@ -52,9 +53,9 @@ pub(super) fn adopt<'a>(forest: &Forest<'a>, territory: &mut Territory<'a>, name
         }
         boundary::found(forest, territory, &founders);
         *names = names::name_runs(forest, territory);
-        strays = find_strays(forest, territory, names, &introducer);
+        strays = find_strays(forest, territory, names, introducer);
     }
-    house(forest, territory, names, &introducer);
+    house(forest, territory, names, introducer);
     let mut courses: BTreeMap<Option<&SessionId>, Vec<Course>> = BTreeMap::new();
     for (session, course) in courses_of_runs(forest, territory, names) {
         courses.entry(Some(session)).or_default().push(course);

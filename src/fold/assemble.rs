@@ -13,6 +13,7 @@ use super::failure::{self, Ended};
 use super::merge::Merged;
 use super::names::{Names, WORKFLOW_DEFAULT};
 use super::question::Questions;
+use super::scratch::List;
 use super::tools::Tools;
 use super::tree::{Forest, NONE};
 use super::turns::{self, Newest};
@@ -28,7 +29,7 @@ use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::{Call, Cost, ModelUsage, Usage, UsageTotal};
 
 /// What is summed and measured over the spans of a run.
-#[derive(Clone, Default)]
+#[derive(Clone, Copy, Default)]
 struct Tally {
     n_spans: u32,
     /// The newest start or end, spans of the far future left out.
@@ -65,22 +66,25 @@ pub(super) fn assemble<'a>(
     trace: TraceId,
     forest: &Forest<'a>,
     territory: &Territory<'a>,
-    names: Vec<Names<'a>>,
+    names: &[Names<'a>],
     shares: &[Share],
     merged: &'a [Merged],
     rules: &Rules<'_>,
-) -> (Folded, Vec<usize>) {
-    let (mut tallies, mut counted, tools, questions) = tally(forest, territory, shares);
-    add_reported(forest, territory, merged, &mut tallies, &mut counted);
-    let mut models = models(counted, territory.seeds.len());
+) -> (Folded, &'a [usize]) {
+    let scratch = forest.scratch;
+    let (tallies, mut counted, tools, questions) = tally(forest, territory, shares);
+    add_reported(forest, territory, merged, tallies, &mut counted);
+    let mut models = models(forest, counted, territory.seeds.len());
     let mut tools = tools.by_run(forest, territory);
     let mut questions = questions.by_run(forest, territory);
     let id = |seed: u32| id(trace, forest, territory, seed);
-    let times: Vec<Times> = territory.seeds.iter().zip(&tallies).map(|(seed, tally)| Times::of(forest, seed.span, tally, rules)).collect();
-    let ended: Vec<Ended> = times.iter().map(|times| Ended { status: times.status, last_activity: times.last_activity }).collect();
+    let mut times: List<'_, Times> = scratch.list(tallies.len());
+    times.extend(territory.seeds.iter().zip(&*tallies).map(|(seed, tally)| Times::of(forest, seed.span, tally, rules)));
+    let mut ended: List<'_, Ended> = scratch.list(tallies.len());
+    ended.extend(times.iter().map(|times| Ended { status: times.status, last_activity: times.last_activity }));
     let mut errors = failure::errors(forest, territory, &ended);
-    let mut runs: Vec<(usize, Run)> = Vec::with_capacity(territory.seeds.len());
-    for (at, ((names, tally), times)) in names.into_iter().zip(tallies).zip(times).enumerate() {
+    let mut runs: Vec<Run> = Vec::with_capacity(territory.seeds.len());
+    for (at, ((names, tally), times)) in names.iter().zip(tallies).zip(times).enumerate() {
         let seed = &territory.seeds[at];
         let report = forest.report(seed.span).map(|placed| placed.report);
         let enclosing = (seed.enclosing != NONE).then(|| id(seed.enclosing));
@@ -97,7 +101,7 @@ pub(super) fn assemble<'a>(
             completed_at: times.completed_at,
             last_activity: times.last_activity,
             status: times.status,
-            error: errors[at].take(),
+            error: errors.get_mut(at).and_then(Option::take),
             tool_errors: tally.n_failed_tools.max(report.map_or(0, failure::failed_tools_of)),
             usage: tally.usage,
             suppressed: tally.suppressed,
@@ -115,19 +119,32 @@ pub(super) fn assemble<'a>(
             is_turn: forest.facts.get(seed.span as usize).is_some_and(|fact| turns::begins_turn(fact)),
             scores: report.map_or_else(Vec::new, |report| report.scores.clone()),
         };
-        runs.push((at, run));
+        runs.push(run);
     }
-    runs.sort_unstable_by_key(|(_, run)| (run.started_at, run.key));
-    let mut place = vec![0; runs.len()];
-    for (now, &(before, _)) in runs.iter().enumerate() {
-        place[before] = now;
-    }
-    let is_real = |span: &usize| forest.report(*span as u32).is_none_or(|placed| !placed.is_spanless());
-    let runs: Vec<Run> = runs.into_iter().map(|(_, run)| run).collect();
+    let place = sort(forest, &mut runs);
     let mut verdicts = Vec::with_capacity(forest.len());
-    verdicts.extend((0..forest.len()).filter(is_real).map(|span| verdict(forest, territory, shares, &runs, &place, span)));
-    let records = records(forest, shares, merged, &place);
+    for span in 0..forest.len() as u32 {
+        if forest.report(span).is_none_or(|placed| !placed.is_spanless()) {
+            verdicts.push(verdict(forest, territory, shares, &runs, place, span));
+        }
+    }
+    let records = records(forest, shares, merged, place);
     (Folded { runs, verdicts, records }, place)
+}
+
+/// Orders the runs by start and key, and gives for each place that there was the one where its run is now.
+fn sort<'a>(forest: &Forest<'a>, runs: &mut [Run]) -> &'a [usize] {
+    let place = forest.scratch.filled(runs.len(), 0);
+    if runs.len() < 2 {
+        return place;
+    }
+    let order = |run: &Run| (run.started_at, run.key);
+    let mut sorted: Vec<usize> = (0..runs.len()).collect();
+    sorted.sort_unstable_by_key(|&before| order(&runs[before]));
+    sorted.iter().enumerate().for_each(|(now, &before)| place[before] = now);
+    // No two runs have one key, so this is the same order.
+    runs.sort_unstable_by_key(order);
+    place
 }
 
 /// The number a run is shown by: what was given to the SDK, else what its key gives.
@@ -153,7 +170,7 @@ fn add_reported<'a>(
     territory: &Territory<'_>,
     merged: &'a [Merged],
     tallies: &mut [Tally],
-    counted: &mut Vec<Counted<'a>>,
+    counted: &mut List<'_, Counted<'a>>,
 ) {
     for (at, merged) in merged.iter().enumerate() {
         let Some(placed) = forest.report(territory.seeds[at].span) else { continue };
@@ -189,12 +206,12 @@ fn key(trace: TraceId, forest: &Forest<'_>, territory: &Territory<'_>, seed: u32
     RunKey { trace, span: if span == NONE { RunKey::PROVISIONAL } else { forest.fact(span).span } }
 }
 
-fn verdict(forest: &Forest<'_>, territory: &Territory<'_>, shares: &[Share], runs: &[Run], place: &[usize], span: usize) -> Verdict {
-    let fact = forest.facts[span];
-    let owner = territory.owner[span] as usize;
+fn verdict(forest: &Forest<'_>, territory: &Territory<'_>, shares: &[Share], runs: &[Run], place: &[usize], span: u32) -> Verdict {
+    let fact = forest.fact(span);
+    let owner = territory.owner[span as usize] as usize;
     let run = place.get(owner).copied();
-    let is_own = territory.seeds.get(owner).is_some_and(|seed| seed.span == span as u32) && forest.report(span as u32).is_none();
-    let counted = match (run, shares[span], forest.usage(span as u32)) {
+    let is_own = territory.seeds.get(owner).is_some_and(|seed| seed.span == span) && forest.report(span).is_none();
+    let counted = match (run, shares[span as usize], forest.usage(span)) {
         (Some(_), Share::Counts(cost), Some(usage)) => Some((usage.tokens(), cost)),
         _ => None,
     };
@@ -202,47 +219,50 @@ fn verdict(forest: &Forest<'_>, territory: &Territory<'_>, shares: &[Share], run
         span: fact.span,
         run,
         counted,
-        is_cost_logged: forest.hung.costs.contains(&(span as u32)),
-        delivery: turns::delivery(fact),
+        is_cost_logged: forest.hung.costs.contains(&span),
+        delivery: forest.delivery(span),
         has_failed: is_own && fact.status != SpanStatus::Ok && run.is_some_and(|run| runs[run].status == RunStatus::Error),
     }
 }
 
-fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -> (Vec<Tally>, Vec<Counted<'a>>, Tools<'a>, Questions) {
-    let mut tallies = vec![Tally::default(); territory.seeds.len()];
-    let mut counted = Vec::new();
-    let mut tools = Tools::default();
-    let mut questions = Questions::default();
-    for (span, fact) in forest.facts.iter().copied().enumerate() {
-        let owner = territory.owner[span];
+/// What [`tally`] finds out.
+type Tallied<'a> = (&'a mut [Tally], List<'a, Counted<'a>>, Tools<'a>, Questions<'a>);
+
+fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -> Tallied<'a> {
+    let scratch = forest.scratch;
+    let tallies = scratch.filled(territory.seeds.len(), Tally::default());
+    let mut counted = scratch.list(forest.facts.iter().filter(|fact| fact.call.is_some()).count());
+    let (mut tools, mut questions) = (Tools::none(scratch), Questions::none(scratch));
+    for (span, fact) in (0..).zip(forest.facts.iter().copied()) {
+        let owner = territory.owner[span as usize];
         let Some(tally) = tallies.get_mut(owner as usize) else { continue };
-        let start = forest.start[span];
-        let is_span = turns::delivery(fact) != Delivery::Never;
-        if is_span && forest.report(span as u32).is_none_or(|placed| !placed.is_spanless()) {
+        let start = forest.start[span as usize];
+        let is_span = forest.delivery(span) != Delivery::Never;
+        if is_span && forest.report(span).is_none_or(|placed| !placed.is_spanless()) {
             tally.n_spans += 1;
         }
         if fact.kind == SpanKind::Tool {
-            tally.n_failed_tools += u32::from(failure::is_failed_tool(forest, span as u32));
-            tools.note(forest, span as u32, owner);
+            tally.n_failed_tools += u32::from(failure::is_failed_tool(forest, span));
+            tools.note(forest, span, owner);
         }
         if fact.question.is_some() {
-            questions.note(forest, territory, span as u32);
+            questions.note(forest, territory, span);
         }
         tally.n_agents += u32::from(fact.kind == SpanKind::Agent);
-        let traits = scope_traits(&fact.scope);
-        tally.n_of_reporting_scope += u32::from(traits.reports_runs);
-        tally.n_told_in_logs += u32::from(traits.is_told_in_logs);
-        tally.newest_event = tally.newest_event.max(Newest::of(fact));
-        if turns::is_event(fact) && start != UnixNanos::ZERO {
+        let scope = forest.scope(span);
+        tally.n_of_reporting_scope += u32::from(scope.traits.reports_runs);
+        tally.n_told_in_logs += u32::from(scope.traits.is_told_in_logs);
+        tally.newest_event = tally.newest_event.max(Newest::of(fact, scope));
+        if scope.is_of_logs && start != UnixNanos::ZERO {
             tally.oldest_event = Some(tally.oldest_event.map_or(start, |oldest| oldest.min(start)));
         }
         let newest = if fact.is_future { &mut tally.newest_future } else { &mut tally.newest };
         *newest = start.max(fact.end).max(*newest);
         tally.n_future += u32::from(fact.is_future);
-        let (Some(call), Some(usage)) = (forest.named_call(span as u32), forest.usage(span as u32)) else { continue };
-        match shares[span] {
+        let (Some(call), Some(usage)) = (forest.named_call(span), forest.usage(span)) else { continue };
+        match shares[span as usize] {
             Share::Counts(cost) => {
-                tally.is_retelling |= traits.is_never_current;
+                tally.is_retelling |= scope.traits.is_never_current;
                 let counted_call = Counted { owner, call, usage: *usage, cost, has_failed: fact.status == SpanStatus::Error };
                 counted_call.add_to(&mut tally.usage);
                 counted.push(counted_call);
@@ -255,15 +275,21 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
 }
 
 /// The calls of each run, summed by model and provider.
-fn models(mut counted: Vec<Counted<'_>>, n_runs: usize) -> Vec<Vec<ModelUsage>> {
-    let mut models = vec![Vec::new(); n_runs];
-    let key = |one: &Counted<'_>| (one.owner, one.call.model.clone(), one.call.provider.clone());
+fn models<'a>(forest: &Forest<'a>, mut counted: List<'_, Counted<'_>>, n_runs: usize) -> List<'a, Vec<ModelUsage>> {
+    let mut models = forest.scratch.list(n_runs);
+    models.resize(n_runs, Vec::new());
     counted.sort_unstable_by(|a, b| (a.owner, &a.call.model, &a.call.provider).cmp(&(b.owner, &b.call.model, &b.call.provider)));
-    for same in counted.chunk_by(|a, b| (a.owner, &a.call.model, &a.call.provider) == (b.owner, &b.call.model, &b.call.provider)) {
-        let (run, model, provider) = key(&same[0]);
-        let mut total = UsageTotal::default();
-        same.iter().for_each(|one| one.add_to(&mut total));
-        models[run as usize].push(ModelUsage { model, provider, total });
+    for of_run in counted.chunk_by(|a, b| a.owner == b.owner) {
+        let by_model = || of_run.chunk_by(|a, b| (&a.call.model, &a.call.provider) == (&b.call.model, &b.call.provider));
+        // The run keeps it: no larger than it must be.
+        let of_run = &mut models[of_run[0].owner as usize];
+        of_run.reserve_exact(by_model().count());
+        for same in by_model() {
+            let (model, provider) = (same[0].call.model.clone(), same[0].call.provider.clone());
+            let mut total = UsageTotal::default();
+            same.iter().for_each(|one| one.add_to(&mut total));
+            of_run.push(ModelUsage { model, provider, total });
+        }
     }
     models
 }

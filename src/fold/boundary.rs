@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::count::{self, Near as Calls};
 use super::lost;
 use super::names;
+use super::scratch::List;
 use super::tree::{Forest, NONE};
 use super::turns;
 use super::twins;
@@ -35,12 +36,12 @@ use crate::model::scopes::scope_traits;
 
 /// The runs of a trace by the spans they stand on, each after the run that encloses it, and the owner of every span.
 pub(super) struct Territory<'a> {
-    pub seeds: Vec<Seed<'a>>,
+    pub seeds: List<'a, Seed<'a>>,
     /// Index into `seeds`, or [`NONE`] for an orphan.
-    pub owner: Vec<u32>,
+    pub owner: &'a mut [u32],
     /// What each span is to the boundary, and the sessions that were found for runs below them, ordered. Without roles the trace is one run,
     /// or none.
-    pub roles: Vec<Role>,
+    pub roles: &'a mut [Role],
     given: Vec<(u32, &'a SessionId)>,
     /// The calls that `adopt` found a run for, and whether a session is in effect for them.
     pub adopted: Vec<(u32, bool)>,
@@ -89,12 +90,12 @@ pub(super) fn find_all_runs<'a>(forest: &mut Forest<'a>) -> Territory<'a> {
     let introducer = forest.introducers();
     let is_run = |fact: &&SpanFact| matches!(fact.kind, SpanKind::Agent | SpanKind::Workflow);
     if forest.reports.is_empty() && !forest.facts.iter().any(is_run) {
-        return without_agents(forest, &introducer);
+        return without_agents(forest, introducer);
     }
     let kind = kinds(forest);
-    let mut roles = agent_roles(forest, &introducer, &kind);
-    let given = add_leftovers(forest, &introducer, &mut roles);
-    let links = lost::settle(forest, &mut roles);
+    let roles = agent_roles(forest, introducer, kind);
+    let given = add_leftovers(forest, introducer, roles);
+    let links = lost::settle(forest, roles);
     forest.graft(&links);
     occupy(forest, roles, given)
 }
@@ -102,16 +103,18 @@ pub(super) fn find_all_runs<'a>(forest: &mut Forest<'a>) -> Territory<'a> {
 /// Makes runs of further spans.
 pub(super) fn found<'a>(forest: &Forest<'a>, territory: &mut Territory<'a>, founders: &BTreeSet<u32>) {
     let (mut roles, given) = (std::mem::take(&mut territory.roles), std::mem::take(&mut territory.given));
-    roles.resize(forest.len(), Role::Inner(WhyNoRun::Ordinary));
+    if roles.is_empty() {
+        roles = forest.per_span(Role::Inner(WhyNoRun::Ordinary));
+    }
     for &span in founders {
         roles[span as usize] = Role::Run(WhyRun::HoldsSession);
     }
     *territory = occupy(forest, roles, given);
 }
 
-fn agent_roles(forest: &Forest<'_>, introducer: &[u32], kind: &[SpanKind]) -> Vec<Role> {
-    let mut near = vec![Near::default(); forest.len()];
-    for &span in &forest.order {
+fn agent_roles<'a>(forest: &Forest<'a>, introducer: &[u32], kind: &[SpanKind]) -> &'a mut [Role] {
+    let near = forest.per_span(Near::default());
+    for &span in forest.order {
         let Some(parent) = forest.parent(span) else { continue };
         let above = near[parent as usize];
         near[span as usize] = match kind[parent as usize] {
@@ -122,7 +125,7 @@ fn agent_roles(forest: &Forest<'_>, introducer: &[u32], kind: &[SpanKind]) -> Ve
             _ => above,
         };
     }
-    let mut has_agent_below = vec![false; forest.len()];
+    let has_agent_below = forest.per_span(false);
     for &span in forest.order.iter().rev() {
         let Some(parent) = forest.parent(span) else { continue };
         if kind[span as usize] == SpanKind::Agent || has_agent_below[span as usize] {
@@ -146,7 +149,9 @@ fn agent_roles(forest: &Forest<'_>, introducer: &[u32], kind: &[SpanKind]) -> Ve
             _ => Role::Inner(WhyNoRun::Ordinary),
         }
     };
-    (0..forest.len() as u32).map(role).collect()
+    let roles = forest.per_span(Role::Inner(WhyNoRun::Ordinary));
+    roles.iter_mut().zip(0..).for_each(|(known, span)| *known = role(span));
+    roles
 }
 
 /// What is above a span.
@@ -205,10 +210,11 @@ fn is_of_sdk(fact: &SpanFact) -> bool {
 }
 
 /// What each span is to the boundary of runs: an agent span that names nobody, above agents that are named, is a workflow.
-fn kinds(forest: &Forest<'_>) -> Vec<SpanKind> {
-    let mut kind: Vec<SpanKind> = forest.facts.iter().map(|fact| fact.kind).collect();
-    let mut has_named_below = vec![false; forest.len()];
-    let mut has_call_below = vec![false; forest.len()];
+fn kinds<'a>(forest: &Forest<'a>) -> &'a [SpanKind] {
+    let kind = forest.per_span(SpanKind::Other);
+    kind.iter_mut().zip(forest.facts).for_each(|(kind, fact)| *kind = fact.kind);
+    let has_named_below = forest.per_span(false);
+    let has_call_below = forest.per_span(false);
     for &span in forest.order.iter().rev() {
         let fact = forest.fact(span);
         let is_agent = fact.kind == SpanKind::Agent;
@@ -257,9 +263,9 @@ fn add_leftovers<'a>(forest: &Forest<'a>, introducer: &[u32], roles: &mut [Role]
 
 /// The trees and the introducers of the sessions of such calls.
 fn leftover_calls(forest: &Forest<'_>, introducer: &[u32], roles: &[Role]) -> Vec<(u32, u32)> {
-    let mut is_covered = vec![false; forest.len()];
+    let is_covered = forest.per_span(false);
     let mut calls = Vec::new();
-    for &span in &forest.order {
+    for &span in forest.order {
         let is_run = roles[span as usize].why().is_some();
         let covered = is_run || forest.parent(span).is_some_and(|parent| is_covered[parent as usize]);
         is_covered[span as usize] = covered;
@@ -274,7 +280,7 @@ fn leftover_calls(forest: &Forest<'_>, introducer: &[u32], roles: &[Role]) -> Ve
     let is_open = |span: u32| count::counts(forest.fact(span), &near, span);
     calls.retain(|&span| is_open(span));
     if !calls.is_empty() {
-        leave_out_twins(forest, introducer, &is_covered, is_open, &mut calls);
+        leave_out_twins(forest, introducer, is_covered, is_open, &mut calls);
     }
     calls.into_iter().map(|span| (forest.top[span as usize], introducer[span as usize])).collect()
 }
@@ -291,10 +297,10 @@ fn leave_out_twins(forest: &Forest<'_>, introducer: &[u32], is_covered: &[bool],
 }
 
 /// Gives every span to the nearest run above it.
-fn occupy<'a>(forest: &Forest<'a>, roles: Vec<Role>, given: Vec<(u32, &'a SessionId)>) -> Territory<'a> {
-    let mut seeds = Vec::new();
-    let mut owner = vec![NONE; forest.len()];
-    for &span in &forest.order {
+fn occupy<'a>(forest: &Forest<'a>, roles: &'a mut [Role], given: Vec<(u32, &'a SessionId)>) -> Territory<'a> {
+    let mut seeds: List<'_, Seed<'_>> = forest.scratch.list(1);
+    let owner = forest.per_span(NONE);
+    for &span in forest.order {
         let enclosing = forest.parent(span).map_or(NONE, |parent| owner[parent as usize]);
         owner[span as usize] = enclosing;
         let Some(why) = roles[span as usize].why() else { continue };
@@ -313,12 +319,11 @@ fn names_several(forest: &Forest<'_>) -> bool {
 
 fn without_agents<'a>(forest: &mut Forest<'a>, introducer: &[u32]) -> Territory<'a> {
     if names_several(forest) {
-        let role = |span: usize| {
-            let brings_in = introducer[span] == span as u32;
-            if brings_in { Role::Run(WhyRun::BringsSession) } else { Role::Inner(WhyNoRun::Ordinary) }
-        };
-        let mut roles: Vec<Role> = (0..forest.len()).map(role).collect();
-        let links = lost::settle(forest, &mut roles);
+        let roles = forest.per_span(Role::Inner(WhyNoRun::Ordinary));
+        for (role, _) in roles.iter_mut().zip(0..).filter(|(_, span)| introducer[*span as usize] == *span) {
+            *role = Role::Run(WhyRun::BringsSession);
+        }
+        let links = lost::settle(forest, roles);
         forest.graft(&links);
         // Where they lie now, what a framework made up may not hold.
         if names_several(forest) {
@@ -326,7 +331,7 @@ fn without_agents<'a>(forest: &mut Forest<'a>, introducer: &[u32]) -> Territory<
         }
     }
     let Some(session) = forest.session.iter().copied().flatten().next() else {
-        return Territory::plain(Vec::new(), vec![NONE; forest.len()]);
+        return Territory::plain(forest, None);
     };
     let root = forest.tops().filter(|&top| forest.is_rooted(top)).min_by_key(|&top| forest.rank(top));
     if let Some(root) = root {
@@ -336,26 +341,30 @@ fn without_agents<'a>(forest: &mut Forest<'a>, introducer: &[u32]) -> Territory<
         forest.graft(&links);
     }
     if forest.facts.iter().all(|fact| turns::needs_call(fact) && fact.call.is_none()) {
-        return Territory::plain(Vec::new(), vec![NONE; forest.len()]);
+        return Territory::plain(forest, None);
     }
     let why = if root.is_some() { WhyRun::Root } else { WhyRun::Provisional };
     let seed = Seed { span: root.unwrap_or(NONE), enclosing: NONE, session: Some(session), why };
-    Territory::plain(vec![seed], vec![0; forest.len()])
+    Territory::plain(forest, Some(seed))
 }
 
 // === impl Territory ===
 
 impl<'a> Territory<'a> {
     /// All spans are of the run of one agent.
-    fn of_one(forest: &Forest<'_>, agent: u32) -> Self {
-        let mut roles = vec![Role::Inner(WhyNoRun::Ordinary); forest.len()];
+    fn of_one(forest: &Forest<'a>, agent: u32) -> Self {
+        let roles = forest.per_span(Role::Inner(WhyNoRun::Ordinary));
         roles[agent as usize] = outermost_role(forest, agent);
         let seed = Seed { span: agent, enclosing: NONE, session: None, why: WhyRun::Outermost };
-        Self { seeds: vec![seed], owner: vec![0; forest.len()], roles, given: Vec::new(), adopted: Vec::new() }
+        Self { roles, ..Self::plain(forest, Some(seed)) }
     }
 
-    fn plain(seeds: Vec<Seed<'a>>, owner: Vec<u32>) -> Self {
-        Self { seeds, owner, roles: Vec::new(), given: Vec::new(), adopted: Vec::new() }
+    /// All spans are of this run, or of none.
+    fn plain(forest: &Forest<'a>, seed: Option<Seed<'a>>) -> Self {
+        let owner = forest.per_span(if seed.is_some() { 0 } else { NONE });
+        let mut seeds = forest.scratch.list(1);
+        seeds.extend(seed);
+        Self { seeds, owner, roles: &mut [], given: Vec::new(), adopted: Vec::new() }
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) enum Share {
 }
 
 /// What tells of calls above and below each span.
-pub(super) struct Near(Vec<u8>);
+pub(super) struct Near<'a>(&'a [u8]);
 
 /// A model span with usage is below, no tool, agent or workflow between.
 const USAGE_BELOW: u8 = 1;
@@ -55,15 +55,16 @@ const USAGE_BESIDE: u8 = 16;
 const STREAM_SPAN: &str = "streaming response from";
 
 /// Decides on the claim of every span.
-pub(super) fn share(forest: &mut Forest<'_>, rules: &Rules<'_>) -> Vec<Share> {
-    let mut shares = vec![Share::Silent(WhyNot::NoCall); forest.len()];
+pub(super) fn share<'a>(forest: &mut Forest<'a>, rules: &Rules<'_>) -> &'a mut [Share] {
+    let shares = forest.per_span(Share::Silent(WhyNot::NoCall));
     if !forest.facts.iter().any(|fact| fact.call.is_some()) {
         return shares;
     }
     forest.lend_models();
     let near = Near::of(forest);
-    let mut stated: Vec<Option<NanoUsd>> = forest.facts.iter().map(|fact| usage(fact).and_then(stated_cost)).collect();
+    let stated = forest.per_span(None);
     for (span, share) in shares.iter_mut().enumerate() {
+        stated[span] = usage(forest.facts[span]).and_then(stated_cost);
         let (fact, span) = (forest.facts[span], span as u32);
         *share = match standing(fact, &near, span) {
             Ok(()) => Share::Counts(None),
@@ -94,9 +95,9 @@ pub(super) fn share(forest: &mut Forest<'_>, rules: &Rules<'_>) -> Vec<Share> {
         }
         hand_parts(forest, dropped, kept);
     }
-    hand_down(forest, &shares, &mut stated);
-    hand_parts_down(forest, &shares);
-    turns::spread_costs(forest, &mut shares, &mut stated, split);
+    hand_down(forest, shares, stated);
+    hand_parts_down(forest, shares);
+    turns::spread_costs(forest, shares, stated, split);
     for (span, share) in shares.iter_mut().enumerate() {
         *share = match *share {
             Share::Silent(why) => Share::Silent(why),
@@ -113,12 +114,12 @@ pub(super) fn is_positive(fact: &SpanFact) -> bool {
 }
 
 /// Whether a span's claim counts, echoes, wrappers and twins aside.
-pub(super) fn counts(fact: &SpanFact, near: &Near, span: u32) -> bool {
+pub(super) fn counts(fact: &SpanFact, near: &Near<'_>, span: u32) -> bool {
     standing(fact, near, span).is_ok()
 }
 
 /// The same, with why it does not.
-fn standing(fact: &SpanFact, near: &Near, span: u32) -> Result<(), WhyNot> {
+fn standing(fact: &SpanFact, near: &Near<'_>, span: u32) -> Result<(), WhyNot> {
     if fact.call.is_none() {
         return Err(WhyNot::NoCall);
     }
@@ -134,9 +135,12 @@ fn standing(fact: &SpanFact, near: &Near, span: u32) -> Result<(), WhyNot> {
 
 /// Spans that asked for a stream whose usage a span beside them tells. Each of those stands for the last one that began before it.
 fn streams_told_beside(forest: &Forest<'_>) -> Vec<u32> {
-    let is_told_so = |fact: &SpanFact| fact.kind.is_model() && fact.call.is_some() && scope_traits(&fact.scope).tells_streams_beside;
+    let is_told_so = |span: &u32| {
+        let fact = forest.fact(*span);
+        fact.kind.is_model() && fact.call.is_some() && forest.scope(*span).traits.tells_streams_beside
+    };
     let mut of_scope: Vec<u32> =
-        (0..forest.len() as u32).filter(|&span| is_told_so(forest.fact(span)) && forest.own_parent(span).is_some()).collect();
+        (0..forest.len() as u32).filter(|span| is_told_so(span) && forest.own_parent(*span).is_some()).collect();
     if !of_scope.iter().any(|&span| forest.fact(span).name.starts_with(STREAM_SPAN)) {
         return Vec::new();
     }
@@ -208,16 +212,16 @@ fn hand_down(forest: &mut Forest<'_>, shares: &[Share], stated: &mut [Option<Nan
         let is_left_out = matches!(shares[span], Share::LeftOut(..)) && forest.facts[span].kind.is_model();
         is_left_out && stated[span].is_some_and(|cost| cost.0 > 0)
     };
-    let givers: Vec<bool> = (0..forest.len()).map(is_giver).collect();
-    if !givers.contains(&true) {
+    if !(0..forest.len()).any(is_giver) {
         return;
     }
+    let givers: Vec<bool> = (0..forest.len()).map(is_giver).collect();
     // The nearest giver above each span.
-    let mut giver = vec![NONE; forest.len()];
+    let giver = forest.per_span(NONE);
     // Givers below which another cost is stated: theirs is not the only word on it.
-    let mut is_contested = vec![false; forest.len()];
+    let is_contested = forest.per_span(false);
     let mut takers: Vec<(u32, u32)> = Vec::new();
-    for &span in &forest.order {
+    for &span in forest.order {
         let Some(parent) = forest.own_parent(span) else { continue };
         let from = if givers[parent as usize] { parent } else { giver[parent as usize] };
         giver[span as usize] = from;
@@ -253,9 +257,9 @@ fn hand_parts_down(forest: &mut Forest<'_>, shares: &[Share]) {
     if givers.is_empty() {
         return;
     }
-    let mut giver = vec![NONE; forest.len()];
+    let giver = forest.per_span(NONE);
     let mut takers: Vec<(u32, u32)> = Vec::new();
-    for &span in &forest.order {
+    for &span in forest.order {
         let Some(parent) = forest.own_parent(span) else { continue };
         giver[span as usize] = if givers.binary_search(&parent).is_ok() { parent } else { giver[parent as usize] };
         let counts =
@@ -319,11 +323,11 @@ fn ends(fact: &SpanFact) -> bool {
 
 // === impl Near ===
 
-impl Near {
+impl<'a> Near<'a> {
     /// What is above and below each span, by what the spans hang from now.
-    pub(super) fn of(forest: &Forest<'_>) -> Self {
+    pub(super) fn of(forest: &Forest<'a>) -> Self {
         let ends = |span: u32| ends(forest.fact(span));
-        let mut near = vec![0_u8; forest.len()];
+        let near = forest.per_span(0_u8);
         for &span in forest.order.iter().rev() {
             let Some(parent) = forest.parent(span) else { continue };
             let fact = forest.fact(span);
@@ -338,7 +342,7 @@ impl Near {
             let is_link = forest.own_parent(span).is_none();
             near[parent as usize] |= if is_link { (passed | own) & ANY_BELOW } else { passed | own };
         }
-        for &span in &forest.order {
+        for &span in forest.order {
             let Some(parent) = forest.own_parent(span).filter(|_| !ends(span)) else { continue };
             let above = forest.fact(parent);
             if near[parent as usize] & USAGE_ABOVE != 0 && !ends(parent) || above.kind.is_model() && is_positive(above) {

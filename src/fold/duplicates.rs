@@ -11,8 +11,7 @@ use std::collections::BTreeSet;
 
 use super::tree::Forest;
 use super::why::WhyNot;
-use crate::model::facts::{SpanFact, SpanKind, SpanStatus};
-use crate::model::scopes::scope_traits;
+use crate::model::facts::{SpanKind, SpanStatus};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::Call;
 
@@ -39,10 +38,12 @@ pub(super) type Stretch = (UnixNanos, UnixNanos, u32);
 
 /// Finds every echo and wrapper; each span is dropped at most once, and `kept` spans of wrappers are not themselves dropped.
 pub(super) fn find(forest: &Forest<'_>) -> Vec<Duplicate> {
-    let mut calls: Vec<u32> = (0..forest.len() as u32).filter(|&span| is_candidate(forest.fact(span))).collect();
-    if calls.len() < 2 {
+    let is_candidate = |span: &u32| is_candidate(forest, *span);
+    if (0..forest.len() as u32).filter(is_candidate).nth(1).is_none() {
         return Vec::new();
     }
+    let mut calls = forest.scratch.list(forest.len());
+    calls.extend((0..forest.len() as u32).filter(is_candidate));
     calls.sort_unstable_by(|&a, &b| key(forest, a).cmp(&key(forest, b)).then(a.cmp(&b)));
     let mut duplicates = Vec::new();
     for same in calls.chunk_by(|&a, &b| key(forest, a) == key(forest, b)) {
@@ -58,8 +59,9 @@ pub(super) fn find(forest: &Forest<'_>) -> Vec<Duplicate> {
 }
 
 /// A call beside which another can stand for the same: a root span has no siblings.
-fn is_candidate(fact: &SpanFact) -> bool {
-    fact.kind == SpanKind::Llm && fact.call.is_some() && fact.parent.is_some() && scope_traits(&fact.scope).has_echo_spans
+fn is_candidate(forest: &Forest<'_>, span: u32) -> bool {
+    let fact = forest.fact(span);
+    fact.kind == SpanKind::Llm && fact.call.is_some() && fact.parent.is_some() && forest.scope(span).traits.has_echo_spans
 }
 
 fn key<'a>(forest: &Forest<'a>, span: u32) -> (Option<u64>, bool, u64, u64, &'a str) {

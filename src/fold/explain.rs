@@ -7,6 +7,7 @@ use super::boundary::Role;
 use super::count::{self, Share};
 use super::tree::NONE;
 use super::why::{Handed, WhyCost, WhyNoRun, WhyNot, WhyOverruled, WhyOwner, WhyRun, WhySession};
+use super::scratch::Scratch;
 use super::{Folded, Rules, TraceFacts, Work, assemble, merge, report_placement};
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::report::Report;
@@ -72,13 +73,13 @@ pub struct RecordReason {
 /// Folds a trace and says why.
 pub fn explain(trace: TraceId, facts: &TraceFacts, reports: &[&Report], rules: &Rules<'_>) -> Explained {
     let placed = report_placement::place(facts, reports);
-    let mut work = Work::decide(facts, &placed, rules);
-    let names = std::mem::take(&mut work.names);
-    let why_session: Vec<Option<WhySession>> = names.iter().map(|names| names.session.map(|_| names.why_session)).collect();
-    let (folded, place) = assemble::assemble(trace, &work.forest, &work.territory, names, &work.shares, &work.merged, rules);
+    let scratch = Scratch::for_spans(facts.len());
+    let mut work = Work::decide(facts, &placed, rules, &scratch);
+    let why_session: Vec<Option<WhySession>> = work.names.iter().map(|names| names.session.map(|_| names.why_session)).collect();
+    let (folded, place) = assemble::assemble(trace, &work.forest, &work.territory, &work.names, work.shares, &work.merged, rules);
     work.territory.adopted.sort_unstable();
     work.forest.handed.sort_by_key(|handed| (handed.to, handed.from));
-    let tellers = count::tellers(&work.forest, &work.shares);
+    let tellers = count::tellers(&work.forest, work.shares);
     let introducers = work.forest.introducers();
     let is_real = |span: &u32| work.forest.report(*span).is_none_or(|placed| !placed.is_spanless());
     let spans = (0..work.forest.len() as u32).filter(is_real);
@@ -87,7 +88,7 @@ pub fn explain(trace: TraceId, facts: &TraceFacts, reports: &[&Report], rules: &
     for (seed, session) in why_session.into_iter().enumerate() {
         runs[place[seed]] = RunReason { why: work.territory.seeds[seed].why, session: work.session(seed, session) };
     }
-    Explained { folded, spans, runs, records: work.records(&place) }
+    Explained { folded, spans, runs, records: work.records(place) }
 }
 
 // === impl Counting ===

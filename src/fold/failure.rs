@@ -10,7 +10,6 @@
 
 use super::boundary::Territory;
 use super::tree::{Forest, NONE};
-use super::turns;
 use crate::model::facts::{Delivery, SpanKind, SpanStatus};
 use crate::model::ids::SpanId;
 use crate::model::reason::Reason;
@@ -35,8 +34,11 @@ pub(super) struct Ended {
     pub last_activity: UnixNanos,
 }
 
-/// Why each run failed, in the order of the territory's seeds.
+/// Why each run failed, in the order of the territory's seeds; nothing at all where none has, and none was reported.
 pub(super) fn errors(forest: &Forest<'_>, territory: &Territory<'_>, ended: &[Ended]) -> Vec<Option<Reason>> {
+    if forest.reports.is_empty() && !ended.iter().any(|ended| has_failed(ended.status)) {
+        return Vec::new();
+    }
     let mut errors = vec![None; territory.seeds.len()];
     let mut is_open = vec![false; territory.seeds.len()];
     for (at, seed) in territory.seeds.iter().enumerate() {
@@ -60,7 +62,7 @@ pub(super) fn errors(forest: &Forest<'_>, territory: &Territory<'_>, ended: &[En
 /// A call of a tool that failed, and not one that another span tells of.
 pub(super) fn is_failed_tool(forest: &Forest<'_>, span: u32) -> bool {
     let is_failed = |span: u32| forest.fact(span).kind == SpanKind::Tool && forest.fact(span).has_failed();
-    is_failed(span) && turns::delivery(forest.fact(span)) != Delivery::Never && !forest.parent(span).is_some_and(is_failed)
+    is_failed(span) && forest.delivery(span) != Delivery::Never && !forest.parent(span).is_some_and(is_failed)
 }
 
 /// The tools that failed by what the SDK posted of them.

@@ -33,6 +33,7 @@ mod names;
 mod question;
 mod report_placement;
 mod retold;
+mod scratch;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ mod why;
 pub use self::decided::Decided;
 pub use self::explain::{Counting, Explained, RecordReason, RunReason, SpanReason, explain};
 pub use self::retold::{Telling, may_be_retold};
+use self::scratch::{List, Scratch};
 pub use self::turns::delivery;
 pub use self::why::{WhyCost, WhyNoRun, WhyNot, WhyOverruled, WhyOwner, WhyRun, WhySession};
 use crate::model::facts::{Delivery, SpanFact};
@@ -147,29 +149,30 @@ pub struct Folded {
 /// Computes the runs of a trace from all of its facts and from the reports that belong to it.
 pub fn fold(trace: TraceId, facts: &TraceFacts, reports: &[&Report], rules: &Rules<'_>) -> Folded {
     let placed = report_placement::place(facts, reports);
-    let work = Work::decide(facts, &placed, rules);
-    assemble::assemble(trace, &work.forest, &work.territory, work.names, &work.shares, &work.merged, rules).0
+    let scratch = Scratch::for_spans(facts.len());
+    let work = Work::decide(facts, &placed, rules, &scratch);
+    assemble::assemble(trace, &work.forest, &work.territory, &work.names, work.shares, &work.merged, rules).0
 }
 
 /// Everything that was decided of a trace, before its runs are made of it.
 struct Work<'a> {
     forest: tree::Forest<'a>,
     territory: boundary::Territory<'a>,
-    names: Vec<names::Names<'a>>,
-    shares: Vec<count::Share>,
+    names: List<'a, names::Names<'a>>,
+    shares: &'a [count::Share],
     merged: Vec<merge::Merged>,
 }
 
 // === impl Work ===
 
 impl<'a> Work<'a> {
-    fn decide(facts: &'a TraceFacts, placed: &'a [report_placement::Placed<'a>], rules: &Rules<'_>) -> Self {
-        let mut forest = tree::Forest::plant(facts, placed);
+    fn decide(facts: &'a TraceFacts, placed: &'a [report_placement::Placed<'a>], rules: &Rules<'_>, scratch: &'a Scratch) -> Self {
+        let mut forest = tree::Forest::plant(facts, placed, scratch);
         let mut territory = boundary::find_runs(&mut forest);
         let mut names = names::name_runs(&forest, &territory);
         adopt::adopt(&forest, &mut territory, &mut names);
-        let mut shares = count::share(&mut forest, rules);
-        let merged = merge::merge_all(&forest, &territory, &mut shares, rules);
+        let shares = count::share(&mut forest, rules);
+        let merged = merge::merge_all(&forest, &territory, shares, rules);
         Self { forest, territory, names, shares, merged }
     }
 }

@@ -9,6 +9,7 @@
 //! - A workflow that nobody names is [`WORKFLOW_DEFAULT`].
 
 use super::boundary::Territory;
+use super::scratch::List;
 use super::tree::{Forest, NONE};
 use super::why::WhySession;
 use crate::model::Str;
@@ -54,17 +55,18 @@ struct Found<'a> {
 }
 
 /// The names of every run, in the order of the territory's seeds.
-pub(super) fn name_runs<'a>(forest: &Forest<'a>, territory: &Territory<'a>) -> Vec<Names<'a>> {
+pub(super) fn name_runs<'a>(forest: &Forest<'a>, territory: &Territory<'a>) -> List<'a, Names<'a>> {
     let found = find_below(forest, territory);
-    let mut names = vec![Names::default(); territory.seeds.len()];
+    let mut names = forest.scratch.list(territory.seeds.len());
+    names.resize(territory.seeds.len(), Names::default());
     if let Some(seed) = territory.seeds.first().filter(|seed| seed.span == NONE) {
         // A provisional run stands on no span and encloses no other run.
         names[0] = Names::default().or_found(&found[0]);
         (names[0].session, names[0].why_session) = (seed.session, WhySession::OfTrace);
         return names;
     }
-    let mut in_effect = vec![Names::default(); forest.len()];
-    for &span in &forest.order {
+    let in_effect = forest.per_span(Names::default());
+    for &span in forest.order {
         let mut above = forest.parent(span).map_or_else(Names::default, |parent| in_effect[parent as usize]);
         above.why_session = WhySession::Above;
         let mut own = forest.fact(span).labels.as_deref().map_or_else(Names::default, Names::of);
@@ -113,8 +115,9 @@ fn run_of(territory: &Territory<'_>, span: u32) -> Option<usize> {
     (owner != NONE && territory.seeds[owner as usize].span == span).then_some(owner as usize)
 }
 
-fn find_below<'a>(forest: &Forest<'a>, territory: &Territory<'a>) -> Vec<Found<'a>> {
-    let mut found = vec![Found::default(); territory.seeds.len()];
+fn find_below<'a>(forest: &Forest<'a>, territory: &Territory<'a>) -> List<'a, Found<'a>> {
+    let mut found = forest.scratch.list(territory.seeds.len());
+    found.resize(territory.seeds.len(), Found::default());
     for (span, fact) in forest.facts.iter().copied().enumerate() {
         let (Some(labels), owner) = (fact.labels.as_deref(), territory.owner[span]) else { continue };
         let Some(seed) = territory.seeds.get(owner as usize).filter(|seed| seed.span != span as u32) else { continue };

@@ -4,6 +4,7 @@
 //!   anything; ties by span id.
 
 use super::boundary::Territory;
+use super::scratch::{List, Scratch};
 use super::tree::Forest;
 use crate::model::Str;
 use crate::model::ids::SpanId;
@@ -11,8 +12,7 @@ use crate::model::question::made_out;
 use crate::model::time::UnixNanos;
 
 /// The best span of each run so far, by its place among the seeds; empty where no span says anything.
-#[derive(Default)]
-pub(super) struct Questions(Vec<Option<Asked>>);
+pub(super) struct Questions<'a>(List<'a, Option<Asked>>);
 
 /// The least of a run's is its question.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +25,11 @@ struct Asked {
 
 // === impl Questions ===
 
-impl Questions {
+impl<'a> Questions<'a> {
+    pub(super) fn none(scratch: &'a Scratch) -> Self {
+        Self(scratch.list(0))
+    }
+
     /// Takes note of a span that says what it was asked, and that is a run's.
     pub(super) fn note(&mut self, forest: &Forest<'_>, territory: &Territory<'_>, span: u32) {
         if self.0.is_empty() {
@@ -39,9 +43,10 @@ impl Questions {
     }
 
     /// In the order of the territory's seeds; empty where nobody says anything.
-    pub(super) fn by_run(&self, forest: &Forest<'_>, territory: &Territory<'_>) -> Vec<Option<Str>> {
+    pub(super) fn by_run(&self, forest: &Forest<'a>, territory: &Territory<'_>) -> List<'a, Option<Str>> {
+        let mut asked = forest.scratch.list(0);
         if self.0.is_empty() && forest.reports.is_empty() {
-            return Vec::new();
+            return asked;
         }
         let question = |(at, seed): (usize, &super::boundary::Seed)| {
             let best = self.0.get(at).copied().flatten();
@@ -49,6 +54,7 @@ impl Questions {
             let reported = || made_out(forest.report(seed.span)?.report.start.as_ref()?.inputs.as_deref()?).map(Str::from);
             best.filter(|asked| !asked.is_inside).and_then(said).or_else(reported).or_else(|| best.and_then(said))
         };
-        territory.seeds.iter().enumerate().map(question).collect()
+        asked.extend(territory.seeds.iter().enumerate().map(question));
+        asked
     }
 }

@@ -6,8 +6,8 @@
 //!   the one that tells of more of their time (the SDK's spans of tools that are noted by hand have no length), else that of the spans.
 
 use super::boundary::Territory;
+use super::scratch::{List, Scratch};
 use super::tree::{Forest, NONE};
-use super::turns;
 use crate::model::facts::Delivery;
 use crate::model::report::{Report, TOOL_STEP};
 use crate::model::time::{Nanos, UnixNanos};
@@ -25,16 +25,19 @@ struct Called<'a> {
 }
 
 /// The calls that the spans of a trace tell of.
-#[derive(Default)]
-pub(super) struct Tools<'a>(Vec<Called<'a>>);
+pub(super) struct Tools<'a>(List<'a, Called<'a>>);
 
 // === impl Tools ===
 
 impl<'a> Tools<'a> {
+    pub(super) fn none(scratch: &'a Scratch) -> Self {
+        Self(scratch.list(0))
+    }
+
     /// Takes note of the span of a tool.
     pub(super) fn note(&mut self, forest: &Forest<'a>, span: u32, owner: u32) {
         let fact = forest.fact(span);
-        let Some(tool) = fact.tool().filter(|_| turns::delivery(fact) != Delivery::Never) else { return };
+        let Some(tool) = fact.tool().filter(|_| forest.delivery(span) != Delivery::Never) else { return };
         let is_same = |above: u32| forest.fact(above).tool() == Some(tool);
         let length = (fact.end != UnixNanos::ZERO).then(|| fact.end.since(forest.start[span as usize]));
         let is_further_layer = forest.parent(span).is_some_and(is_same);
@@ -42,18 +45,22 @@ impl<'a> Tools<'a> {
     }
 
     /// The calls of each run by tool, in the order of the territory's seeds; nothing at all where none was called.
-    pub(super) fn by_run(mut self, forest: &Forest<'_>, territory: &Territory<'_>) -> Vec<Vec<ToolUsage>> {
-        let mut by_run = Vec::new();
+    pub(super) fn by_run(mut self, forest: &Forest<'a>, territory: &Territory<'_>) -> List<'a, Vec<ToolUsage>> {
+        let mut by_run = forest.scratch.list(0);
         if !self.0.is_empty() {
-            by_run.resize_with(territory.seeds.len(), Vec::new);
+            by_run.resize(territory.seeds.len(), Vec::new());
             self.0.sort_unstable_by(|a, b| (a.owner, a.tool).cmp(&(b.owner, b.tool)));
-            for same in self.0.chunk_by(|a, b| (a.owner, a.tool) == (b.owner, b.tool)) {
-                by_run[same[0].owner as usize].push(usage(same));
+            for of_run in self.0.chunk_by(|a, b| a.owner == b.owner) {
+                let by_tool = || of_run.chunk_by(|a, b| a.tool == b.tool);
+                // The run keeps it: no larger than it must be.
+                let tools = &mut by_run[of_run[0].owner as usize];
+                tools.reserve_exact(by_tool().count());
+                tools.extend(by_tool().map(usage));
+                tool::bound(tools);
             }
-            by_run.iter_mut().for_each(tool::bound);
         }
         if !forest.reports.is_empty() {
-            by_run.resize_with(territory.seeds.len(), Vec::new);
+            by_run.resize(territory.seeds.len(), Vec::new());
             for (seed, tools) in territory.seeds.iter().zip(&mut by_run).filter(|(seed, _)| seed.span != NONE) {
                 let reported = forest.report(seed.span).map_or_else(Vec::new, |placed| reported(placed.report));
                 if weight(&reported) > weight(tools) {

@@ -9,10 +9,14 @@ use std::collections::BTreeMap;
 
 use super::TraceFacts;
 use super::report_placement::Placed;
+use super::scratch::{List, Scratch};
 use super::turns::{self, Hung};
 use super::why::Handed;
-use crate::model::facts::SpanFact;
+use crate::model::Str;
+use crate::model::facts::{Delivery, SpanFact};
 use crate::model::ids::{SessionId, SpanId};
+use crate::model::logs;
+use crate::model::scopes::{ScopeTraits, scope_traits};
 use crate::model::time::UnixNanos;
 use crate::model::usage::{Call, ServiceTier, Usage};
 
@@ -20,19 +24,23 @@ use crate::model::usage::{Call, ServiceTier, Usage};
 pub(super) const NONE: u32 = u32::MAX;
 
 pub(super) struct Forest<'a> {
+    /// Where everything lies that is worked out for each span or run.
+    pub scratch: &'a Scratch,
     /// Ordered by span id.
-    pub facts: Vec<&'a SpanFact>,
+    pub facts: &'a [&'a SpanFact],
+    /// What the scope of each span says of it.
+    scope: &'a [ScopeSays],
     /// What each span hangs from, [`NONE`] for a top.
-    pub parent: Vec<u32>,
+    pub parent: &'a mut [u32],
     /// Every span, parents before children.
-    pub order: Vec<u32>,
+    pub order: &'a [u32],
     /// The top of each span's tree, as the spans themselves tell it: [`Forest::graft`] does not change it.
-    pub top: Vec<u32>,
+    pub top: &'a [u32],
     /// The session that each span names, as it holds there: what a framework minted, and what the resource names, hold only where no
     /// other is in effect.
-    pub session: Vec<Option<&'a SessionId>>,
+    pub session: &'a [Option<&'a SessionId>],
     /// When each span started: its start, else its earliest child's, else its end.
-    pub start: Vec<UnixNanos>,
+    pub start: &'a [UnixNanos],
     /// The trace holds more spans than were kept.
     pub is_truncated: bool,
     /// What log events tell of turns.
@@ -49,6 +57,14 @@ pub(super) struct Forest<'a> {
     pub told_by: BTreeMap<u32, u32>,
     /// What spans that were left out gave to others.
     pub handed: Vec<Handed>,
+}
+
+/// What is known of the scope of a span, looked up once for all spans of it.
+#[derive(Clone, Copy)]
+pub(super) struct ScopeSays {
+    pub traits: &'static ScopeTraits,
+    /// Its spans are made of log events.
+    pub is_of_logs: bool,
 }
 
 /// Who is above whom.
@@ -74,29 +90,33 @@ impl Lineage {
 // === impl Forest ===
 
 impl<'a> Forest<'a> {
-    pub fn plant(set: &'a TraceFacts, placed: &'a [Placed<'a>]) -> Self {
-        let mut facts: Vec<&SpanFact> = Vec::with_capacity(set.len() + placed.len());
+    pub fn plant(set: &'a TraceFacts, placed: &'a [Placed<'a>], scratch: &'a Scratch) -> Self {
+        let mut facts = scratch.list(set.len() + placed.len());
         facts.extend(set.iter());
         let stand_ins = placed.iter().filter_map(|placed| placed.stand_in.as_ref());
         facts.extend(stand_ins);
         if facts.len() > set.len() {
             facts.sort_unstable_by_key(|fact| fact.span);
         }
-        let mut parent: Vec<u32> = facts.iter().map(|fact| fact.parent.map_or(NONE, |id| find(&facts, id))).collect();
-        let hung = turns::hang(&facts, &mut parent);
-        let order = parents_first(&mut parent, |span| {
+        let facts: &[&SpanFact] = facts.into_bump_slice();
+        let scope = scopes(scratch, facts);
+        let parent = parents(scratch, facts);
+        let hung = turns::hang(facts, scope, parent);
+        let order = parents_first(scratch, parent, |span| {
             let fact = facts[span as usize];
             // An unknown start says least about who was first.
             (if fact.start == UnixNanos::ZERO { UnixNanos::MAX } else { fact.start }, fact.span)
         });
-        let top = tops(&parent, &order);
-        let start = starts(&facts, &parent, &order);
-        let session = sessions(&facts, &parent, &order);
-        let mut reports: Vec<(u32, &Placed<'_>)> = placed.iter().map(|placed| (find(&facts, placed.span), placed)).collect();
+        let top = tops(scratch, parent, order);
+        let start = starts(scratch, facts, parent, order);
+        let session = sessions(scratch, facts, parent, order);
+        let mut reports: Vec<(u32, &Placed<'_>)> = placed.iter().map(|placed| (find(facts, placed.span), placed)).collect();
         reports.retain(|&(span, _)| span != NONE);
         reports.sort_unstable_by_key(|&(span, _)| span);
         Self {
+            scratch,
             facts,
+            scope,
             parent,
             order,
             top,
@@ -117,6 +137,11 @@ impl<'a> Forest<'a> {
         self.facts.len()
     }
 
+    /// The same for each span, to be changed in place.
+    pub fn per_span<T: Copy>(&self, value: T) -> &'a mut [T] {
+        self.scratch.filled(self.len(), value)
+    }
+
     /// What was reported of the run that this span is.
     pub fn report(&self, span: u32) -> Option<&'a Placed<'a>> {
         if self.reports.is_empty() {
@@ -127,6 +152,16 @@ impl<'a> Forest<'a> {
 
     pub fn fact(&self, span: u32) -> &'a SpanFact {
         self.facts[span as usize]
+    }
+
+    /// What the scope of a span says of it.
+    pub fn scope(&self, span: u32) -> ScopeSays {
+        self.scope[span as usize]
+    }
+
+    /// How Tempo comes to know of a span.
+    pub fn delivery(&self, span: u32) -> Delivery {
+        if self.scope(span).is_of_logs { turns::delivery(self.fact(span)) } else { Delivery::Forwarded }
     }
 
     /// What a span used, as far as anybody knows.
@@ -153,8 +188,8 @@ impl<'a> Forest<'a> {
         if !self.facts.iter().any(|fact| names_none(fact)) {
             return;
         }
-        let mut nearest = vec![NONE; self.len()];
-        for &span in &self.order {
+        let nearest = self.per_span(NONE);
+        for &span in self.order {
             let above = self.parent(span).map_or(NONE, |parent| nearest[parent as usize]);
             let names_one = self.fact(span).call.as_deref().is_some_and(|call| !call.model.is_empty());
             nearest[span as usize] = if names_one { span } else { above };
@@ -179,7 +214,7 @@ impl<'a> Forest<'a> {
         self.fact(self.top[span as usize]).parent.is_none()
     }
 
-    pub fn tops(&self) -> impl Iterator<Item = u32> {
+    pub fn tops(&self) -> impl Iterator<Item = u32> + use<'_, 'a> {
         (0..self.len() as u32).filter(|&span| self.top[span as usize] == span)
     }
 
@@ -204,8 +239,8 @@ impl<'a> Forest<'a> {
         for &(top, onto) in links {
             self.parent[top as usize] = onto;
         }
-        self.order = parents_first(&mut self.parent, |span| span);
-        self.session = sessions(&self.facts, &self.parent, &self.order);
+        self.order = parents_first(self.scratch, self.parent, |span| span);
+        self.session = sessions(self.scratch, self.facts, self.parent, self.order);
     }
 
     /// Where each span stands in a walk that finishes what is below a span before it goes on beside it, by what the spans tell themselves.
@@ -218,7 +253,7 @@ impl<'a> Forest<'a> {
         }
         let (mut place, mut next) = (vec![0; self.len()], vec![0; self.len()]);
         let mut next_tree = 0;
-        for &span in &self.order {
+        for &span in self.order {
             let free = match self.own_parent(span) {
                 Some(parent) => &mut next[parent as usize],
                 None => &mut next_tree,
@@ -232,9 +267,9 @@ impl<'a> Forest<'a> {
 
     /// For each span, the span that brought in the session that is in effect there: the topmost of those above it (and itself) that name
     /// this session without another in between. [`NONE`] where no session is in effect.
-    pub fn introducers(&self) -> Vec<u32> {
-        let mut introducer = vec![NONE; self.len()];
-        for &span in &self.order {
+    pub fn introducers(&self) -> &'a [u32] {
+        let introducer = self.per_span(NONE);
+        for &span in self.order {
             let above = self.parent(span).map_or(NONE, |parent| introducer[parent as usize]);
             introducer[span as usize] = match self.session[span as usize] {
                 Some(own) if above == NONE || self.session[above as usize] != Some(own) => span,
@@ -249,20 +284,50 @@ fn find(facts: &[&SpanFact], id: SpanId) -> u32 {
     facts.binary_search_by_key(&id, |fact| fact.span).map_or(NONE, |at| at as u32)
 }
 
+fn scopes<'a>(scratch: &'a Scratch, facts: &[&SpanFact]) -> &'a [ScopeSays] {
+    let mut said: List<'_, ScopeSays> = scratch.list(facts.len());
+    for (at, fact) in facts.iter().enumerate() {
+        // Most spans of a trace are of one scope, whose name is one allocation.
+        let is_as_before = at > 0 && Str::ptr_eq(&fact.scope, &facts[at - 1].scope);
+        said.push(match said.last() {
+            Some(before) if is_as_before => *before,
+            _ => ScopeSays { traits: scope_traits(&fact.scope), is_of_logs: logs::is_of_logs(&fact.scope) },
+        });
+    }
+    said.into_bump_slice()
+}
+
+fn parents<'a>(scratch: &'a Scratch, facts: &[&SpanFact]) -> &'a mut [u32] {
+    let parent = scratch.filled(facts.len(), NONE);
+    // Many spans have the parent of the one before.
+    let mut before = None;
+    for (fact, parent) in facts.iter().zip(parent.iter_mut()) {
+        let Some(id) = fact.parent else { continue };
+        *parent = match before {
+            Some((known, at)) if known == id => at,
+            _ => find(facts, id),
+        };
+        before = Some((id, *parent));
+    }
+    parent
+}
+
 /// Orders all spans so that each comes after its parent. A cycle is cut above its least member by `key`, which becomes a top.
-fn parents_first<K: Ord>(parent: &mut [u32], key: impl Fn(u32) -> K) -> Vec<u32> {
+fn parents_first<'a, K: Ord>(scratch: &'a Scratch, parent: &mut [u32], key: impl Fn(u32) -> K) -> &'a [u32] {
     const ON_PATH: u8 = 1;
     const PLACED: u8 = 2;
-    let mut state = vec![0_u8; parent.len()];
-    let mut order = Vec::with_capacity(parent.len());
-    let mut path = Vec::new();
+    let state = scratch.filled(parent.len(), 0_u8);
+    let mut order: List<'_, u32> = scratch.list(parent.len());
     for first in 0..parent.len() as u32 {
+        // The way from a span up to one that is placed already; turned round, it is what follows in the order.
+        let placed = order.len();
         let mut at = first;
         while at != NONE && state[at as usize] == 0 {
             state[at as usize] = ON_PATH;
-            path.push(at);
+            order.push(at);
             at = parent[at as usize];
         }
+        let path = &mut order[placed..];
         if at != NONE && state[at as usize] == ON_PATH {
             let entry = path.iter().rposition(|&span| span == at).expect("a span marked as on the path is on it");
             let cut = (entry..path.len()).min_by_key(|&p| key(path[p])).expect("a cycle has a member");
@@ -270,16 +335,14 @@ fn parents_first<K: Ord>(parent: &mut [u32], key: impl Fn(u32) -> K) -> Vec<u32>
             // The cycle now begins at `cut`: turned so that the cut span is last on the path, it is placed first.
             path[entry..].rotate_left(cut - entry + 1);
         }
-        for span in path.drain(..).rev() {
-            state[span as usize] = PLACED;
-            order.push(span);
-        }
+        path.reverse();
+        path.iter().for_each(|&span| state[span as usize] = PLACED);
     }
-    order
+    order.into_bump_slice()
 }
 
-fn tops(parent: &[u32], order: &[u32]) -> Vec<u32> {
-    let mut top = vec![NONE; parent.len()];
+fn tops<'a>(scratch: &'a Scratch, parent: &[u32], order: &[u32]) -> &'a [u32] {
+    let top = scratch.filled(parent.len(), NONE);
     for &span in order {
         let above = parent[span as usize];
         top[span as usize] = if above == NONE { span } else { top[above as usize] };
@@ -296,12 +359,12 @@ enum Firmness {
     Strongly,
 }
 
-fn sessions<'a>(facts: &[&'a SpanFact], parent: &[u32], order: &[u32]) -> Vec<Option<&'a SessionId>> {
-    let mut session = vec![None; facts.len()];
+fn sessions<'a>(scratch: &'a Scratch, facts: &[&'a SpanFact], parent: &[u32], order: &[u32]) -> &'a [Option<&'a SessionId>] {
+    let session = scratch.filled(facts.len(), None);
     if facts.iter().all(|fact| fact.session().is_none() && fact.resource_session().is_none()) {
         return session;
     }
-    let mut firmness = vec![Firmness::Nowhere; facts.len()];
+    let firmness = scratch.filled(facts.len(), Firmness::Nowhere);
     for &span in order {
         let (fact, above) = (facts[span as usize], parent[span as usize]);
         let in_effect = if above == NONE { Firmness::Nowhere } else { firmness[above as usize] };
@@ -317,9 +380,9 @@ fn sessions<'a>(facts: &[&'a SpanFact], parent: &[u32], order: &[u32]) -> Vec<Op
     session
 }
 
-fn starts(facts: &[&SpanFact], parent: &[u32], order: &[u32]) -> Vec<UnixNanos> {
-    let mut earliest_child = vec![UnixNanos::MAX; facts.len()];
-    let mut start = vec![UnixNanos::ZERO; facts.len()];
+fn starts<'a>(scratch: &'a Scratch, facts: &[&SpanFact], parent: &[u32], order: &[u32]) -> &'a [UnixNanos] {
+    let earliest_child = scratch.filled(facts.len(), UnixNanos::MAX);
+    let start = scratch.filled(facts.len(), UnixNanos::ZERO);
     for &span in order.iter().rev() {
         let fact = facts[span as usize];
         start[span as usize] = match (fact.start, earliest_child[span as usize]) {

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use super::count::{self, Share};
 use super::duplicates::Duplicate;
-use super::tree::{Forest, NONE};
+use super::tree::{Forest, NONE, ScopeSays};
 use super::why::WhyNot;
 use crate::model::facts::{Delivery, SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::SpanId;
@@ -74,9 +74,9 @@ pub(super) struct Hung {
 }
 
 /// Hangs events from their turns.
-pub(super) fn hang(facts: &[&SpanFact], parent: &mut [u32]) -> Hung {
+pub(super) fn hang(facts: &[&SpanFact], scope: &[ScopeSays], parent: &mut [u32]) -> Hung {
     let mut hung = Hung::default();
-    if !facts.iter().any(|fact| is_event(fact)) {
+    if !scope.iter().any(|scope| scope.is_of_logs) {
         return hung;
     }
     for span in 0..facts.len() {
@@ -132,7 +132,8 @@ pub(super) fn spread_costs(
     stated: &mut [Option<NanoUsd>],
     split: impl Fn(&Forest<'_>, NanoUsd, &[(u32, u32)], &mut [Option<NanoUsd>]),
 ) {
-    let costs: Vec<u32> = (0..forest.len() as u32).filter(|&span| is_turn_cost(forest.fact(span))).collect();
+    let is_cost = |span: &u32| forest.scope(*span).is_of_logs && is_turn_cost(forest.fact(*span));
+    let costs: Vec<u32> = (0..forest.len() as u32).filter(is_cost).collect();
     if costs.is_empty() {
         return;
     }
@@ -159,13 +160,13 @@ pub(super) fn spread_costs(
 // === impl Newest ===
 
 impl Newest {
-    pub(super) fn of(fact: &SpanFact) -> Option<Self> {
+    pub(super) fn of(fact: &SpanFact, scope: ScopeSays) -> Option<Self> {
         let is_call = fact.kind.is_model();
-        let tells = if is_event(fact) {
+        let tells = if scope.is_of_logs {
             // What was said comes beside what tells of the call.
             is_prompt(fact) || fact.kind != SpanKind::Agent && ![ASKED_SPAN, ANSWERED_SPAN].contains(&&*fact.name)
         } else {
-            is_call && scope_traits(&fact.scope).ends_as_its_calls
+            is_call && scope.traits.ends_as_its_calls
         };
         tells.then(|| Self {
             at: fact.end.max(fact.start),

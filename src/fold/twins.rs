@@ -56,13 +56,13 @@ pub(super) fn find(forest: &Forest<'_>, is_open: impl Fn(u32) -> bool) -> Vec<Du
 }
 
 /// What speaks against two spans being of one call.
-struct Doubts {
+struct Doubts<'a> {
     lineage: Lineage,
-    introducer: Vec<u32>,
+    introducer: &'a [u32],
 }
 
 /// Among calls of equal tokens, best first.
-fn find_in_time(forest: &Forest<'_>, same: &[u32], doubts: &Doubts, twins: &mut Vec<Duplicate>) {
+fn find_in_time(forest: &Forest<'_>, same: &[u32], doubts: &Doubts<'_>, twins: &mut Vec<Duplicate>) {
     let mut scopes: Vec<(&str, Vec<Stretch>)> = Vec::new();
     for &span in same {
         let start = forest.start[span as usize];
@@ -92,7 +92,7 @@ fn find_in_time(forest: &Forest<'_>, same: &[u32], doubts: &Doubts, twins: &mut 
     }
 }
 
-impl Doubts {
+impl Doubts<'_> {
     fn speak_against(&self, forest: &Forest<'_>, a: u32, b: u32) -> bool {
         let has_answers = call(forest, a).response != 0 && call(forest, b).response != 0;
         let (session, other) = (self.session(forest, a), self.session(forest, b));

@@ -73,16 +73,16 @@ pub const SCOPES: &[(&str, ScopeTraits)] = &[
 /// The traits of a scope by its name; the default for a scope that nothing special is known of.
 ///
 /// It is asked several times of every span, so only those names are compared that begin with the same letter.
-pub fn scope_traits(scope: &str) -> ScopeTraits {
+pub fn scope_traits(scope: &str) -> &'static ScopeTraits {
     let mut rows = scope.as_bytes().first().map_or(0, |first| ROWS_BY_LETTER[usize::from(*first)]);
     while rows != 0 {
         let (name, traits) = &SCOPES[rows.trailing_zeros() as usize];
         if is_within(scope, name) {
-            return *traits;
+            return traits;
         }
         rows &= rows - 1;
     }
-    NONE
+    &NONE
 }
 
 /// A bit for each row of [`SCOPES`] whose name begins with a letter.
@@ -116,7 +116,7 @@ mod tests {
         for stranger in
             ["", "code", "waxell", "waxell.observer", "Waxell.Observe", "my.waxell.observe", "openinference.instrumentation.openai"]
         {
-            assert_eq!(scope_traits(stranger), ScopeTraits::default(), "{stranger}");
+            assert_eq!(*scope_traits(stranger), ScopeTraits::default(), "{stranger}");
         }
     }
 }

@@ -8,6 +8,7 @@ use super::build::*;
 use super::oracle::Oracle;
 use super::shapes::{Recorded, program, wild};
 use crate::fold::boundary::{self, Territory};
+use crate::fold::scratch::Scratch;
 use crate::fold::tree::Forest;
 use crate::fold::{Folded, Joined, Rules, TraceFacts, fold};
 use crate::model::facts::{SpanFact, SpanKind};
@@ -105,7 +106,8 @@ proptest! {
     #[test]
     fn a_trace_of_one_agent_is_found_by_the_short_way_as_by_the_long(spans in wild()) {
         let facts = facts_of(below_one_agent(spans));
-        let (mut forest, mut again) = (Forest::plant(&facts, &[]), Forest::plant(&facts, &[]));
+        let scratch = Scratch::for_spans(facts.len());
+        let (mut forest, mut again) = (Forest::plant(&facts, &[], &scratch), Forest::plant(&facts, &[], &scratch));
         let (short, long) = (boundary::find_runs(&mut forest), boundary::find_all_runs(&mut again));
         let seeds = |found: &Territory<'_>| found.seeds.iter().map(|seed| (seed.span, seed.enclosing, seed.why)).collect::<Vec<_>>();
         prop_assert_eq!(seeds(&short), seeds(&long));
