@@ -252,7 +252,10 @@ fn tally<'a>(forest: &Forest<'a>, territory: &Territory<'_>, shares: &[Share]) -
         let scope = forest.scope(span);
         tally.n_of_reporting_scope += u32::from(scope.traits.reports_runs);
         tally.n_told_in_logs += u32::from(scope.traits.is_told_in_logs);
-        tally.newest_event = tally.newest_event.max(Newest::of(fact, scope));
+        // As of no span but those of coding agents.
+        if let Some(event) = Newest::of(fact, scope) {
+            tally.newest_event = tally.newest_event.max(Some(event));
+        }
         if scope.is_of_logs && start != UnixNanos::ZERO {
             tally.oldest_event = Some(tally.oldest_event.map_or(start, |oldest| oldest.min(start)));
         }

@@ -139,8 +139,7 @@ fn streams_told_beside(forest: &Forest<'_>) -> Vec<u32> {
         let fact = forest.fact(*span);
         fact.kind.is_model() && fact.call.is_some() && forest.scope(*span).traits.tells_streams_beside
     };
-    let mut of_scope: Vec<u32> =
-        (0..forest.len() as u32).filter(|span| is_told_so(span) && forest.own_parent(*span).is_some()).collect();
+    let mut of_scope: Vec<u32> = (0..forest.len() as u32).filter(|span| is_told_so(span) && forest.own_parent(*span).is_some()).collect();
     if !of_scope.iter().any(|&span| forest.fact(span).name.starts_with(STREAM_SPAN)) {
         return Vec::new();
     }

@@ -5,9 +5,9 @@
 
 use super::boundary::Role;
 use super::count::{self, Share};
+use super::scratch::Scratch;
 use super::tree::NONE;
 use super::why::{Handed, WhyCost, WhyNoRun, WhyNot, WhyOverruled, WhyOwner, WhyRun, WhySession};
-use super::scratch::Scratch;
 use super::{Folded, Rules, TraceFacts, Work, assemble, merge, report_placement};
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::report::Report;

@@ -38,7 +38,7 @@ impl TraceFacts {
     }
 
     /// Every fact, ordered by span id.
-    pub fn iter(&self) -> impl Iterator<Item = &SpanFact> {
+    pub fn iter(&self) -> impl Iterator<Item = &SpanFact> + Clone {
         let (mut settled, mut recent) = (&self.settled[..], &self.recent[..]);
         std::iter::from_fn(move || {
             let next = match (settled.first(), recent.first()) {
