@@ -13,13 +13,19 @@ use crate::wire::otlp::{Attribute, Malformed, Span, SpanWalk, Value, VisitAttrib
 /// The numbers that a key can have: those of the rows, then of the operator's own keys.
 const NUMBERS: usize = ROWS_MAX + 3 * ENTRIES_MAX;
 
+/// A bit of a place.
+const IN_READ: u16 = 1 << 15;
+
 /// The attributes of a span that have a row in the table or are the operator's, each once.
 pub struct Known<'a> {
     /// A bit for each number that is there.
     seen: [u64; NUMBERS.div_ceil(64)],
-    /// Where in `values` the value of a number is, if it is there.
+    /// Where the value of a number is, if it is there: in `encoded`, or with [`IN_READ`] in `read`.
     place: [u16; NUMBERS],
-    values: Vec<Found<'a>>,
+    /// Each an `AnyValue` as it lies in its request.
+    encoded: Vec<&'a [u8]>,
+    /// Those of another form than every encoder gives them: mostly none.
+    read: Vec<Value<'a>>,
     /// What the scope's own key for it says.
     agent: Option<Found<'a>>,
 }
@@ -52,7 +58,8 @@ impl<'a> Known<'a> {
     #[inline]
     pub fn next_span(&mut self, spans: &mut SpanWalk<'a>, scope: &Scope<'_>) -> Option<Result<Span<'a>, Malformed>> {
         self.seen.fill(0);
-        self.values.clear();
+        self.encoded.clear();
+        self.read.clear();
         self.agent = None;
         spans.next(&mut Finder { known: self, scope })
     }
@@ -75,7 +82,11 @@ impl<'a> Known<'a> {
     /// What a number that is there says; `None` if that is nothing.
     #[inline(always)]
     pub(super) fn value(&self, number: u16) -> Option<Value<'a>> {
-        self.values[usize::from(self.place[usize::from(number)])].read()
+        let place = self.place[usize::from(number)];
+        if place & IN_READ != 0 {
+            return Found::Read(self.read[usize::from(place & !IN_READ)]).read();
+        }
+        Found::Encoded(self.encoded[usize::from(place)]).read()
     }
 
     /// What the scope's own key says of the agent.
@@ -94,15 +105,28 @@ impl<'a> Known<'a> {
             return self.take_again(number, value);
         }
         self.seen[word] |= bit;
-        self.place[usize::from(number)] = self.values.len() as u16;
-        self.values.push(value);
+        self.put(number, value);
+    }
+
+    #[inline(always)]
+    fn put(&mut self, number: u16, value: Found<'a>) {
+        self.place[usize::from(number)] = match value {
+            Found::Encoded(any_value) => {
+                self.encoded.push(any_value);
+                self.encoded.len() as u16 - 1
+            }
+            Found::Read(value) => {
+                self.read.push(value);
+                IN_READ | (self.read.len() as u16 - 1)
+            }
+        };
     }
 
     /// A key that comes twice is against the protocol; what it said first stands.
     #[cold]
     fn take_again(&mut self, number: u16, value: Found<'a>) {
-        if self.value(number).is_none() {
-            self.values[usize::from(self.place[usize::from(number)])] = value;
+        if self.value(number).is_none() && value.read().is_some() {
+            self.put(number, value);
         }
     }
 }
@@ -140,7 +164,7 @@ impl<'a> Found<'a> {
 
 impl Default for Known<'_> {
     fn default() -> Self {
-        Self { seen: [0; NUMBERS.div_ceil(64)], place: [0; NUMBERS], values: Vec::with_capacity(16), agent: None }
+        Self { seen: [0; NUMBERS.div_ceil(64)], place: [0; NUMBERS], encoded: Vec::with_capacity(16), read: Vec::new(), agent: None }
     }
 }
 

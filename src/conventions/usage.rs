@@ -23,6 +23,8 @@ struct Claim {
     usage: Usage,
     cost_of_input: Option<NanoUsd>,
     cost_of_output: Option<NanoUsd>,
+    /// Once settled: the cost is the sum of these two, and not what was claimed.
+    is_cost_of_halves: bool,
 }
 
 // === impl Claims ===
@@ -62,22 +64,23 @@ impl Claims {
     }
 
     /// The usage of the span, and which namespace told each part of it.
-    pub(super) fn settle(&self, oddities: &mut Oddities) -> (Usage, Settled) {
-        let mut usages: Vec<Usage> = self.told.iter().map(|(_, claim)| claim.settle(oddities)).collect();
-        if let Some(claude_code) = self.told.iter().position(|(namespace, _)| *namespace == Namespace::ClaudeCode) {
+    pub(super) fn settle(mut self, oddities: &mut Oddities) -> (Usage, Settled) {
+        self.told.iter_mut().for_each(|(_, claim)| claim.settle(oddities));
+        if let Some((_, claim)) = self.told.iter_mut().find(|(namespace, _)| *namespace == Namespace::ClaudeCode) {
             // Its bare keys leave cached tokens out of the input.
-            let usage = &mut usages[claude_code];
+            let usage = &mut claim.usage;
             let cached = usage.cache_read_tokens.unwrap_or(0) + usage.cache_write_tokens.unwrap_or(0);
             usage.input_tokens = usage.input_tokens.map(|input| (input + cached).min(SPAN_TOKENS_MAX));
         }
         let states_tokens = |usage: &Usage| usage.input_tokens.or(usage.output_tokens).or(usage.total_tokens).is_some();
-        let speaker = usages.iter().position(|usage| usage.tokens() > 0).or_else(|| usages.iter().position(states_tokens));
-        let spoken = speaker.map(|speaker| usages[speaker]).unwrap_or_default();
+        let first = |speaks: &dyn Fn(&Usage) -> bool| self.told.iter().position(|(_, claim)| speaks(&claim.usage));
+        let speaker = first(&|usage| usage.tokens() > 0).or_else(|| first(&states_tokens));
+        let spoken = speaker.map(|speaker| self.told[speaker].1.usage).unwrap_or_default();
         // Of each other number what stands first that is not zero, else what stands first: of the namespace that told the tokens, and then
         // of each in turn.
         let mut told = [None; 5];
-        for at in speaker.into_iter().chain(0..usages.len()) {
-            let Usage { cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, cost, .. } = usages[at];
+        for at in speaker.into_iter().chain(0..self.told.len()) {
+            let Usage { cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, cost, .. } = self.told[at].1.usage;
             let write_1h = Some(cache_write_1h_tokens).filter(|&tokens| tokens > 0);
             let parts = [cache_read_tokens, cache_write_tokens, write_1h, reasoning_tokens, cost.map(|cost| cost.0)];
             for (told, part) in told.iter_mut().zip(parts) {
@@ -105,7 +108,7 @@ impl Claims {
             cache_write_1h: namespace(write_1h),
             reasoning: namespace(reasoning),
             cost: namespace(cost),
-            is_cost_of_halves: cost.is_some_and(|(at, number)| self.told[at].1.usage.cost.is_none_or(|own| own.0 != number)),
+            is_cost_of_halves: cost.is_some_and(|(at, _)| self.told[at].1.is_cost_of_halves),
         };
         (usage, settled)
     }
@@ -114,8 +117,9 @@ impl Claims {
 // === impl Claim ===
 
 impl Claim {
-    fn settle(&self, oddities: &mut Oddities) -> Usage {
-        let mut usage = self.usage;
+    /// Makes of what was claimed what is believed.
+    fn settle(&mut self, oddities: &mut Oddities) {
+        let usage = &mut self.usage;
         let is_split_empty = usage.input_tokens.unwrap_or(0) + usage.output_tokens.unwrap_or(0) == 0;
         if is_split_empty && usage.total_tokens.is_some_and(|total| total > 0) {
             // Zeros beside a real total: the split is not known.
@@ -127,10 +131,13 @@ impl Claim {
             let sum = parts.iter().flatten().map(|cost| cost.0).reduce(|a, b| a + b).map(NanoUsd);
             match sum {
                 Some(sum) if sum > SPAN_COST_MAX => oddities.insert(Oddity::CostInvalid),
-                sum => usage.cost = sum.or(usage.cost),
+                Some(sum) if usage.cost != Some(sum) => {
+                    usage.cost = Some(sum);
+                    self.is_cost_of_halves = true;
+                }
+                _ => {}
             }
         }
-        usage
     }
 }
 

@@ -15,7 +15,11 @@ pub struct Attribute<'a> {
 }
 
 /// An `AnyValue`; arrays and maps stay encoded until asked for.
+///
+/// The tag is a whole word. Behind one of a byte a `Bool` would lie among seven bytes that are moved as two halves which overlap, and who
+/// moves them once more at once waits for both: that took three fifths of what reading a span's attributes takes.
 #[derive(Clone, Copy, Debug)]
+#[repr(u64)]
 pub enum Value<'a> {
     /// No value, or one that only profiles use.
     Empty,
