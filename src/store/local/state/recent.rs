@@ -209,6 +209,10 @@ impl Changes {
 
     /// Which piece the order belongs to: the last one that does not begin after it, else the first.
     fn at(&self, order: &RunOrder) -> usize {
+        // As of most sessions.
+        if self.pieces.len() < 2 {
+            return 0;
+        }
         let begins_before = |piece: &Arc<Piece>| piece.keys().next().is_some_and(|first| first <= order);
         self.pieces.partition_point(begins_before).saturating_sub(1)
     }
