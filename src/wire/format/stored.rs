@@ -100,7 +100,7 @@ const IS_RETELLING: u32 = 16;
 
 /// Encodes the facts of one trace, what was reported, and where its requests are; `runs` are those the index was told of.
 pub fn encode_trace<'a>(
-    facts: impl Iterator<Item = &'a SpanFact>,
+    facts: impl Iterator<Item = &'a SpanFact> + Clone,
     n_refused: u64,
     runs: &[RunRef],
     report: Option<&Report>,

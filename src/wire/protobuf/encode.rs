@@ -20,9 +20,16 @@ pub fn put_varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
     put_varint(out, value);
 }
 
+#[inline]
 pub fn put_fixed64(out: &mut Vec<u8>, number: u32, value: u64) {
-    put_key(out, number, 1);
-    out.extend_from_slice(&value.to_le_bytes());
+    if number >= 16 {
+        put_key(out, number, 1);
+        return out.extend_from_slice(&value.to_le_bytes());
+    }
+    // The key is one byte: both at once.
+    let mut field = [(number << 3 | 1) as u8; 9];
+    field[1..].copy_from_slice(&value.to_le_bytes());
+    out.extend_from_slice(&field);
 }
 
 pub fn put_fixed32(out: &mut Vec<u8>, number: u32, value: u32) {

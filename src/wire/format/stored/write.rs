@@ -13,16 +13,19 @@ use crate::model::report::Report;
 use crate::model::run::Run;
 use crate::model::stretches::Stretches;
 use crate::model::tool::ToolUsage;
-use crate::model::usage::{Call, UsageTotal};
+use crate::model::usage::{Call, Usage, UsageTotal};
 use crate::wire::format::reported::{encode_report, encode_score};
-use crate::wire::protobuf::encode::{Message, put_bytes, put_fixed64, put_varint, put_varint_field};
+use crate::wire::protobuf::encode::{Message, put_bytes, put_fixed64, put_varint, put_varint_field, varint_len};
 
-/// About what a fact takes.
-const FACT_BYTES: usize = 96;
+/// About what a fact takes, and its call and its labels.
+const FACT_BYTES: usize = 56;
+const CALL_BYTES: usize = 16;
+const NUMBER_BYTES: usize = 4;
+const LABELS_BYTES: usize = 64;
 
 /// The texts of a trace that repeat, each once, in the order in which they were met.
 struct Texts<'a> {
-    texts: Vec<&'a Str>,
+    texts: Vec<&'a str>,
     /// Where those stand that are not among the first.
     numbers: FxHashMap<&'a str, u32>,
 }
@@ -31,7 +34,7 @@ struct Texts<'a> {
 const FIRST: usize = 16;
 
 pub(super) fn trace<'a>(
-    facts: impl Iterator<Item = &'a SpanFact>,
+    facts: impl Iterator<Item = &'a SpanFact> + Clone,
     n_refused: u64,
     runs: &[RunRef],
     report: Option<&Report>,
@@ -39,11 +42,13 @@ pub(super) fn trace<'a>(
     stretches: &Stretches,
 ) -> Vec<u8> {
     let mut texts = Texts { texts: Vec::with_capacity(FIRST), numbers: FxHashMap::default() };
-    let mut written = Vec::with_capacity(facts.size_hint().0.max(8) * FACT_BYTES);
+    let mut written = Vec::with_capacity(facts.clone().map(room).sum());
+    let stretches_bytes = stretches.distances().map(varint_len).sum::<usize>() + 4;
     for fact in facts {
         put_fact(&mut written, fact, &mut texts);
     }
-    let mut out = Vec::with_capacity(written.len() + texts.texts.iter().map(|text| text.len() + 3).sum::<usize>() + 40 * (runs.len() + 1));
+    let texts_bytes: usize = texts.texts.iter().map(|text| text.len() + 3).sum();
+    let mut out = Vec::with_capacity(written.len() + texts_bytes + 40 * (runs.len() + 1) + stretches_bytes);
     texts.texts.iter().for_each(|text| put_bytes(&mut out, 1, text.as_bytes()));
     out.extend_from_slice(&written);
     put_number(&mut out, 3, n_refused);
@@ -69,6 +74,26 @@ pub(super) fn trace<'a>(
         packed.end(&mut out);
     }
     out
+}
+
+/// About what a fact takes, its shared texts left out.
+///
+/// All facts of a trace are looked at before the first is written, and not only for that: they were folded some seconds ago and have left
+/// the cache, and what is asked for here, each without waiting for the other, comes while the next one is asked for.
+fn room(fact: &SpanFact) -> usize {
+    let call = fact.call.as_ref().map_or(0, |call| {
+        let Usage { input_tokens, output_tokens, total_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost, .. } =
+            call.usage;
+        let numbers = [input_tokens, output_tokens, total_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens];
+        CALL_BYTES + NUMBER_BYTES * numbers.iter().flatten().count() + cost.map_or(0, |cost| 1 + varint_len(cost.0))
+    });
+    let labels = fact.labels.as_ref().map_or(0, |labels| match &labels.session {
+        Some(session) => LABELS_BYTES + session.as_str().len(),
+        None => LABELS_BYTES,
+    });
+    let failure = fact.failure.as_ref().map_or(0, |failure| failure.len() + 3);
+    let texts = [&fact.tool, &fact.question].into_iter().flatten();
+    FACT_BYTES + call + labels + failure + texts.filter(|text| !text.is_empty()).count() * 3
 }
 
 pub(super) fn run_detail(run: &Run) -> Vec<u8> {
@@ -228,13 +253,12 @@ fn put_optional_text(out: &mut Vec<u8>, number: u32, text: Option<&str>) {
 
 impl<'a> Texts<'a> {
     fn number(&mut self, text: &'a Str) -> u64 {
-        let first = &self.texts[..self.texts.len().min(FIRST)];
+        let (text, first): (&str, _) = (text, &self.texts[..self.texts.len().min(FIRST)]);
         // What repeats mostly is one allocation.
-        let found = first.iter().position(|known| Str::ptr_eq(known, text)).or_else(|| first.iter().position(|known| *known == text));
-        if let Some(at) = found {
+        if let Some(at) = first.iter().position(|known| known.len() == text.len() && (std::ptr::eq(*known, text) || *known == text)) {
             return at as u64;
         }
-        if let Some(number) = self.numbers.get(&**text) {
+        if let Some(number) = self.numbers.get(text) {
             return (*number).into();
         }
         let number = self.texts.len() as u32;
