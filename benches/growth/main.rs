@@ -7,6 +7,7 @@
 
 #![allow(clippy::print_stdout)] // What it measured is what it is for.
 
+mod asked;
 mod chart;
 #[path = "../load/mod.rs"]
 mod load;

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sessionfold::model::ids::SessionId;
-use sessionfold::model::query::{SessionQuery, Sort, SortField, StatusFilter, UserQuery, UserSort};
+use sessionfold::model::query::{AgentQuery, SessionQuery, Sort, SortField, StatusFilter, UserQuery, UserSort};
 use sessionfold::model::time::UnixNanos;
 use sessionfold::store::{RunPage, Store};
 
+use super::asked::{QueryCost, asked, print_head};
 use super::load::random::mix;
 use super::spans::{self, Root};
 use super::world::{World, now};
@@ -20,8 +21,6 @@ const BATCH: u64 = 256;
 const MEASURED: u64 = 100_000;
 /// Runs a second that come while queries are asked.
 const STREAM_RATE: u64 = 50_000;
-/// How often each query is asked.
-const REPETITIONS: usize = 100;
 const AGENTS: u64 = 50;
 
 pub struct SessionCost {
@@ -30,15 +29,6 @@ pub struct SessionCost {
     pub new: f64,
     pub known: f64,
     pub queries: Vec<QueryCost>,
-}
-
-/// Milliseconds that a query takes.
-pub struct QueryCost {
-    pub name: &'static str,
-    /// Of CPU, the median.
-    pub cpu: f64,
-    pub p50: f64,
-    pub p99: f64,
 }
 
 pub fn measure(sizes: &[u64]) -> Result<Vec<SessionCost>, Failure> {
@@ -52,7 +42,8 @@ fn one_size(sessions: u64) -> Result<SessionCost, Failure> {
     let new = cost(&world, filling..sessions, |n| n)?;
     let known = cost(&world, sessions..sessions + MEASURED.min(sessions), |n| mix(1, n) % sessions)?;
     println!("\n{sessions} sessions: a run of a new one {new:.1} us, of a known one {known:.1} us\n");
-    println!("| query, {STREAM_RATE} runs a second coming in | CPU ms | p50 ms | p99 ms |\n|---|--:|--:|--:|");
+    println!("With {STREAM_RATE} runs a second coming in:\n");
+    print_head();
     let queries = while_streaming(&world, sessions, || queries(&world, sessions))?;
     world.stop();
     Ok(SessionCost { sessions, new, known, queries })
@@ -114,7 +105,7 @@ fn queries(world: &World, sessions: u64) -> Result<Vec<QueryCost>, Failure> {
     let sorted = |field, descending, offset| SessionQuery { sort: Sort { field, descending }, offset, ..SessionQuery::default() };
     let search = |text: &str| SessionQuery { search: Some(text.into()), ..SessionQuery::default() };
     let agent = |offset| SessionQuery { agent: Some("agent-07".into()), offset, ..SessionQuery::default() };
-    let lately = UnixNanos(now() - 30_000_000_000);
+    let ago = |seconds: u64| UnixNanos(now() - seconds * 1_000_000_000);
     let half = sessions as usize / 2;
     let lists = [
         ("first page", SessionQuery::default()),
@@ -126,7 +117,12 @@ fn queries(world: &World, sessions: u64) -> Result<Vec<QueryCost>, Failure> {
         ("one agent", agent(0)),
         ("one agent, in its middle", agent(half / AGENTS as usize)),
         ("with errors", SessionQuery { status: Some(StatusFilter::Error), ..SessionQuery::default() }),
-        ("active in the last 30 s", SessionQuery { start: Some(lately), ..SessionQuery::default() }),
+        ("active in the last 30 s", SessionQuery { start: Some(ago(30)), ..SessionQuery::default() }),
+        ("most runs first, in the middle", sorted(SortField::RunCount, true, half)),
+        (
+            "100 with errors, dearest first",
+            SessionQuery { limit: 100, status: Some(StatusFilter::Error), ..sorted(SortField::TotalCost, true, 0) },
+        ),
     ];
     let mut costs = vec![asked("nothing, for 50 us", spin)?];
     for (name, query) in &lists {
@@ -138,6 +134,7 @@ fn queries(world: &World, sessions: u64) -> Result<Vec<QueryCost>, Failure> {
         Ok(detail.into_iter().flat_map(|detail| detail.runs).try_for_each(|run| run.map(drop))?)
     })?);
     let users = UserQuery { search: None, sort: UserSort::LastSeen, descending: true, limit: 25, offset: 0 };
+    costs.push(asked("agents", || Ok(world.store.agents(&world.tenant, &AgentQuery::default()).map(drop)?))?);
     costs.push(asked("users", || Ok(world.store.users(&world.tenant, &users).map(drop)?))?);
     costs.push(asked("sums by agent and model", || Ok(world.store.sums(&world.tenant, UnixNanos::ZERO).map(drop)?))?);
     Ok(costs)
@@ -150,25 +147,4 @@ fn spin() -> Result<(), Failure> {
         std::hint::spin_loop();
     }
     Ok(())
-}
-
-/// The first question of all is not counted: figures that are kept are made by it.
-fn asked(name: &'static str, mut ask: impl FnMut() -> Result<(), Failure>) -> Result<QueryCost, Failure> {
-    let began = Instant::now();
-    ask()?;
-    let first = began.elapsed().as_secs_f64() * 1e3;
-    let (mut cpu, mut wall) = (Vec::new(), Vec::new());
-    for _ in 0..REPETITIONS {
-        let (began, before) = (Instant::now(), usage::thread_cpu_seconds());
-        ask()?;
-        cpu.push((usage::thread_cpu_seconds() - before) * 1e3);
-        wall.push(began.elapsed().as_secs_f64() * 1e3);
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    cpu.sort_by(f64::total_cmp);
-    wall.sort_by(f64::total_cmp);
-    let cost = QueryCost { name, cpu: cpu[REPETITIONS / 2], p50: wall[REPETITIONS / 2], p99: wall[REPETITIONS * 99 / 100] };
-    let note = if first > 100.0 { format!(" (the first {first:.0})") } else { String::new() };
-    println!("| {name}{note} | {:.2} | {:.2} | {:.2} |", cost.cpu, cost.p50, cost.p99);
-    Ok(cost)
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::path::{Path, PathBuf};
 
 type Failure = Box<dyn Error>;
 
@@ -38,6 +39,34 @@ pub fn threads(pid: u32) -> Result<BTreeMap<String, f64>, Failure> {
         *threads.entry(name.trim().to_owned()).or_default() += on_cpu_ns / 1e9;
     }
     Ok(threads)
+}
+
+/// A thread of this process, of which Linux says how long it stood in a run queue: ready, and without a core.
+pub struct Thread {
+    schedstat: PathBuf,
+}
+
+impl Thread {
+    pub fn current() -> Result<Self, Failure> {
+        Ok(Self { schedstat: Path::new("/proc").join(std::fs::read_link("/proc/thread-self")?).join("schedstat") })
+    }
+
+    pub fn queued_seconds(&self) -> Result<f64, Failure> {
+        let times = std::fs::read_to_string(&self.schedstat)?;
+        let queued_ns: f64 = times.split(' ').nth(1).ok_or("an odd schedstat")?.parse()?;
+        Ok(queued_ns / 1e9)
+    }
+}
+
+/// The thread of this process with that name.
+pub fn thread_named(name: &str) -> Result<Thread, Failure> {
+    for task in std::fs::read_dir("/proc/self/task")? {
+        let task = task?.path();
+        if std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name) {
+            return Ok(Thread { schedstat: task.join("schedstat") });
+        }
+    }
+    Err(format!("no thread is called {name}").into())
 }
 
 /// CPU seconds of the calling thread, to the nanosecond.
