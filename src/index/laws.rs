@@ -216,7 +216,13 @@ impl Pair {
         assert_eq!(self.index.agents(&AgentQuery { offset: 0, limit: usize::MAX }).items, self.oracle.agents());
         for field in SortField::ALL {
             for descending in [false, true] {
-                self.compare(&SessionQuery { sort: sort(field, descending), limit: 100, ..SessionQuery::default() });
+                let all = SessionQuery { sort: sort(field, descending), limit: 100, ..SessionQuery::default() };
+                self.compare(&all);
+                // Since some time, and until it.
+                for at in [0, 4, 8, 200].map(UnixNanos) {
+                    self.compare(&SessionQuery { start: Some(at), offset: 1, ..all.clone() });
+                    self.compare(&SessionQuery { end: Some(at), limit: 2, ..all.clone() });
+                }
             }
         }
         let n_note_bytes: usize = self.oracle.notes.iter().map(|(id, note)| id.as_str().len() + note.weight()).sum();

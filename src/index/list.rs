@@ -1,6 +1,6 @@
 //! Answering a query: which sessions fit, and one page of them in order.
 //!
-//! - Without a filter a page is read off an order, and the count is its length.
+//! - Without a filter a page is read off an order, and the count is its length; with a window of time that is a stretch of the order, too.
 //! - With filters the rows that fit are found first, the cheap conditions before the expensive ones, so the count is exact; then the page is
 //!   either read off an order, skipping what does not fit, or selected from what does, whichever touches less.
 //! - Asking for a session's runs comes last, and only for sessions that nothing else has ruled out or in.
@@ -65,6 +65,12 @@ impl SessionIndex {
         if query.session_id.is_some() {
             return self.list_one(query, among.as_ref(), has_run_in);
         }
+        if let Some(ranks) = self.ranks_of_window(query).filter(|_| among.is_none()) {
+            let n_before = if query.sort.descending { self.len() - ranks.end } else { ranks.start };
+            let n_left = ranks.len().saturating_sub(query.offset).min(query.limit);
+            let rows = self.walk(query.sort, n_before.saturating_add(query.offset)).take(n_left);
+            return Page { items: rows.filter_map(|row| self.summary(row)).collect(), count: ranks.len() as u64 };
+        }
         let (rows, count) = match self.fitting(query, among, has_run_in) {
             None => (self.walk(query.sort, query.offset).take(query.limit).collect(), self.len()),
             Some(fitting) => {
@@ -91,6 +97,29 @@ impl SessionIndex {
             },
         };
         rows.into_iter().map(|row| self.directory.number(row)).collect()
+    }
+
+    /// The ranks of what fits, where that is one stretch of the order that is asked for: a list by latest activity since some time, as people
+    /// look at most, or one by first run until some time.
+    fn ranks_of_window(&self, query: &SessionQuery) -> Option<Range<usize>> {
+        let SessionQuery { session_id: None, search, agent: None, status: None, bookmarked: None, sort, .. } = query else { return None };
+        if search.as_ref().is_some_and(|search| !search.is_empty()) {
+            return None;
+        }
+        let order = self.order(sort.field);
+        let ranks = match (query.start, query.end, sort.field) {
+            (Some(start), None, SortField::LastActivity) => order.n_below(start.0)..order.len(),
+            (None, Some(end), SortField::FirstRun) => 0..end.0.checked_add(1).map_or(order.len(), |after| order.n_below(after)),
+            _ => return None,
+        };
+        // Those whose times the order does not believe stand elsewhere in it: they are few, and where it tells the same of them it is no matter.
+        let window = Window::of(query)?;
+        let fits_by_order = |row: u32| {
+            let figures = self.figures(row);
+            window.start <= figures.sort_activity && figures.sort_first_run <= window.end
+        };
+        let is_elsewhere = |row: u32| (self.overlap(row, window) != Overlap::No) != fits_by_order(row);
+        (!self.skewed.iter().any(is_elsewhere)).then_some(ranks)
     }
 
     /// At most one session can fit.
