@@ -3,6 +3,7 @@
 pub mod buckets;
 pub mod cells;
 pub mod clock;
+pub mod fair_lock;
 pub mod ingest_stats;
 pub mod kept;
 pub mod lag;

@@ -4,11 +4,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
+use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
 
 use super::buckets::Buckets;
+use super::fair_lock::FairLock;
 use super::ingest_stats::IngestStats;
 use super::kept::{Figures, Kept};
 use super::recent::RecentRuns;
@@ -19,11 +22,14 @@ use crate::model::run::Run;
 use crate::model::time::UnixNanos;
 use crate::store::local::disk::rows::TenantNo;
 
+/// Who changes much lets go of a tenant's lock after this long, and takes it again: a list waits no longer than it mostly works.
+pub const HOLD_MAX: Duration = Duration::from_micros(200);
+
 pub struct TenantCell {
     pub no: TenantNo,
     pub name: Tenant,
-    /// Written by the fold thread alone, some times a second; read by every query.
-    state: RwLock<TenantState>,
+    /// Written by the fold thread, and by that of the checkpoints when one is done; read by every query.
+    state: FairLock<TenantState>,
     /// Whether somebody has asked for users since the start: then the next start begins to keep them.
     pub are_users_asked_for: AtomicBool,
     /// What was sent. Not under the lock above, so that counting never waits for a query.
@@ -100,7 +106,7 @@ impl Tenants {
         let cell = Arc::new(TenantCell {
             no,
             name: name.clone(),
-            state: RwLock::new(state),
+            state: FairLock::new(state),
             are_users_asked_for: AtomicBool::new(false),
             ingest_stats: Mutex::default(),
         });

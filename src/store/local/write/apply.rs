@@ -7,7 +7,6 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::RwLockWriteGuard;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ambient_calls::calls_of;
@@ -23,7 +22,7 @@ use crate::model::report::Report;
 use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
 use crate::store::local::disk::rows::{NO_SESSION, TenantNo};
-use crate::store::local::state::tenant::{TenantCell, TenantState};
+use crate::store::local::state::tenant::{HOLD_MAX, TenantCell, TenantState};
 use crate::store::local::state::traces::{AppliedRun, TraceKey};
 
 /// A trace of more spans than this is not folded again at once each time it grows: it takes a tenth of a millisecond.
@@ -31,9 +30,6 @@ const LARGE_TRACE_SPANS: usize = 128;
 /// How long a large trace is left alone after it was folded, for each of its spans: seventy times what folding it takes. So a trace that
 /// grows by a few spans at a time costs what one that comes at once does, and the newest of 50,000 spans are shown after 2.5 s.
 const WAIT_PER_SPAN: Duration = Duration::from_micros(50);
-
-/// So many traces are applied under one hold of the lock: less than a millisecond, if they are of usual size.
-const SLICE_TRACES: usize = 64;
 
 /// What one trace changes in the index.
 struct TraceChange {
@@ -184,21 +180,24 @@ impl FoldWorker {
         self.tombstones.get(&(tenant, session.clone())).is_some_and(|deleted_at| run.started_at <= *deleted_at || run.is_future)
     }
 
-    /// Puts the differences of one tenant's traces into its index, those of a trace at once. Whoever waits for the lock is let in after
-    /// every few traces.
+    /// Puts the differences of one tenant's traces into its index, those of a trace at once. Whoever waits for the lock is let in between
+    /// two traces, once it was held for long enough.
     fn apply(&mut self, cell: &TenantCell, changes: Vec<TraceChange>) -> Result<(), FoldError> {
         let mut effects = Effects::default();
         let mut changes = changes.into_iter().peekable();
-        let mut state = cell.write();
         while changes.peek().is_some() {
+            let mut state = cell.write();
+            let held_since = Instant::now();
             let mut recompute = FxHashSet::default();
-            for change in changes.by_ref().take(SLICE_TRACES) {
+            for change in changes.by_ref() {
                 self.apply_trace(cell.no, &mut state, change, &mut recompute, &mut effects);
+                // What must be read back first takes as long as many traces.
+                if !recompute.is_empty() || held_since.elapsed() >= HOLD_MAX {
+                    break;
+                }
             }
             self.settle_bounds(cell, &mut state, recompute, &mut effects.unsettled)?;
-            RwLockWriteGuard::bump(&mut state);
         }
-        drop(state);
         self.settle_rest(cell, effects.unsettled)?;
         for key in effects.interrupted {
             if self.open_known(cell, key.1)? {

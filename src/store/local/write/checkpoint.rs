@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use parking_lot::RwLockWriteGuard;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 
@@ -25,15 +24,12 @@ use crate::store::local::disk::rows::{TenantNo, TraceNo};
 use crate::store::local::disk::write::write;
 use crate::store::local::state::ingest_stats::IngestStats;
 use crate::store::local::state::recent::{Generation, RunOrder};
-use crate::store::local::state::tenant::{TenantCell, Tenants};
+use crate::store::local::state::tenant::{HOLD_MAX, TenantCell, Tenants};
 use crate::store::local::state::traces::TraceKey;
 
 /// The wait before a failed transaction is tried again, and how often it is looked meanwhile whether the store stops.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 const RETRY_STEP: Duration = Duration::from_millis(50);
-
-/// Runs forgotten under one hold of a tenant's lock: well under a millisecond.
-const SLICE_RUNS: usize = 1024;
 
 /// Everything that changed since the last one, as it is now.
 #[derive(Default)]
@@ -123,20 +119,20 @@ fn wait_to_retry(shared: &Shared) -> bool {
     true
 }
 
-/// What is on disk now need not be laid over it any more. In slices, so that no query waits long for the lock.
+/// What is on disk now need not be laid over it any more. Whoever waits for the lock is let in on the way.
 fn forget_recent(tenants: &Tenants, checkpoint: &Checkpoint) {
     for cell in tenants.all() {
         let sessions = checkpoint.runs.iter().filter(|((tenant, _), _)| *tenant == cell.no);
-        let places: Vec<_> = sessions.flat_map(|((_, session), runs)| runs.keys().map(|order| (*session, order))).collect();
-        if places.is_empty() {
-            continue;
-        }
-        let mut state = cell.write();
-        for slice in places.chunks(SLICE_RUNS) {
-            for (session, order) in slice {
-                state.recent.forget(*session, order, checkpoint.generation);
+        let mut places = sessions.flat_map(|((_, session), runs)| runs.keys().map(|order| (*session, order))).peekable();
+        while places.peek().is_some() {
+            let mut state = cell.write();
+            let held_since = Instant::now();
+            for (session, order) in places.by_ref() {
+                state.recent.forget(session, order, checkpoint.generation);
+                if held_since.elapsed() >= HOLD_MAX {
+                    break;
+                }
             }
-            RwLockWriteGuard::bump(&mut state);
         }
     }
 }

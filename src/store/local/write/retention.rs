@@ -18,7 +18,7 @@ use crate::store::local::state::traces::{AppliedRun, OpenTrace, TraceKey};
 use crate::wire::format::stored::StoredTrace;
 
 /// Sessions removed under one hold of a tenant's lock, and in one sweep: a big clean-up is a trickle, not a pause.
-const SLICE_SESSIONS: usize = 500;
+const SLICE_SESSIONS: usize = 50;
 const SWEEP_SESSIONS: usize = 10_000;
 /// Old stored traces looked at in one sweep.
 const SWEEP_TRACES: u32 = 10_000;
