@@ -49,11 +49,13 @@ fn one_size(sessions: u64) -> Result<SessionCost, Failure> {
     Ok(SessionCost { sessions, new, known, queries })
 }
 
-/// CPU microseconds of the process for one of these runs, until all are visible.
+/// CPU microseconds of the process for one of these runs, until all are visible and on disk; what came before them is there already.
 fn cost(world: &World, runs: std::ops::Range<u64>, session: impl Fn(u64) -> u64) -> Result<f64, Failure> {
     let n_runs = runs.end - runs.start;
+    world.wait_until_written()?;
     let before = usage::cpu_seconds(std::process::id())?;
     send(world, runs, session)?;
+    world.wait_until_written()?;
     Ok((usage::cpu_seconds(std::process::id())? - before) * 1e6 / n_runs as f64)
 }
 

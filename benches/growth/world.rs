@@ -59,6 +59,19 @@ impl World {
         Ok(())
     }
 
+    /// Waits until what was sent is visible, and in a checkpoint that is done.
+    pub fn wait_until_written(&self) -> Result<(), Failure> {
+        self.wait_until_folded()?;
+        let began = Instant::now();
+        while self.store.checkpointed() < self.journal.end() {
+            if began.elapsed() > PATIENCE {
+                return Err("no checkpoint is done".into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
     /// CPU seconds of the fold thread so far.
     pub fn used_by_fold(&self) -> Result<f64, Failure> {
         Ok(usage::threads(std::process::id())?.get("fold").copied().unwrap_or(0.0))

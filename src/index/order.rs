@@ -22,8 +22,11 @@ pub(super) type Ids = [Option<SessionId>];
 
 #[derive(Debug, Default)]
 pub(super) struct Order {
-    /// The last key of each block: looked through before any block is touched.
+    /// The last key of each block, and the id of its last row: looked through before any block is touched. Where a million sessions have one
+    /// key, such as one run, this is where most ids are compared, and each step through the blocks themselves would be four places of
+    /// memory that nobody has looked at for long.
     maxes: Vec<u64>,
+    last_ids: Vec<Option<SessionId>>,
     /// None of them is empty.
     blocks: Vec<Vec<Entry>>,
     len: usize,
@@ -68,11 +71,11 @@ struct Place {
 
 impl Order {
     /// Takes entries that are sorted by key and then id.
-    pub(super) fn from_sorted(entries: &[Entry]) -> Self {
+    pub(super) fn from_sorted(entries: &[Entry], ids: &Ids) -> Self {
+        let mut order = Self { len: entries.len(), ..Self::default() };
         // Three quarters full: the next insertions find room, and the first removals do not merge.
-        let blocks: Vec<Vec<Entry>> = entries.chunks(BLOCK_MAX * 3 / 4).map(full_block).collect();
-        let maxes = blocks.iter().filter_map(|block| Some(block.last()?.key())).collect();
-        Self { maxes, blocks, len: entries.len() }
+        entries.chunks(BLOCK_MAX * 3 / 4).for_each(|block| order.push_block(order.blocks.len(), full_block(block), ids));
+        order
     }
 
     pub(super) fn len(&self) -> usize {
@@ -83,26 +86,28 @@ impl Order {
         self.len += 1;
         let entry = Entry::new(key, row);
         if self.blocks.is_empty() {
-            self.push_block(0, full_block(&[entry]));
+            self.push_block(0, full_block(&[entry]), ids);
             return;
         }
         let Place { mut block, mut index } = self.seek(key, row, ids);
         if self.blocks[block].len() == BLOCK_MAX {
             if index == BLOCK_MAX && block + 1 == self.blocks.len() {
                 // What only ever grows, such as the latest activity, leaves full blocks behind it.
-                self.push_block(block + 1, full_block(&[entry]));
+                self.push_block(block + 1, full_block(&[entry]), ids);
                 return;
             }
             let right = full_block(&self.blocks[block][BLOCK_MAX / 2..]);
             self.blocks[block].truncate(BLOCK_MAX / 2);
-            self.update_max(block);
-            self.push_block(block + 1, right);
+            self.update_last(block, ids);
+            self.push_block(block + 1, right, ids);
             if index > BLOCK_MAX / 2 {
                 (block, index) = (block + 1, index - BLOCK_MAX / 2);
             }
         }
         self.blocks[block].insert(index, entry);
-        self.update_max(block);
+        if index + 1 == self.blocks[block].len() {
+            self.update_last(block, ids);
+        }
     }
 
     /// `false`, and nothing changed, if there is no such entry.
@@ -111,11 +116,12 @@ impl Order {
         self.blocks[block].remove(index);
         self.len -= 1;
         if self.blocks[block].is_empty() {
-            self.blocks.remove(block);
-            self.maxes.remove(block);
+            self.remove_block(block);
             return true;
         }
-        self.update_max(block);
+        if index == self.blocks[block].len() {
+            self.update_last(block, ids);
+        }
         if self.blocks[block].len() < BLOCK_MIN {
             self.merge(block);
         }
@@ -176,7 +182,8 @@ impl Order {
 
     pub(super) fn memory_bytes(&self) -> usize {
         let entries: usize = self.blocks.iter().map(Vec::capacity).sum();
-        entries * size_of::<Entry>() + self.blocks.capacity() * size_of::<Vec<Entry>>() + self.maxes.capacity() * size_of::<u64>()
+        let lasts = self.maxes.capacity() * size_of::<u64>() + self.last_ids.capacity() * size_of::<Option<SessionId>>();
+        entries * size_of::<Entry>() + self.blocks.capacity() * size_of::<Vec<Entry>>() + lasts
     }
 
     /// A walk that begins behind at most `n_max` fitting entries, and how many those are.
@@ -260,19 +267,28 @@ impl Order {
         }
         let tied = self.maxes[first..].partition_point(|max| *max == key);
         let id = id_of(ids, row);
-        let ends_before = |block: &Vec<Entry>| block.last().is_some_and(|entry| id_of(ids, entry.row) < id);
-        first + self.blocks[first..first + tied].partition_point(ends_before)
+        first + self.last_ids[first..first + tied].partition_point(|last| last.as_ref().map_or("", SessionId::as_str) < id)
     }
 
-    fn push_block(&mut self, at: usize, block: Vec<Entry>) {
-        let max = block.last().map_or(0, |entry| entry.key());
+    /// Puts in a block that is not empty.
+    fn push_block(&mut self, at: usize, block: Vec<Entry>, ids: &Ids) {
         self.blocks.insert(at, block);
-        self.maxes.insert(at, max);
+        self.maxes.insert(at, 0);
+        self.last_ids.insert(at, None);
+        self.update_last(at, ids);
     }
 
-    fn update_max(&mut self, block: usize) {
+    fn remove_block(&mut self, at: usize) -> Vec<Entry> {
+        self.maxes.remove(at);
+        self.last_ids.remove(at);
+        self.blocks.remove(at)
+    }
+
+    /// The block ends with another entry now.
+    fn update_last(&mut self, block: usize, ids: &Ids) {
         if let Some(entry) = self.blocks[block].last() {
             self.maxes[block] = entry.key();
+            self.last_ids[block] = ids.get(entry.row as usize).cloned().flatten();
         }
     }
 
@@ -285,9 +301,10 @@ impl Order {
         } else {
             return;
         };
-        let right = self.blocks.remove(left + 1);
+        self.maxes.swap(left, left + 1);
+        self.last_ids.swap(left, left + 1);
+        let right = self.remove_block(left + 1);
         self.blocks[left].extend_from_slice(&right);
-        self.maxes.remove(left);
     }
 
     /// The place of the entry with this rank, counted from the low end; the end for the length.

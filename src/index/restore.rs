@@ -1,7 +1,7 @@
 //! Putting stored sessions back at start-up.
 
 use super::figures::{Figures, Share};
-use super::order::{Entry, Order};
+use super::order::{Entry, Ids, Order};
 use super::{SessionIndex, SessionRow};
 use crate::model::query::SortField;
 
@@ -76,12 +76,12 @@ impl SessionIndex {
         let (by_id, figures) = (&by_id, &self.figures);
         let ordered = |field: SortField| {
             if field == SortField::SessionId {
-                return sorted(by_id.iter().copied());
+                return sorted(by_id.iter().copied(), self.directory.ids());
             }
             let keyed = by_id.iter().zip(0..).map(|((_, row), rank)| (figures[*row as usize].key(field), rank));
             let mut keyed: Vec<(u64, u32)> = keyed.collect();
             keyed.sort_unstable();
-            sorted(keyed.iter().map(|(key, rank)| (*key, by_id[*rank as usize].1)))
+            sorted(keyed.iter().map(|(key, rank)| (*key, by_id[*rank as usize].1)), self.directory.ids())
         };
         // Two at a time: each takes 28 bytes a session while it is made.
         let (mut orders, mut left) = (Vec::with_capacity(SortField::ALL.len()), &SortField::ALL[..]);
@@ -99,8 +99,8 @@ impl SessionIndex {
     }
 }
 
-fn sorted(entries: impl Iterator<Item = (u64, u32)>) -> Order {
-    Order::from_sorted(&entries.map(|(key, row)| Entry::new(key, row)).collect::<Vec<_>>())
+fn sorted(entries: impl Iterator<Item = (u64, u32)>, ids: &Ids) -> Order {
+    Order::from_sorted(&entries.map(|(key, row)| Entry::new(key, row)).collect::<Vec<_>>(), ids)
 }
 
 // === impl Figures ===

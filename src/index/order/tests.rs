@@ -19,6 +19,15 @@ fn expected(keys: &[u64], direction: Direction) -> Vec<u32> {
     rows
 }
 
+/// What is looked through in the place of the blocks says how they end.
+fn check_lasts(order: &Order, ids: &Ids) {
+    let lasts: Vec<(u64, &str)> =
+        order.blocks.iter().map(|block| block.last().unwrap()).map(|last| (last.key(), id_of(ids, last.row))).collect();
+    assert!(lasts.is_sorted_by(|a, b| a < b));
+    let noted = order.maxes.iter().zip(&order.last_ids).map(|(max, id)| (*max, id.as_ref().map_or("", SessionId::as_str)));
+    assert_eq!(noted.collect::<Vec<_>>(), lasts);
+}
+
 fn check(order: &Order, keys: &[u64]) {
     let ascending = expected(keys, Direction::Ascending);
     for key in keys.iter().flat_map(|key| [key.saturating_sub(1), *key, key + 1]).take(300).chain([0, u64::MAX]) {
@@ -57,11 +66,12 @@ fn every_rank_in_every_direction_agrees_with_a_plain_sort() {
             order.insert(keys[row], row as u32, &ids);
         }
         assert_eq!(order.len(), n);
+        check_lasts(&order, &ids);
         check(&order, &keys);
 
         let mut entries: Vec<_> = (0..n as u32).map(|row| Entry::new(keys[row as usize], row)).collect();
         entries.sort_by_key(|entry| (entry.key(), entry.row));
-        check(&Order::from_sorted(&entries), &keys);
+        check(&Order::from_sorted(&entries, &ids), &keys);
     }
 }
 
@@ -78,6 +88,7 @@ fn blocks_shrink_and_merge_without_losing_an_entry() {
         assert!(order.remove(u64::from(row) / 3, row, &ids));
         assert!(!order.remove(u64::from(row) / 3, row, &ids));
         left.retain(|other| *other != row);
+        check_lasts(&order, &ids);
     }
     assert_eq!(order.walk(Direction::Ascending, 0).collect::<Vec<_>>(), left);
     assert_eq!(order.len(), left.len());
