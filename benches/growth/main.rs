@@ -23,6 +23,10 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 type Failure = Box<dyn Error>;
 
 #[derive(Parser)]

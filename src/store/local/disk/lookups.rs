@@ -237,7 +237,8 @@ impl Reader {
         if !self.is_autocommit() {
             return read();
         }
-        self.begin_snapshot()?;
+        // What is read first decides which state that is.
+        self.ready(&statements::BEGIN)?.execute([])?;
         let found = read();
         // An error of the disk may have ended it.
         match self.is_autocommit() {
@@ -248,14 +249,14 @@ impl Reader {
 
     /// Reads from one state of the database from here on, until [`Self::end_snapshot`] or the drop.
     pub fn begin_snapshot(&self) -> rusqlite::Result<()> {
-        self.execute_batch("BEGIN")?;
+        self.ready(&statements::BEGIN)?.execute([])?;
         let fixed = self.ready(&statements::FIX_SNAPSHOT).and_then(|mut fix| fix.query_row([], |_| Ok(())));
         // Whoever tries again must not find it begun.
         fixed.inspect_err(|_| _ = self.end_snapshot())
     }
 
     pub fn end_snapshot(&self) -> rusqlite::Result<()> {
-        self.execute_batch("ROLLBACK")
+        self.ready(&statements::ROLLBACK)?.execute([]).map(drop)
     }
 }
 

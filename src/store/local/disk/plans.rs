@@ -93,3 +93,23 @@ fn a_scan_is_recognised() {
     assert_eq!(check("SELECT 1 FROM traces WHERE facts = ?1"), "everything");
     assert_eq!(check("SELECT 1 FROM runs WHERE tenant_no = ?1 AND session_no = ?2"), "group");
 }
+
+/// SQLite prepares a statement again, unasked, where a value that is bound could change its plan; that takes several times what a look takes.
+#[test]
+fn no_statement_is_prepared_anew_because_its_values_change() {
+    let (_dir, db) = database();
+    let mut wrong = Vec::new();
+    for (name, statement) in ALL.iter().filter(|(_, statement)| statement.sql.starts_with("SELECT")) {
+        let mut prepared = db.prepare(statement.sql).unwrap();
+        for value in 1..=5 {
+            let values = vec![value; prepared.parameter_count()];
+            let mut rows = prepared.query(rusqlite::params_from_iter(values)).unwrap();
+            while rows.next().unwrap().is_some() {}
+        }
+        match prepared.get_status(rusqlite::StatementStatus::RePrepare) {
+            0 => {}
+            n => wrong.push(format!("{name}: {n} times")),
+        }
+    }
+    assert!(wrong.is_empty(), "prepared anew:\n{}", wrong.join("\n"));
+}

@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::super::SqliteLimits;
@@ -287,7 +288,7 @@ pub fn open_reader(path: &Path, cache_bytes: usize) -> Result<Connection, Schema
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(Duration::from_secs(10))?;
     db.pragma_update(None, "cache_size", kib(cache_bytes))?;
-    db.set_prepared_statement_cache_capacity(PREPARED_MAX);
+    prepare_once(&db)?;
     Ok(db)
 }
 
@@ -299,7 +300,14 @@ fn configure(db: &Connection, limits: &SqliteLimits) -> Result<(), rusqlite::Err
     db.pragma_update(None, "cache_size", kib(limits.writer_cache_bytes))?;
     // Of the whole process: beyond it SQLite gives pages back before it asks for more.
     db.pragma_update(None, "soft_heap_limit", limits.heap_bytes as i64)?;
+    prepare_once(db)
+}
+
+/// Keeps every statement prepared, and its plan whatever values it gets. Without that SQLite prepares many of them again each time a value
+/// is bound, since it could change the plan: that took several times what a look takes.
+fn prepare_once(db: &Connection) -> Result<(), rusqlite::Error> {
     db.set_prepared_statement_cache_capacity(PREPARED_MAX);
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }
 

@@ -189,6 +189,8 @@ statements! {
     /// So many runs of a session, or fewer.
     COUNT_RUNS_UP_TO: Reads::Few, ["CO-ROUTINE (subquery-1)", "SEARCH runs USING PRIMARY KEY (tenant_no=? AND session_no=?)", "SCAN (subquery-1)"],
         "SELECT count(*) FROM (SELECT 1 FROM runs WHERE tenant_no = ?1 AND session_no = ?2 LIMIT ?3)";
+    BEGIN: Reads::Few, [], "BEGIN";
+    ROLLBACK: Reads::Few, [], "ROLLBACK";
     /// Reads anything, so that a deferred transaction sees the database of this moment.
     FIX_SNAPSHOT: Reads::Few, ["SEARCH meta USING PRIMARY KEY (key=?)"],
         "SELECT count(*) FROM meta WHERE key = ''";

@@ -142,3 +142,23 @@ fn a_number_that_is_given_again_is_the_new_traces() {
     assert!(reader.has_trace(new.0, new.1).unwrap());
     assert_eq!(reader.old_traces(UnixNanos(9), 10).unwrap().len(), 1);
 }
+
+/// Preparing a statement takes several times what a look takes, and SQLite does it again unasked where it thinks that it must.
+#[test]
+fn a_look_prepares_no_statement_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index.sqlite");
+    let mut db = schema::open_writer(&path, &SqliteLimits::default()).unwrap();
+    let reader = Readers::new(&path, SqliteLimits::default()).take_own().unwrap();
+    for n in 0..20 {
+        if n % 5 == 0 {
+            let traces = vec![((TenantNo(1), trace(n)), row(TraceNo(n.into()), true, 1))];
+            write(&mut db, &Checkpoint { traces, ..Checkpoint::default() }).unwrap();
+        }
+        assert_eq!(reader.has_trace(TenantNo(1), trace(n)).unwrap(), n % 5 == 0);
+    }
+    for (name, statement) in statements::ALL {
+        let n_prepared = reader.ready(statement).unwrap().get_status(rusqlite::StatementStatus::RePrepare);
+        assert!(n_prepared <= 1, "{name} was prepared {n_prepared} times more than once");
+    }
+}
