@@ -240,11 +240,9 @@ impl Reader {
         // What is read first decides which state that is.
         self.ready(&statements::BEGIN)?.execute([])?;
         let found = read();
-        // An error of the disk may have ended it.
-        match self.is_autocommit() {
-            true => found,
-            false => found.and_then(|found| self.end_snapshot().map(|()| found)),
-        }
+        // An error of the disk may have ended it; no other does.
+        let ended = if self.is_autocommit() { Ok(()) } else { self.end_snapshot() };
+        found.and_then(|found| ended.map(|()| found))
     }
 
     /// Reads from one state of the database from here on, until [`Self::end_snapshot`] or the drop.

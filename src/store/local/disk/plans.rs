@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::super::SqliteLimits;
 use super::schema;
-use super::statements::{ALL, Reads, Statement};
+use super::statements::{ALL, PREPARED_MAX, Reads, Statement};
 
 fn database() -> (tempfile::TempDir, Connection) {
     let dir = tempfile::tempdir().unwrap();
@@ -111,5 +111,6 @@ fn no_statement_is_prepared_anew_because_its_values_change() {
             n => wrong.push(format!("{name}: {n} times")),
         }
     }
+    assert!(ALL.len() < PREPARED_MAX, "not all of them stay prepared");
     assert!(wrong.is_empty(), "prepared anew:\n{}", wrong.join("\n"));
 }

@@ -17,8 +17,12 @@ use crate::wire::format::stored::{self, StoredAgent};
 pub struct TenantNo(pub u32);
 
 /// The number of a trace in the database, given in the order that traces come, so that what is new lies together.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct TraceNo(pub u64);
+
+impl TraceNo {
+    pub const FIRST: Self = Self(1);
+}
 
 /// The session number of runs that have none.
 pub const NO_SESSION: SessionNo = SessionNo(0);

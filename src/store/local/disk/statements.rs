@@ -39,7 +39,7 @@ impl Ready for Connection {
 }
 
 /// How many statements a connection keeps prepared: more than there are.
-pub const PREPARED_MAX: usize = 64;
+pub const PREPARED_MAX: usize = 128;
 
 /// Every column of `runs`, in the order that [`super::rows::read_run`] expects; the session's id is not in the row.
 macro_rules! run_columns {

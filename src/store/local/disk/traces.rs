@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::load::number;
 use super::places::{Entry, Kind, Places, each_newest_first, entries_after};
 use super::read::Reader;
 use super::rows::{TenantNo, TraceNo, signed, unreadable, unsigned};
@@ -11,6 +12,9 @@ use crate::model::stretches::Stretches;
 use crate::model::time::UnixNanos;
 use crate::store::local::state::traces::TraceKey;
 use crate::wire::format::stored::{self, StoredTrace};
+
+/// The key under which `meta` notes the number that the next trace gets: none is given twice.
+pub const NEXT_TRACE_KEY: &str = "next_trace";
 
 impl Reader {
     /// A trace as it is stored, with the number of its row.
@@ -78,10 +82,10 @@ pub fn trace_no(db: &Connection, tenant: TenantNo, trace: TraceId) -> rusqlite::
     Ok(row_of(db, &statements::TRACE_EXISTS, tenant, trace, |_| Ok(()))?.map(|(no, ())| no))
 }
 
-/// The last number that was given to a trace that is there.
-pub fn last_trace(db: &Connection) -> rusqlite::Result<TraceNo> {
-    let last = db.ready(&statements::LAST_TRACE)?.query_row([], |row| Ok(unsigned(row.get(0)?))).optional()?;
-    Ok(TraceNo(last.unwrap_or(0)))
+/// The number that the next trace gets, as the last checkpoint noted it. Formats before 4 noted none: behind all that are there.
+pub fn next_trace(db: &Connection) -> rusqlite::Result<TraceNo> {
+    let last: Option<u64> = db.ready(&statements::LAST_TRACE)?.query_row([], |row| Ok(unsigned(row.get(0)?))).optional()?;
+    Ok(TraceNo(number(db, NEXT_TRACE_KEY)?.max(last.unwrap_or(0) + 1)))
 }
 
 /// What a statement reads of a trace, wherever its row is.

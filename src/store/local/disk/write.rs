@@ -8,7 +8,7 @@ use super::load::{after_tool_keys, sent_key, series_key, sessions_key, tool_key,
 use super::places::{self, Gone, NewPlaces};
 use super::rows::{self, TenantNo, signed};
 use super::statements::{self, Ready};
-use super::traces::trace_no;
+use super::traces::{NEXT_TRACE_KEY, trace_no};
 use crate::journal::Position;
 use crate::model::ids::SessionId;
 use crate::model::note::Note;
@@ -36,6 +36,7 @@ pub fn write(db: &mut Connection, checkpoint: &Checkpoint) -> rusqlite::Result<(
     write_notes(&transaction, checkpoint)?;
     write_series(&transaction, checkpoint)?;
     put_number(&transaction, "clock_ns", checkpoint.clock.0)?;
+    put_number(&transaction, NEXT_TRACE_KEY, checkpoint.next_trace.0)?;
     for (key, value) in [("journal_position", checkpoint.position), ("opened_at", checkpoint.opened_at)] {
         put_position(&transaction, key, value)?;
     }

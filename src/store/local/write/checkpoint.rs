@@ -45,6 +45,8 @@ pub(in crate::store::local) struct Checkpoint {
     pub(in crate::store::local) runs: ChangedRuns,
     pub(in crate::store::local) traces: Vec<(TraceKey, TraceRow)>,
     pub(in crate::store::local) forgotten_traces: Vec<TraceKey>,
+    /// The number that the next trace gets.
+    pub(in crate::store::local) next_trace: TraceNo,
     /// Traces that are kept although they are old, and until when at least.
     pub(in crate::store::local) kept: Vec<(TenantNo, TraceId, UnixNanos)>,
     pub(in crate::store::local) tombstones: Vec<(TenantNo, SessionId, Option<UnixNanos>)>,

@@ -31,7 +31,7 @@ use crate::model::report::EventKind;
 use crate::model::time::UnixNanos;
 use crate::store::StoreError;
 use crate::store::local::disk::read::Reader;
-use crate::store::local::disk::rows::{TenantNo, TraceNo};
+use crate::store::local::disk::rows::TenantNo;
 use crate::store::local::state::recent::Generation;
 use crate::store::local::state::tenant::TenantCell;
 use crate::store::local::state::traces::{OpenTrace, TraceKey, load};
@@ -59,8 +59,6 @@ pub(super) struct FoldWorker {
     pub(super) renewal: Option<Renewal>,
     /// How many traces are on disk or in memory.
     pub(super) n_traces: u64,
-    /// The number that the next new trace gets.
-    pub(super) next_trace: TraceNo,
     pub(super) tenants: FxHashMap<TenantNo, Arc<TenantCell>>,
     /// Deleted sessions: their runs that started before stay gone.
     pub(super) tombstones: FxHashMap<(TenantNo, SessionId), UnixNanos>,
@@ -249,9 +247,8 @@ impl FoldWorker {
         let is_on_disk = was_known && !self.forgotten.contains_key(&(cell.no, trace));
         let stored = if is_on_disk { self.shared.patiently(|| load(&self.disk, cell, trace))? } else { None };
         let open = stored.unwrap_or_else(|| {
-            let no = self.next_trace;
-            (self.next_trace, self.n_traces) = (TraceNo(no.0 + 1), self.n_traces + 1);
-            OpenTrace::new(no)
+            self.n_traces += 1;
+            OpenTrace::new(self.pending.new_trace())
         });
         self.insert_open((cell.no, trace), open);
         Ok(())

@@ -8,10 +8,8 @@
 //! - What expired leaves only when it is made anew, from what is on disk; that goes on in steps beside the work ([`Renewal`]).
 //! - At start nothing of what is on disk was read: until the first renewal is done every trace may be known, and a new one costs a look.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
-
-use rustc_hash::FxBuildHasher;
 
 use crate::model::ids::TraceId;
 use crate::store::local::disk::rows::TenantNo;
@@ -39,6 +37,8 @@ pub(super) struct KnownTraces {
     n_total: u64,
     /// `false` before what is on disk was read.
     is_complete: bool,
+    /// With a random key: whoever sends traces chooses their ids, and could have each new one looked for on disk in vain.
+    hasher: RandomState,
 }
 
 /// Lines of the cache: what is as large as this begins at one.
@@ -58,17 +58,17 @@ impl KnownTraces {
     /// Sized for what is known and as much again, at least a million: 1.2 bytes a trace.
     pub(super) fn with_room_for(n_traces: u64) -> Self {
         let room = usize::try_from(n_traces).unwrap_or(usize::MAX / 4).saturating_mul(2).max(ITEMS_MIN);
-        Self { filters: vec![Filter::new(room, 0)], room, n_in_last: 0, n_total: 0, is_complete: true }
+        Self { filters: vec![Filter::new(room, 0)], room, n_in_last: 0, n_total: 0, is_complete: true, hasher: RandomState::new() }
     }
 
     /// Nothing was read of what is on disk. What comes must be added to a [`Renewal`] as well, which takes its place.
     pub(super) fn unread() -> Self {
-        Self { filters: Vec::new(), room: 0, n_in_last: 0, n_total: 0, is_complete: false }
+        Self { filters: Vec::new(), room: 0, n_in_last: 0, n_total: 0, is_complete: false, hasher: RandomState::new() }
     }
 
     /// `false` if it was certainly never seen.
     pub(super) fn contains(&self, tenant: TenantNo, trace: TraceId) -> bool {
-        !self.is_complete || self.holds(hash(tenant, trace))
+        !self.is_complete || self.holds(self.hasher.hash_one((tenant, trace)))
     }
 
     fn holds(&self, hash: u64) -> bool {
@@ -78,7 +78,7 @@ impl KnownTraces {
 
     /// Remembers the trace; `false` if it was certainly never seen.
     pub(super) fn insert(&mut self, tenant: TenantNo, trace: TraceId) -> bool {
-        let hash = hash(tenant, trace);
+        let hash = self.hasher.hash_one((tenant, trace));
         if !self.is_complete || self.holds(hash) {
             return true;
         }
@@ -123,11 +123,6 @@ impl Renewal {
     pub(super) fn finish(self) -> (KnownTraces, Duration) {
         (self.new, self.began.elapsed())
     }
-}
-
-/// Trace ids are random. Who chooses his so that they meet has his own looked for on disk in vain.
-fn hash(tenant: TenantNo, trace: TraceId) -> u64 {
-    FxBuildHasher.hash_one((tenant, trace))
 }
 
 // === impl Filter ===

@@ -34,7 +34,7 @@ use crate::store::local::disk::places::n_traces;
 use crate::store::local::disk::read::Readers;
 use crate::store::local::disk::rows::{TenantNo, TraceNo};
 use crate::store::local::disk::schema::{SchemaError, open_writer};
-use crate::store::local::disk::traces::last_trace;
+use crate::store::local::disk::traces::next_trace;
 use crate::store::local::disk::write::put_position;
 use crate::store::local::state::clock::TrustedClock;
 use crate::store::local::state::lag::LagMeter;
@@ -88,7 +88,7 @@ struct Loaded {
     users_asked: Vec<Arc<TenantCell>>,
     n_sessions: usize,
     n_traces: u64,
-    last_trace: TraceNo,
+    next_trace: TraceNo,
 }
 
 /// Users are kept from the start on where somebody has asked for them within this time.
@@ -161,11 +161,10 @@ impl LocalStore {
             folded,
             disk,
             strings: Strings::default(),
-            // Where there is nothing on disk, there is nothing to read either.
-            known: if loaded.n_traces > 0 { KnownTraces::unread() } else { KnownTraces::with_room_for(0) },
-            renewal: (loaded.n_traces > 0).then(|| Renewal::new(loaded.n_traces)),
+            // Where there never was anything on disk, there is nothing to read either.
+            known: if loaded.next_trace > TraceNo::FIRST { KnownTraces::unread() } else { KnownTraces::with_room_for(0) },
+            renewal: (loaded.next_trace > TraceNo::FIRST).then(|| Renewal::new(loaded.n_traces)),
             n_traces: loaded.n_traces,
-            next_trace: TraceNo(loaded.last_trace.0 + 1),
             now: shared.clock.now(),
             round_began: Instant::now(),
             wide_bounds: WideBounds::default(),
@@ -183,7 +182,7 @@ impl LocalStore {
             log_limiter: LogLimiter::default(),
             dirty: Vec::new(),
             waiting: std::collections::BinaryHeap::new(),
-            pending: Pending::starting_at(loaded.position, loaded.opened_at),
+            pending: Pending::starting_at(loaded.position, loaded.opened_at, loaded.next_trace),
             committed: Generation(0),
             checkpoints,
             finished,
@@ -301,7 +300,7 @@ fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
         starts: load_starts(db)?,
         n_sessions,
         n_traces: n_traces(db)?,
-        last_trace: last_trace(db)?,
+        next_trace: next_trace(db)?,
     })
 }
 

@@ -12,7 +12,7 @@ use crate::model::ids::{SessionId, TraceId};
 use crate::model::note::Note;
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
-use crate::store::local::disk::rows::{NO_SESSION, TenantNo};
+use crate::store::local::disk::rows::{NO_SESSION, TenantNo, TraceNo};
 use crate::store::local::state::recent::{Generation, RunOrder};
 use crate::store::local::state::tenant::{TenantCell, TenantState};
 use crate::store::local::state::traces::{AppliedRun, OpenTrace, OpenTraces, TraceKey};
@@ -35,6 +35,8 @@ pub(super) struct Pending {
     /// Each once, unless it was forgotten and came again; in the order that they changed, which is nearly that of their numbers.
     traces: Vec<TraceKey>,
     forgotten_traces: Vec<TraceKey>,
+    /// The number that the next new trace gets.
+    next_trace: TraceNo,
     kept: FxHashMap<TraceKey, UnixNanos>,
     tombstones: Vec<(TenantNo, SessionId, Option<UnixNanos>)>,
     deletions: Vec<(TenantNo, SessionNo, Option<SessionId>)>,
@@ -45,8 +47,8 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Nothing has changed since what is on disk, which counts as generation 0.
-    pub(super) fn starting_at(position: Position, opened_at: Position) -> Self {
-        Self { generation: Generation(1), position, opened_at, ..Self::default() }
+    pub(super) fn starting_at(position: Position, opened_at: Position, next_trace: TraceNo) -> Self {
+        Self { generation: Generation(1), position, opened_at, next_trace, ..Self::default() }
     }
 
     pub(super) fn n_changes(&self) -> usize {
@@ -58,6 +60,13 @@ impl Pending {
             + self.tombstones.len()
             + self.deletions.len()
             + self.notes.len()
+    }
+
+    /// A number for a new trace.
+    pub(super) fn new_trace(&mut self) -> TraceNo {
+        let no = self.next_trace;
+        self.next_trace.0 += 1;
+        no
     }
 
     /// The trace will be written as it is when the checkpoint is sealed, unless it is forgotten before.
@@ -176,8 +185,9 @@ impl Pending {
         now: UnixNanos,
         kept_until: UnixNanos,
     ) -> Checkpoint {
-        let sealed = std::mem::take(self);
+        let mut sealed = std::mem::take(self);
         self.generation = Generation(sealed.generation.0 + 1);
+        self.next_trace = sealed.next_trace;
         self.position = position;
         self.opened_at = sealed.opened_at;
 
@@ -185,7 +195,15 @@ impl Pending {
         sessions.sort_unstable();
         let row = |tenant: TenantNo, no| tenants.get(&tenant).and_then(|cell| cell.read().index.row(no));
         let traces = sealed.traces.into_iter().filter_map(|key| {
-            let mut open = traces.map.get_mut(&key).filter(|open| !open.is_empty())?;
+            let mut open = traces.map.get_mut(&key)?;
+            if open.is_empty() {
+                // What is stored of it is true no more. Should something come again, that is another row.
+                if std::mem::take(&mut open.is_stored) {
+                    sealed.forgotten_traces.push(key);
+                    open.no = self.new_trace();
+                }
+                return None;
+            }
             let row = trace_row(&open, now, kept_until);
             open.is_stored = true;
             Some((key, row))
@@ -199,6 +217,7 @@ impl Pending {
             runs: sealed.runs,
             traces: traces.collect(),
             forgotten_traces: sealed.forgotten_traces,
+            next_trace: self.next_trace,
             kept: sealed.kept.into_iter().map(|((tenant, trace), until)| (tenant, trace, until)).collect(),
             tombstones: sealed.tombstones,
             deletions: sealed.deletions,

@@ -238,7 +238,8 @@ impl FoldWorker {
                 break;
             }
             if may_go {
-                self.shared.traces.map.remove(&key);
+                let gone = self.shared.traces.map.remove(&key);
+                self.n_traces -= u64::from(gone.is_some_and(|(_, open)| !open.is_stored)).min(self.n_traces);
                 total_bytes -= bytes;
             }
         }

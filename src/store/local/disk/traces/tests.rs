@@ -122,7 +122,7 @@ fn random_ids_are_found_in_segments_of_many_pages() {
     assert!(!reader.has_trace(TenantNo(2), random(5)).unwrap());
 }
 
-/// A number is given again where the newest trace went and the program was started anew.
+/// As in a database of an earlier format, which noted no next number.
 #[test]
 fn a_number_that_is_given_again_is_the_new_traces() {
     let dir = tempfile::tempdir().unwrap();
@@ -132,7 +132,7 @@ fn a_number_that_is_given_again_is_the_new_traces() {
     let put = |key, version| Checkpoint { traces: vec![(key, row(TraceNo(5), true, version))], ..Checkpoint::default() };
     write(&mut db, &put(old, 1)).unwrap();
     write(&mut db, &Checkpoint { forgotten_traces: vec![old], ..Checkpoint::default() }).unwrap();
-    assert_eq!(last_trace(&db).unwrap(), TraceNo(0));
+    assert_eq!(next_trace(&db).unwrap(), TraceNo::FIRST);
     write(&mut db, &put(new, 2)).unwrap();
     let reader = Readers::new(&path, SqliteLimits::default()).take_own().unwrap();
     assert!(reader.stored_trace(old.0, old.1).unwrap().is_none());
@@ -161,4 +161,29 @@ fn a_look_prepares_no_statement_anew() {
         let n_prepared = reader.ready(statement).unwrap().get_status(rusqlite::StatementStatus::RePrepare);
         assert!(n_prepared <= 1, "{name} was prepared {n_prepared} times more than once");
     }
+}
+
+#[test]
+fn no_number_is_given_twice_even_if_the_newest_trace_went() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index.sqlite");
+    let mut db = schema::open_writer(&path, &SqliteLimits::default()).unwrap();
+    assert_eq!(next_trace(&db).unwrap(), TraceNo::FIRST);
+    let key = (TenantNo(1), trace(1));
+    let next = TraceNo(9);
+    write(&mut db, &Checkpoint { traces: vec![(key, row(TraceNo(8), true, 1))], next_trace: next, ..Checkpoint::default() }).unwrap();
+    write(&mut db, &Checkpoint { forgotten_traces: vec![key], next_trace: next, ..Checkpoint::default() }).unwrap();
+    assert_eq!((next_trace(&db).unwrap(), n_traces(&db).unwrap()), (next, 0));
+}
+
+/// The fold keeps its connection: what it read last would be what it reads for ever.
+#[test]
+fn a_read_that_fails_leaves_no_transaction_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index.sqlite");
+    drop(schema::open_writer(&path, &SqliteLimits::default()).unwrap());
+    let reader = Readers::new(&path, SqliteLimits::default()).take_own().unwrap();
+    assert!(reader.within_snapshot(|| Err::<(), _>(rusqlite::Error::QueryReturnedNoRows)).is_err());
+    assert!(reader.is_autocommit());
+    assert!(reader.within_snapshot(|| reader.within_snapshot(|| Ok(()))).is_ok() && reader.is_autocommit());
 }
