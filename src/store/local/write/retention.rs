@@ -238,8 +238,10 @@ impl FoldWorker {
                 break;
             }
             if may_go {
-                let gone = self.shared.traces.map.remove(&key);
-                self.n_traces -= u64::from(gone.is_some_and(|(_, open)| !open.is_stored)).min(self.n_traces);
+                // One that has no row is nowhere any more.
+                if self.shared.traces.map.remove(&key).is_some_and(|(_, open)| !open.is_stored) {
+                    self.n_traces = self.n_traces.saturating_sub(1);
+                }
                 total_bytes -= bytes;
             }
         }

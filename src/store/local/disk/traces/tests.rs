@@ -36,9 +36,10 @@ fn row(no: TraceNo, is_new: bool, version: u64) -> TraceRow {
     TraceRow { no, is_new, last: UnixNanos(version), facts }
 }
 
-fn change() -> impl Strategy<Value = ((u32, u8), Change)> {
+/// What a checkpoint does with some traces, each by its tenant and its number for [`trace`].
+fn changes() -> impl Strategy<Value = BTreeMap<(u32, u8), Change>> {
     let change = prop_oneof![4 => Just(Change::Put), 2 => Just(Change::Forget), 1 => Just(Change::Renew)];
-    ((0_u32..3, 0_u8..60), change)
+    proptest::collection::btree_map((0_u32..3, 0_u8..60), change, 0..80)
 }
 
 proptest! {
@@ -46,7 +47,7 @@ proptest! {
 
     #[test]
     fn every_trace_is_found_as_it_was_last_written(
-        checkpoints in proptest::collection::vec(proptest::collection::btree_map((0_u32..3, 0_u8..60), change().prop_map(|(_, change)| change), 0..80), 1..40),
+        checkpoints in proptest::collection::vec(changes(), 1..40),
     ) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("index.sqlite");
