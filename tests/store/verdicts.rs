@@ -41,6 +41,17 @@ fn all_runs_of_a_trace_on_disk_are_decided_and_many_traces_at_once() {
     assert!(house.store().decided(&tenant("nobody"), &ids).unwrap().iter().all(Option::is_none));
 }
 
+/// While the fold is behind, spans are sent before anything is known of their traces: each was looked for in vain, which was half of what
+/// stamps cost.
+#[test]
+fn a_trace_that_never_came_is_not_looked_for_on_disk() {
+    let house = House::new(Tuning::default());
+    house.fold("acme", request([agent(2, 1, 0, "alone")]));
+    std::fs::remove_file(house.database()).unwrap();
+    let never_came = TraceId::from_bytes(&9_u128.to_be_bytes()).unwrap();
+    assert_eq!(house.store().decided(&tenant("acme"), &[never_came]).unwrap(), [None]);
+}
+
 /// Both were once said to be deleted, and then the other runs of the trace got no corrections.
 #[test]
 fn a_run_that_is_too_old_is_not_shown_and_not_called_deleted() {

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use self::disk::read::{Reader, Readers, RunStream};
@@ -35,6 +35,7 @@ pub use self::options::{Options, Price, SqliteLimits};
 pub use self::query::facts::{StoreFacts, TenantFacts};
 use self::state::clock::TrustedClock;
 pub use self::state::clock::{Clock, SteadyClock};
+use self::state::known::KnownTraces;
 use self::state::lag::LagMeter;
 pub use self::state::metrics::Metrics;
 use self::state::tenant::{TenantCell, Tenants};
@@ -77,6 +78,8 @@ pub struct LocalStore {
 struct Shared {
     tenants: Tenants,
     traces: Arc<OpenTraces>,
+    /// Changed by the fold thread alone.
+    known: RwLock<KnownTraces>,
     readers: Arc<Readers>,
     metrics: Metrics,
     clock: TrustedClock,

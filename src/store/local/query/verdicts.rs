@@ -33,6 +33,8 @@ impl LocalStore {
             let in_memory = self.shared.traces.map.get(&(cell.no, *trace)).and_then(|open| open.decided.clone());
             all.push(match (in_memory, &mut reader) {
                 (Some(decided), _) => Some(decided),
+                // One that is sent before it was folded: most of what comes while the fold is behind.
+                (None, _) if !self.shared.known.read().contains(cell.no, *trace) => None,
                 (None, Some(reader)) => self.decide(&cell, reader, *trace, |_| true)?,
                 (None, none) => self.decide(&cell, none.insert(self.shared.own_reader()?), *trace, |_| true)?,
             });
@@ -70,6 +72,9 @@ impl LocalStore {
         let unit = TraceId::of_report(run);
         if let Some(open) = self.shared.traces.map.get(&(cell.no, unit)) {
             return Ok(open.report.as_ref().map(|report| report.place().map_or(unit, |place| place.trace)));
+        }
+        if !self.shared.known.read().contains(cell.no, unit) {
+            return Ok(None);
         }
         let reader = self.shared.own_reader()?;
         let stored = load(&reader, &cell, unit).map_err(|error| store_error("read what was told of a run", error))?;

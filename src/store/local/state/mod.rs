@@ -6,6 +6,7 @@ pub mod clock;
 pub mod fair_lock;
 pub mod ingest_stats;
 pub mod kept;
+pub mod known;
 pub mod lag;
 pub mod metrics;
 pub mod patience;

@@ -17,7 +17,6 @@ use super::ambient_calls::RecentCalls;
 use super::bounds::WideBounds;
 use super::checkpoint::Checkpoint;
 use super::forgetting::Deletion;
-use super::known::{KnownTraces, Renewal};
 use super::pending::Pending;
 use super::reports::RecentStart;
 use super::turns::OpenTurns;
@@ -32,6 +31,7 @@ use crate::model::time::UnixNanos;
 use crate::store::StoreError;
 use crate::store::local::disk::read::Reader;
 use crate::store::local::disk::rows::TenantNo;
+use crate::store::local::state::known::Renewal;
 use crate::store::local::state::recent::Generation;
 use crate::store::local::state::tenant::TenantCell;
 use crate::store::local::state::traces::{OpenTrace, TraceKey, load};
@@ -54,7 +54,6 @@ pub(super) struct FoldWorker {
     /// Reads what left memory.
     pub(super) disk: Reader,
     pub(super) strings: Strings,
-    pub(super) known: KnownTraces,
     /// The next filter, while it is being made.
     pub(super) renewal: Option<Renewal>,
     /// How many traces are on disk or in memory.
@@ -240,7 +239,7 @@ impl FoldWorker {
 
     /// Brings a trace into memory: a new one, or what is stored of it.
     pub(super) fn open(&mut self, cell: &TenantCell, trace: TraceId) -> Result<(), FoldError> {
-        let was_known = self.known.insert(cell.no, trace);
+        let was_known = self.shared.known.write().insert(cell.no, trace);
         if let Some(renewal) = &mut self.renewal {
             renewal.add([(cell.no, trace)]);
         }

@@ -8,7 +8,6 @@ pub(in crate::store::local) mod bounds;
 pub(in crate::store::local) mod checkpoint;
 pub(in crate::store::local) mod fold_worker;
 pub(in crate::store::local) mod forgetting;
-pub(in crate::store::local) mod known;
 pub(in crate::store::local) mod notes;
 pub(in crate::store::local) mod open;
 pub(in crate::store::local) mod pending;

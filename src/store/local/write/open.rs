@@ -7,6 +7,7 @@ use std::sync::mpsc::{channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use parking_lot::RwLock;
 use rusqlite::Connection;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::watch;
@@ -16,7 +17,6 @@ use super::bounds::WideBounds;
 use super::checkpoint;
 use super::fold_worker::{FoldError, FoldWorker};
 use super::forgetting::Deletion;
-use super::known::{KnownTraces, Renewal};
 use super::pending::Pending;
 use super::reports::{RecentStart, STARTS_MAX};
 use super::saved;
@@ -37,6 +37,7 @@ use crate::store::local::disk::schema::{SchemaError, open_writer};
 use crate::store::local::disk::traces::next_trace;
 use crate::store::local::disk::write::put_position;
 use crate::store::local::state::clock::TrustedClock;
+use crate::store::local::state::known::{KnownTraces, Renewal};
 use crate::store::local::state::lag::LagMeter;
 use crate::store::local::state::recent::Generation;
 use crate::store::local::state::tenant::{TenantCell, Tenants};
@@ -127,9 +128,12 @@ impl LocalStore {
         let readers = Readers::new(&options.database, options.sqlite);
         let disk = readers.take_own()?;
         let (folded, folded_seen) = watch::channel(loaded.position);
+        // Where there never was anything on disk, there is nothing to read either.
+        let was_used = loaded.next_trace > TraceNo::FIRST;
         let shared = Arc::new(Shared {
             tenants,
             traces: Arc::new(OpenTraces::new()),
+            known: RwLock::new(if was_used { KnownTraces::unread() } else { KnownTraces::with_room_for(0) }),
             readers,
             metrics: Metrics::default(),
             clock: TrustedClock::new(options.clock.clone(), options.steady.clone(), loaded.clock),
@@ -161,9 +165,7 @@ impl LocalStore {
             folded,
             disk,
             strings: Strings::default(),
-            // Where there never was anything on disk, there is nothing to read either.
-            known: if loaded.next_trace > TraceNo::FIRST { KnownTraces::unread() } else { KnownTraces::with_room_for(0) },
-            renewal: (loaded.next_trace > TraceNo::FIRST).then(|| Renewal::new(loaded.n_traces)),
+            renewal: was_used.then(|| Renewal::new(loaded.n_traces)),
             n_traces: loaded.n_traces,
             now: shared.clock.now(),
             round_began: Instant::now(),

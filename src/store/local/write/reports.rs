@@ -180,7 +180,7 @@ impl FoldWorker {
         if self.shared.traces.map.contains_key(&key) {
             return Ok(true);
         }
-        if !self.known.contains(cell.no, trace) || self.forgotten.contains_key(&key) {
+        if !self.shared.known.read().contains(cell.no, trace) || self.forgotten.contains_key(&key) {
             return Ok(false);
         }
         let Some(open) = self.shared.patiently(|| load(&self.disk, cell, trace))? else { return Ok(false) };
@@ -283,7 +283,7 @@ impl FoldWorker {
         if self.shared.traces.map.contains_key(&key) {
             return Ok(true);
         }
-        if self.forgotten.contains_key(&key) || !self.known.contains(tenant, place.trace) {
+        if self.forgotten.contains_key(&key) || !self.shared.known.read().contains(tenant, place.trace) {
             return Ok(false);
         }
         // What was known once is not forgotten by the filter, so the disk has the word.

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 
 use super::fold_worker::{FoldError, FoldWorker};
-use super::known::Renewal;
 use super::pending::is_listed;
 use crate::index::SessionNo;
 use crate::model::facts::SpanFact;
@@ -13,6 +12,7 @@ use crate::model::ids::TraceId;
 use crate::model::report::Report;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::store::local::disk::rows::{NO_SESSION, TenantNo};
+use crate::store::local::state::known::Renewal;
 use crate::store::local::state::tenant::TenantCell;
 use crate::store::local::state::traces::{AppliedRun, OpenTrace, TraceKey};
 use crate::wire::format::stored::StoredTrace;
@@ -251,7 +251,7 @@ impl FoldWorker {
 
     /// A filter that holds mostly what is gone is made anew from what is on disk.
     fn renew_stale_filter(&mut self) {
-        if self.renewal.is_none() && self.known.is_stale(self.n_traces) {
+        if self.renewal.is_none() && self.shared.known.read().is_stale(self.n_traces) {
             let mut renewal = Renewal::new(self.n_traces);
             renewal.add(self.shared.traces.map.iter().map(|open| *open.key()));
             self.renewal = Some(renewal);
@@ -268,7 +268,7 @@ impl FoldWorker {
         }
         if let Some(renewal) = self.renewal.take() {
             let (known, took) = renewal.finish();
-            self.known = known;
+            *self.shared.known.write() = known;
             tracing::info!(traces = self.n_traces, millis = took.as_millis() as u64, "the ids of all traces on disk were read");
         }
         Ok(())
@@ -278,6 +278,6 @@ impl FoldWorker {
         let sessions = self.tenants.values().map(|cell| cell.read().index.len()).sum();
         self.shared.metrics.sessions(sessions);
         self.shared.metrics.clock(self.shared.clock.is_distrusted());
-        self.shared.metrics.known_traces(self.known.len());
+        self.shared.metrics.known_traces(self.shared.known.read().len());
     }
 }

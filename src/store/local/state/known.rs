@@ -11,9 +11,9 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
+use super::traces::TraceKey;
 use crate::model::ids::TraceId;
 use crate::store::local::disk::rows::TenantNo;
-use crate::store::local::state::traces::TraceKey;
 
 /// Room of the first filter: 1.2 MiB.
 const ITEMS_MIN: usize = 1_000_000;
@@ -28,7 +28,7 @@ const BITS_SET: usize = 7;
 const LINE_BITS: usize = 512;
 const LINE_WORDS: usize = LINE_BITS / 64;
 
-pub(super) struct KnownTraces {
+pub struct KnownTraces {
     /// Each twice as large as the one before.
     filters: Vec<Filter>,
     /// How many ids the last filter has room for, and how many it holds.
@@ -45,29 +45,29 @@ pub(super) struct KnownTraces {
 struct Filter(Vec<[u64; LINE_WORDS]>);
 
 /// A filter that is being made from what is on disk, while the old one still answers.
-pub(super) struct Renewal {
+pub struct Renewal {
     new: KnownTraces,
     began: Instant,
     /// The last page of their places that was read.
-    pub(super) after_page: i64,
+    pub after_page: i64,
 }
 
 // === impl KnownTraces ===
 
 impl KnownTraces {
     /// Sized for what is known and as much again, at least a million: 1.2 bytes a trace.
-    pub(super) fn with_room_for(n_traces: u64) -> Self {
+    pub fn with_room_for(n_traces: u64) -> Self {
         let room = usize::try_from(n_traces).unwrap_or(usize::MAX / 4).saturating_mul(2).max(ITEMS_MIN);
         Self { filters: vec![Filter::new(room, 0)], room, n_in_last: 0, n_total: 0, is_complete: true, hasher: RandomState::new() }
     }
 
     /// Nothing was read of what is on disk. What comes must be added to a [`Renewal`] as well, which takes its place.
-    pub(super) fn unread() -> Self {
+    pub fn unread() -> Self {
         Self { filters: Vec::new(), room: 0, n_in_last: 0, n_total: 0, is_complete: false, hasher: RandomState::new() }
     }
 
     /// `false` if it was certainly never seen.
-    pub(super) fn contains(&self, tenant: TenantNo, trace: TraceId) -> bool {
+    pub fn contains(&self, tenant: TenantNo, trace: TraceId) -> bool {
         !self.is_complete || self.holds(self.hasher.hash_one((tenant, trace)))
     }
 
@@ -77,7 +77,7 @@ impl KnownTraces {
     }
 
     /// Remembers the trace; `false` if it was certainly never seen.
-    pub(super) fn insert(&mut self, tenant: TenantNo, trace: TraceId) -> bool {
+    pub fn insert(&mut self, tenant: TenantNo, trace: TraceId) -> bool {
         let hash = self.hasher.hash_one((tenant, trace));
         if !self.is_complete || self.holds(hash) {
             return true;
@@ -96,12 +96,12 @@ impl KnownTraces {
     }
 
     /// How many ids it holds, those of expired traces too.
-    pub(super) fn len(&self) -> u64 {
+    pub fn len(&self) -> u64 {
         self.n_total
     }
 
     /// Whether it holds so much that is gone that making it anew is worth reading every key: more than half, and at least a million.
-    pub(super) fn is_stale(&self, n_traces: u64) -> bool {
+    pub fn is_stale(&self, n_traces: u64) -> bool {
         self.is_complete && self.n_total > n_traces.saturating_mul(2).saturating_add(ITEMS_MIN as u64)
     }
 }
@@ -109,18 +109,18 @@ impl KnownTraces {
 // === impl Renewal ===
 
 impl Renewal {
-    pub(super) fn new(n_traces: u64) -> Self {
+    pub fn new(n_traces: u64) -> Self {
         Self { new: KnownTraces::with_room_for(n_traces), began: Instant::now(), after_page: 0 }
     }
 
-    pub(super) fn add(&mut self, keys: impl IntoIterator<Item = TraceKey>) {
+    pub fn add(&mut self, keys: impl IntoIterator<Item = TraceKey>) {
         for (tenant, trace) in keys {
             self.new.insert(tenant, trace);
         }
     }
 
     /// The filter, and how long it took.
-    pub(super) fn finish(self) -> (KnownTraces, Duration) {
+    pub fn finish(self) -> (KnownTraces, Duration) {
         (self.new, self.began.elapsed())
     }
 }
