@@ -55,7 +55,7 @@ struct Wanted {
 impl<'a> Known<'a> {
     /// The next span of a walk over `scope`, and of its attributes those that are read. Bytes that were inspected have no malformed
     /// attribute; if one comes all the same, what stands before it is kept.
-    #[inline]
+    #[inline(never)] // Its own registers: within its caller half of them would be moved to memory and back.
     pub fn next_span(&mut self, spans: &mut SpanWalk<'a>, scope: &Scope<'_>) -> Option<Result<Span<'a>, Malformed>> {
         self.seen.fill(0);
         self.encoded.clear();
@@ -76,7 +76,7 @@ impl<'a> Known<'a> {
 
     /// The numbers that are there, lowest first.
     pub(super) fn numbers(&self) -> impl Iterator<Item = u16> {
-        self.seen.iter().enumerate().flat_map(|(word, &bits)| ones(bits).map(move |bit| (64 * word) as u16 + bit))
+        Numbers { words: &self.seen, first: 0, bits: 0 }
     }
 
     /// What a number that is there says; `None` if that is nothing.
@@ -168,13 +168,30 @@ impl Default for Known<'_> {
     }
 }
 
-/// The places of the bits that are set, lowest first.
-fn ones(mut bits: u64) -> impl Iterator<Item = u16> {
-    std::iter::from_fn(move || {
-        let lowest = (bits != 0).then(|| bits.trailing_zeros() as u16);
-        bits &= bits.wrapping_sub(1);
-        lowest
-    })
+/// The numbers of a set, lowest first.
+struct Numbers<'k> {
+    /// Those that are still to come, 64 to a word.
+    words: &'k [u64],
+    /// What is left of the word before those.
+    bits: u64,
+    /// The number of the lowest bit of the word that comes next.
+    first: u16,
+}
+
+impl Iterator for Numbers<'_> {
+    type Item = u16;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<u16> {
+        while self.bits == 0 {
+            let (next, rest) = self.words.split_first()?;
+            (self.bits, self.words) = (*next, rest);
+            self.first += 64;
+        }
+        let lowest = self.bits.trailing_zeros() as u16;
+        self.bits &= self.bits - 1;
+        Some(self.first - 64 + lowest)
+    }
 }
 
 // === impl Wanted ===

@@ -13,6 +13,7 @@ use super::repair;
 use super::schema::{ANY_VALUE, Action, KEY_VALUE, RESOURCE_SPANS, SCOPE_SPANS, SPAN, Schema};
 use super::time_unit::{SUSPECT_BELOW, TimeUnit};
 use crate::wire::protobuf::reader::{DELIMITED, FIXED64, Reader, VARINT, malformed_at, number};
+use crate::wire::protobuf::text::utf8;
 
 /// Bounds on what is looked into.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -229,7 +230,7 @@ impl Inspector {
 
     #[inline(always)]
     fn text(&mut self, content: Reader<'_>) {
-        if !is_utf8(content.rest()) {
+        if utf8(content.rest()).is_none() {
             self.broken(content.rest());
         }
     }
@@ -286,20 +287,6 @@ fn id_fault(trace_id: &[u8], span_id: &[u8], parent_span_id: &[u8]) -> Option<Sp
         return Some(SpanFault::TraceIdZero);
     }
     (span_id == [0; 8]).then_some(SpanFault::SpanIdZero)
-}
-
-/// Most strings are short ASCII, which a few words tell; the rest goes to the real check.
-#[inline(always)]
-fn is_utf8(text: &[u8]) -> bool {
-    if text.len() > 64 {
-        return simdutf8::basic::from_utf8(text).is_ok();
-    }
-    let seen = match text.last_chunk::<8>() {
-        // The last word overlaps the one before it.
-        Some(last) => text.as_chunks::<8>().0.iter().fold(u64::from_ne_bytes(*last), |seen, word| seen | u64::from_ne_bytes(*word)),
-        None => text.iter().fold(0, |seen, &byte| seen | u64::from(byte)),
-    };
-    seen & 0x8080_8080_8080_8080 == 0 || std::str::from_utf8(text).is_ok()
 }
 
 // === impl SpanFault ===

@@ -2,6 +2,7 @@
 
 pub mod encode;
 pub mod reader;
+pub mod text;
 
 /// Where and why bytes are not a protobuf message of the expected type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

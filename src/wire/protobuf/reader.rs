@@ -6,6 +6,7 @@
 //! - It never interprets a field: the message's own module does.
 
 use super::Malformed;
+use super::text::utf8;
 
 /// How many messages and groups may lie inside one another before prost gives up (its `RECURSION_LIMIT`, not configurable).
 const RECURSION_LIMIT: u32 = 100;
@@ -198,6 +199,12 @@ impl<'a> Reader<'a> {
         self
     }
 
+    /// Passes by so many bytes, which whoever looked at [`Self::rest`] found to be whole fields.
+    #[inline(always)]
+    pub fn pass(&mut self, n_bytes: usize) {
+        self.at = (self.at + n_bytes).min(self.bytes.len());
+    }
+
     /// All that is left of the message.
     #[inline(always)]
     pub fn rest(&self) -> &'a [u8] {
@@ -281,7 +288,7 @@ pub const FIXED32: u32 = 5;
 /// The string; empty where it is not UTF-8.
 #[inline(always)]
 pub fn text_or_empty(bytes: &[u8]) -> &str {
-    simdutf8::basic::from_utf8(bytes).unwrap_or_default()
+    utf8(bytes).unwrap_or_default()
 }
 
 #[inline(always)]
@@ -337,7 +344,7 @@ impl<'a> Field<'a> {
     /// The string, which must be UTF-8.
     #[inline(always)]
     pub fn text(&self) -> Result<&'a str, Malformed> {
-        simdutf8::basic::from_utf8(self.bytes()?).map_err(|_| Malformed { offset: self.offset, what: "a string is not UTF-8" })
+        utf8(self.bytes()?).ok_or(Malformed { offset: self.offset, what: "a string is not UTF-8" })
     }
 
     /// The string; empty where it is not UTF-8.

@@ -1,4 +1,5 @@
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use proptest::prelude::*;
 use prost::Message as _;
 
 use super::*;
@@ -96,5 +97,71 @@ fn after_an_error_there_is_nothing() {
         assert!(attributes.next().is_some_and(|attribute| attribute.is_err()));
         assert!(attributes.next().is_none());
         assert!(attributes.next().is_none());
+    }
+}
+
+/// Every attribute that a walk gives, as key and value.
+#[derive(Default)]
+struct Visited(Vec<(Vec<u8>, String)>);
+
+impl<'a> VisitAttributes<'a> for Visited {
+    fn visit(&mut self, key: &'a [u8], any_value: &'a [u8]) {
+        let value = crate::wire::otlp::read_value(any_value).map_or_else(|_| "malformed".to_owned(), show);
+        self.0.push((key.to_vec(), value));
+    }
+
+    fn visit_read(&mut self, attribute: Attribute<'a>) {
+        self.0.push((attribute.key.as_bytes().to_vec(), show(attribute.value)));
+    }
+}
+
+/// With its length in as many bytes as are asked for, of which the last ones say nothing.
+fn field_with_long_length(number: u32, content: &[u8], length_bytes: usize) -> Vec<u8> {
+    let mut out = vec![(number << 3 | DELIMITED) as u8];
+    let mut length = content.len();
+    for nth in 1.. {
+        let is_last = nth >= length_bytes && length < 0x80;
+        out.push((length & 0x7f) as u8 | if is_last { 0 } else { 0x80 });
+        length >>= 7;
+        if is_last {
+            break;
+        }
+    }
+    [&out[..], content].concat()
+}
+
+proptest! {
+    /// The walk reads attributes of the usual form in a way of its own.
+    #[test]
+    fn a_walk_gives_the_attributes_that_reading_them_one_by_one_gives(
+        attributes in prop::collection::vec((0_usize..300, 0_usize..20_000, 1_usize..4, 1_usize..4, 1_usize..4), 0..6),
+        damage in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+    ) {
+        let mut bytes = Vec::new();
+        for (key_len, value_len, of_attribute, of_key, of_value) in attributes {
+            let key = field_with_long_length(1, &vec![b'k'; key_len], of_key);
+            let value = field_with_long_length(2, &string(&"v".repeat(value_len)), of_value);
+            bytes.extend(field_with_long_length(9, &[key, value].concat(), of_attribute));
+        }
+        if let Some((at, byte)) = damage.filter(|_| !bytes.is_empty()) {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let one_by_one: Vec<_> = Span { bytes: &bytes, ..Span::default() }
+            .attributes()
+            .map_while(Result::ok)
+            .map(|attribute| (attribute.key.as_bytes().to_vec(), show(attribute.value)))
+            .collect();
+        let scope = field(2, &bytes);
+        let mut walk = SpanWalk { reader: Some(Reader::new(&scope)) };
+        let mut visited = Visited::default();
+        let span = walk.next(&mut visited);
+        prop_assert!(span.is_some());
+        if damage.is_none() {
+            prop_assert_eq!(visited.0, one_by_one);
+        } else {
+            // Of a key or value that is malformed it is for whoever is visited to find out.
+            prop_assert!(visited.0.len() >= one_by_one.len() && visited.0.iter().zip(&one_by_one).all(|(a, b)| a == b));
+        }
     }
 }
