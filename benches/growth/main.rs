@@ -1,7 +1,8 @@
 //! How the cost of a span, of an update and of a query grows with the index and with traces: `cargo bench --bench growth -- --help`.
 //!
 //! - Traces: the same spans in traces of 6 to 50,000, sent in requests of six, of several traces in turn, at a steady rate.
-//! - Sessions: an index of 10,000 to 5,000,000 sessions; new sessions, new runs of known sessions, and queries while runs stream in.
+//! - Sessions: an index of 10,000 to 5,000,000 sessions; new sessions, new runs of known sessions, queries while runs stream in, and how
+//!   far the fold falls behind at up to 300,000 spans a second.
 //!
 //! The store runs in this process, with its journal and its checkpoints, behind no door. Costs are CPU, of the threads that do the work.
 
@@ -9,6 +10,7 @@
 
 mod asked;
 mod chart;
+mod keeping_up;
 #[path = "../load/mod.rs"]
 mod load;
 mod sessions;

@@ -10,6 +10,7 @@ use sessionfold::model::time::UnixNanos;
 use sessionfold::store::{RunPage, Store};
 
 use super::asked::{QueryCost, asked, print_head};
+use super::keeping_up;
 use super::load::random::mix;
 use super::spans::{self, Root};
 use super::world::{World, now};
@@ -45,6 +46,8 @@ fn one_size(sessions: u64) -> Result<SessionCost, Failure> {
     println!("With {STREAM_RATE} runs a second coming in:\n");
     print_head();
     let queries = while_streaming(&world, sessions, || queries(&world, sessions))?;
+    world.wait_until_written()?;
+    keeping_up::measure(&world)?;
     world.stop();
     Ok(SessionCost { sessions, new, known, queries })
 }
@@ -98,7 +101,7 @@ fn while_streaming<T>(world: &World, sessions: u64, ask: impl FnOnce() -> Result
         let asked = ask();
         is_over.store(true, Ordering::Relaxed);
         let rate = stream.join().map_err(|_| "the stream panicked")??;
-        println!("\nmeanwhile {rate:.0} runs a second came");
+        println!("\nmeanwhile {rate:.0} runs a second came, and the fold is {:.1} s behind", world.store.lag().age.as_secs_f64());
         asked
     })
 }
