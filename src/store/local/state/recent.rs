@@ -1,8 +1,6 @@
 //! The runs of a tenant that changed since the last finished checkpoint: what lies on disk is older.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -34,8 +32,8 @@ pub struct Overlay {
 /// The runs of an [`Overlay`] in order; `None` is "gone".
 pub struct OverlayRuns {
     pieces: std::vec::IntoIter<Arc<Piece>>,
-    /// The piece that is read, and the last run read of it.
-    current: Option<(Arc<Piece>, Option<RunOrder>)>,
+    /// The piece that is read, and how many runs of it were.
+    current: Option<(Arc<Piece>, usize)>,
 }
 
 /// The changed runs of one session, in pieces by order; none is empty.
@@ -44,10 +42,12 @@ struct Changes {
     pieces: Vec<Arc<Piece>>,
 }
 
-type Piece = BTreeMap<RunOrder, Change>;
+/// Runs in order. Mostly there is one, or a few, and a node of a tree would have room for eleven.
+#[derive(Clone, Default)]
+struct Piece(Vec<(RunOrder, Change)>);
 
-/// A larger piece is halved: what the fold copies at most, about 50 KiB, while a reader holds it.
-const PIECE_MAX: usize = 512;
+/// A larger piece is halved: what the fold copies at most, 18 KiB, while a reader holds it.
+const PIECE_MAX: usize = 256;
 
 #[derive(Default)]
 pub struct RecentRuns {
@@ -185,15 +185,13 @@ impl Changes {
         let Some(piece) = self.pieces.get_mut(at) else {
             // Most sessions have a few runs and one piece.
             self.pieces.reserve_exact(1);
-            return self.pieces.push(Arc::new(BTreeMap::from([(order, change)])));
+            return self.pieces.push(Arc::new(Piece(vec![(order, change)])));
         };
         let piece = Arc::make_mut(piece);
-        piece.insert(order, change);
-        if piece.len() > PIECE_MAX
-            && let Some(middle) = piece.keys().nth(piece.len() / 2).copied()
-        {
-            let rest = piece.split_off(&middle);
-            self.pieces.insert(at + 1, Arc::new(rest));
+        piece.set(order, change);
+        if piece.0.len() > PIECE_MAX {
+            let rest = piece.0.split_off(PIECE_MAX / 2);
+            self.pieces.insert(at + 1, Arc::new(Piece(rest)));
         }
     }
 
@@ -202,19 +200,18 @@ impl Changes {
         let Some(piece) = self.pieces.get_mut(at) else { return };
         let piece = Arc::make_mut(piece);
         piece.remove(order);
-        if piece.is_empty() {
+        if piece.0.is_empty() {
             self.pieces.remove(at);
         }
     }
 
-    /// Which piece the order belongs to: the last one that does not begin after it, else the first.
+    /// Which piece the order belongs to.
     fn at(&self, order: &RunOrder) -> usize {
         // As of most sessions.
         if self.pieces.len() < 2 {
             return 0;
         }
-        let begins_before = |piece: &Arc<Piece>| piece.keys().next().is_some_and(|first| first <= order);
-        self.pieces.partition_point(begins_before).saturating_sub(1)
+        piece_of(&self.pieces, order)
     }
 
     fn iter(&self) -> impl Iterator<Item = (&RunOrder, &Change)> {
@@ -222,27 +219,60 @@ impl Changes {
     }
 }
 
+/// The last piece that does not begin after the order, else the first.
+fn piece_of(pieces: &[Arc<Piece>], order: &RunOrder) -> usize {
+    let begins_before = |piece: &Arc<Piece>| piece.0.first().is_some_and(|(first, _)| first <= order);
+    pieces.partition_point(begins_before).saturating_sub(1)
+}
+
+// === impl Piece ===
+
+impl Piece {
+    fn get(&self, order: &RunOrder) -> Option<&Change> {
+        self.find(order).ok().map(|at| &self.0[at].1)
+    }
+
+    fn set(&mut self, order: RunOrder, change: Change) {
+        match self.find(&order) {
+            Ok(at) => self.0[at].1 = change,
+            Err(at) => self.0.insert(at, (order, change)),
+        }
+    }
+
+    fn remove(&mut self, order: &RunOrder) {
+        if let Ok(at) = self.find(order) {
+            self.0.remove(at);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&RunOrder, &Change)> {
+        self.0.iter().map(|(order, change)| (order, change))
+    }
+
+    fn find(&self, order: &RunOrder) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.cmp(order))
+    }
+}
+
 // === impl Overlay ===
 
 impl Overlay {
     pub fn len(&self) -> usize {
-        self.pieces.iter().map(|piece| piece.len()).sum()
+        self.pieces.iter().map(|piece| piece.0.len()).sum()
     }
 
     pub fn orders(&self) -> impl Iterator<Item = &RunOrder> {
-        self.pieces.iter().flat_map(|piece| piece.keys())
+        self.pieces.iter().flat_map(|piece| piece.iter()).map(|(order, _)| order)
     }
 
     /// The runs that are not gone.
     pub fn runs(&self) -> impl Iterator<Item = &Arc<Run>> {
-        self.pieces.iter().flat_map(|piece| piece.values()).filter_map(|(_, run)| run.as_ref())
+        self.pieces.iter().flat_map(|piece| piece.iter()).filter_map(|(_, (_, run))| run.as_ref())
     }
 
     /// Whether a row of this place on disk is out of date.
     pub fn contains(&self, order: &RunOrder) -> bool {
-        let begins_before = |piece: &Arc<Piece>| piece.keys().next().is_some_and(|first| first <= order);
-        let at = self.pieces.partition_point(begins_before).saturating_sub(1);
-        self.pieces.get(at).is_some_and(|piece| piece.contains_key(order))
+        self.pieces.get(piece_of(&self.pieces, order)).is_some_and(|piece| piece.find(order).is_ok())
     }
 }
 
@@ -260,20 +290,21 @@ impl Iterator for OverlayRuns {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some((piece, last)) = &mut self.current {
-                let after = last.map_or(Bound::Unbounded, Bound::Excluded);
-                if let Some((order, (_, run))) = piece.range((after, Bound::Unbounded)).next() {
-                    *last = Some(*order);
-                    return Some((*order, run.clone()));
-                }
+            if let Some((piece, n_read)) = &mut self.current
+                && let Some((order, (_, run))) = piece.0.get(*n_read)
+            {
+                *n_read += 1;
+                return Some((*order, run.clone()));
             }
-            self.current = Some((self.pieces.next()?, None));
+            self.current = Some((self.pieces.next()?, 0));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::model::ids::{SpanId, TraceId};
     use crate::store::local::disk::rows::signed;
