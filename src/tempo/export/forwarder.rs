@@ -13,13 +13,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::forward_log::ForwardLog;
 use super::guard::{self, OwnAddress};
 use super::keeping::keep_position;
 use super::ledger::Ledger;
 use super::pace::Pace;
 pub use super::pump::ForwardError;
 use super::pump::{Pump, Stamping, report_ended};
-use super::report::Report;
 use super::rewind::{Rewinding, Stored, Watch};
 use super::shared::Shared;
 use super::source::Source;
@@ -82,7 +82,7 @@ impl<S: Source> Forwarder<S> {
             let (ledger, log_end) = (ledger.clone(), log_end.clone());
             Box::new(move || log_end().0.saturating_sub(ledger.position().0))
         };
-        let report = Report::new(target.to_string(), metrics.clone());
+        let forward_log = ForwardLog::new(target.to_string(), metrics.clone());
         let retry = options.retry.clone();
         let watermark = SendWatermark::default();
         let (drain, slots, pace) = (Drain::default(), Semaphore::new(MAX_IN_FLIGHT), Pace::default());
@@ -93,7 +93,7 @@ impl<S: Source> Forwarder<S> {
             retry,
             ledger,
             drain,
-            report,
+            forward_log,
             metrics,
             lag_bytes,
             watermark,
@@ -150,7 +150,7 @@ impl<S: Source> Forwarder<S> {
                         Pump::new(source, log_end, options.clone(), shared.clone(), stamping.clone(), workers.clone(), taken_below);
                     let restarted = async {
                         match &mut rewinding {
-                            Some((_, watch)) => watch.restarted(&shared.report).await,
+                            Some((_, watch)) => watch.restarted(&shared.forward_log).await,
                             None => std::future::pending().await,
                         }
                     };
@@ -162,7 +162,7 @@ impl<S: Source> Forwarder<S> {
                             let Some((reopen, _)) = &rewinding else { return Ok(()) };
                             taken_below = shared.ledger.position();
                             let position = shared.stored.rewind(taken_below);
-                            shared.report.rewound(taken_below.0 - position.0);
+                            shared.forward_log.rewound(taken_below.0 - position.0);
                             shared.ledger.rewind(position);
                             options.in_doubt_below = options.in_doubt_below.max(shared.watermark.position()).max(taken_below);
                             source = reopen(position);

@@ -29,21 +29,21 @@ pub(super) async fn keep_position(shared: Arc<Shared>, mut save: Save, log_end: 
             shared.metrics.waiting_seconds.set(gauge(progress.waited.as_secs()));
             shared.metrics.rate_bytes.set(gauge(progress.rate_bytes_per_s));
             shared.metrics.eta_seconds.set(progress.eta.map_or(-1, |eta| gauge(eta.as_secs())));
-            shared.report.progress(progress);
+            shared.forward_log.progress(progress);
             if let Err(error) = shared.stored.sample(Instant::now(), position) {
-                shared.report.not_saved(&error);
+                shared.forward_log.not_saved(&error);
             }
         }
         if position != saved {
             let written = tokio::task::spawn_blocking(move || (save(position), save)).await;
             let Ok((result, returned)) = written else {
-                shared.report.not_saved(&io::Error::other("saving panicked"));
+                shared.forward_log.not_saved(&io::Error::other("saving panicked"));
                 return;
             };
             save = returned;
             match result {
                 Ok(()) => saved = position,
-                Err(error) => shared.report.not_saved(&error),
+                Err(error) => shared.forward_log.not_saved(&error),
             }
         }
         if is_last {

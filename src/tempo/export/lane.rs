@@ -102,7 +102,7 @@ impl Lane {
             return true;
         }
         if let Err(error) = self.shared.watermark.raise(batch.end()) {
-            self.shared.report.not_saved(&error);
+            self.shared.forward_log.not_saved(&error);
         }
         let Some(batch) = self.without_doubt(batch).await else { return true };
         let mut jobs = vec![Job { batch, suspicion: None }];
@@ -167,7 +167,7 @@ impl Lane {
                 Failure::Doubtful if self.is_proven_bad(job) => return Outcome::BadData(words),
                 Failure::Doubtful => (Cause::ServerError, backoff::spread(self.shared.retry.ambiguous_wait, random / 4)),
             };
-            self.shared.report.retry(cause, &words, wait);
+            self.shared.forward_log.retry(cause, &words, wait);
             let is_unknown = matches!(failure, Failure::Unknown(_));
             match self.find_out(job, wait, is_unknown || failure == Failure::Doubtful).await {
                 FoundOut::AllTaken => return Outcome::Taken,
@@ -266,16 +266,16 @@ impl Lane {
     fn accepted(&mut self, batch: &Batch, accepted: &Accepted) {
         self.n_accepted += 1;
         self.batcher.grow();
-        self.shared.report.accepted(batch.bytes(), (self.shared.lag_bytes)());
+        self.shared.forward_log.accepted(batch.bytes(), (self.shared.lag_bytes)());
         if accepted.rejected_spans > 0 {
-            self.shared.report.rejected(accepted.rejected_spans, &accepted.message);
+            self.shared.forward_log.rejected(accepted.rejected_spans, &accepted.message);
         }
     }
 
     fn give_up(&self, batch: &Batch, reason: DropReason, words: &str) {
         for piece in &batch.pieces {
             let (n_spans, names) = split::name_spans(&piece.bytes.contiguous(), MAX_NAMED_SPANS);
-            self.shared.report.dropped(reason, n_spans as u64, &names, words);
+            self.shared.forward_log.dropped(reason, n_spans as u64, &names, words);
         }
     }
 

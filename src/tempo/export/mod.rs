@@ -12,6 +12,7 @@
 
 mod backoff;
 mod batch;
+mod forward_log;
 pub mod forwarder;
 mod guard;
 mod keeping;
@@ -19,7 +20,6 @@ mod lane;
 mod ledger;
 mod pace;
 mod pump;
-mod report;
 pub mod rewind;
 mod shared;
 pub mod source;

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, sleep};
 
-use super::report::Report;
+use super::forward_log::ForwardLog;
 use super::watermark::NotePosition;
 use crate::journal::Position;
 use crate::tempo::query::QueryClient;
@@ -111,7 +111,7 @@ impl Watch {
     }
 
     /// Returns once a Tempo is there that began after the last look at it.
-    pub(super) async fn restarted(&mut self, report: &Report) {
+    pub(super) async fn restarted(&mut self, forward_log: &ForwardLog) {
         loop {
             let started = if self.query.is_ready().await { self.query.process_start().await } else { None };
             if let Some(started) = started
@@ -122,7 +122,7 @@ impl Watch {
             let began = Instant::now();
             while began.elapsed() < CHECK_EVERY {
                 sleep(CHECK_AGAIN).await;
-                if started.is_none() || report.is_away() {
+                if started.is_none() || forward_log.is_away() {
                     break;
                 }
             }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::forward_log::ForwardLog;
 use super::ledger::Ledger;
 use super::pace::Pace;
-use super::report::Report;
 use super::rewind::Stored;
 use super::watermark::SendWatermark;
 use crate::tempo::drain::Drain;
@@ -20,7 +20,7 @@ pub(super) struct Shared {
     pub(super) retry: RetryOptions,
     pub(super) ledger: Arc<Ledger>,
     pub(super) drain: Drain,
-    pub(super) report: Report,
+    pub(super) forward_log: ForwardLog,
     pub(super) metrics: ForwardMetrics,
     /// How much of the journal Tempo does not have yet.
     pub(super) lag_bytes: Box<dyn Fn() -> u64 + Send + Sync>,

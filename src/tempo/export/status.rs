@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::report::Progress;
+use super::forward_log::Progress;
 use super::shared::Shared;
 use crate::journal::Position;
 

@@ -35,7 +35,7 @@ pub(super) struct Progress {
 
 /// Shared by all lanes.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct ForwardLog {
     target: String,
     metrics: ForwardMetrics,
     state: Mutex<State>,
@@ -78,9 +78,9 @@ struct Throttle {
     n_held_back: u64,
 }
 
-// === impl Report ===
+// === impl ForwardLog ===
 
-impl Report {
+impl ForwardLog {
     pub(super) fn new(target: String, metrics: ForwardMetrics) -> Self {
         Self { target, metrics, state: Mutex::default() }
     }
@@ -232,32 +232,32 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_outage_ends_with_the_first_accepted_request() {
-        let report = Report::new("http://tempo:4317".to_owned(), ForwardMetrics::default());
-        report.retry(Cause::Unreachable, "connection refused", Duration::from_secs(1));
-        report.retry(Cause::Unreachable, "connection refused", Duration::from_secs(1));
-        assert_eq!(report.metrics.tempo_up.get(), 0);
-        assert_eq!(report.metrics.retries(Cause::Unreachable).get(), 2);
-        assert_eq!(report.lock().throttles[&Topic::Retry(Cause::Unreachable)].n_held_back, 1);
-        assert!(report.lock().away.unwrap().is_told);
-        report.accepted(10, 0);
-        assert_eq!(report.metrics.tempo_up.get(), 1);
-        assert!(report.lock().away.is_none());
+        let forward_log = ForwardLog::new("http://tempo:4317".to_owned(), ForwardMetrics::default());
+        forward_log.retry(Cause::Unreachable, "connection refused", Duration::from_secs(1));
+        forward_log.retry(Cause::Unreachable, "connection refused", Duration::from_secs(1));
+        assert_eq!(forward_log.metrics.tempo_up.get(), 0);
+        assert_eq!(forward_log.metrics.retries(Cause::Unreachable).get(), 2);
+        assert_eq!(forward_log.lock().throttles[&Topic::Retry(Cause::Unreachable)].n_held_back, 1);
+        assert!(forward_log.lock().away.unwrap().is_told);
+        forward_log.accepted(10, 0);
+        assert_eq!(forward_log.metrics.tempo_up.get(), 1);
+        assert!(forward_log.lock().away.is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_of_one_tenant_is_no_outage() {
-        let report = Report::new("http://tempo:4317".to_owned(), ForwardMetrics::default());
-        report.accepted(10, 0);
-        report.retry(Cause::RateLimited, "rate limit", Duration::from_secs(5));
-        assert_eq!(report.metrics.tempo_up.get(), 1);
-        assert!(report.lock().away.is_none());
+        let forward_log = ForwardLog::new("http://tempo:4317".to_owned(), ForwardMetrics::default());
+        forward_log.accepted(10, 0);
+        forward_log.retry(Cause::RateLimited, "rate limit", Duration::from_secs(5));
+        assert_eq!(forward_log.metrics.tempo_up.get(), 1);
+        assert!(forward_log.lock().away.is_none());
     }
 
     #[test]
     fn a_backlog_is_told_of_when_it_begins_to_drain_then_every_ten_seconds_and_when_it_is_gone() {
-        let report = Report::new("http://tempo:4317".to_owned(), ForwardMetrics::default());
+        let forward_log = ForwardLog::new("http://tempo:4317".to_owned(), ForwardMetrics::default());
         let began = Instant::now();
-        let line = |second, is_draining, is_behind| report.backlog_line(began + Duration::from_secs(second), is_draining, is_behind);
+        let line = |second, is_draining, is_behind| forward_log.backlog_line(began + Duration::from_secs(second), is_draining, is_behind);
         assert_eq!(line(0, false, true), None, "tempo is away: the retries are logged");
         let logged: Vec<u64> = (1..=30).filter(|second| line(*second, true, true).is_some()).collect();
         assert_eq!(logged, [1, 11, 21]);
