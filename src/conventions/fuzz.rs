@@ -4,7 +4,7 @@ use super::posts::{Post, apply};
 use crate::model::Str;
 use crate::model::ids::RunId;
 use crate::model::report::{
-    CALLS_MAX, EventKind, NAME_MAX_BYTES, PREVIEW_MAX_BYTES, Report, SCORES_MAX, SPANS_MAX, STEPS_MAX, TEXT_MAX_BYTES,
+    CALLS_MAX, EventKind, NAME_MAX_BYTES, PREVIEW_MAX_BYTES, RunReport, SCORES_MAX, SPANS_MAX, STEPS_MAX, TEXT_MAX_BYTES,
 };
 use crate::model::time::UnixNanos;
 
@@ -33,8 +33,8 @@ pub fn check_posts(bytes: &[u8]) {
     report.weight();
 }
 
-fn read(bytes: &[u8]) -> Report {
-    let mut report = Report::new(RunId::mint(7), AT);
+fn read(bytes: &[u8]) -> RunReport {
+    let mut report = RunReport::new(RunId::mint(7), AT);
     for (position, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let Some((kind, body)) = line.split_first() else { continue };
         let Some(kind) = EventKind::from_u8(kind % 11 + 1) else { continue };

@@ -22,7 +22,7 @@ use crate::model::Str;
 use crate::model::facts::{Delivery, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, RunKey, TraceId};
 use crate::model::logs::SPAWN_SPAN;
-use crate::model::report::{Completion, Report};
+use crate::model::report::{Completion, RunReport};
 use crate::model::run::{Run, RunStatus};
 use crate::model::scopes::scope_traits;
 use crate::model::time::{Nanos, UnixNanos};
@@ -154,7 +154,7 @@ fn id(trace: TraceId, forest: &Forest<'_>, territory: &Territory<'_>, seed: u32)
 }
 
 /// The run is over and named no trace: it was made by an integration that opens no agent span. What a policy blocks has no spans at all.
-fn is_untraced(report: &Report) -> bool {
+fn is_untraced(report: &RunReport) -> bool {
     let names_none = |completion: &Completion| completion.trace.is_none() && completion.status != RunStatus::Blocked;
     !report.is_auto() && report.place().is_none() && report.completion.as_ref().is_some_and(names_none)
 }

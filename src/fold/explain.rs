@@ -10,7 +10,7 @@ use super::tree::NONE;
 use super::why::{Handed, WhyCost, WhyNoRun, WhyNot, WhyOverruled, WhyOwner, WhyRun, WhySession};
 use super::{Folded, Rules, TraceFacts, Work, assemble, merge, report_placement};
 use crate::model::ids::{SpanId, TraceId};
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::usage::{Cost, CostSource, NanoUsd, RatesUsed, Usage};
 
 /// A fold with its reasons.
@@ -71,7 +71,7 @@ pub struct RecordReason {
 }
 
 /// Folds a trace and says why.
-pub fn explain(trace: TraceId, facts: &TraceFacts, reports: &[&Report], rules: &Rules<'_>) -> Explained {
+pub fn explain(trace: TraceId, facts: &TraceFacts, reports: &[&RunReport], rules: &Rules<'_>) -> Explained {
     let placed = report_placement::place(facts, reports);
     let scratch = Scratch::for_spans(facts.len());
     let mut work = Work::decide(facts, &placed, rules, &scratch);

@@ -13,7 +13,7 @@ use super::tree::{Forest, NONE};
 use crate::model::facts::{Delivery, SpanKind, SpanStatus};
 use crate::model::ids::SpanId;
 use crate::model::reason::Reason;
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::run::RunStatus;
 use crate::model::time::UnixNanos;
 
@@ -66,11 +66,11 @@ pub(super) fn is_failed_tool(forest: &Forest<'_>, span: u32) -> bool {
 }
 
 /// The tools that failed by what the SDK posted of them.
-pub(super) fn failed_tools_of(report: &Report) -> u32 {
+pub(super) fn failed_tools_of(report: &RunReport) -> u32 {
     report.spans.iter().filter(|span| span.is_error && &*span.kind == "tool").count() as u32
 }
 
-fn stated(report: &Report) -> Option<Reason> {
+fn stated(report: &RunReport) -> Option<Reason> {
     report.completion.as_ref()?.error.as_deref().and_then(Reason::of)
 }
 

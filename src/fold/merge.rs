@@ -21,7 +21,7 @@ use super::report_placement::Placed;
 use super::tree::{Forest, NONE};
 use super::why::WhyNot;
 use crate::model::Str;
-use crate::model::report::{Report, ReportedCall};
+use crate::model::report::{ReportedCall, RunReport};
 use crate::model::usage::{Call, CallKey, Cost, NanoUsd};
 
 /// A call of a span: the span and its cost.
@@ -96,7 +96,7 @@ fn merge(placed: &Placed<'_>, forest: &Forest<'_>, told: &Told, spans: &[u32], s
 }
 
 /// The smaller side stands; each of its calls with the best match on the other: one of equal cost, if there is one.
-fn stand(report: &Report, mut records: Vec<usize>, mut calls: Vec<Spanned>, shares: &mut [Share], merged: &mut Merged) {
+fn stand(report: &RunReport, mut records: Vec<usize>, mut calls: Vec<Spanned>, shares: &mut [Share], merged: &mut Merged) {
     let stated = |record: usize| stated_cost(&report.calls[record]);
     let amount = |call: &Spanned| call.1.map(|cost| cost.amount);
     records.sort_by_key(|&record| (stated(record), record));
@@ -125,7 +125,7 @@ fn stand(report: &Report, mut records: Vec<usize>, mut calls: Vec<Spanned>, shar
 }
 
 /// Calls with tokens or a cost by key. Of providers' and frameworks' records of a call the more numerous stand, the others are left out.
-fn stated_calls(report: &Report, left_out: &mut Vec<(usize, WhyNot)>) -> BTreeMap<CallKey, Vec<usize>> {
+fn stated_calls(report: &RunReport, left_out: &mut Vec<(usize, WhyNot)>) -> BTreeMap<CallKey, Vec<usize>> {
     let mut calls: BTreeMap<CallKey, [Vec<usize>; 2]> = BTreeMap::new();
     for (record, told) in report.calls.iter().enumerate() {
         if told.is_found {
@@ -158,7 +158,7 @@ fn spanned_calls(forest: &Forest<'_>, spans: &[u32], shares: &[Share]) -> BTreeM
 }
 
 /// Failed calls and calls whose usage never came: the report says how many, if it tells of calls at all.
-fn settle_empty_calls(report: &Report, forest: &Forest<'_>, spans: &[u32], shares: &mut [Share], merged: &mut Merged) {
+fn settle_empty_calls(report: &RunReport, forest: &Forest<'_>, spans: &[u32], shares: &mut [Share], merged: &mut Merged) {
     if report.calls.is_empty() {
         return;
     }

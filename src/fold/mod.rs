@@ -51,7 +51,7 @@ pub use self::turns::delivery;
 pub use self::why::{WhyCost, WhyNoRun, WhyNot, WhyOverruled, WhyOwner, WhyRun, WhySession};
 use crate::model::facts::{Delivery, SpanFact};
 use crate::model::ids::{SpanId, TraceId};
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::run::Run;
 use crate::model::time::UnixNanos;
 use crate::model::usage::{Call, Cost};
@@ -147,7 +147,7 @@ pub struct Folded {
 }
 
 /// Computes the runs of a trace from all of its facts and from the reports that belong to it.
-pub fn fold(trace: TraceId, facts: &TraceFacts, reports: &[&Report], rules: &Rules<'_>) -> Folded {
+pub fn fold(trace: TraceId, facts: &TraceFacts, reports: &[&RunReport], rules: &Rules<'_>) -> Folded {
     let placed = report_placement::place(facts, reports);
     let scratch = Scratch::for_spans(facts.len());
     let work = Work::decide(facts, &placed, rules, &scratch);

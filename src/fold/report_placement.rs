@@ -10,7 +10,7 @@ use super::TraceFacts;
 use crate::model::Str;
 use crate::model::facts::{SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, SpanId};
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::run::RunStatus;
 use crate::model::time::UnixNanos;
 
@@ -20,14 +20,14 @@ const SCOPE: &str = "waxell.observe";
 /// A report that belongs to this trace.
 #[derive(Clone, Debug)]
 pub(super) struct Placed<'a> {
-    pub report: &'a Report,
+    pub report: &'a RunReport,
     pub span: SpanId,
     /// In place of a span that is not here.
     pub stand_in: Option<SpanFact>,
 }
 
-pub(super) fn place<'a>(facts: &TraceFacts, reports: &[&'a Report]) -> Vec<Placed<'a>> {
-    let mut ordered: Vec<&Report> = reports.iter().copied().filter(|report| report.is_run()).collect();
+pub(super) fn place<'a>(facts: &TraceFacts, reports: &[&'a RunReport]) -> Vec<Placed<'a>> {
+    let mut ordered: Vec<&RunReport> = reports.iter().copied().filter(|report| report.is_run()).collect();
     ordered.sort_unstable_by_key(|report| report.id);
     let mut placed: Vec<Placed<'_>> = Vec::with_capacity(ordered.len());
     let mut taken: BTreeSet<SpanId> = BTreeSet::new();
@@ -47,7 +47,7 @@ pub(super) fn place<'a>(facts: &TraceFacts, reports: &[&'a Report]) -> Vec<Place
     placed
 }
 
-fn stand_in(report: &Report, span: SpanId, parent: Option<SpanId>) -> SpanFact {
+fn stand_in(report: &RunReport, span: SpanId, parent: Option<SpanId>) -> SpanFact {
     let agent = report.start.as_ref().map_or("", |start| &start.agent);
     SpanFact {
         end: report.completed_at().unwrap_or(UnixNanos::ZERO),

@@ -9,7 +9,7 @@ use super::boundary::Territory;
 use super::scratch::{List, Scratch};
 use super::tree::{Forest, NONE};
 use crate::model::facts::Delivery;
-use crate::model::report::{Report, TOOL_STEP};
+use crate::model::report::{RunReport, TOOL_STEP};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::tool::{self, ToolCalls, ToolUsage};
 
@@ -88,7 +88,7 @@ fn usage(spans: &[Called<'_>]) -> ToolUsage {
 
 /// The calls of tools that the SDK posted: as spans, or where it posted none, as steps, which say neither how they ended nor how long they
 /// took.
-fn reported(report: &Report) -> Vec<ToolUsage> {
+fn reported(report: &RunReport) -> Vec<ToolUsage> {
     let spans = report.spans.iter().filter(|span| &*span.kind == "tool");
     let mut told: Vec<(&str, bool, Option<Nanos>)> = spans.map(|span| (&*span.name, span.is_error, span.duration)).collect();
     if told.is_empty() {

@@ -56,7 +56,7 @@ pub enum EventKind {
 
 /// Everything that was told of one run.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Report {
+pub struct RunReport {
     pub id: RunId,
     /// When its first and its latest event came.
     pub first_at: UnixNanos,
@@ -205,9 +205,9 @@ impl Start {
     }
 }
 
-// === impl Report ===
+// === impl RunReport ===
 
-impl Report {
+impl RunReport {
     pub fn new(id: RunId, at: UnixNanos) -> Self {
         Self {
             id,
@@ -311,7 +311,7 @@ mod tests {
     fn a_run_stands_where_its_completion_says_else_where_one_span_claims_it() {
         let place =
             |trace: u8, span: u64| Place { trace: TraceId::from_bytes(&[trace; 16]).unwrap(), span: SpanId::from_u64(span).unwrap() };
-        let mut report = Report::new(RunId::mint(7), UnixNanos(1));
+        let mut report = RunReport::new(RunId::mint(7), UnixNanos(1));
         assert_eq!(report.place(), None);
         report.claims = vec![place(1, 1)];
         assert_eq!(report.place(), Some(place(1, 1)));

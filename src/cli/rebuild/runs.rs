@@ -16,7 +16,7 @@ use crate::fold::{self, Folded, Rules, TraceFacts, TraceLimit};
 use crate::model::Str;
 use crate::model::facts::SpanKind;
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
-use crate::model::report::{CALLS_MAX, EventKind, Report};
+use crate::model::report::{CALLS_MAX, EventKind, RunReport};
 use crate::model::run::RunStatus;
 use crate::model::time::UnixNanos;
 use crate::model::usage::{NanoUsd, Usage};
@@ -135,10 +135,10 @@ fn facts(requests: &[Bytes], conventions: &Conventions, strings: &mut Strings) -
 
 /// The trace as the index will fold it with these runs.
 fn folded(id: TraceId, facts: &TraceFacts, restored: &[(RunId, Restored)], price: &Price) -> Folded {
-    let reports: Vec<Report> = restored
+    let reports: Vec<RunReport> = restored
         .iter()
         .map(|(run, restored)| {
-            let mut report = Report::new(*run, restored.completed_at);
+            let mut report = RunReport::new(*run, restored.completed_at);
             let body = restored.encode();
             let post = Post { kind: EventKind::Restored, body: &body, received_at: restored.completed_at, position: 0 };
             posts::apply(&mut report, &post, 0);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::json::{dollars, name, text, tokens};
 use crate::conventions::Oddities;
 use crate::model::Str;
-use crate::model::report::{CALLS_MAX, PREVIEW_MAX_BYTES, PREVIEWED_CALLS_MAX, Report, ReportedCall};
+use crate::model::report::{CALLS_MAX, PREVIEW_MAX_BYTES, PREVIEWED_CALLS_MAX, ReportedCall, RunReport};
 use crate::model::time::UnixNanos;
 use crate::model::usage::Usage;
 
@@ -30,7 +30,7 @@ pub(super) const FRAMEWORK_TASKS: &[&str] = &[
     "outlines.",
 ];
 
-pub(super) fn apply(report: &mut Report, calls: &[Value], at: UnixNanos, oddities: &mut Oddities) {
+pub(super) fn apply(report: &mut RunReport, calls: &[Value], at: UnixNanos, oddities: &mut Oddities) {
     for call in calls.iter().filter_map(Value::as_object) {
         if report.calls.len() >= CALLS_MAX {
             report.n_calls_refused += 1;

@@ -6,12 +6,12 @@ use super::json::{cut, name, text};
 use super::{elements, lists};
 use crate::model::Str;
 use crate::model::ids::{SpanId, TraceId};
-use crate::model::report::{Completion, Report, TEXT_MAX_BYTES};
+use crate::model::report::{Completion, RunReport, TEXT_MAX_BYTES};
 use crate::model::run::RunStatus;
 use crate::model::time::UnixNanos;
 
 /// A later completion wins, and keeps what only the earlier one said.
-pub(super) fn apply(report: &mut Report, body: &Map<String, Value>, at: UnixNanos) {
+pub(super) fn apply(report: &mut RunReport, body: &Map<String, Value>, at: UnixNanos) {
     lists::apply_steps(report, elements(body, "steps"), at);
     let error = error(body);
     let status = body.get("status").and_then(Value::as_str).unwrap_or_default();

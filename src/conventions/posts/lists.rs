@@ -4,14 +4,14 @@ use serde_json::{Map, Value};
 
 use super::json::{count, cut, millis, name, text};
 use crate::model::Str;
-use crate::model::report::{NAME_MAX_BYTES, PREVIEW_MAX_BYTES, Report, ReportedSpan, SCORES_MAX, SPANS_MAX, STEPS_MAX, Step};
+use crate::model::report::{NAME_MAX_BYTES, PREVIEW_MAX_BYTES, ReportedSpan, RunReport, SCORES_MAX, SPANS_MAX, STEPS_MAX, Step};
 use crate::model::run::{Score, ScoreValue};
 use crate::model::time::UnixNanos;
 
 /// The name of steps by which the SDK only asks whether it may go on.
 const GOVERNANCE_CHECK: &str = "__governance_check";
 
-pub(super) fn apply_steps(report: &mut Report, steps: &[Value], at: UnixNanos) {
+pub(super) fn apply_steps(report: &mut RunReport, steps: &[Value], at: UnixNanos) {
     for step in steps.iter().filter_map(Value::as_object) {
         let Some(name) = name(step, "step_name").filter(|name| &**name != GOVERNANCE_CHECK) else { continue };
         if report.steps.len() < STEPS_MAX {
@@ -21,7 +21,7 @@ pub(super) fn apply_steps(report: &mut Report, steps: &[Value], at: UnixNanos) {
     }
 }
 
-pub(super) fn apply_spans(report: &mut Report, spans: &[Value]) {
+pub(super) fn apply_spans(report: &mut RunReport, spans: &[Value]) {
     for span in spans.iter().filter_map(Value::as_object) {
         if report.spans.len() < SPANS_MAX {
             report.spans.push(ReportedSpan {
@@ -37,7 +37,7 @@ pub(super) fn apply_spans(report: &mut Report, spans: &[Value]) {
     }
 }
 
-pub(super) fn apply_scores(report: &mut Report, scores: &[Value], at: UnixNanos) {
+pub(super) fn apply_scores(report: &mut RunReport, scores: &[Value], at: UnixNanos) {
     for score in scores.iter().filter_map(Value::as_object) {
         let (Some(name), Some(value)) = (name(score, "name"), score_value(score)) else { continue };
         if report.scores.len() < SCORES_MAX {

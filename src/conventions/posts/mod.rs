@@ -1,4 +1,4 @@
-//! What the Waxell SDK posts about a run, read into its [`Report`] (`docs/sdk.md`).
+//! What the Waxell SDK posts about a run, read into its [`RunReport`] (`docs/sdk.md`).
 //!
 //! - Bodies are read leniently: a field of another type than the SDK sends is absent, and spoils nothing beside it.
 //! - Everything is appended, never replaced: the SDK posts calls and steps of one run many times, in any order, also after its end.
@@ -21,7 +21,7 @@ pub use start::{run_of_workflow, workflow_id};
 
 use crate::conventions::{Oddities, Oddity};
 use crate::model::digest::fnv;
-use crate::model::report::{EventKind, Report, Seen};
+use crate::model::report::{EventKind, RunReport, Seen};
 use crate::model::time::{Nanos, UnixNanos};
 
 /// How long after an event whose answer was perhaps lost the same bytes are a repetition of it. The SDK tries three times within some
@@ -44,7 +44,7 @@ pub struct Post<'a> {
 /// Applies one event to the report of its run. What was not believed is returned, each kind once.
 ///
 /// `opened_at` is where in the journal the process that accepted the event began: what lies before was perhaps never answered.
-pub fn apply(report: &mut Report, post: &Post<'_>, opened_at: u64) -> Vec<Oddity> {
+pub fn apply(report: &mut RunReport, post: &Post<'_>, opened_at: u64) -> Vec<Oddity> {
     let mut oddities = Oddities::default();
     report.last_at = report.last_at.max(post.received_at);
     if post.kind == EventKind::Unanswered {
@@ -85,7 +85,7 @@ pub fn note_of(digest: u64, since: UnixNanos) -> [u8; 16] {
 }
 
 /// Remembers the event. `true` if it is one that was taken before and whose sender did not hear of that.
-fn is_repetition(report: &mut Report, post: &Post<'_>, opened_at: u64) -> bool {
+fn is_repetition(report: &mut RunReport, post: &Post<'_>, opened_at: u64) -> bool {
     let digest = digest(post.kind, post.body);
     report.seen.retain(|seen| seen.at.plus(REPEAT_WINDOW) >= post.received_at);
     let again = report.seen.iter().any(|seen| seen.digest == digest && (seen.is_unanswered || seen.position < opened_at));
@@ -100,7 +100,7 @@ fn is_repetition(report: &mut Report, post: &Post<'_>, opened_at: u64) -> bool {
     again
 }
 
-fn mark_unanswered(report: &mut Report, body: &[u8]) {
+fn mark_unanswered(report: &mut RunReport, body: &[u8]) {
     let Some((digest, since)) = body.split_first_chunk::<8>() else { return };
     let (digest, since) = (u64::from_be_bytes(*digest), since.try_into().map_or(0, u64::from_be_bytes));
     // A record that was withdrawn before it was written is not among them, and an earlier one that is like it was answered.

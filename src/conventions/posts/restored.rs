@@ -9,7 +9,7 @@ use super::{call, complete, elements, start};
 use crate::conventions::Oddities;
 use crate::model::Str;
 use crate::model::ids::{SessionId, SpanId, TraceId};
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::run::RunStatus;
 use crate::model::time::UnixNanos;
 use crate::model::usage::Usage;
@@ -65,7 +65,7 @@ impl Restored {
     }
 }
 
-pub(super) fn apply(report: &mut Report, body: &Map<String, Value>, oddities: &mut Oddities) {
+pub(super) fn apply(report: &mut RunReport, body: &Map<String, Value>, oddities: &mut Oddities) {
     if report.start.is_some() || report.completion.is_some() || !report.calls.is_empty() {
         return;
     }
@@ -102,7 +102,7 @@ mod tests {
         }
     }
 
-    fn event(body: &[u8], report: &mut Report) {
+    fn event(body: &[u8], report: &mut RunReport) {
         let post = Post { kind: EventKind::Restored, body, received_at: UnixNanos(1 << 62), position: 0 };
         assert_eq!(apply_post(report, &post, 0), []);
     }
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_a_second_time_changes_nothing() {
         let body = restored().encode();
-        let mut report = Report::new(RunId::mint(7), UnixNanos(1 << 62));
+        let mut report = RunReport::new(RunId::mint(7), UnixNanos(1 << 62));
         event(&body, &mut report);
         let start = report.start.clone().unwrap();
         assert_eq!((start.session.as_ref().unwrap().as_str(), &*start.agent, start.at), ("a \"b\"", "planner", restored().started_at));
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_the_sdk_told_stands() {
-        let mut report = Report::new(RunId::mint(7), UnixNanos(5));
+        let mut report = RunReport::new(RunId::mint(7), UnixNanos(5));
         let told = Post { kind: EventKind::Start, body: br#"{"agent_name":"caller"}"#, received_at: UnixNanos(5), position: 0 };
         apply_post(&mut report, &told, 0);
         event(&restored().encode(), &mut report);

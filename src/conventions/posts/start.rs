@@ -6,7 +6,7 @@ use super::json::{name, text};
 use crate::conventions::{Oddities, Oddity};
 use crate::model::Str;
 use crate::model::ids::{RunId, SessionId};
-use crate::model::report::{Report, Start, TEXT_MAX_BYTES};
+use crate::model::report::{RunReport, Start, TEXT_MAX_BYTES};
 use crate::model::time::UnixNanos;
 
 /// The workflow of a run that names none, as the SDK has it.
@@ -23,7 +23,7 @@ pub fn run_of_workflow(workflow: &str) -> Option<RunId> {
     RunId::from_minted(workflow.strip_prefix("wf-")?)
 }
 
-pub(super) fn apply(report: &mut Report, body: &Map<String, Value>, at: UnixNanos, oddities: &mut Oddities) {
+pub(super) fn apply(report: &mut RunReport, body: &Map<String, Value>, at: UnixNanos, oddities: &mut Oddities) {
     if report.start.is_some() {
         return;
     }
@@ -42,7 +42,7 @@ pub(super) fn apply(report: &mut Report, body: &Map<String, Value>, at: UnixNano
     });
 }
 
-pub(super) fn apply_daily(report: &mut Report, body: &Map<String, Value>, at: UnixNanos, oddities: &mut Oddities) {
+pub(super) fn apply_daily(report: &mut RunReport, body: &Map<String, Value>, at: UnixNanos, oddities: &mut Oddities) {
     if report.start.is_some() {
         return;
     }

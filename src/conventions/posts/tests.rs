@@ -15,16 +15,16 @@ const AT: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
 /// The sign of a cut.
 const CUT: usize = '…'.len_utf8();
 
-fn report() -> Report {
-    Report::new(RunId::mint(1), AT)
+fn report() -> RunReport {
+    RunReport::new(RunId::mint(1), AT)
 }
 
-fn take(report: &mut Report, kind: EventKind, body: &str, position: u64) -> Vec<Oddity> {
+fn take(report: &mut RunReport, kind: EventKind, body: &str, position: u64) -> Vec<Oddity> {
     apply(report, &Post { kind, body: body.as_bytes(), received_at: AT, position }, 0)
 }
 
 /// The report of one event, and what was odd about it.
-fn told(kind: EventKind, body: &Value) -> (Report, Vec<Oddity>) {
+fn told(kind: EventKind, body: &Value) -> (RunReport, Vec<Oddity>) {
     let mut report = report();
     let oddities = take(&mut report, kind, &body.to_string(), 1);
     (report, oddities)
@@ -420,7 +420,7 @@ proptest! {
 }
 
 /// What `model::report` promises of every report.
-pub(super) fn within_limits(report: &Report) {
+pub(super) fn within_limits(report: &RunReport) {
     let name = |text: &str| assert!(text.len() <= NAME_MAX_BYTES + CUT, "{} bytes", text.len());
     let bound = |text: &Option<crate::model::Str>, max: usize| assert!(text.as_ref().is_none_or(|text| text.len() <= max + CUT));
     if let Some(start) = &report.start {

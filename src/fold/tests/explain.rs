@@ -9,7 +9,7 @@ use crate::fold::{
     Counting, Explained, Rules, TraceFacts, WhyCost, WhyNoRun, WhyNot, WhyOverruled, WhyOwner, WhyRun, WhySession, explain, fold,
 };
 use crate::model::facts::{SpanFact, SpanKind};
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::usage::{Cost, CostSource, NanoUsd, RatesUsed, UsageTotal};
 
 fn rules<'a>() -> Rules<'a> {
@@ -32,7 +32,7 @@ fn reason(explained: &Explained, span: u64) -> &crate::fold::SpanReason {
 }
 
 /// What the reasons of each run's spans and records come to: what counts, and what was left out.
-fn sums(explained: &Explained, reports: &[&Report]) -> Vec<[UsageTotal; 2]> {
+fn sums(explained: &Explained, reports: &[&RunReport]) -> Vec<[UsageTotal; 2]> {
     let mut sums = vec![[UsageTotal::default(); 2]; explained.folded.runs.len()];
     for (verdict, reason) in explained.folded.verdicts.iter().zip(&explained.spans) {
         let (Some(run), Some(usage)) = (verdict.run, reason.usage) else { continue };
@@ -54,7 +54,7 @@ fn sums(explained: &Explained, reports: &[&Report]) -> Vec<[UsageTotal; 2]> {
     sums
 }
 
-fn check(facts: &TraceFacts, reports: &[&Report]) -> Result<(), TestCaseError> {
+fn check(facts: &TraceFacts, reports: &[&RunReport]) -> Result<(), TestCaseError> {
     let explained = explain(trace(), facts, reports, &rules());
     prop_assert_eq!(&explained.folded, &fold(trace(), facts, reports, &rules()));
     prop_assert_eq!((explained.spans.len(), explained.runs.len()), (explained.folded.verdicts.len(), explained.folded.runs.len()));

@@ -4,7 +4,7 @@ use super::build::*;
 use crate::fold::{Folded, Rules, fold};
 use crate::model::facts::{SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::RunId;
-use crate::model::report::{Completion, Place, Report, ReportedSpan};
+use crate::model::report::{Completion, Place, ReportedSpan, RunReport};
 use crate::model::run::RunStatus;
 use crate::model::time::UnixNanos;
 
@@ -93,15 +93,15 @@ fn a_run_that_says_nothing_failed_of_the_last_run_that_failed_in_it() {
     assert_eq!(error(&spoken, 1), Some("own"));
 }
 
-fn reported(status: RunStatus, error: Option<&str>) -> Report {
-    let mut report = Report::new(RunId::mint(5), ms(0));
+fn reported(status: RunStatus, error: Option<&str>) -> RunReport {
+    let mut report = RunReport::new(RunId::mint(5), ms(0));
     report.claims = vec![Place { trace: trace(), span: id(1) }];
     let error = error.map(Into::into);
     report.completion = Some(Completion { at: ms(2000), status, trace: None, span: None, result: None, error });
     report
 }
 
-fn with(report: &Report, spans: impl IntoIterator<Item = SpanFact>) -> Folded {
+fn with(report: &RunReport, spans: impl IntoIterator<Item = SpanFact>) -> Folded {
     let rules = Rules { price: &|_, _| None, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO, next_turn: UnixNanos::ZERO };
     fold(trace(), &facts_of(spans), &[report], &rules)
 }

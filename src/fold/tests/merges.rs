@@ -8,7 +8,7 @@ use super::build::*;
 use crate::fold::{Folded, Rules, fold};
 use crate::model::facts::SpanFact;
 use crate::model::ids::RunId;
-use crate::model::report::{Place, Report, ReportedCall};
+use crate::model::report::{Place, ReportedCall, RunReport};
 use crate::model::usage::{NanoUsd, Usage};
 
 /// Calls that are told apart by their tokens, and the cost of each, which not every one states.
@@ -22,8 +22,8 @@ pub(super) fn any_told() -> impl Strategy<Value = Told> {
     prop::array::uniform4(prop::array::uniform3(0..4_usize))
 }
 
-pub(super) fn report(number: u64, span: u64, told: &Told, is_reversed: bool) -> Report {
-    let mut report = Report::new(RunId::mint(number), ms(0));
+pub(super) fn report(number: u64, span: u64, told: &Told, is_reversed: bool) -> RunReport {
+    let mut report = RunReport::new(RunId::mint(number), ms(0));
     report.claims = vec![Place { trace: trace(), span: id(span) }];
     for (call, [_, providers, frameworks]) in CALLS.iter().zip(told) {
         for (is_framework, n) in [(false, *providers), (true, *frameworks)] {
@@ -63,7 +63,7 @@ pub(super) fn spans(agent_span: u64, told: &Told) -> Vec<SpanFact> {
     spans
 }
 
-fn folded(spans: Vec<SpanFact>, reports: &[&Report]) -> Folded {
+fn folded(spans: Vec<SpanFact>, reports: &[&RunReport]) -> Folded {
     fold(trace(), &facts_of(spans), reports, &Rules { price: &|_, _| None, silent_since: ms(0), idle_since: ms(0), next_turn: ms(0) })
 }
 

@@ -4,7 +4,7 @@ use super::proto::stored;
 use super::stored::UnreadableBlob;
 use crate::model::Str;
 use crate::model::ids::{RunId, SessionId, SpanId, TraceId};
-use crate::model::report::{Completion, Place, Report, ReportedCall, ReportedSpan, Seen, Start, Step};
+use crate::model::report::{Completion, Place, ReportedCall, ReportedSpan, RunReport, Seen, Start, Step};
 use crate::model::run::{RunStatus, Score, ScoreValue};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::{NanoUsd, Usage};
@@ -16,7 +16,7 @@ const IS_FRAMEWORK: u32 = 1;
 const IS_ERROR: u32 = 2;
 const IS_FOUND: u32 = 4;
 
-pub(super) fn encode_report(report: &Report) -> stored::Report {
+pub(super) fn encode_report(report: &RunReport) -> stored::Report {
     stored::Report {
         run_id: report.id.get(),
         first_at: report.first_at.0,
@@ -33,8 +33,8 @@ pub(super) fn encode_report(report: &Report) -> stored::Report {
     }
 }
 
-pub(super) fn decode_report(report: stored::Report) -> Result<Report, UnreadableBlob> {
-    Ok(Report {
+pub(super) fn decode_report(report: stored::Report) -> Result<RunReport, UnreadableBlob> {
+    Ok(RunReport {
         id: run_id(report.run_id)?,
         first_at: UnixNanos(report.first_at),
         last_at: UnixNanos(report.last_at),
@@ -283,7 +283,7 @@ mod tests {
         (value, texts(), times()).prop_map(|(value, comment, at)| Score { name: "ok".into(), value, comment, source: "sdk".into(), at })
     }
 
-    fn reports() -> impl Strategy<Value = Report> {
+    fn reports() -> impl Strategy<Value = RunReport> {
         let start = (times(), texts(), texts(), any::<(bool, bool)>(), 0u64..1 << 53).prop_map(|(at, user, inputs, marks, parent)| Start {
             at,
             agent: "agent".into(),
@@ -336,7 +336,7 @@ mod tests {
             prop::collection::vec(seen, 0..3),
         );
         (any::<u64>(), times(), prop::option::of(start), prop::option::of(completion), lists).prop_map(
-            |(random, at, start, completion, (calls, steps, scores, spans, seen))| Report {
+            |(random, at, start, completion, (calls, steps, scores, spans, seen))| RunReport {
                 start,
                 completion,
                 calls,
@@ -346,7 +346,7 @@ mod tests {
                 spans,
                 seen,
                 claims: vec![Place { trace: TraceId::from_bytes(&[7; 16]).unwrap(), span: RunId::mint(random).to_span() }],
-                ..Report::new(RunId::mint(random), at)
+                ..RunReport::new(RunId::mint(random), at)
             },
         )
     }

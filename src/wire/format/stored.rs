@@ -14,7 +14,7 @@ use crate::model::Str;
 use crate::model::facts::{Labels, SpanFact, SpanKind, SpanStatus};
 use crate::model::ids::{RunId, SessionId, SpanId};
 use crate::model::reason::Reason;
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::run::{Run, Score};
 use crate::model::stretches::Stretches;
 use crate::model::time::UnixNanos;
@@ -36,7 +36,7 @@ pub struct StoredTrace {
     pub facts: Vec<SpanFact>,
     pub n_refused: u64,
     pub runs: Vec<RunRef>,
-    pub report: Option<Report>,
+    pub report: Option<RunReport>,
     /// Runs whose reports belong to this trace.
     pub joined: Vec<RunId>,
     pub stretches: Stretches,
@@ -103,7 +103,7 @@ pub fn encode_trace<'a>(
     facts: impl Iterator<Item = &'a SpanFact> + Clone,
     n_refused: u64,
     runs: &[RunRef],
-    report: Option<&Report>,
+    report: Option<&RunReport>,
     joined: &[RunId],
     stretches: &Stretches,
 ) -> Vec<u8> {

@@ -10,7 +10,7 @@ use crate::journal::Position;
 use crate::model::Str;
 use crate::model::ids::{SessionId, Tenant, TraceId};
 use crate::model::note::{Note, NoteText};
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::time::UnixNanos;
 use crate::store::local::state::traces::TraceKey;
 use crate::wire::format::stored::tallies::{StoredBucket, decode_bucket};
@@ -107,7 +107,7 @@ pub fn unfinished(db: &Connection) -> rusqlite::Result<Vec<(TraceKey, bool, Unix
 }
 
 /// The reports of the newest runs that were only started, at most `limit`.
-pub fn started_only(db: &Connection, limit: u32) -> rusqlite::Result<Vec<(TenantNo, Report)>> {
+pub fn started_only(db: &Connection, limit: u32) -> rusqlite::Result<Vec<(TenantNo, RunReport)>> {
     let state = db.unchecked_transaction()?;
     let (first, last) = TraceId::reports();
     let mut select = state.ready(&statements::STARTS)?;

@@ -10,7 +10,7 @@ use crate::conventions::{self, Sources, Strings};
 use crate::fold::{Explained, SpanReason};
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::logs::is_beside_spans;
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::time::UnixNanos;
 use crate::store::StoreError;
 use crate::store::explain::{ExplainQuery, ExplainedCall, ExplainedSpan, Explanation, Orphans, OrphansQuery, Sums};
@@ -166,7 +166,7 @@ fn tree<'a>(unit: &Unit, reasons: &[&'a SpanReason]) -> Vec<(usize, &'a SpanReas
     ordered
 }
 
-fn calls(explained: &Explained, at: usize, report: Option<&Report>) -> Vec<ExplainedCall> {
+fn calls(explained: &Explained, at: usize, report: Option<&RunReport>) -> Vec<ExplainedCall> {
     let records = explained.records.iter().filter(|record| record.run == at);
     let call = |record: &crate::fold::RecordReason| {
         let told = report?.calls.get(record.record)?;

@@ -14,7 +14,7 @@ use crate::model::Str;
 use crate::model::facts::{Delivery, SpanFact, SpanStatus};
 use crate::model::ids::{RunId, SessionId, SpanId, TraceId};
 use crate::model::logs;
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::run::{Run, RunStatus};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::store::StoreError;
@@ -40,13 +40,13 @@ const RELATIVES_MAX: u32 = 10_000;
 /// A trace as far as it is kept, with the reports that belong to it.
 pub(in crate::store::local) struct Unit {
     pub(in crate::store::local) facts: TraceFacts,
-    reports: Vec<Arc<Report>>,
+    reports: Vec<Arc<RunReport>>,
     /// Where the rows of the runs are that the index was told of.
     pub(in crate::store::local) places: Vec<RunRef>,
 }
 
 impl Unit {
-    pub(in crate::store::local) fn reports(&self) -> impl Iterator<Item = &Report> {
+    pub(in crate::store::local) fn reports(&self) -> impl Iterator<Item = &RunReport> {
         self.reports.iter().map(|report| &**report)
     }
 }
@@ -171,7 +171,7 @@ impl LocalStore {
         trace: TraceId,
         unit: &Unit,
     ) -> rusqlite::Result<Folded> {
-        let reports: Vec<&Report> = unit.reports().collect();
+        let reports: Vec<&RunReport> = unit.reports().collect();
         let folded = |next_turn: UnixNanos| fold(trace, &unit.facts, &reports, &self.rules(next_turn));
         let as_it_tells = folded(UnixNanos::ZERO);
         let Some(turn) = open_turn(&as_it_tells.runs) else { return Ok(as_it_tells) };
@@ -206,7 +206,7 @@ impl LocalStore {
         cell: &TenantCell,
         reader: &Reader,
         trace: TraceId,
-    ) -> rusqlite::Result<Option<(TraceFacts, Option<Arc<Report>>, Vec<RunId>, Vec<RunRef>)>> {
+    ) -> rusqlite::Result<Option<(TraceFacts, Option<Arc<RunReport>>, Vec<RunId>, Vec<RunRef>)>> {
         if let Some(open) = self.shared.traces.map.get(&(cell.no, trace)) {
             return Ok(Some((open.facts.clone(), open.report.clone(), open.joined.clone(), open.run_refs())));
         }
@@ -239,7 +239,7 @@ fn view_of(row: &Run, unit: &Unit, folded: &Folded) -> RunView {
 }
 
 /// The calls that count in one run, told by spans, by the report, or by both.
-fn calls(unit: &Unit, folded: &Folded, at: usize, report: Option<&Report>) -> Vec<CallView> {
+fn calls(unit: &Unit, folded: &Folded, at: usize, report: Option<&RunReport>) -> Vec<CallView> {
     let mut calls = Vec::new();
     let records = || folded.records.iter().filter(|record| record.run == at);
     let by_span: FxHashMap<SpanId, usize> = records().filter_map(|record| Some((record.span?, record.record))).collect();

@@ -11,7 +11,7 @@ use super::tenant::TenantCell;
 use crate::fold::{Decided, TraceFacts};
 use crate::index::SessionNo;
 use crate::model::ids::{RunId, RunKey, TraceId};
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::run::Run;
 use crate::model::stretches::Stretches;
 use crate::store::local::disk::read::Reader;
@@ -31,7 +31,7 @@ pub struct OpenTrace {
     pub is_stored: bool,
     pub facts: TraceFacts,
     /// Shared, so that a fold can look at it while its trace is open too.
-    pub report: Option<Arc<Report>>,
+    pub report: Option<Arc<RunReport>>,
     /// Runs whose reports stand on spans of this trace, ordered.
     pub joined: Vec<RunId>,
     pub applied: Vec<AppliedRun>,

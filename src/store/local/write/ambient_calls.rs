@@ -16,7 +16,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::fold_worker::{FoldError, FoldWorker};
 use crate::fold::{Folded, TraceFacts};
 use crate::model::ids::{RunId, TraceId};
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::{CallKey, Usage};
 use crate::store::local::disk::rows::TenantNo;
@@ -68,7 +68,7 @@ impl FoldWorker {
 
     fn mark_found(&mut self, tenant: TenantNo, run: RunId, record: usize) -> Result<(), FoldError> {
         let unit = (tenant, TraceId::of_report(run));
-        let is_found = |report: &Report| report.calls.get(record).is_none_or(|call| call.is_found);
+        let is_found = |report: &RunReport| report.calls.get(record).is_none_or(|call| call.is_found);
         let known =
             self.shared.traces.map.get(&unit).and_then(|open| open.report.as_ref().map(|report| (is_found(report), report.last_at)));
         let Some((false, last_at)) = known else { return Ok(()) };
@@ -82,7 +82,7 @@ impl FoldWorker {
 }
 
 /// The calls that a unit tells of: those that count in real runs, and those of `auto:` runs.
-pub(super) fn calls_of(unit: TraceId, facts: &TraceFacts, reports: &[Arc<Report>], folded: &Folded) -> Vec<(CallKey, RecentCall)> {
+pub(super) fn calls_of(unit: TraceId, facts: &TraceFacts, reports: &[Arc<RunReport>], folded: &Folded) -> Vec<(CallKey, RecentCall)> {
     if reports.is_empty() {
         return Vec::new();
     }

@@ -18,7 +18,7 @@ use super::untraced::UntracedChanges;
 use crate::fold::{Decided, Folded, Rules, Telling, fold, may_be_retold};
 use crate::index::SessionNo;
 use crate::model::ids::SpanId;
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::run::{Run, RunStatus};
 use crate::model::time::UnixNanos;
 use crate::store::local::disk::rows::{NO_SESSION, TenantNo};
@@ -139,9 +139,9 @@ impl FoldWorker {
     }
 
     /// An open trace as it is now; `None` if it is not open.
-    pub(super) fn folded(&self, key: TraceKey, reports: &[Arc<Report>]) -> Result<Option<Folded>, FoldError> {
+    pub(super) fn folded(&self, key: TraceKey, reports: &[Arc<RunReport>]) -> Result<Option<Folded>, FoldError> {
         let (silent_since, idle_since) = (self.now.minus(self.options.run_timeout), self.now.minus(self.options.idle_after));
-        let told: Vec<&Report> = reports.iter().map(|report| &**report).collect();
+        let told: Vec<&RunReport> = reports.iter().map(|report| &**report).collect();
         let folded = |next_turn: UnixNanos| {
             let rules = Rules { price: &*self.options.price, silent_since, idle_since, next_turn };
             self.shared.traces.map.get(&key).map(|open| fold(key.1, &open.facts, &told, &rules))

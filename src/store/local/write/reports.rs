@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::fold_worker::{FoldError, FoldWorker};
 use crate::conventions::posts::{self, Post};
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
-use crate::model::report::{CLAIMS_MAX, EventKind, Place, Report, Start};
+use crate::model::report::{CLAIMS_MAX, EventKind, Place, RunReport, Start};
 use crate::model::time::UnixNanos;
 use crate::store::local::disk::rows::TenantNo;
 use crate::store::local::state::tenant::TenantCell;
@@ -54,7 +54,7 @@ impl FoldWorker {
             posts::apply(report, post, opened_at)
         })?;
         if self.is_report_deleted(key) {
-            self.change_report(key, run, post.received_at, Report::strip)?;
+            self.change_report(key, run, post.received_at, RunReport::strip)?;
         }
         for oddity in changed.unwrap_or_default() {
             self.shared.metrics.oddity(oddity);
@@ -113,11 +113,11 @@ impl FoldWorker {
         key: TraceKey,
         run: RunId,
         at: UnixNanos,
-        change: impl FnOnce(&mut Report) -> T,
+        change: impl FnOnce(&mut RunReport) -> T,
     ) -> Result<Option<T>, FoldError> {
         let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(None) };
         let weight = open.weight();
-        let report = Arc::make_mut(open.report.get_or_insert_with(|| Arc::new(Report::new(run, at))));
+        let report = Arc::make_mut(open.report.get_or_insert_with(|| Arc::new(RunReport::new(run, at))));
         let before = report.place();
         let outcome = change(report);
         let now = report.place();
@@ -194,7 +194,7 @@ impl FoldWorker {
     }
 
     /// The reports to fold a unit with. A report that stands in a trace is not folded in its own unit.
-    pub(super) fn reports_of(&mut self, key: TraceKey) -> Result<Vec<Arc<Report>>, FoldError> {
+    pub(super) fn reports_of(&mut self, key: TraceKey) -> Result<Vec<Arc<RunReport>>, FoldError> {
         let (own, joined) = match self.shared.traces.map.get(&key) {
             None => return Ok(Vec::new()),
             Some(open) => (open.report.clone(), open.joined.clone()),
@@ -277,7 +277,7 @@ impl FoldWorker {
     }
 
     /// Whether what stands in a trace is needed as long as that trace is.
-    pub(super) fn stands_in_known_trace(&self, tenant: TenantNo, report: &Report) -> rusqlite::Result<bool> {
+    pub(super) fn stands_in_known_trace(&self, tenant: TenantNo, report: &RunReport) -> rusqlite::Result<bool> {
         let Some(place) = report.place() else { return Ok(false) };
         let key = (tenant, place.trace);
         if self.shared.traces.map.contains_key(&key) {

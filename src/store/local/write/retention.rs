@@ -9,7 +9,7 @@ use super::pending::is_listed;
 use crate::index::SessionNo;
 use crate::model::facts::SpanFact;
 use crate::model::ids::TraceId;
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::store::local::disk::rows::{NO_SESSION, TenantNo};
 use crate::store::local::state::known::Renewal;
@@ -34,7 +34,7 @@ const REPORT_RECHECK: Nanos = Nanos::from_secs(24 * 3600);
 const LATE: Nanos = Nanos::from_secs(60 * 60);
 
 /// A stored trace, the sessions that it had runs in, and the report that lies in it.
-type OldTrace = (TraceKey, Vec<SessionNo>, Option<Report>);
+type OldTrace = (TraceKey, Vec<SessionNo>, Option<RunReport>);
 
 impl FoldWorker {
     pub(super) fn sweep_if_due(&mut self) -> Result<(), FoldError> {

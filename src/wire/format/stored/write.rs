@@ -9,7 +9,7 @@ use super::{HAS_RESPONSE_MODEL, IS_FRAMEWORK, IS_FUTURE, RunRef, mark, run_marks
 use crate::model::Str;
 use crate::model::facts::{Labels, SpanFact};
 use crate::model::ids::{RunId, SessionId, SpanId};
-use crate::model::report::Report;
+use crate::model::report::RunReport;
 use crate::model::run::Run;
 use crate::model::stretches::Stretches;
 use crate::model::tool::ToolUsage;
@@ -37,7 +37,7 @@ pub(super) fn trace<'a>(
     facts: impl Iterator<Item = &'a SpanFact> + Clone,
     n_refused: u64,
     runs: &[RunRef],
-    report: Option<&Report>,
+    report: Option<&RunReport>,
     joined: &[RunId],
     stretches: &Stretches,
 ) -> Vec<u8> {
@@ -293,7 +293,7 @@ mod tests {
             }
             let (id, span) = (RunId::new(1).unwrap(), SpanId::from_u64(3).unwrap());
             let run = |session_no, started_at| RunRef { session_no, started_at: UnixNanos(started_at), id, span };
-            let report = Report::new(id, UnixNanos(5));
+            let report = RunReport::new(id, UnixNanos(5));
             let mut stretches = Stretches::default();
             (0..n_names as u64).for_each(|n| stretches.add(n * n_refused.min(1 << 40)));
             let bytes = trace(facts.iter(), n_refused, &[run(0, 9), run(700, 0)], Some(&report), &[RunId::mint(9), id], &stretches);
