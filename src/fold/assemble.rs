@@ -156,7 +156,7 @@ fn id(trace: TraceId, forest: &Forest<'_>, territory: &Territory<'_>, seed: u32)
 /// The run is over and named no trace: it was made by an integration that opens no agent span. What a policy blocks has no spans at all.
 fn is_untraced(report: &RunReport) -> bool {
     let names_none = |completion: &Completion| completion.trace.is_none() && completion.status != RunStatus::Blocked;
-    !report.is_auto() && report.place().is_none() && report.completion.as_ref().is_some_and(names_none)
+    !report.is_auto() && report.own_span().is_none() && report.completion.as_ref().is_some_and(names_none)
 }
 
 /// The run is a turn of an agent whose logs tell all that its spans do.

@@ -32,7 +32,7 @@ pub(super) fn place<'a>(facts: &TraceFacts, reports: &[&'a RunReport]) -> Vec<Pl
     let mut placed: Vec<Placed<'_>> = Vec::with_capacity(ordered.len());
     let mut taken: BTreeSet<SpanId> = BTreeSet::new();
     for report in ordered {
-        let named = report.place().map_or(report.id.to_span(), |place| place.span);
+        let named = report.own_span().map_or(report.id.to_span(), |key| key.span);
         let span = if taken.insert(named) { named } else { report.id.to_span() };
         taken.insert(span);
         placed.push(Placed { report, span, stand_in: None });

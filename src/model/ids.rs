@@ -26,6 +26,13 @@ pub struct RunKey {
     pub span: SpanId,
 }
 
+/// What a span is known by inside one tenant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SpanKey {
+    pub trace: TraceId,
+    pub span: SpanId,
+}
+
 /// The number a run is shown and looked up by: positive and below 2^53, so that every JSON client keeps it exact. Never a key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RunId(u64);

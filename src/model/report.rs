@@ -4,7 +4,7 @@
 //! What is kept is bounded: texts are cut, and beyond the limits below things are counted and left out.
 
 use crate::model::Str;
-use crate::model::ids::{RunId, SessionId, SpanId, TraceId};
+use crate::model::ids::{RunId, SessionId, SpanId, SpanKey, TraceId};
 use crate::model::run::{RunStatus, Score};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::Usage;
@@ -70,16 +70,9 @@ pub struct RunReport {
     pub spans: Vec<ReportedSpan>,
     pub completion: Option<Completion>,
     /// Agent spans that bear this run's id, ordered, at most [`CLAIMS_MAX`].
-    pub claims: Vec<Place>,
+    pub claims: Vec<SpanKey>,
     /// Events of the last minute, to know a repetition by.
     pub seen: Vec<Seen>,
-}
-
-/// A span of a trace: where a run stands.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Place {
-    pub trace: TraceId,
-    pub span: SpanId,
 }
 
 /// `runs/start/`.
@@ -226,11 +219,11 @@ impl RunReport {
     }
 
     /// The span that is this run: what `complete/` named, else the only agent span that bears its id.
-    pub fn place(&self) -> Option<Place> {
+    pub fn own_span(&self) -> Option<SpanKey> {
         if let Some(trace) = self.completion.as_ref().and_then(|completion| completion.trace) {
             let span = self.completion.as_ref().and_then(|completion| completion.span);
             let claimed = || self.claims.iter().find(|claim| claim.trace == trace).map(|claim| claim.span);
-            return Some(Place { trace, span: span.or_else(claimed).unwrap_or(self.id.to_span()) });
+            return Some(SpanKey { trace, span: span.or_else(claimed).unwrap_or(self.id.to_span()) });
         }
         match self.claims[..] {
             [claim] => Some(claim),
@@ -309,15 +302,15 @@ mod tests {
 
     #[test]
     fn a_run_stands_where_its_completion_says_else_where_one_span_claims_it() {
-        let place =
-            |trace: u8, span: u64| Place { trace: TraceId::from_bytes(&[trace; 16]).unwrap(), span: SpanId::from_u64(span).unwrap() };
+        let key =
+            |trace: u8, span: u64| SpanKey { trace: TraceId::from_bytes(&[trace; 16]).unwrap(), span: SpanId::from_u64(span).unwrap() };
         let mut report = RunReport::new(RunId::mint(7), UnixNanos(1));
-        assert_eq!(report.place(), None);
-        report.claims = vec![place(1, 1)];
-        assert_eq!(report.place(), Some(place(1, 1)));
-        report.claims.push(place(2, 2));
-        assert_eq!(report.place(), None, "two strangers claim it");
-        let named = |trace: Place, span| Completion {
+        assert_eq!(report.own_span(), None);
+        report.claims = vec![key(1, 1)];
+        assert_eq!(report.own_span(), Some(key(1, 1)));
+        report.claims.push(key(2, 2));
+        assert_eq!(report.own_span(), None, "two strangers claim it");
+        let named = |trace: SpanKey, span| Completion {
             at: UnixNanos(2),
             status: RunStatus::Success,
             trace: Some(trace.trace),
@@ -325,12 +318,12 @@ mod tests {
             result: None,
             error: None,
         };
-        report.completion = Some(named(place(3, 3), SpanId::from_u64(3)));
-        assert_eq!(report.place(), Some(place(3, 3)));
-        report.completion = Some(named(place(2, 9), None));
-        assert_eq!(report.place(), Some(place(2, 2)), "the span that claims it in the named trace");
-        report.completion = Some(named(place(4, 9), None));
-        assert_eq!(report.place().map(|place| place.span), Some(report.id.to_span()));
+        report.completion = Some(named(key(3, 3), SpanId::from_u64(3)));
+        assert_eq!(report.own_span(), Some(key(3, 3)));
+        report.completion = Some(named(key(2, 9), None));
+        assert_eq!(report.own_span(), Some(key(2, 2)), "the span that claims it in the named trace");
+        report.completion = Some(named(key(4, 9), None));
+        assert_eq!(report.own_span().map(|key| key.span), Some(report.id.to_span()));
     }
 
     #[test]

@@ -114,7 +114,7 @@ mod tests {
         event(&body, &mut report);
         let start = report.start.clone().unwrap();
         assert_eq!((start.session.as_ref().unwrap().as_str(), &*start.agent, start.at), ("a \"b\"", "planner", restored().started_at));
-        assert_eq!(report.place().map(|place| (place.trace, place.span)), restored().trace.zip(restored().span));
+        assert_eq!(report.own_span().map(|key| (key.trace, key.span)), restored().trace.zip(restored().span));
         assert_eq!(report.completion.as_ref().map(|it| (it.status, it.at)), Some((RunStatus::Blocked, restored().completed_at)));
         assert_eq!(report.completion.as_ref().and_then(|it| it.error.as_deref()), Some("over budget"));
         let calls: Vec<_> = report.calls.iter().map(|call| (call.model.clone(), call.usage)).collect();

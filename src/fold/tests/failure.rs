@@ -3,8 +3,8 @@
 use super::build::*;
 use crate::fold::{Folded, Rules, fold};
 use crate::model::facts::{SpanFact, SpanKind, SpanStatus};
-use crate::model::ids::RunId;
-use crate::model::report::{Completion, Place, ReportedSpan, RunReport};
+use crate::model::ids::{RunId, SpanKey};
+use crate::model::report::{Completion, ReportedSpan, RunReport};
 use crate::model::run::RunStatus;
 use crate::model::time::UnixNanos;
 
@@ -95,7 +95,7 @@ fn a_run_that_says_nothing_failed_of_the_last_run_that_failed_in_it() {
 
 fn reported(status: RunStatus, error: Option<&str>) -> RunReport {
     let mut report = RunReport::new(RunId::mint(5), ms(0));
-    report.claims = vec![Place { trace: trace(), span: id(1) }];
+    report.claims = vec![SpanKey { trace: trace(), span: id(1) }];
     let error = error.map(Into::into);
     report.completion = Some(Completion { at: ms(2000), status, trace: None, span: None, result: None, error });
     report

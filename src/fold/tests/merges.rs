@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::build::*;
 use crate::fold::{Folded, Rules, fold};
 use crate::model::facts::SpanFact;
-use crate::model::ids::RunId;
-use crate::model::report::{Place, ReportedCall, RunReport};
+use crate::model::ids::{RunId, SpanKey};
+use crate::model::report::{ReportedCall, RunReport};
 use crate::model::usage::{NanoUsd, Usage};
 
 /// Calls that are told apart by their tokens, and the cost of each, which not every one states.
@@ -24,7 +24,7 @@ pub(super) fn any_told() -> impl Strategy<Value = Told> {
 
 pub(super) fn report(number: u64, span: u64, told: &Told, is_reversed: bool) -> RunReport {
     let mut report = RunReport::new(RunId::mint(number), ms(0));
-    report.claims = vec![Place { trace: trace(), span: id(span) }];
+    report.claims = vec![SpanKey { trace: trace(), span: id(span) }];
     for (call, [_, providers, frameworks]) in CALLS.iter().zip(told) {
         for (is_framework, n) in [(false, *providers), (true, *frameworks)] {
             report.calls.extend((0..n).map(|_| record(call, is_framework)));

@@ -3,8 +3,8 @@
 use super::build::*;
 use crate::fold::{Folded, Rules, fold};
 use crate::model::facts::SpanFact;
-use crate::model::ids::RunId;
-use crate::model::report::{Place, RunReport, Start};
+use crate::model::ids::{RunId, SpanKey};
+use crate::model::report::{RunReport, Start};
 use crate::model::time::UnixNanos;
 
 const RULES: Rules<'_> =
@@ -45,7 +45,7 @@ fn each_run_has_its_own_question() {
 #[test]
 fn what_a_reported_run_was_started_with_is_asked_after_its_own_span_and_before_others() {
     let mut report = RunReport::new(RunId::mint(5), ms(0));
-    report.claims = vec![Place { trace: trace(), span: id(1) }];
+    report.claims = vec![SpanKey { trace: trace(), span: id(1) }];
     let with = |inputs: &str, spans: Vec<SpanFact>| {
         let mut report = report.clone();
         report.start = Some(Start {

@@ -3,9 +3,9 @@
 use super::build::*;
 use crate::fold::{Folded, Rules, fold};
 use crate::model::facts::{SpanFact, SpanKind, SpanStatus};
-use crate::model::ids::RunId;
+use crate::model::ids::{RunId, SpanKey};
 use crate::model::logs;
-use crate::model::report::{Completion, Place, ReportedSpan, RunReport, Step};
+use crate::model::report::{Completion, ReportedSpan, RunReport, Step};
 use crate::model::run::RunStatus;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::tool::TOOLS_OF_RUN_MAX;
@@ -96,7 +96,7 @@ fn of_what_a_report_and_spans_tell_the_side_with_more_calls_stands() {
         parent_position: None,
     };
     let mut report = RunReport::new(RunId::mint(5), ms(0));
-    report.claims = vec![Place { trace: trace(), span: id(1) }];
+    report.claims = vec![SpanKey { trace: trace(), span: id(1) }];
     report.completion = Some(Completion { at: ms(2000), status: RunStatus::Success, trace: None, span: None, result: None, error: None });
     report.spans = vec![reported("search", false, Some(12)), reported("search", true, None), reported("book", false, Some(1))];
     let with = |spans: Vec<SpanFact>| {
@@ -116,7 +116,7 @@ fn of_what_a_report_and_spans_tell_the_side_with_more_calls_stands() {
 #[test]
 fn steps_tell_of_tools_where_no_span_was_posted_of_any() {
     let mut report = RunReport::new(RunId::mint(5), ms(0));
-    report.claims = vec![Place { trace: trace(), span: id(1) }];
+    report.claims = vec![SpanKey { trace: trace(), span: id(1) }];
     let step = |name: &str| Step { at: ms(1), name: name.into(), position: None, output: None };
     report.steps = vec![step("tool:search"), step("think"), step("tool:search")];
     let rules = Rules { price: &|_, _| None, silent_since: UnixNanos::ZERO, idle_since: UnixNanos::ZERO, next_turn: UnixNanos::ZERO };

@@ -3,8 +3,8 @@
 use super::proto::stored;
 use super::stored::UnreadableBlob;
 use crate::model::Str;
-use crate::model::ids::{RunId, SessionId, SpanId, TraceId};
-use crate::model::report::{Completion, Place, ReportedCall, ReportedSpan, RunReport, Seen, Start, Step};
+use crate::model::ids::{RunId, SessionId, SpanId, SpanKey, TraceId};
+use crate::model::report::{Completion, ReportedCall, ReportedSpan, RunReport, Seen, Start, Step};
 use crate::model::run::{RunStatus, Score, ScoreValue};
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::{NanoUsd, Usage};
@@ -28,7 +28,7 @@ pub(super) fn encode_report(report: &RunReport) -> stored::Report {
         scores: report.scores.iter().map(encode_score).collect(),
         spans: report.spans.iter().map(encode_span).collect(),
         completion: report.completion.as_ref().map(encode_completion),
-        claims: report.claims.iter().map(|place| stored::Place { trace: bytes(place.trace), span: place.span.to_u64() }).collect(),
+        claims: report.claims.iter().map(|key| stored::SpanKey { trace: bytes(key.trace), span: key.span.to_u64() }).collect(),
         seen: report.seen.iter().map(encode_seen).collect(),
     }
 }
@@ -45,7 +45,7 @@ pub(super) fn decode_report(report: stored::Report) -> Result<RunReport, Unreada
         scores: report.scores.into_iter().map(decode_score).collect::<Result<_, _>>()?,
         spans: report.spans.into_iter().map(decode_span).collect(),
         completion: report.completion.map(decode_completion).transpose()?,
-        claims: report.claims.iter().map(decode_place).collect::<Result<_, _>>()?,
+        claims: report.claims.iter().map(decode_span_key).collect::<Result<_, _>>()?,
         seen: report.seen.iter().map(decode_seen).collect(),
     })
 }
@@ -208,10 +208,10 @@ fn decode_completion(completion: stored::Completion) -> Result<Completion, Unrea
     })
 }
 
-fn decode_place(place: &stored::Place) -> Result<Place, UnreadableBlob> {
-    Ok(Place {
-        trace: TraceId::from_bytes(&place.trace).ok_or(UnreadableBlob::Impossible("trace id"))?,
-        span: SpanId::from_u64(place.span).ok_or(UnreadableBlob::Impossible("span id"))?,
+fn decode_span_key(key: &stored::SpanKey) -> Result<SpanKey, UnreadableBlob> {
+    Ok(SpanKey {
+        trace: TraceId::from_bytes(&key.trace).ok_or(UnreadableBlob::Impossible("trace id"))?,
+        span: SpanId::from_u64(key.span).ok_or(UnreadableBlob::Impossible("span id"))?,
     })
 }
 
@@ -345,7 +345,7 @@ mod tests {
                 scores,
                 spans,
                 seen,
-                claims: vec![Place { trace: TraceId::from_bytes(&[7; 16]).unwrap(), span: RunId::mint(random).to_span() }],
+                claims: vec![SpanKey { trace: TraceId::from_bytes(&[7; 16]).unwrap(), span: RunId::mint(random).to_span() }],
                 ..RunReport::new(RunId::mint(random), at)
             },
         )

@@ -71,7 +71,7 @@ impl LocalStore {
         let Some(cell) = self.shared.tenants.get(tenant) else { return Ok(None) };
         let unit = TraceId::of_report(run);
         if let Some(open) = self.shared.traces.map.get(&(cell.no, unit)) {
-            return Ok(open.report.as_ref().map(|report| report.place().map_or(unit, |place| place.trace)));
+            return Ok(open.report.as_ref().map(|report| report.own_span().map_or(unit, |key| key.trace)));
         }
         if !self.shared.known.read().contains(cell.no, unit) {
             return Ok(None);
@@ -79,7 +79,7 @@ impl LocalStore {
         let reader = self.shared.own_reader()?;
         let stored = load(&reader, &cell, unit).map_err(|error| store_error("read what was told of a run", error))?;
         let report = stored.and_then(|open| open.report);
-        Ok(report.map(|report| report.place().map_or(unit, |place| place.trace)))
+        Ok(report.map(|report| report.own_span().map_or(unit, |key| key.trace)))
     }
 
     fn decide(

@@ -191,11 +191,11 @@ impl LocalStore {
 
     pub(in crate::store::local) fn unit(&self, cell: &TenantCell, reader: &Reader, trace: TraceId) -> rusqlite::Result<Option<Unit>> {
         let Some((facts, own, joined, places)) = self.kept(cell, reader, trace)? else { return Ok(None) };
-        let mut reports: Vec<_> = own.into_iter().filter(|report| report.place().is_none()).collect();
+        let mut reports: Vec<_> = own.into_iter().filter(|report| report.own_span().is_none()).collect();
         for run in joined {
             let kept = self.kept(cell, reader, TraceId::of_report(run))?;
             let report = kept.and_then(|(_, report, ..)| report);
-            reports.extend(report.filter(|report| report.place().is_some_and(|place| place.trace == trace)));
+            reports.extend(report.filter(|report| report.own_span().is_some_and(|key| key.trace == trace)));
         }
         Ok(Some(Unit { facts, reports, places }))
     }

@@ -10,8 +10,7 @@ use crate::conventions::{self, Known};
 use crate::fold::Joined;
 use crate::journal::Position;
 use crate::model::facts::SpanFact;
-use crate::model::ids::TraceId;
-use crate::model::report::Place;
+use crate::model::ids::{SpanKey, TraceId};
 use crate::model::time::UnixNanos;
 use crate::store::local::state::ingest_stats;
 use crate::store::local::state::tenant::TenantCell;
@@ -124,6 +123,6 @@ impl FoldWorker {
         if n_spans > outcomes[Joined::Unchanged as usize] {
             self.touch(key);
         }
-        claims.into_iter().try_for_each(|(span, run)| self.claim(cell, Place { trace, span }, run))
+        claims.into_iter().try_for_each(|(span, run)| self.claim(cell, SpanKey { trace, span }, run))
     }
 }

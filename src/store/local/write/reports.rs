@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use super::fold_worker::{FoldError, FoldWorker};
 use crate::conventions::posts::{self, Post};
-use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
-use crate::model::report::{CLAIMS_MAX, EventKind, Place, RunReport, Start};
+use crate::model::ids::{RunId, RunKey, SessionId, SpanId, SpanKey, TraceId};
+use crate::model::report::{CLAIMS_MAX, EventKind, RunReport, Start};
 use crate::model::time::UnixNanos;
 use crate::store::local::disk::rows::TenantNo;
 use crate::store::local::state::tenant::TenantCell;
@@ -38,7 +38,7 @@ impl FoldWorker {
                 // Not started here, or long ago. It may be a run that only its spans told of, by the number it is shown by: what came
                 // before this event has to be folded for that, in whichever round it came.
                 self.fold_dirty(true)?;
-                claim = self.place_of_shown(cell, run)?;
+                claim = self.own_span_of_shown(cell, run)?;
                 if claim.is_none() && run.get() < RunId::MINTED_MIN {
                     self.warn_of("unknown_run", "events name runs that were not started here and are dropped");
                     return Ok(());
@@ -89,18 +89,18 @@ impl FoldWorker {
     }
 
     /// An agent's span bears the id of a run.
-    pub(super) fn claim(&mut self, cell: &TenantCell, place: Place, run: RunId) -> Result<(), FoldError> {
+    pub(super) fn claim(&mut self, cell: &TenantCell, claimed: SpanKey, run: RunId) -> Result<(), FoldError> {
         let key = (cell.no, TraceId::of_report(run));
         if !self.open_known(cell, key.1)? {
             return Ok(());
         }
         let is_known = self.shared.traces.map.get(&key).and_then(|open| open.report.clone());
-        let Some(report) = is_known.filter(|report| report.claims.binary_search(&place).is_err()) else { return Ok(()) };
+        let Some(report) = is_known.filter(|report| report.claims.binary_search(&claimed).is_err()) else { return Ok(()) };
         let last_at = report.last_at;
         drop(report);
         self.change_report(key, run, last_at, |report| {
             if report.claims.len() < CLAIMS_MAX {
-                report.claims.push(place);
+                report.claims.push(claimed);
                 report.claims.sort_unstable();
             }
         })?;
@@ -118,9 +118,9 @@ impl FoldWorker {
         let Some(mut open) = self.shared.traces.map.get_mut(&key) else { return Ok(None) };
         let weight = open.weight();
         let report = Arc::make_mut(open.report.get_or_insert_with(|| Arc::new(RunReport::new(run, at))));
-        let before = report.place();
+        let before = report.own_span();
         let outcome = change(report);
-        let now = report.place();
+        let now = report.own_span();
         open.touched = Instant::now();
         self.open_bytes = (self.open_bytes + open.weight()).saturating_sub(weight);
         drop(open);
@@ -199,7 +199,7 @@ impl FoldWorker {
             None => return Ok(Vec::new()),
             Some(open) => (open.report.clone(), open.joined.clone()),
         };
-        let mut reports: Vec<_> = own.into_iter().filter(|report| report.place().is_none()).collect();
+        let mut reports: Vec<_> = own.into_iter().filter(|report| report.own_span().is_none()).collect();
         let Some(cell) = self.tenants.get(&key.0).cloned().filter(|_| !joined.is_empty()) else { return Ok(reports) };
         for run in joined {
             let unit = TraceId::of_report(run);
@@ -207,16 +207,16 @@ impl FoldWorker {
                 continue;
             }
             let report = self.shared.traces.map.get(&(key.0, unit)).and_then(|open| open.report.clone());
-            reports.extend(report.filter(|report| report.place().is_some_and(|place| place.trace == key.1)));
+            reports.extend(report.filter(|report| report.own_span().is_some_and(|own| own.trace == key.1)));
         }
         Ok(reports)
     }
 
     /// The span of a run that no report tells of yet.
-    fn place_of_shown(&self, cell: &TenantCell, run: RunId) -> Result<Option<Place>, FoldError> {
+    fn own_span_of_shown(&self, cell: &TenantCell, run: RunId) -> Result<Option<SpanKey>, FoldError> {
         let found = self.shared.patiently(|| self.disk.run_by_id(cell, &cell.read(), run))?;
         let stands = |key: RunKey| key.span != RunKey::PROVISIONAL && !key.trace.is_reserved();
-        Ok(found.filter(|run| stands(run.key)).map(|run| Place { trace: run.key.trace, span: run.key.span }))
+        Ok(found.filter(|run| stands(run.key)).map(|run| SpanKey { trace: run.key.trace, span: run.key.span }))
     }
 
     /// A start that comes again after the process that took it ended: its first answer may be lost.
@@ -278,20 +278,20 @@ impl FoldWorker {
 
     /// Whether what stands in a trace is needed as long as that trace is.
     pub(super) fn stands_in_known_trace(&self, tenant: TenantNo, report: &RunReport) -> rusqlite::Result<bool> {
-        let Some(place) = report.place() else { return Ok(false) };
-        let key = (tenant, place.trace);
+        let Some(own) = report.own_span() else { return Ok(false) };
+        let key = (tenant, own.trace);
         if self.shared.traces.map.contains_key(&key) {
             return Ok(true);
         }
-        if self.forgotten.contains_key(&key) || !self.shared.known.read().contains(tenant, place.trace) {
+        if self.forgotten.contains_key(&key) || !self.shared.known.read().contains(tenant, own.trace) {
             return Ok(false);
         }
         // What was known once is not forgotten by the filter, so the disk has the word.
-        self.shared.patiently(|| self.disk.has_trace(tenant, place.trace))
+        self.shared.patiently(|| self.disk.has_trace(tenant, own.trace))
     }
 }
 
-/// The span as the place of a run, where it can be one.
+/// The span and the run whose own span it claims to be, where it can be one.
 pub(super) fn claimed_run(fact: &crate::model::facts::SpanFact) -> Option<(SpanId, RunId)> {
     use crate::model::facts::SpanKind;
     let run = fact.run_id().filter(|_| fact.kind == SpanKind::Agent)?;

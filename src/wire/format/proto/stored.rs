@@ -369,12 +369,12 @@ pub struct Report {
     #[prost(message, optional, tag = "10")]
     pub completion: ::core::option::Option<Completion>,
     #[prost(message, repeated, tag = "11")]
-    pub claims: ::prost::alloc::vec::Vec<Place>,
+    pub claims: ::prost::alloc::vec::Vec<SpanKey>,
     #[prost(message, repeated, tag = "12")]
     pub seen: ::prost::alloc::vec::Vec<Seen>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Place {
+pub struct SpanKey {
     #[prost(bytes = "vec", tag = "1")]
     pub trace: ::prost::alloc::vec::Vec<u8>,
     #[prost(fixed64, tag = "2")]
