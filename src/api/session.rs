@@ -23,7 +23,7 @@ use crate::model::session::SessionSummary;
 use crate::params::base::Base;
 use crate::params::explore::{Elsewhere, Grafana};
 use crate::params::include::{Include, Includes};
-use crate::params::links::Place;
+use crate::params::links::PageWindow;
 use crate::params::pairs::Pairs;
 use crate::params::runs::RunsParams;
 use crate::store::{RunPage, SessionDetail};
@@ -63,8 +63,8 @@ pub(super) async fn delete(State(api): State<Arc<Api>>, Reader(tenant): Reader, 
 }
 
 fn link(base: &Base, summary: &SessionSummary, page: RunPage, pairs: &Pairs) -> Option<http::HeaderValue> {
-    let place = Place { offset: page.offset, limit: page.limit?, count: summary.run_count };
-    place.header(base, &path::to_session(&summary.id), pairs)
+    let window = PageWindow { offset: page.offset, limit: page.limit?, count: summary.run_count };
+    window.header(base, &path::to_session(&summary.id), pairs)
 }
 
 type Cut = stream::Cut<Refusal>;

@@ -17,7 +17,7 @@ use crate::model::ids::Tenant;
 use crate::model::session::SessionSummary;
 use crate::params::base::Base;
 use crate::params::include::{Include, Includes};
-use crate::params::links::Place;
+use crate::params::links::PageWindow;
 use crate::params::sessions::{ListFormat, ListParams};
 use crate::store::{Store, StoreError};
 
@@ -35,11 +35,11 @@ async fn page(api: &Api, tenant: Tenant, ListParams { query, include, pairs, .. 
     let grafana = api.grafana.clone();
     let make = move |store: &dyn Store| {
         let page = store.sessions(&tenant, &query)?;
-        let place = Place { offset, limit, count: page.count };
-        let link = place.header(&base, path::SESSIONS, &pairs);
-        let short = |offset| place.short(offset);
+        let window = PageWindow { offset, limit, count: page.count };
+        let link = window.header(&base, path::SESSIONS, &pairs);
+        let short = |offset| window.short(offset);
         let runs = runs_of(store, &tenant, &page.items, include)?;
-        let list = SessionList::new(&page, &runs, include, grafana.as_ref(), place.next().map(short), place.previous().map(short));
+        let list = SessionList::new(&page, &runs, include, grafana.as_ref(), window.next().map(short), window.previous().map(short));
         Whole::json(head::headers(&pairs, link), &list)
     };
     api.answer(make).await

@@ -12,7 +12,7 @@ use super::whole::Whole;
 use super::{Api, head, path};
 use crate::clock::now;
 use crate::params::base::Base;
-use crate::params::links::Place;
+use crate::params::links::PageWindow;
 use crate::params::tools::ToolsParams;
 
 /// Runs in each list of those that called a tool.
@@ -24,10 +24,10 @@ pub(super) async fn list(State(api): State<Arc<Api>>, Reader(tenant): Reader, ur
     let make = move |store: &dyn crate::store::Store| {
         let series = store.series(&tenant, &params.query(now(), None))?.ok_or(Refusal::AddingUp)?;
         let tools = series.tools_sorted(params.search.as_deref(), params.sort, params.descending);
-        let place = Place { offset: params.offset, limit: params.limit, count: tools.len() as u64 };
-        let link = place.header(&base, path::TOOLS, &params.pairs);
-        let short = |offset| place.short(offset);
-        let list = ToolList::new(&series, &tools, place, place.next().map(short), place.previous().map(short));
+        let window = PageWindow { offset: params.offset, limit: params.limit, count: tools.len() as u64 };
+        let link = window.header(&base, path::TOOLS, &params.pairs);
+        let short = |offset| window.short(offset);
+        let list = ToolList::new(&series, &tools, window, window.next().map(short), window.previous().map(short));
         Whole::json(head::headers(&params.pairs, link), &list)
     };
     api.look(make).await

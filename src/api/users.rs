@@ -25,7 +25,7 @@ use crate::model::query::{UserQuery, UserSort};
 use crate::model::run::Run;
 use crate::model::session::Page;
 use crate::params::base::Base;
-use crate::params::links::Place;
+use crate::params::links::PageWindow;
 use crate::params::pairs;
 use crate::params::users::UsersParams;
 use crate::store::view::RunQuery;
@@ -56,14 +56,14 @@ fn users(store: &dyn Store, memory: &Memory, tenant: &Tenant, params: &UsersPara
         }
         None => summed(store, memory, tenant, params, &asked)?,
     };
-    let place = Place { offset: params.offset, limit: params.limit, count };
-    let link = place.header(base, path::USERS, &params.pairs);
-    let short = |offset| place.short(offset);
+    let window = PageWindow { offset: params.offset, limit: params.limit, count };
+    let link = window.header(base, path::USERS, &params.pairs);
+    let short = |offset| window.short(offset);
     let list = UserList {
         results: shown.iter().filter_map(|user| Some(UserSummary::new(user, totals.get(user)?))).collect(),
-        count: usize::try_from(place.count).unwrap_or(usize::MAX),
-        next: place.next().map(short),
-        previous: place.previous().map(short),
+        count: usize::try_from(window.count).unwrap_or(usize::MAX),
+        next: window.next().map(short),
+        previous: window.previous().map(short),
     };
     Whole::json(head::headers(&params.pairs, link), &list)
 }
@@ -152,12 +152,12 @@ fn one(store: &dyn Store, memory: &Memory, tenant: &Tenant, user: &Str, params: 
     if total.run_count == 0 {
         return Err(Refusal::NotFound);
     }
-    let place = Place { offset: params.offset, limit: params.limit, count: total.run_count };
-    let link = place.header(base, &path_of(user), &params.pairs);
+    let window = PageWindow { offset: params.offset, limit: params.limit, count: total.run_count };
+    let link = window.header(base, &path_of(user), &params.pairs);
     let runs = newest.into_vec();
     let shown = &runs[from.min(runs.len())..];
-    let short = |offset| place.short(offset);
-    let detail = UserDetail::new(user, &total, shown, place.next().map(short), place.previous().map(short));
+    let short = |offset| window.short(offset);
+    let detail = UserDetail::new(user, &total, shown, window.next().map(short), window.previous().map(short));
     Whole::json(head::headers(&params.pairs, link), &detail)
 }
 

@@ -9,7 +9,7 @@ use super::pairs::Pairs;
 
 /// A page within a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct PageWindow {
     pub offset: u64,
     /// At least one.
     pub limit: u64,
@@ -20,9 +20,9 @@ pub struct Place {
 /// A longer `Link` is left out: proxies with buffers of 8 KiB drop answers with larger heads.
 const LINK_MAX_BYTES: usize = 4 * 1024;
 
-// === impl Place ===
+// === impl PageWindow ===
 
-impl Place {
+impl PageWindow {
     /// The offset of the next page.
     pub fn next(self) -> Option<u64> {
         self.offset.checked_add(self.limit).filter(|next| *next < self.count)
@@ -64,36 +64,36 @@ mod tests {
 
     use super::*;
 
-    fn place(offset: u64, limit: u64, count: u64) -> (Option<u64>, Option<u64>) {
-        let place = Place { offset, limit, count };
-        (place.previous(), place.next())
+    fn neighbours(offset: u64, limit: u64, count: u64) -> (Option<u64>, Option<u64>) {
+        let window = PageWindow { offset, limit, count };
+        (window.previous(), window.next())
     }
 
     #[test]
     fn pages_lead_on_and_back_and_never_below_zero_or_past_the_end() {
-        assert_eq!(place(0, 10, 42), (None, Some(10)));
-        assert_eq!(place(10, 10, 42), (Some(0), Some(20)));
-        assert_eq!(place(5, 10, 42), (Some(0), Some(15)));
-        assert_eq!(place(32, 10, 42), (Some(22), None));
-        assert_eq!(place(40, 10, 42), (Some(30), None));
-        assert_eq!(place(42, 10, 42), (Some(40), None));
-        assert_eq!(place(1_000, 10, 42), (Some(40), None));
-        assert_eq!(place(1_000, 10, 40), (Some(30), None));
-        assert_eq!(place(u64::MAX, u64::MAX, 42), (Some(0), None));
-        assert_eq!(place(0, 10, 0), (None, None));
-        assert_eq!(place(10, 10, 0), (Some(0), None));
+        assert_eq!(neighbours(0, 10, 42), (None, Some(10)));
+        assert_eq!(neighbours(10, 10, 42), (Some(0), Some(20)));
+        assert_eq!(neighbours(5, 10, 42), (Some(0), Some(15)));
+        assert_eq!(neighbours(32, 10, 42), (Some(22), None));
+        assert_eq!(neighbours(40, 10, 42), (Some(30), None));
+        assert_eq!(neighbours(42, 10, 42), (Some(40), None));
+        assert_eq!(neighbours(1_000, 10, 42), (Some(40), None));
+        assert_eq!(neighbours(1_000, 10, 40), (Some(30), None));
+        assert_eq!(neighbours(u64::MAX, u64::MAX, 42), (Some(0), None));
+        assert_eq!(neighbours(0, 10, 0), (None, None));
+        assert_eq!(neighbours(10, 10, 0), (Some(0), None));
     }
 
     proptest! {
         #[test]
         fn walking_back_from_anywhere_ends_at_the_start(offset in 0u64..500, limit in 1u64..120, count in 0u64..400) {
-            let mut place = Place { offset, limit, count };
+            let mut window = PageWindow { offset, limit, count };
             for _ in 0..1_000 {
-                let Some(previous) = place.previous() else { break };
-                prop_assert!(previous < place.offset);
-                place.offset = previous;
+                let Some(previous) = window.previous() else { break };
+                prop_assert!(previous < window.offset);
+                window.offset = previous;
             }
-            prop_assert_eq!(place.offset, 0);
+            prop_assert_eq!(window.offset, 0);
         }
     }
 }

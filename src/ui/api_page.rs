@@ -10,7 +10,7 @@ use super::Ui;
 use super::frame::Frame;
 use super::list;
 use super::session::shell;
-use super::visitor::Place;
+use super::visitor::PageContext;
 
 /// One operation of the description.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,26 +27,26 @@ static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| read(include_str!
 const NOTE: &str = r#"{"bookmarked":true}"#;
 
 /// Needs no credential: it is the same for everybody, as the description is.
-pub(super) async fn show(State(_): State<Arc<Ui>>, place: Place) -> Response {
+pub(super) async fn show(State(_): State<Arc<Ui>>, context: PageContext) -> Response {
     let content = html! {
-        nav.way aria-label="Way back" { a href=(place.to(list::PATH)) { "Sessions" } }
+        nav.way aria-label="Way back" { a href=(context.to(list::PATH)) { "Sessions" } }
         h1 { "API" }
         p {
-            "JSON over HTTP, under the same address as these pages. " a href=(place.to("/api/openapi.yaml")) { "The description" }
+            "JSON over HTTP, under the same address as these pages. " a href=(context.to("/api/openapi.yaml")) { "The description" }
             " (OpenAPI 3.1) has every parameter and every answer. A path that ends in a slash is served without it, too."
         }
-        @if place.has_login { p { "A key that may read goes with each request; put it into " code { "KEY" } " first." } }
-        ul.operations { @for (at, operation) in OPERATIONS.iter().enumerate() { li { (one(&place, at, operation)) } } }
+        @if context.has_login { p { "A key that may read goes with each request; put it into " code { "KEY" } " first." } }
+        ul.operations { @for (at, operation) in OPERATIONS.iter().enumerate() { li { (one(&context, at, operation)) } } }
     };
-    Frame { place: &place, title: "API", is_live: false }.around(&content).into_response()
+    Frame { context: &context, title: "API", is_live: false }.around(&content).into_response()
 }
 
 /// `/api` is what people type.
-pub(super) async fn move_here(place: Place) -> Redirect {
-    Redirect::permanent(&place.to("/api/"))
+pub(super) async fn move_here(context: PageContext) -> Redirect {
+    Redirect::permanent(&context.to("/api/"))
 }
 
-fn one(place: &Place, at: usize, operation: &Operation) -> Markup {
+fn one(context: &PageContext, at: usize, operation: &Operation) -> Markup {
     let method = operation.method.to_ascii_uppercase();
     let option = match &*method {
         "GET" => String::new(),
@@ -57,7 +57,7 @@ fn one(place: &Place, at: usize, operation: &Operation) -> Markup {
     html! {
         h2 { (operation.summary) }
         p { code { (method) " " (operation.path) } }
-        (shell(place, &format!("operation-{at}"), &option, &example(operation.path)))
+        (shell(context, &format!("operation-{at}"), &option, &example(operation.path)))
     }
 }
 

@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode, header};
 
 use super::Ui;
 use super::refusal::Refusal;
-use super::visitor::Place;
+use super::visitor::PageContext;
 use crate::model::digest::fnv;
 
 struct Asset {
@@ -36,9 +36,9 @@ static ASSETS: LazyLock<[Asset; 6]> = LazyLock::new(|| {
 });
 
 /// The address of an asset; the name is one of ours.
-pub(super) fn path(place: &Place, name: &str) -> String {
+pub(super) fn path(context: &PageContext, name: &str) -> String {
     let hash = ASSETS.iter().find(|asset| asset.name == name).map_or("", |asset| asset.hash.as_str());
-    place.to(&format!("/assets/{hash}/{name}"))
+    context.to(&format!("/assets/{hash}/{name}"))
 }
 
 pub(super) async fn show(

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use maud::{Markup, html};
 
 use super::table::scroll;
-use super::visitor::Place;
+use super::visitor::PageContext;
 use super::{trace, words};
 use crate::conventions::Sources;
 use crate::fold::{Counting, SpanReason, WhyCost, WhyNot, WhyOverruled, WhyOwner};
@@ -18,7 +18,7 @@ const DEPTH_MAX: usize = 12;
 
 /// Where the lines stand.
 pub(super) struct Page<'a> {
-    pub(super) place: &'a Place,
+    pub(super) context: &'a PageContext,
     /// The trace of the spans; `None` for what was reported over HTTP only.
     pub(super) trace: Option<TraceId>,
     pub(super) run: Option<RunId>,
@@ -34,7 +34,7 @@ impl Page<'_> {
         let run = self.run.map_or_else(String::new, |run| format!("run={}&", run.get()));
         html! {
             @match self.trace {
-                Some(trace) => a href=(self.place.to(&format!("/traces/{trace}?{run}span={span}#span"))) { (name) },
+                Some(trace) => a href=(self.context.to(&format!("/traces/{trace}?{run}span={span}#span"))) { (name) },
                 None => (name),
             }
         }

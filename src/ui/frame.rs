@@ -4,7 +4,7 @@ use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
 
 use super::theme::Theme;
-use super::visitor::Place;
+use super::visitor::PageContext;
 use super::{assets, list, overview};
 use crate::params::pairs;
 
@@ -20,7 +20,7 @@ const MENU: [(&str, &str); 6] = [
 
 /// A page.
 pub(super) struct Frame<'a> {
-    pub(super) place: &'a Place,
+    pub(super) context: &'a PageContext,
     /// In the browser's tab, before our name.
     pub(super) title: &'a str,
     /// Whether the page's parts are sent again when they change.
@@ -31,26 +31,26 @@ pub(super) struct Frame<'a> {
 
 impl Frame<'_> {
     pub(super) fn around(&self, content: &Markup) -> Html<String> {
-        let place = self.place;
+        let context = self.context;
         let page = html! {
             (DOCTYPE)
-            html lang="en" data-theme=(place.theme.name()) {
+            html lang="en" data-theme=(context.theme.name()) {
                 head {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     title { (self.title) " · sessionfold" }
-                    link rel="icon" href=(assets::path(place, "icon.svg")) type="image/svg+xml";
-                    link rel="stylesheet" href=(assets::path(place, "ui.css"));
-                    script src=(assets::path(place, "page.js")) defer {}
-                    script src=(assets::path(place, "live.js")) defer {}
+                    link rel="icon" href=(assets::path(context, "icon.svg")) type="image/svg+xml";
+                    link rel="stylesheet" href=(assets::path(context, "ui.css"));
+                    script src=(assets::path(context, "page.js")) defer {}
+                    script src=(assets::path(context, "live.js")) defer {}
                 }
                 body {
                     a.skip href="#content" { "Skip to content" }
                     header.top {
-                        a.home href=(place.to("/")) { "sessionfold" }
+                        a.home href=(context.to("/")) { "sessionfold" }
                         nav.rooms aria-label="Main" {
-                            @for (to, name) in MENU { a href=(place.to(to)) aria-current=[place.is_at(to).then_some("page")] { (name) } }
+                            @for (to, name) in MENU { a href=(context.to(to)) aria-current=[context.is_at(to).then_some("page")] { (name) } }
                         }
                         span.live-state {
                             // Nothing of it is there without scripts: `live.js` shows it, and in which state it is.
@@ -59,19 +59,19 @@ impl Frame<'_> {
                                 button.quiet type="button" data-live-switch aria-pressed="false" hidden { "Pause updates" }
                             }
                         }
-                        (themes(place))
-                        @if place.has_login {
-                            form method="post" action=(place.to("/logout")) { button.quiet type="submit" { "Log out" } }
+                        (themes(context))
+                        @if context.has_login {
+                            form method="post" action=(context.to("/logout")) { button.quiet type="submit" { "Log out" } }
                         }
                     }
-                    @if place.behind_seconds > 0 {
+                    @if context.behind_seconds > 0 {
                         p.behind role="status" {
-                            "What arrived in the last " (place.behind_seconds) " s is stored and does not show here yet: the index is catching up."
+                            "What arrived in the last " (context.behind_seconds) " s is stored and does not show here yet: the index is catching up."
                         }
                     }
                     main #content tabindex="-1" data-live[self.is_live] { (content) }
                     footer {
-                        p { span data-zone { "Times are UTC." } " " a href=(place.to("/api/")) { "API" } " " a href=(place.to("/status")) { "Status" } }
+                        p { span data-zone { "Times are UTC." } " " a href=(context.to("/api/")) { "API" } " " a href=(context.to("/status")) { "Status" } }
                     }
                     p.for-readers #said role="status" {}
                 }
@@ -81,12 +81,12 @@ impl Frame<'_> {
     }
 }
 
-fn themes(place: &Place) -> Markup {
-    let to = |theme: Theme| place.to(&format!("/theme?theme={}&next={}", theme.name(), pairs::encode(&place.here)));
+fn themes(context: &PageContext) -> Markup {
+    let to = |theme: Theme| context.to(&format!("/theme?theme={}&next={}", theme.name(), pairs::encode(&context.here)));
     html! {
         nav.themes aria-label="Theme" {
             @for theme in Theme::ALL {
-                a href=(to(theme)) aria-current=[(theme == place.theme).then_some("true")] rel="nofollow" { (word(theme)) }
+                a href=(to(theme)) aria-current=[(theme == context.theme).then_some("true")] rel="nofollow" { (word(theme)) }
             }
         }
     }

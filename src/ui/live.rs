@@ -30,7 +30,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::refusal::Refusal;
-use super::visitor::Place;
+use super::visitor::PageContext;
 use super::{Effort, Ui};
 use crate::auth::Right;
 use crate::bounds::memory::{Permit, Use};
@@ -112,14 +112,14 @@ struct Stream {
 pub(super) fn respond(
     ui: &Arc<Ui>,
     tenant: &Tenant,
-    place: &Place,
+    context: &PageContext,
     headers: HeaderMap,
     effort: Effort,
     make: Make,
 ) -> Result<Response, Refusal> {
     let permit = Arc::clone(&ui.limits.streams).try_acquire_owned().map_err(|_| Refusal::Busy)?;
     let held = ui.answers.memory.take(Use::Pages, STREAM_BYTES)?;
-    let Place { here, prefix, base, .. } = place.clone();
+    let PageContext { here, prefix, base, .. } = context.clone();
     let page = ui.live.page(Key { tenant: tenant.clone(), here, prefix, base }, effort, make);
     let made = page.made.subscribe();
     let (ui, sent_at) = (Arc::clone(ui), Instant::now());

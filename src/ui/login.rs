@@ -16,36 +16,42 @@ use maud::html;
 use super::Ui;
 use super::frame::Frame;
 use super::refusal::Refusal;
-use super::visitor::{Place, own_path};
+use super::visitor::{PageContext, own_path};
 use crate::auth::{self, Denied, SESSION_COOKIES, SESSION_TTL};
 use crate::params::pairs::Pairs;
 
 /// A form of two short fields.
 const BODY_MAX_BYTES: usize = 8 << 10;
 
-pub(super) async fn show(State(ui): State<Arc<Ui>>, place: Place, uri: Uri) -> Response {
+pub(super) async fn show(State(ui): State<Arc<Ui>>, context: PageContext, uri: Uri) -> Response {
     let pairs = Pairs::read(uri.query(), &["next"]).ok();
     let next = pairs.as_ref().and_then(|pairs| pairs.get("next")).and_then(own_path).unwrap_or("/");
     if !ui.authenticator.is_on() {
-        return Redirect::to(&place.to(next)).into_response();
+        return Redirect::to(&context.to(next)).into_response();
     }
-    form(&place, next, StatusCode::OK, None)
+    form(&context, next, StatusCode::OK, None)
 }
 
-pub(super) async fn enter(State(ui): State<Arc<Ui>>, place: Place, headers: HeaderMap, extensions: Extensions, body: Bytes) -> Response {
+pub(super) async fn enter(
+    State(ui): State<Arc<Ui>>,
+    context: PageContext,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: Bytes,
+) -> Response {
     let text = std::str::from_utf8(&body).unwrap_or_default();
     let pairs = if body.len() <= BODY_MAX_BYTES { Pairs::read(Some(text), &["key", "next"]).ok() } else { None };
     let get = |name| pairs.as_ref().and_then(|pairs| pairs.get(name));
     let next = get("next").and_then(own_path).unwrap_or("/");
     if !ui.authenticator.is_on() {
-        return Redirect::to(&place.to(next)).into_response();
+        return Redirect::to(&context.to(next)).into_response();
     }
     if !is_form(&headers) {
-        return form(&place, next, StatusCode::UNSUPPORTED_MEDIA_TYPE, Some("Only this form logs in."));
+        return form(&context, next, StatusCode::UNSUPPORTED_MEDIA_TYPE, Some("Only this form logs in."));
     }
     let login = match ui.authenticator.login(get("key").unwrap_or_default().trim(), auth::peer(&extensions)) {
         Ok(login) => login,
-        Err(denied) => return refused(&place, next, denied),
+        Err(denied) => return refused(&context, next, denied),
     };
     let token = match ui.authenticator.issue(login) {
         Ok(token) => token,
@@ -54,24 +60,24 @@ pub(super) async fn enter(State(ui): State<Arc<Ui>>, place: Place, headers: Head
             return Refusal::Internal.into_response();
         }
     };
-    with_cookie(&place, Redirect::to(&place.to(next)), &token, SESSION_TTL.as_secs())
+    with_cookie(&context, Redirect::to(&context.to(next)), &token, SESSION_TTL.as_secs())
 }
 
-pub(super) async fn leave(State(ui): State<Arc<Ui>>, place: Place, headers: HeaderMap) -> Response {
+pub(super) async fn leave(State(ui): State<Arc<Ui>>, context: PageContext, headers: HeaderMap) -> Response {
     for token in tokens(&headers) {
         ui.authenticator.revoke(token);
     }
     let to = if ui.authenticator.is_on() { "/login" } else { "/" };
-    with_cookie(&place, Redirect::to(&place.to(to)), "", 0)
+    with_cookie(&context, Redirect::to(&context.to(to)), "", 0)
 }
 
-fn refused(place: &Place, next: &str, denied: Denied) -> Response {
+fn refused(context: &PageContext, next: &str, denied: Denied) -> Response {
     let words = match denied {
         Denied::Missing => "This is not a key that is known here.",
         Denied::WrongRight => "This key may send traces, but not read them. Ask for one with the right to read.",
         Denied::Slowed(_) => "Too many wrong keys came from your address, and this is another one. Wait a minute, then try again.",
     };
-    let mut response = form(place, next, denied.status(), Some(words));
+    let mut response = form(context, next, denied.status(), Some(words));
     if let Some(seconds) = denied.retry_after_seconds() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -84,12 +90,12 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
     sent.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-fn form(place: &Place, next: &str, status: StatusCode, problem: Option<&str>) -> Response {
+fn form(context: &PageContext, next: &str, status: StatusCode, problem: Option<&str>) -> Response {
     let content = html! {
         div.narrow {
             h1 { "Log in" }
             p { "With a key that has the right to read. The browser keeps a cookie for seven days, not the key." }
-            form.login method="post" action=(place.to("/login")) {
+            form.login method="post" action=(context.to("/login")) {
                 label for="key" { "Key" }
                 input #key type="password" name="key" required autocomplete="current-password" spellcheck="false" autofocus
                     aria-describedby=[problem.map(|_| "problem")] aria-invalid=[problem.map(|_| "true")];
@@ -99,14 +105,14 @@ fn form(place: &Place, next: &str, status: StatusCode, problem: Option<&str>) ->
             }
         }
     };
-    let here = Place { here: "/login".into(), has_login: false, ..place.clone() };
-    (status, Frame { place: &here, title: "Log in", is_live: false }.around(&content)).into_response()
+    let here = PageContext { here: "/login".into(), has_login: false, ..context.clone() };
+    (status, Frame { context: &here, title: "Log in", is_live: false }.around(&content)).into_response()
 }
 
-fn with_cookie(place: &Place, response: impl IntoResponse, token: &str, max_age: u64) -> Response {
+fn with_cookie(context: &PageContext, response: impl IntoResponse, token: &str, max_age: u64) -> Response {
     let mut response = response.into_response();
-    let secure = if place.is_https { "; Secure" } else { "" };
-    let path = if place.prefix.is_empty() { "/" } else { &place.prefix };
+    let secure = if context.is_https { "; Secure" } else { "" };
+    let path = if context.prefix.is_empty() { "/" } else { &context.prefix };
     let cookie = format!("{}={token}; Path={path}; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}", SESSION_COOKIES[0]);
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);

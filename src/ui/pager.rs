@@ -2,11 +2,11 @@
 
 use maud::{Markup, html};
 
-use crate::params::links::Place as Window;
+use crate::params::links::PageWindow;
 use crate::ui::words;
 
 /// Nothing where all spans are on one page; `to` is the address of the page that begins at an offset. Past the end it leads back.
-pub(super) fn of_spans(window: Window, to: impl Fn(u64) -> String) -> Markup {
+pub(super) fn of_spans(window: PageWindow, to: impl Fn(u64) -> String) -> Markup {
     html! {
         @if window.count > window.limit || window.offset > 0 {
             nav.pager aria-label="Pages of spans" {

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::frame::Frame;
 use super::list;
-use super::visitor::Place;
+use super::visitor::PageContext;
 use super::words;
 use crate::auth::Denied;
 use crate::model::ids::TraceId;
@@ -84,16 +84,16 @@ impl Refusal {
 
 impl Refusal {
     /// What is shown instead of the page.
-    pub(super) fn page(&self, place: &Place) -> Response {
+    pub(super) fn page(&self, context: &PageContext) -> Response {
         let (title, detail) = self.words();
         let content = html! {
             div.narrow {
                 h1 { (title) }
                 p { (words::visible(&detail)) }
-                (self.next_step(place))
+                (self.next_step(context))
             }
         };
-        let mut page = (self.status(), Frame { place, title, is_live: false }.around(&content)).into_response();
+        let mut page = (self.status(), Frame { context, title, is_live: false }.around(&content)).into_response();
         self.advise(&mut page);
         page
     }
@@ -101,8 +101,8 @@ impl Refusal {
 
 impl Refusal {
     /// What was looked for, and where to look instead.
-    fn next_step(&self, place: &Place) -> Markup {
-        let path = place.here.split('?').next().unwrap_or_default();
+    fn next_step(&self, context: &PageContext) -> Markup {
+        let path = context.here.split('?').next().unwrap_or_default();
         let looked_for = match self {
             // A session's id may have slashes.
             Self::NotFound("session") => path.strip_prefix("/sessions/").and_then(path::decoded),
@@ -122,12 +122,12 @@ impl Refusal {
             }
             ul {
                 @if let Some(text) = looked_for.as_ref().filter(|_| is_id) {
-                    li { a href=(place.to(&format!("{}?search={}", list::PATH, pairs::encode(text)))) { "Search all sessions for it" } }
+                    li { a href=(context.to(&format!("{}?search={}", list::PATH, pairs::encode(text)))) { "Search all sessions for it" } }
                 }
-                li { a href=(place.to(list::PATH)) { "All sessions" } }
+                li { a href=(context.to(list::PATH)) { "All sessions" } }
                 @if *self == Self::NoPage {
-                    li { a href=(place.to("/status")) { "How the server is" } }
-                    li { a href=(place.to("/api/")) { "The API" } }
+                    li { a href=(context.to("/status")) { "How the server is" } }
+                    li { a href=(context.to("/api/")) { "The API" } }
                 }
             }
         }

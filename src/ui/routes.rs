@@ -13,7 +13,7 @@ use axum::routing::{MethodRouter, get, post};
 use http::{HeaderValue, Method, header};
 
 use super::refusal::Refusal;
-use super::visitor::Place;
+use super::visitor::PageContext;
 use super::{Ui, api_page, assets, compare, groups, list, login, overview, run, search, session, start, status, theme, tool, trace};
 
 /// One line of the table.
@@ -71,10 +71,10 @@ pub(super) fn build(ui: Arc<Ui>) -> Router {
 /// Counts and times it, too.
 async fn protect(State((ui, route)): State<(Arc<Ui>, &'static str)>, request: Request, next: Next) -> Response {
     let arrived = Instant::now();
-    let place = Place::new(&ui, request.headers(), request.uri());
+    let context = PageContext::new(&ui, request.headers(), request.uri());
     let mut response = next.run(request).await;
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
-        response = refusal.page(&place);
+        response = refusal.page(&context);
     }
     dress(&mut response);
     ui.metrics.answered(route, response.status(), arrived.elapsed());
@@ -89,7 +89,7 @@ pub fn unknown(ui: &Ui, request: &Request) -> Option<Response> {
     if !is_read || !accepts.contains("text/html") {
         return None;
     }
-    let mut response = Refusal::NoPage.page(&Place::new(ui, request.headers(), request.uri()));
+    let mut response = Refusal::NoPage.page(&PageContext::new(ui, request.headers(), request.uri()));
     dress(&mut response);
     ui.metrics.answered("unknown", response.status(), arrived.elapsed());
     Some(response)

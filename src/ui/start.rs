@@ -22,11 +22,11 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
     let query = uri.query().unwrap_or_default();
     // A list that was open before it moved asks for its changes here.
     if !query.is_empty() || visitor.wants_events {
-        return Ok(list::moved(&visitor.place, query));
+        return Ok(list::moved(&visitor.context, query));
     }
     let window = OverviewParams::parse(None)?.query(ui.now());
     let tenant = visitor.tenant;
     let is_enough = move |ui: &Ui| Ok(ui.store.has_runs(&tenant, window.since..window.until, ENOUGH_RUNS));
     let page = if ui.read(Effort::Short, is_enough).await? { overview::PATH } else { list::PATH };
-    Ok(Redirect::to(&visitor.place.to(page)))
+    Ok(Redirect::to(&visitor.context.to(page)))
 }

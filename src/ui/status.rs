@@ -11,7 +11,7 @@ use tower::ServiceExt;
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::table::scroll;
-use super::visitor::{Place, Visitor};
+use super::visitor::{PageContext, Visitor};
 use super::{Effort, Ui, icons, list, words};
 use crate::model::status::{Fact, Gauge, Scope, Section, ServerStatus, Severity, Unit, Value, Warning};
 use crate::params::format;
@@ -46,17 +46,17 @@ async fn page(ui: &Arc<Ui>, request: Request) -> Result<Response, Refusal> {
     let (mut parts, _) = request.into_parts();
     let visitor = Visitor::from_request_parts(&mut parts, ui).await?;
     let tenant = visitor.tenant.clone();
-    let place = visitor.place;
+    let context = visitor.context;
     let draw = move |ui: &Ui| {
-        let content = content(&place, &(ui.status)(&tenant));
-        Ok(Frame { place: &place, title: "Status", is_live: false }.around(&content).into_response())
+        let content = content(&context, &(ui.status)(&tenant));
+        Ok(Frame { context: &context, title: "Status", is_live: false }.around(&content).into_response())
     };
     ui.read(Effort::Short, draw).await
 }
 
-fn content(place: &Place, status: &ServerStatus) -> Markup {
+fn content(context: &PageContext, status: &ServerStatus) -> Markup {
     html! {
-        nav.way aria-label="Way back" { a href=(place.to(list::PATH)) { "Sessions" } }
+        nav.way aria-label="Way back" { a href=(context.to(list::PATH)) { "Sessions" } }
         h1 { "Status" }
         p.verdict { (verdict(status)) " as of " (words::moment(status.at)) }
         @if status.scope == Scope::Tenant {
@@ -68,9 +68,9 @@ fn content(place: &Place, status: &ServerStatus) -> Markup {
             @for section in &status.sections { (facts(section)) }
         }
         nav.elsewhere aria-label="The same elsewhere" {
-            a href=(place.to(API_PATH)) { "As JSON" }
-            a href=(place.to("/metrics")) { "Metrics for Prometheus" }
-            (super::session::curl(place, API_PATH))
+            a href=(context.to(API_PATH)) { "As JSON" }
+            a href=(context.to("/metrics")) { "Metrics for Prometheus" }
+            (super::session::curl(context, API_PATH))
         }
     }
 }

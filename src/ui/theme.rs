@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, Uri, header};
 
 use super::Ui;
-use super::visitor::{Place, cookie, own_path};
+use super::visitor::{PageContext, cookie, own_path};
 use crate::params::pairs::Pairs;
 
 const COOKIE: &str = "sessionfold_theme";
@@ -21,13 +21,13 @@ pub(super) enum Theme {
 }
 
 /// `GET /theme?theme=dark&next=/`: takes note and goes back.
-pub(super) async fn set(State(_): State<Arc<Ui>>, place: Place, uri: Uri) -> Response {
+pub(super) async fn set(State(_): State<Arc<Ui>>, context: PageContext, uri: Uri) -> Response {
     let pairs = Pairs::read(uri.query(), &["theme", "next"]).ok();
     let get = |name| pairs.as_ref().and_then(|pairs| pairs.get(name));
     let theme = get("theme").map(Theme::named).unwrap_or_default();
     let next = get("next").and_then(own_path).unwrap_or("/");
-    let mut response = Redirect::to(&place.to(next)).into_response();
-    if let Some(cookie) = place.cookie(COOKIE, theme.name(), 31_536_000) {
+    let mut response = Redirect::to(&context.to(next)).into_response();
+    if let Some(cookie) = context.cookie(COOKIE, theme.name(), 31_536_000) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response

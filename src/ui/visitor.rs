@@ -18,15 +18,15 @@ use crate::params::pairs;
 #[derive(Clone)]
 pub(super) struct Visitor {
     pub(super) tenant: Tenant,
-    pub(super) place: Place,
+    pub(super) context: PageContext,
     pub(super) wants_events: bool,
     /// To ask again, while a stream goes on, whether they still may.
     pub(super) headers: HeaderMap,
 }
 
-/// Where the visitor is; also for those who are not let in.
+/// What a page is drawn for: the request, and the server as the browser sees it. Also for those who are not let in.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct PageContext {
     pub(super) theme: Theme,
     /// What stands before every path, where a proxy serves us under one; empty or without a slash at its end.
     pub(super) prefix: String,
@@ -51,10 +51,10 @@ impl FromRequestParts<Arc<Ui>> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, ui: &Arc<Ui>) -> Result<Self, Refusal> {
         let wants_events = accepts_events(&parts.headers);
-        let place = Place::new(ui, &parts.headers, &parts.uri);
+        let context = PageContext::new(ui, &parts.headers, &parts.uri);
         match ui.authenticator.from_headers(&parts.headers, auth::peer(&parts.extensions), Right::Read) {
-            Ok(tenant) => Ok(Self { tenant, place, wants_events, headers: parts.headers.clone() }),
-            Err(Denied::Missing) if !wants_events => Err(Refusal::Login(place.login())),
+            Ok(tenant) => Ok(Self { tenant, context, wants_events, headers: parts.headers.clone() }),
+            Err(Denied::Missing) if !wants_events => Err(Refusal::Login(context.login())),
             Err(Denied::Missing) => Err(Refusal::Unauthenticated),
             Err(Denied::WrongRight) => Err(Refusal::Forbidden),
             Err(denied @ Denied::Slowed(_)) => Err(Refusal::Slowed(denied)),
@@ -62,7 +62,7 @@ impl FromRequestParts<Arc<Ui>> for Visitor {
     }
 }
 
-impl FromRequestParts<Arc<Ui>> for Place {
+impl FromRequestParts<Arc<Ui>> for PageContext {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, ui: &Arc<Ui>) -> Result<Self, Self::Rejection> {
@@ -72,7 +72,7 @@ impl FromRequestParts<Arc<Ui>> for Place {
 
 // === impl Place ===
 
-impl Place {
+impl PageContext {
     pub(super) fn new(ui: &Ui, headers: &HeaderMap, uri: &Uri) -> Self {
         let public = Base::public(ui.public_url.as_deref());
         let is_base_known = !public.as_str().is_empty();

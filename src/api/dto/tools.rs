@@ -7,7 +7,7 @@ use super::{Number, format};
 use crate::model::Str;
 use crate::model::run::Run;
 use crate::model::tool::ToolCalls;
-use crate::params::links::Place;
+use crate::params::links::PageWindow;
 use crate::store::series::{Callers, Series, ToolShare};
 
 #[derive(Serialize)]
@@ -90,16 +90,16 @@ impl<'a> ToolList<'a> {
     pub(in crate::api) fn new(
         series: &Series,
         tools: &[(&'a Str, &'a ToolShare)],
-        place: Place,
+        window: PageWindow,
         next: Option<String>,
         previous: Option<String>,
     ) -> Self {
-        let [offset, limit] = [place.offset, place.limit].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        let [offset, limit] = [window.offset, window.limit].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         Self {
             since: format::timestamp(series.since),
             until: format::timestamp(series.until()),
             results: tools.iter().skip(offset).take(limit).map(|(name, tool)| ToolFigures::new(name, tool)).collect(),
-            count: place.count,
+            count: window.count,
             includes_runs_without_session: series.has_sessionless,
             next,
             previous,

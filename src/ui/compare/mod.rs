@@ -16,7 +16,7 @@ use maud::html;
 use super::frame::Frame;
 use super::refusal::Refusal;
 use super::session::{Digest, digest_of};
-use super::visitor::{Place, Visitor};
+use super::visitor::{PageContext, Visitor};
 use super::{Effort, Ui, list, words};
 use crate::model::ids::{SessionId, Tenant};
 use crate::params::BadParam;
@@ -32,19 +32,19 @@ enum Chosen {
 }
 
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
-    let Visitor { tenant, place, .. } = visitor;
+    let Visitor { tenant, context, .. } = visitor;
     let ids = match Chosen::read(uri.query())? {
         Chosen::One(id) => {
             let search = list::searched(uri.query())?;
-            return ui.read(Effort::Short, move |ui| choose::page(ui, &tenant, &place, &id, search.as_deref())).await;
+            return ui.read(Effort::Short, move |ui| choose::page(ui, &tenant, &context, &id, search.as_deref())).await;
         }
         Chosen::Two(ids) => ids,
     };
     if uri.query().is_some_and(|query| query.split('&').filter(|pair| pair.starts_with("a=")).count() > 1) {
-        return Ok(Redirect::to(&place.to(&address(ids[0].as_str(), ids[1].as_str()))).into_response());
+        return Ok(Redirect::to(&context.to(&address(ids[0].as_str(), ids[1].as_str()))).into_response());
     }
     // All runs of both are gone through, as on their own pages.
-    ui.read(Effort::Long, move |ui| page(ui, &tenant, &place, ids)).await
+    ui.read(Effort::Long, move |ui| page(ui, &tenant, &context, ids)).await
 }
 
 /// Where a session is compared with one that is still to be chosen.
@@ -80,20 +80,20 @@ impl Chosen {
     }
 }
 
-fn page(ui: &Ui, tenant: &Tenant, place: &Place, ids: [SessionId; 2]) -> Result<Response, Refusal> {
+fn page(ui: &Ui, tenant: &Tenant, context: &PageContext, ids: [SessionId; 2]) -> Result<Response, Refusal> {
     let [a, b] = [digest(ui, tenant, &ids[0])?, digest(ui, tenant, &ids[1])?];
     let content = html! {
-        nav.way aria-label="Way back" { a href=(place.to(list::PATH)) { "Sessions" } }
+        nav.way aria-label="Way back" { a href=(context.to(list::PATH)) { "Sessions" } }
         h1 { "Two sessions compared" }
-        (table::figures(place, &a, &b))
+        (table::figures(context, &a, &b))
         (table::agents(&a, &b))
         (table::models(&a, &b))
         p {
-            a href=(place.to(&address(ids[1].as_str(), ids[0].as_str()))) { "The other way round" }
+            a href=(context.to(&address(ids[1].as_str(), ids[0].as_str()))) { "The other way round" }
         }
     };
     let title = words::visible(&format!("{} and {}", ids[0].as_str(), ids[1].as_str()));
-    Ok(Frame { place, title: &title, is_live: false }.around(&content).into_response())
+    Ok(Frame { context, title: &title, is_live: false }.around(&content).into_response())
 }
 
 fn digest(ui: &Ui, tenant: &Tenant, id: &SessionId) -> Result<Digest, Refusal> {

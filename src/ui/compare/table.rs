@@ -10,7 +10,7 @@ use crate::model::time::Nanos;
 use crate::model::usage::NanoUsd;
 use crate::ui::session::{Digest, Share};
 use crate::ui::table::scroll;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::{list, words};
 
 /// Agents, or models, that are compared: those that cost most.
@@ -23,7 +23,7 @@ struct Line {
     difference: Markup,
 }
 
-pub(super) fn figures(place: &Place, a: &Digest, b: &Digest) -> Markup {
+pub(super) fn figures(context: &PageContext, a: &Digest, b: &Digest) -> Markup {
     let both = [a, b];
     let number = |name: &'static str, of: fn(&Digest) -> u64| {
         let [a, b] = both.map(of);
@@ -57,7 +57,7 @@ pub(super) fn figures(place: &Place, a: &Digest, b: &Digest) -> Markup {
     ];
     let head = both.map(|digest| {
         let id = digest.summary.id.as_str();
-        html! { a href=(place.to(&list::to_session(id))) { (words::name(id)) } }
+        html! { a href=(context.to(&list::to_session(id))) { (words::name(id)) } }
     });
     table("Figures", "", &head, &lines)
 }

@@ -18,7 +18,7 @@ pub(super) use self::tools::tools;
 pub(super) use self::users::users;
 use super::frame::Frame;
 use super::refusal::Refusal;
-use super::visitor::{Place, Visitor};
+use super::visitor::{PageContext, Visitor};
 use super::{Effort, Ui, overview, words};
 use crate::model::Str;
 use crate::model::ids::Tenant;
@@ -72,42 +72,49 @@ async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri, kind: Kind)
         value.into_iter().for_each(|value| query.extend(["&", name, "=", &pairs::encode(value)]));
     }
     let params = OverviewParams::parse(Some(if query.is_empty() { "last=30d" } else { &query }))?;
-    let (tenant, place) = (visitor.tenant, visitor.place);
-    ui.read(Effort::Short, move |ui| page(ui, &tenant, &place, &state, &params, kind)).await
+    let (tenant, context) = (visitor.tenant, visitor.context);
+    ui.read(Effort::Short, move |ui| page(ui, &tenant, &context, &state, &params, kind)).await
 }
 
-fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &GroupState, params: &OverviewParams, kind: Kind) -> Result<Response, Refusal> {
+fn page(
+    ui: &Ui,
+    tenant: &Tenant,
+    context: &PageContext,
+    state: &GroupState,
+    params: &OverviewParams,
+    kind: Kind,
+) -> Result<Response, Refusal> {
     let series = ui.store.series(tenant, &params.query(ui.now()))?;
     let content = html! {
         h1 { (kind.title) }
-        (ranges(place, state))
-        (table::search(place, state, kind.path, kind.many))
+        (ranges(context, state))
+        (table::search(context, state, kind.path, kind.many))
         @match &series {
             None => p.note { "All runs are being added up for the first time. Load this page again in some seconds." },
             Some(series) => {
                 p.note { (words::moment(series.since)) " to " (words::moment(series.until())) }
-                (list(place, state, series, kind))
+                (list(context, state, series, kind))
             },
         }
     };
-    Ok(Frame { place, title: kind.title, is_live: false }.around(&content).into_response())
+    Ok(Frame { context, title: kind.title, is_live: false }.around(&content).into_response())
 }
 
 /// The ranges of time to choose from.
-pub(super) fn ranges(place: &Place, state: &GroupState) -> Markup {
+pub(super) fn ranges(context: &PageContext, state: &GroupState) -> Markup {
     let has_own = state.get("since").is_some() || state.get("until").is_some();
     let last = state.get("last").or((!has_own).then_some(RANGE));
     html! {
         nav.choices aria-label="Range of time" {
             @for (value, words, _) in RANGES {
-                a href=(place.to(&state.with(&[("last", Some(value)), ("since", None), ("until", None)]))) title=(words)
+                a href=(context.to(&state.with(&[("last", Some(value)), ("since", None), ("until", None)]))) title=(words)
                     aria-current=[(last == Some(value)).then_some("true")] { (value) }
             }
         }
     }
 }
 
-fn list(place: &Place, state: &GroupState, series: &Series, kind: Kind) -> Markup {
+fn list(context: &PageContext, state: &GroupState, series: &Series, kind: Kind) -> Markup {
     let search = state.search();
     let is_meant = |name: &str| search.as_ref().is_none_or(|search| name.to_ascii_lowercase().contains(search));
     let mut found: Vec<(&Str, &Tally, Markup)> = match kind.parameter {
@@ -153,5 +160,5 @@ fn list(place: &Place, state: &GroupState, series: &Series, kind: Kind) -> Marku
         cells: table::figures(tally, most),
         n_runs: tally.n_runs(),
     });
-    table::table(place, state, &COLUMNS, rows.collect(), found.len() as u64, (kind.one, kind.many))
+    table::table(context, state, &COLUMNS, rows.collect(), found.len() as u64, (kind.one, kind.many))
 }

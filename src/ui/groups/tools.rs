@@ -18,7 +18,7 @@ use crate::store::series::{Series, ToolShare};
 use crate::ui::frame::Frame;
 use crate::ui::icons::bar;
 use crate::ui::refusal::Refusal;
-use crate::ui::visitor::{Place, Visitor};
+use crate::ui::visitor::{PageContext, Visitor};
 use crate::ui::{Effort, Ui, tool, words};
 
 const PATH: &str = "/tools";
@@ -42,30 +42,30 @@ const SORTS: [&str; 8] =
 pub(in crate::ui) async fn tools(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
     let state = GroupState::read(PATH, uri.query(), &SORTS)?;
     let params = ToolsParams::parse(uri.query())?;
-    let (tenant, place) = (visitor.tenant, visitor.place);
-    ui.read(Effort::Short, move |ui| page(ui, &tenant, &place, &state, &params)).await
+    let (tenant, context) = (visitor.tenant, visitor.context);
+    ui.read(Effort::Short, move |ui| page(ui, &tenant, &context, &state, &params)).await
 }
 
-fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &GroupState, params: &ToolsParams) -> Result<Response, Refusal> {
+fn page(ui: &Ui, tenant: &Tenant, context: &PageContext, state: &GroupState, params: &ToolsParams) -> Result<Response, Refusal> {
     let series = ui.store.series(tenant, &params.query(ui.now(), None))?;
     let content = html! {
         h1 { "Tools" }
-        (ranges(place, state))
-        (table::search(place, state, PATH, "tools"))
+        (ranges(context, state))
+        (table::search(context, state, PATH, "tools"))
         @match &series {
             None => p.note { "All runs are being added up for the first time. Load this page again in some seconds." },
             Some(series) => {
-                (tool::narrowing(place, state))
+                (tool::narrowing(context, state))
                 p.note { (words::moment(series.since)) " to " (words::moment(series.until())) }
-                (list(place, state, params, series))
+                (list(context, state, params, series))
             },
         }
-        (crate::ui::session::curl(place, &format!("/api/v1/observability{}", state.with(&[]).replacen(PATH, "/tools/", 1))))
+        (crate::ui::session::curl(context, &format!("/api/v1/observability{}", state.with(&[]).replacen(PATH, "/tools/", 1))))
     };
-    Ok(Frame { place, title: "Tools", is_live: false }.around(&content).into_response())
+    Ok(Frame { context, title: "Tools", is_live: false }.around(&content).into_response())
 }
 
-fn list(place: &Place, state: &GroupState, params: &ToolsParams, series: &Series) -> Markup {
+fn list(context: &PageContext, state: &GroupState, params: &ToolsParams, series: &Series) -> Markup {
     let sort = ToolSort::ALL.into_iter().find(|sort| sort.as_str() == state.sort.0).unwrap_or(params.sort);
     let tools = series.tools_sorted(state.search().as_deref(), sort, state.sort.1);
     let most = tools.iter().map(|(_, tool)| tool.calls.total.0).max().unwrap_or(0);
@@ -93,7 +93,7 @@ fn list(place: &Place, state: &GroupState, params: &ToolsParams, series: &Series
                 p { "A span of a tool makes it appear here: " code { "gen_ai.operation.name" } " is " code { "execute_tool" } ", or what other instrumentations have for that." }
             }
         } @else {
-            (table::table(place, state, &COLUMNS, rows, tools.len() as u64, ("tool", "tools")))
+            (table::table(context, state, &COLUMNS, rows, tools.len() as u64, ("tool", "tools")))
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::model::time::UnixNanos;
 use crate::params::pairs;
 use crate::ui::frame::Frame;
 use crate::ui::refusal::Refusal;
-use crate::ui::visitor::{Place, Visitor};
+use crate::ui::visitor::{PageContext, Visitor};
 use crate::ui::{Effort, Ui, overview, words};
 
 const PATH: &str = "/users";
@@ -44,27 +44,27 @@ struct Total {
 
 pub(in crate::ui) async fn users(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
     let state = GroupState::read(PATH, uri.query(), &SORTS)?;
-    let (tenant, place) = (visitor.tenant, visitor.place);
-    ui.read(Effort::Long, move |ui| page(ui, &tenant, &place, &state)).await
+    let (tenant, context) = (visitor.tenant, visitor.context);
+    ui.read(Effort::Long, move |ui| page(ui, &tenant, &context, &state)).await
 }
 
-fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &GroupState) -> Result<Response, Refusal> {
+fn page(ui: &Ui, tenant: &Tenant, context: &PageContext, state: &GroupState) -> Result<Response, Refusal> {
     let sort = UserSort::ALL.into_iter().find(|sort| sort.as_str() == state.sort.0).unwrap_or(UserSort::LastSeen);
     let query = UserQuery { search: state.search(), sort, descending: state.sort.1, limit: LIMIT, offset: state.offset };
     let found = ui.store.users(tenant, &query)?;
     let list = match &found {
-        Some(page) => list(place, state, page, &totals(ui, tenant, &page.items)?),
+        Some(page) => list(context, state, page, &totals(ui, tenant, &page.items)?),
         None => {
             html! { p.note { "The users are being added up, or there are too many to keep all of them. Load this page again in some seconds, or look one up by the exact id." } }
         }
     };
     let content = html! {
         h1 { "Users" }
-        (table::search(place, state, PATH, "users"))
+        (table::search(context, state, PATH, "users"))
         (list)
-        (crate::ui::session::curl(place, &format!("/api/v1/observability{}", state.with(&[]).replacen(PATH, "/users/", 1))))
+        (crate::ui::session::curl(context, &format!("/api/v1/observability{}", state.with(&[]).replacen(PATH, "/users/", 1))))
     };
-    Ok(Frame { place, title: "Users", is_live: false }.around(&content).into_response())
+    Ok(Frame { context, title: "Users", is_live: false }.around(&content).into_response())
 }
 
 fn totals(ui: &Ui, tenant: &Tenant, users: &[Str]) -> Result<BTreeMap<Str, Total>, Refusal> {
@@ -78,7 +78,7 @@ fn totals(ui: &Ui, tenant: &Tenant, users: &[Str]) -> Result<BTreeMap<Str, Total
     Ok(totals)
 }
 
-fn list(place: &Place, state: &GroupState, page: &Page<Str>, totals: &BTreeMap<Str, Total>) -> Markup {
+fn list(context: &PageContext, state: &GroupState, page: &Page<Str>, totals: &BTreeMap<Str, Total>) -> Markup {
     let rows = page.items.iter().filter_map(|user| {
         let Total { tally, first_seen, last_seen } = totals.get(user)?;
         Some(Row {
@@ -101,7 +101,7 @@ fn list(place: &Place, state: &GroupState, page: &Page<Str>, totals: &BTreeMap<S
                 p { "A span that says who it is for makes them appear here, with what they cost: the attribute " code { "user.id" } ", among others that instrumentations have for it." }
             }
         } @else {
-            (table::table(place, state, &COLUMNS, rows.collect(), page.count, ("user", "users")))
+            (table::table(context, state, &COLUMNS, rows.collect(), page.count, ("user", "users")))
         }
     }
 }

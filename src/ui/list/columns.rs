@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::state::{ListState, PATH};
 use crate::params::BadParam;
-use crate::ui::visitor::{Place, cookie};
+use crate::ui::visitor::{PageContext, cookie};
 
 const COOKIE: &str = "sessionfold_columns";
 
@@ -111,10 +111,10 @@ impl Columns {
     }
 
     /// Has the browser remember these; or forget, where they are the usual ones.
-    pub(super) fn remember(self, place: &Place) -> Option<HeaderValue> {
+    pub(super) fn remember(self, context: &PageContext) -> Option<HeaderValue> {
         let seconds = if self == Self::USUAL { 0 } else { 31_536_000 };
         // A comma is no part of a cookie's value (RFC 6265, section 4.1.1).
-        place.cookie(COOKIE, &self.names().join("."), seconds)
+        context.cookie(COOKIE, &self.names().join("."), seconds)
     }
 
     fn names(self) -> Vec<&'static str> {
@@ -128,11 +128,11 @@ impl Columns {
 }
 
 /// Where to choose: a form of its own, since it changes no filter.
-pub(super) fn choice(place: &Place, state: &ListState, columns: Columns) -> Markup {
+pub(super) fn choice(context: &PageContext, state: &ListState, columns: Columns) -> Markup {
     html! {
         details.choice {
             summary { "Columns" }
-            form method="get" action=(place.to(PATH)) {
+            form method="get" action=(context.to(PATH)) {
                 @for (name, value) in state.without_columns() { input type="hidden" name=(name) value=(value); }
                 input type="hidden" name="keep" value="columns";
                 fieldset {

@@ -7,7 +7,7 @@ use crate::params::pairs;
 use crate::store::overview::Overview;
 use crate::ui::Ui;
 use crate::ui::session::{Listening, copyable, copyable_from};
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::words;
 
 /// The keys of a session id that newcomers are shown; `docs/conventions.md` has all of them.
@@ -24,9 +24,9 @@ const ADD_ID: &str = r#"with tracer.start_as_current_span("invoke_agent support"
 const ADD_ID_WAXELL: &str = r#"await handle_message("Hello!", session_id="session-abc123")  # at call time, nothing else changes"#;
 
 /// Nothing has come yet. What is to be copied is for this very server: its ports, and its keys where it wants one.
-pub(super) fn nothing_received(ui: &Ui, place: &Place) -> Markup {
-    let (otlp, pages, needs_key) = (ui.otlp_url.as_str(), place.base.as_str(), place.has_login);
-    let listening = Listening { pages: (!place.is_base_known).then_some(pages), otlp: (!place.is_base_known).then_some(otlp) };
+pub(super) fn nothing_received(ui: &Ui, context: &PageContext) -> Markup {
+    let (otlp, pages, needs_key) = (ui.otlp_url.as_str(), context.base.as_str(), context.has_login);
+    let listening = Listening { pages: (!context.is_base_known).then_some(pages), otlp: (!context.is_base_known).then_some(otlp) };
     let key = if needs_key { "\nexport OTEL_EXPORTER_OTLP_HEADERS=\"X-Wax-Key=$KEY\"" } else { "" };
     let endpoint = format!("export OTEL_EXPORTER_OTLP_ENDPOINT={otlp}\nexport OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf{key}");
     let key = if needs_key { "\nexport WAXELL_API_KEY=\"$KEY\"" } else { "" };
@@ -87,7 +87,7 @@ pub(super) fn no_session_id(overview: &Overview) -> Markup {
 }
 
 /// There are sessions, but not with these filters.
-pub(super) fn nothing_fits(place: &Place, state: &ListState) -> Markup {
+pub(super) fn nothing_fits(context: &PageContext, state: &ListState) -> Markup {
     html! {
         div.empty {
             h2 data-say { "No session fits" }
@@ -97,14 +97,14 @@ pub(super) fn nothing_fits(place: &Place, state: &ListState) -> Markup {
                     ("last", "was active in the last"), ("start", "was active after"), ("end", "was active before")]
                 {
                     @if let Some(value) = state.get(name) {
-                        li { (words) " " strong { (crate::ui::words::name(value)) } " · " a href=(place.to(&state.with(name, None))) { "without this" } }
+                        li { (words) " " strong { (crate::ui::words::name(value)) } " · " a href=(context.to(&state.with(name, None))) { "without this" } }
                     }
                 }
             }
             @if let Some(search) = state.get("search") {
-                p { a href=(place.to(&format!("/search?q={}", pairs::encode(search)))) { "Look for it in what was said" } }
+                p { a href=(context.to(&format!("/search?q={}", pairs::encode(search)))) { "Look for it in what was said" } }
             }
-            p { a.button href=(place.to(&state.unfiltered())) { "Show all sessions" } }
+            p { a.button href=(context.to(&state.unfiltered())) { "Show all sessions" } }
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::model::query::SortField;
 use crate::model::session::{AgentSummary, Page};
 use crate::params::format;
 use crate::params::instant;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::words;
 
 /// Agents that the page offers to choose from.
@@ -31,9 +31,9 @@ pub(super) fn label(field: SortField) -> &'static str {
     }
 }
 
-pub(super) fn form(place: &Place, state: &ListState, agents: &Page<AgentSummary>, problem: Option<&str>) -> Markup {
+pub(super) fn form(context: &PageContext, state: &ListState, agents: &Page<AgentSummary>, problem: Option<&str>) -> Markup {
     html! {
-        form.filters method="get" action=(place.to(PATH)) role="search" data-instant {
+        form.filters method="get" action=(context.to(PATH)) role="search" data-instant {
             div.field.search {
                 label for="search" { "Search" }
                 input #search type="search" name="search" value=[state.get("search")] autocomplete="off" spellcheck="false"
@@ -43,14 +43,14 @@ pub(super) fn form(place: &Place, state: &ListState, agents: &Page<AgentSummary>
             (user_field(state))
             (choice_field(state, "status", "Status", &STATUSES))
             (choice_field(state, "bookmarked", "Bookmark", &BOOKMARKS))
-            (range_field(place, state))
+            (range_field(context, state))
             (order_field(state))
             @for name in ["session_id", "columns", "limit"] {
                 @if let Some(value) = state.get(name) { input type="hidden" name=(name) value=(value); }
             }
             div.buttons {
                 button type="submit" { "Apply" }
-                a.button.quiet href=(place.to(&state.unfiltered())) { "Clear" }
+                a.button.quiet href=(context.to(&state.unfiltered())) { "Clear" }
             }
             @if let Some(problem) = problem { p.problem role="alert" { (words::visible(problem)) } }
         }
@@ -112,12 +112,12 @@ fn choice_field(state: &ListState, name: &str, label: &str, values: &[(&str, &st
 }
 
 /// One filter of time: a link for each range that moves, and fields for one's own, which goes before what else the form sends.
-fn range_field(place: &Place, state: &ListState) -> Markup {
+fn range_field(context: &PageContext, state: &ListState) -> Markup {
     let last = state.get("last");
     let has_own = state.get("start").is_some() || state.get("end").is_some();
     let named = RANGES.into_iter().find(|(value, ..)| last == Some(value)).map(|(_, words, _)| words);
     let now = named.unwrap_or(if has_own { "Own range" } else { "Any time" });
-    let to = |last| place.to(&state.with_all(&[("last", last), ("start", None), ("end", None)]));
+    let to = |last| context.to(&state.with_all(&[("last", last), ("start", None), ("end", None)]));
     html! {
         div.field {
             span.label aria-hidden="true" { "Active in" }

@@ -6,7 +6,7 @@ use super::state::ListState;
 use crate::model::session::Activity;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::params::format;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::words;
 
 /// Bars at most: at 1280 px each is wide enough to be hit.
@@ -15,7 +15,7 @@ pub(super) const BARS_MAX: usize = 60;
 const BAR_WIDTH: usize = 10;
 const HEIGHT: u64 = 40;
 
-pub(super) fn histogram(place: &Place, state: &ListState, activity: &Activity) -> Markup {
+pub(super) fn histogram(context: &PageContext, state: &ListState, activity: &Activity) -> Markup {
     let most = activity.counts.iter().copied().max().unwrap_or(0);
     let end = edge(activity, activity.counts.len());
     html! {
@@ -24,14 +24,14 @@ pub(super) fn histogram(place: &Place, state: &ListState, activity: &Activity) -
                 // Who does not see the bars has the range below Time, with the same effect.
                 svg viewBox=(format!("0 0 {} {HEIGHT}", activity.counts.len() * BAR_WIDTH)) preserveAspectRatio="none" aria-hidden="true" focusable="false" {
                     @for (at, count) in activity.counts.iter().copied().enumerate().filter(|(_, count)| *count > 0) {
-                        (bar(place, state, activity, at, count, most))
+                        (bar(context, state, activity, at, count, most))
                     }
                 }
                 figcaption {
                     (words::moment(activity.start)) " to " (words::moment(end)) ", by last activity; a bar is " (words::length(activity.width))
                     ", the highest " (words::counted(most, "session", "sessions"))
                     @if state.get("start").is_some() || state.get("end").is_some() || state.get("last").is_some() {
-                        ". " a href=(place.to(&state.with_all(&[("last", None), ("start", None), ("end", None)]))) { "Any time" }
+                        ". " a href=(context.to(&state.with_all(&[("last", None), ("start", None), ("end", None)]))) { "Any time" }
                     }
                 }
             }
@@ -39,10 +39,10 @@ pub(super) fn histogram(place: &Place, state: &ListState, activity: &Activity) -
     }
 }
 
-fn bar(place: &Place, state: &ListState, activity: &Activity, at: usize, count: u64, most: u64) -> Markup {
+fn bar(context: &PageContext, state: &ListState, activity: &Activity, at: usize, count: u64, most: u64) -> Markup {
     // The end of a range belongs to it, and not to its bar.
     let [from, to] = [edge(activity, at), edge(activity, at + 1).minus(Nanos(1_000))].map(format::timestamp);
-    let href = place.to(&state.with_all(&[("last", None), ("start", Some(&from)), ("end", Some(&to))]));
+    let href = context.to(&state.with_all(&[("last", None), ("start", Some(&from)), ("end", Some(&to))]));
     // What is there is seen, however few they are.
     let height = (u128::from(count) * u128::from(HEIGHT - 2) / u128::from(full(most))) as u64 + 2;
     html! {

@@ -25,7 +25,7 @@ use self::columns::{Column, Columns};
 use self::state::ListState;
 use super::frame::Frame;
 use super::refusal::Refusal;
-use super::visitor::{Place, Visitor};
+use super::visitor::{PageContext, Visitor};
 use super::{Effort, Ui, assets, live, words};
 use crate::model::Str;
 use crate::model::ids::{RunId, Tenant, TraceId};
@@ -58,7 +58,7 @@ struct Found {
 
 /// How the list is looked at.
 struct View<'a> {
-    place: &'a Place,
+    context: &'a PageContext,
     state: &'a ListState,
     columns: Columns,
     now: UnixNanos,
@@ -69,11 +69,11 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
     let asked = state.query(ui.now()).and_then(|query| Ok((query, Columns::of(&state, &visitor.headers)?)));
     let (query, columns) = match asked {
         Ok(asked) => asked,
-        Err(bad) => return Ok(refused(&visitor.place, &state, &bad.detail)),
+        Err(bad) => return Ok(refused(&visitor.context, &state, &bad.detail)),
     };
     let extra = Pairs::read(uri.query(), &["format", "keep"])?;
     if extra.get("keep").is_some() {
-        return Ok(keep(&visitor.place, &state, columns));
+        return Ok(keep(&visitor.context, &state, columns));
     }
     match extra.get("format") {
         None => {}
@@ -84,64 +84,64 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
     // A pasted id is looked up, and its trace may be large.
     let effort = if query.search.as_deref().is_some_and(is_id) { Effort::Trace } else { Effort::Short };
     if visitor.wants_events {
-        let (of, place) = (tenant.clone(), visitor.place.clone());
+        let (of, context) = (tenant.clone(), visitor.context.clone());
         // A cookie makes another page of the same address.
-        let shown = Place { here: format!("{}#{}", place.here, columns.text().unwrap_or_default()), ..place.clone() };
+        let shown = PageContext { here: format!("{}#{}", context.here, columns.text().unwrap_or_default()), ..context.clone() };
         let make = move |ui: &Ui| {
             // Of the state, not of the query: "the last hour" moves on.
             let query = state.query(ui.now())?;
-            let view = View { place: &place, state: &state, columns, now: ui.now() };
+            let view = View { context: &context, state: &state, columns, now: ui.now() };
             Ok(part(ui, &view, &find(ui, &of, &query, columns)?))
         };
         return live::respond(&ui, &tenant, &shown, visitor.headers, effort, Arc::new(make));
     }
-    let place = visitor.place;
-    ui.read(effort, move |ui| page(ui, &tenant, &View { place: &place, state: &state, columns, now: ui.now() }, &query)).await
+    let context = visitor.context;
+    ui.read(effort, move |ui| page(ui, &tenant, &View { context: &context, state: &state, columns, now: ui.now() }, &query)).await
 }
 
 /// The address with the columns that a form chose, which the browser is to remember.
-fn keep(place: &Place, state: &ListState, columns: Columns) -> Response {
-    let mut response = Redirect::to(&place.to(&state.with("columns", columns.text().as_deref()))).into_response();
-    if let Some(cookie) = columns.remember(place) {
+fn keep(context: &PageContext, state: &ListState, columns: Columns) -> Response {
+    let mut response = Redirect::to(&context.to(&state.with("columns", columns.text().as_deref()))).into_response();
+    if let Some(cookie) = columns.remember(context) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
 }
 
 fn page(ui: &Ui, tenant: &Tenant, view: &View<'_>, query: &SessionQuery) -> Result<Response, Refusal> {
-    let View { place, state, columns, .. } = *view;
+    let View { context, state, columns, .. } = *view;
     let found = find(ui, tenant, query, columns)?;
     if let Some(landing) = found.landing.as_ref().filter(|_| found.page.count == 0) {
-        return Ok(Redirect::to(&place.to(landing)).into_response());
+        return Ok(Redirect::to(&context.to(landing)).into_response());
     }
     let agents = ui.store.agents(tenant, &AgentQuery { offset: 0, limit: form::AGENTS_OFFERED })?;
     let content = html! {
         h1 { "Sessions" }
-        (form::form(place, state, &agents, None))
-        p.quiet { "Session ids are searched here. " a href=(place.to("/search")) { "Search in what was said" } }
+        (form::form(context, state, &agents, None))
+        p.quiet { "Session ids are searched here. " a href=(context.to("/search")) { "Search in what was said" } }
         (part(ui, view, &found))
-        script src=(assets::path(place, "charts.js")) defer {}
+        script src=(assets::path(context, "charts.js")) defer {}
     };
-    Ok(Frame { place, title: "Sessions", is_live: true }.around(&content).into_response())
+    Ok(Frame { context, title: "Sessions", is_live: true }.around(&content).into_response())
 }
 
 /// `/sessions/` is what people type.
-pub(super) async fn move_here(place: Place, uri: Uri) -> Redirect {
-    moved(&place, uri.query().unwrap_or_default())
+pub(super) async fn move_here(context: PageContext, uri: Uri) -> Redirect {
+    moved(&context, uri.query().unwrap_or_default())
 }
 
 /// To the list, with a query as it came.
-pub(super) fn moved(place: &Place, query: &str) -> Redirect {
+pub(super) fn moved(context: &PageContext, query: &str) -> Redirect {
     let separator = if query.is_empty() { "" } else { "?" };
-    Redirect::permanent(&place.to(&format!("{PATH}{separator}{query}")))
+    Redirect::permanent(&context.to(&format!("{PATH}{separator}{query}")))
 }
 
-fn refused(place: &Place, state: &ListState, detail: &str) -> Response {
+fn refused(context: &PageContext, state: &ListState, detail: &str) -> Response {
     let content = html! {
         h1 { "Sessions" }
-        (form::form(place, state, &Page { items: Vec::new(), count: 0 }, Some(detail)))
+        (form::form(context, state, &Page { items: Vec::new(), count: 0 }, Some(detail)))
     };
-    (StatusCode::BAD_REQUEST, Frame { place, title: "Sessions", is_live: false }.around(&content)).into_response()
+    (StatusCode::BAD_REQUEST, Frame { context, title: "Sessions", is_live: false }.around(&content)).into_response()
 }
 
 fn find(ui: &Ui, tenant: &Tenant, query: &SessionQuery, columns: Columns) -> Result<Found, Refusal> {
@@ -182,19 +182,19 @@ fn landing(ui: &Ui, tenant: &Tenant, search: &str) -> Result<Option<String>, Ref
 
 /// What is replaced as it changes.
 fn part(ui: &Ui, view: &View<'_>, found: &Found) -> Markup {
-    let View { place, state, .. } = *view;
+    let View { context, state, .. } = *view;
     html! {
         section #list data-part aria-label="Sessions found" {
             @if let Some(landing) = &found.landing {
-                p { "This is also the id of something else: " a href=(place.to(landing)) { "open it" } }
+                p { "This is also the id of something else: " a href=(context.to(landing)) { "open it" } }
             }
             @if found.page.count > 0 {
-                @if let Some(activity) = &found.activity { (histogram::histogram(place, state, activity)) }
+                @if let Some(activity) = &found.activity { (histogram::histogram(context, state, activity)) }
                 (table::table(view, found))
             } @else if state.is_filtered() {
-                (empty::nothing_fits(place, state))
+                (empty::nothing_fits(context, state))
             } @else if found.overview.n_spans == 0 {
-                (empty::nothing_received(ui, place))
+                (empty::nothing_received(ui, context))
             } @else {
                 (empty::no_session_id(&found.overview))
             }

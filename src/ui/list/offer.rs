@@ -12,7 +12,7 @@ use crate::model::question::Question;
 use crate::model::session::SessionSummary;
 use crate::model::time::UnixNanos;
 use crate::ui::refusal::Refusal;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::{Ui, words};
 
 /// Sessions that are offered at once: a page of the list.
@@ -48,9 +48,9 @@ impl Offer {
     }
 
     /// `to` makes the path that a session's line leads to, from its id.
-    pub(in crate::ui) fn table(&self, place: &Place, now: UnixNanos, to: impl Fn(&str) -> String) -> Markup {
+    pub(in crate::ui) fn table(&self, context: &PageContext, now: UnixNanos, to: impl Fn(&str) -> String) -> Markup {
         let state = ListState::read(None);
-        let view = View { place, state: &state, columns: Columns::OFFERED, now };
+        let view = View { context, state: &state, columns: Columns::OFFERED, now };
         html! {
             p.found {
                 @if self.has_more { "The " (SESSIONS_MAX) " sessions that were active last; search for others" }
@@ -68,7 +68,7 @@ impl Offer {
                     @for (session, question) in self.sessions.iter().zip(&self.questions) {
                         @let row = Row { session, error: None, users: &[], scores: None, question: question.as_ref() };
                         tr {
-                            (table::id_cell(&place.to(&to(session.id.as_str())), &row))
+                            (table::id_cell(&context.to(&to(session.id.as_str())), &row))
                             @for column in table::shown(&view, false) { (table::cell(&view, &row, column)) }
                         }
                     }

@@ -12,12 +12,12 @@ use crate::model::question::Question;
 use crate::model::reason::Reason;
 use crate::model::scores::ScoreTotals;
 use crate::model::session::SessionSummary;
-use crate::params::links::Place as Window;
+use crate::params::links::PageWindow;
 use crate::params::pairs;
 use crate::ui::failed;
 use crate::ui::icons;
 use crate::ui::session::{note_on_the_line, scores_on_the_line};
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::words;
 
 /// Agents that a line names.
@@ -31,9 +31,9 @@ const ID_HEAD_CHARS: usize = 15;
 const ID_TAIL_CHARS: usize = 10;
 
 pub(super) fn table(view: &View<'_>, found: &Found) -> Markup {
-    let View { place, state, now, .. } = *view;
+    let View { context, state, now, .. } = *view;
     let limits = state.query(now).unwrap_or_default();
-    let window = Window { offset: limits.offset as u64, limit: limits.limit as u64, count: found.page.count };
+    let window = PageWindow { offset: limits.offset as u64, limit: limits.limit as u64, count: found.page.count };
     html! {
         (toolbar::toolbar(view, window, found.page.items.len()))
         table.sessions {
@@ -41,10 +41,10 @@ pub(super) fn table(view: &View<'_>, found: &Found) -> Markup {
             thead {
                 tr {
                     th.pick scope="col" { span.for-readers { "Compare" } }
-                    (head(place, state, SortField::SessionId, ""))
+                    (head(context, state, SortField::SessionId, ""))
                     @for column in shown(view, found.has_users()) {
                         @match field(column) {
-                            Some(field) => (head(place, state, field, if is_number(column) { "number" } else { "" })),
+                            Some(field) => (head(context, state, field, if is_number(column) { "number" } else { "" })),
                             None => th.users[column == Column::Users] scope="col" { (column.label()) },
                         }
                     }
@@ -57,7 +57,7 @@ pub(super) fn table(view: &View<'_>, found: &Found) -> Markup {
                 }
             }
         }
-        (pager(place, state, window))
+        (pager(context, state, window))
         (curl(view))
     }
 }
@@ -79,7 +79,7 @@ pub(super) fn is_number(column: Column) -> bool {
     matches!(column, Column::Runs | Column::Duration | Column::Cost | Column::Tokens)
 }
 
-fn head(place: &Place, state: &ListState, field: SortField, class: &str) -> Markup {
+fn head(context: &PageContext, state: &ListState, field: SortField, class: &str) -> Markup {
     let sort = state.sort();
     let (order, arrow) = match (sort.field == field, sort.descending) {
         (false, _) => (None, ""),
@@ -89,7 +89,7 @@ fn head(place: &Place, state: &ListState, field: SortField, class: &str) -> Mark
     let hint = (field == SortField::TotalDuration).then_some(DURATION_MEANS);
     html! {
         th scope="col" class=(class) aria-sort=[order] {
-            a href=(place.to(&state.with("sort", Some(&state.next_sort(field))))) title=[hint] {
+            a href=(context.to(&state.with("sort", Some(&state.next_sort(field))))) title=[hint] {
                 (if field == SortField::TotalDuration { "Duration" } else { label(field) }) @if !arrow.is_empty() { " " span.arrow aria-hidden="true" { (arrow) } }
             }
         }
@@ -118,7 +118,7 @@ fn line(view: &View<'_>, found: &Found, row: &Row<'_>) -> Markup {
             td.pick {
                 input type="checkbox" name="a" value=(id) form=(toolbar::COMPARE) aria-label=(format!("Compare {}", words::visible(id)));
             }
-            (id_cell(&view.place.to(&to_session(id)), row))
+            (id_cell(&view.context.to(&to_session(id)), row))
             @for column in shown(view, found.has_users()) { (cell(view, row, column)) }
         }
     }
@@ -217,19 +217,19 @@ fn agents(agents: &[Str]) -> Markup {
 }
 
 /// Each leads to the sessions of that user.
-fn links_of_users(View { place, state, .. }: &View<'_>, users: &[Str]) -> Markup {
+fn links_of_users(View { context, state, .. }: &View<'_>, users: &[Str]) -> Markup {
     html! {
         @for (at, user) in users.iter().enumerate() {
             @if at > 0 { ", " }
-            a href=(place.to(&state.with("user", Some(user)))) { (words::name(user)) }
+            a href=(context.to(&state.with("user", Some(user)))) { (words::name(user)) }
         }
     }
 }
 
-fn pager(place: &Place, state: &ListState, window: Window) -> Markup {
+fn pager(context: &PageContext, state: &ListState, window: PageWindow) -> Markup {
     let n_pages = window.count.div_ceil(window.limit);
     let page = (window.offset / window.limit + 1).min(n_pages);
-    let to = |offset: u64| place.to(&state.with("offset", (offset > 0).then(|| offset.to_string()).as_deref()));
+    let to = |offset: u64| context.to(&state.with("offset", (offset > 0).then(|| offset.to_string()).as_deref()));
     let last = n_pages.saturating_sub(1) * window.limit;
     html! {
         @if n_pages > 1 || window.offset > 0 {
@@ -252,7 +252,7 @@ fn pager(place: &Place, state: &ListState, window: Window) -> Markup {
 fn curl(view: &View<'_>) -> Markup {
     let query = view.state.api_query(view.fixed_start().as_deref());
     let separator = if query.is_empty() { "" } else { "?" };
-    crate::ui::session::curl(view.place, &format!("/api/v1/observability/sessions/{separator}{query}"))
+    crate::ui::session::curl(view.context, &format!("/api/v1/observability/sessions/{separator}{query}"))
 }
 
 #[cfg(test)]

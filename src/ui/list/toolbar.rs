@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{View, columns};
-use crate::params::links::Place as Window;
+use crate::params::links::PageWindow;
 use crate::params::pairs;
 use crate::ui::words;
 
@@ -13,34 +13,34 @@ const SIZES: [u64; 3] = [25, 50, 100];
 /// The form that the boxes of the rows belong to.
 pub(super) const COMPARE: &str = "compare";
 
-pub(super) fn toolbar(view: &View<'_>, window: Window, n_shown: usize) -> Markup {
-    let View { place, state, columns, .. } = *view;
+pub(super) fn toolbar(view: &View<'_>, window: PageWindow, n_shown: usize) -> Markup {
+    let View { context, state, columns, .. } = *view;
     html! {
         div.toolbar {
             p.found data-say { (summary(window, n_shown)) }
             button.news type="button" data-news hidden { }
-            form id=(COMPARE) method="get" action=(place.to("/compare")) {
+            form id=(COMPARE) method="get" action=(context.to("/compare")) {
                 button.quiet type="submit" title="Two sessions whose boxes are ticked, side by side" { "Compare" }
             }
             nav.sizes aria-label="Sessions on a page" {
                 "Rows"
                 @for size in SIZES {
                     @let value = size.to_string();
-                    a href=(place.to(&state.with("limit", (size != SIZES[0]).then_some(&value)))) aria-current=[(size == window.limit).then_some("true")] {
+                    a href=(context.to(&state.with("limit", (size != SIZES[0]).then_some(&value)))) aria-current=[(size == window.limit).then_some("true")] {
                         (value)
                     }
                 }
             }
-            (columns::choice(place, state, columns))
+            (columns::choice(context, state, columns))
             nav.export aria-label="All that fit as a file" {
-                a href=(place.to(&with_format(&state.with("offset", None), "csv"))) download { "CSV" }
-                a href=(place.to(&ndjson(view))) download { "NDJSON" }
+                a href=(context.to(&with_format(&state.with("offset", None), "csv"))) download { "CSV" }
+                a href=(context.to(&ndjson(view))) download { "NDJSON" }
             }
         }
     }
 }
 
-fn summary(window: Window, n_shown: usize) -> Markup {
+fn summary(window: PageWindow, n_shown: usize) -> Markup {
     let all = words::counted(window.count, "session", "sessions");
     html! {
         @if n_shown == 0 {

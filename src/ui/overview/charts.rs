@@ -11,7 +11,7 @@ use crate::model::usage::NanoUsd;
 use crate::params::format;
 use crate::store::series::Series;
 use crate::ui::table::{self, Columns};
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::words;
 
 /// A bar and the room around it, and how high the highest is, in the picture's own units.
@@ -84,24 +84,30 @@ fn quantile(tally: &Tally, of_thousand: u64) -> u64 {
     tally.durations.quantile(of_thousand).map_or(0, |length| length.0)
 }
 
-pub(super) fn charts(place: &Place, state: &OverviewState, series: &Series) -> Markup {
+pub(super) fn charts(context: &PageContext, state: &OverviewState, series: &Series) -> Markup {
     let between = |since, until| state.between(since, until);
     html! {
-        (draw_all(place, &between, series, &series.points, &CHARTS))
-        (points(place, &between, series))
+        (draw_all(context, &between, series, &series.points, &CHARTS))
+        (points(context, &between, series))
     }
 }
 
 /// Of each of the points of a series what the charts draw of it.
-pub(in crate::ui) fn draw_all<T>(place: &Place, between: Between<'_>, series: &Series, points: &[T], charts: &[Chart<T>]) -> Markup {
+pub(in crate::ui) fn draw_all<T>(
+    context: &PageContext,
+    between: Between<'_>,
+    series: &Series,
+    points: &[T],
+    charts: &[Chart<T>],
+) -> Markup {
     html! {
         section.charts aria-label="Over time" {
-            @for chart in charts { (draw(place, between, series, points, chart)) }
+            @for chart in charts { (draw(context, between, series, points, chart)) }
         }
     }
 }
 
-fn draw<T>(place: &Place, between: Between<'_>, series: &Series, points: &[T], chart: &Chart<T>) -> Markup {
+fn draw<T>(context: &PageContext, between: Between<'_>, series: &Series, points: &[T], chart: &Chart<T>) -> Markup {
     let most = points.iter().map(chart.whole).max().unwrap_or(0);
     let height = |value: u64| match value {
         0 => 0,
@@ -127,7 +133,7 @@ fn draw<T>(place: &Place, between: Between<'_>, series: &Series, points: &[T], c
                 @for (at, point) in points.iter().enumerate() {
                     @let (whole, part) = (height((chart.whole)(point)), height((chart.part)(point)));
                     @let (left, since) = (at as u64 * ROOM, series.start_of(at));
-                    a href=(place.to(&between(since, series.start_of(at + 1)))) tabindex="-1" {
+                    a href=(context.to(&between(since, series.start_of(at + 1)))) tabindex="-1" {
                         title { (span(since, series.step)) " UTC: " ((chart.words)(point)) }
                         rect.room x=(left) width=(ROOM) height=(HEIGHT) {}
                         @if whole > 0 { rect.whole x=(left + 1) y=(HEIGHT - whole) width=(BAR) height=(whole) {} }
@@ -173,9 +179,9 @@ fn short(at: UnixNanos, series: &Series) -> Markup {
 }
 
 /// All charts as a table.
-fn points(place: &Place, between: Between<'_>, series: &Series) -> Markup {
+fn points(context: &PageContext, between: Between<'_>, series: &Series) -> Markup {
     let names = ["Runs", "Failed", "Cost", "Tokens", "Median", "95th percentile"];
-    as_table(place, between, "Runs, cost, tokens and duration over time", &names, series, &|at| {
+    as_table(context, between, "Runs, cost, tokens and duration over time", &names, series, &|at| {
         let tally = &series.points[at];
         html! {
             td.number { (words::tokens(tally.n_runs())) }
@@ -190,7 +196,7 @@ fn points(place: &Place, between: Between<'_>, series: &Series) -> Markup {
 
 /// What charts show as a table, the newest point first, each with the way to its own time; `cells` has the figures of one.
 pub(in crate::ui) fn as_table(
-    place: &Place,
+    context: &PageContext,
     between: Between<'_>,
     caption: &str,
     names: &[&str],
@@ -200,7 +206,7 @@ pub(in crate::ui) fn as_table(
     let rows = html! {
         @for at in (0..series.points.len()).rev() {
             tr {
-                th scope="row" { a href=(place.to(&between(series.start_of(at), series.start_of(at + 1)))) { (words::moment(series.start_of(at))) } }
+                th scope="row" { a href=(context.to(&between(series.start_of(at), series.start_of(at + 1)))) { (words::moment(series.start_of(at))) } }
                 (cells(at))
             }
         }

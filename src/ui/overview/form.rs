@@ -8,16 +8,16 @@ use crate::model::time::UnixNanos;
 use crate::params::format;
 use crate::params::instant;
 use crate::params::overview::RANGES;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::words;
 
-pub(super) fn form(place: &Place, state: &OverviewState, found: Option<&Found>, problem: Option<&str>) -> Markup {
+pub(super) fn form(context: &PageContext, state: &OverviewState, found: Option<&Found>, problem: Option<&str>) -> Markup {
     let last = state.last();
     html! {
         div.windows {
             nav.choices aria-label="Range of time" {
                 @for (value, words, _) in RANGES {
-                    @let to = place.to(&state.with(&[("last", Some(value)), ("since", None), ("until", None), ("step", None)]));
+                    @let to = context.to(&state.with(&[("last", Some(value)), ("since", None), ("until", None), ("step", None)]));
                     a href=(to) title=(words) aria-current=[(last == Some(value)).then_some("true")] { (value) }
                 }
             }
@@ -29,15 +29,15 @@ pub(super) fn form(place: &Place, state: &OverviewState, found: Option<&Found>, 
                 @for (name, words, value) in narrowed {
                     span.chip {
                         (words) " " (words::name(value)) " "
-                        a href=(place.to(&state.with(&[(name, None)]))) aria-label=(format!("Remove {} {}", words.to_lowercase(), words::visible(value))) { "×" }
+                        a href=(context.to(&state.with(&[(name, None)]))) aria-label=(format!("Remove {} {}", words.to_lowercase(), words::visible(value))) { "×" }
                     }
                 }
-                (to_sessions(place, state, found))
+                (to_sessions(context, state, found))
             }
         }
         details.range open[problem.is_some() || last.is_none()] {
             summary { "Own range, agent, model, user" }
-            form.filters method="get" action=(place.to(PATH)) {
+            form.filters method="get" action=(context.to(PATH)) {
                 @for (name, words) in [("since", "From (UTC)"), ("until", "To (UTC)")] {
                     div.field {
                         label for=(name) { (words) }
@@ -55,7 +55,7 @@ pub(super) fn form(place: &Place, state: &OverviewState, found: Option<&Found>, 
                     datalist #models { @for name in found.series.models.keys().take(OFFERED) { option value=(name) {} } }
                     datalist #users { @for share in found.leading.users.iter().flatten() { option value=(share.user) {} } }
                 }
-                div.buttons { button type="submit" { "Apply" } a.button.quiet href=(place.to(PATH)) { "Clear" } }
+                div.buttons { button type="submit" { "Apply" } a.button.quiet href=(context.to(PATH)) { "Clear" } }
                 @if let Some(problem) = problem { p.problem role="alert" { (words::visible(problem)) } }
             }
         }
@@ -66,11 +66,11 @@ pub(super) fn form(place: &Place, state: &OverviewState, found: Option<&Found>, 
 const OFFERED: usize = 200;
 
 /// What of the form moves on with the time.
-pub(super) fn moving(place: &Place, state: &OverviewState, found: Option<&Found>) -> Markup {
+pub(super) fn moving(context: &PageContext, state: &OverviewState, found: Option<&Found>) -> Markup {
     let is_narrowed = NARROWINGS.into_iter().any(|(name, _)| state.get(name).is_some());
     html! {
         (time(found))
-        @if is_narrowed { (to_sessions(place, state, found)) }
+        @if is_narrowed { (to_sessions(context, state, found)) }
     }
 }
 
@@ -85,8 +85,8 @@ fn time(found: Option<&Found>) -> Markup {
     }
 }
 
-fn to_sessions(place: &Place, state: &OverviewState, found: Option<&Found>) -> Markup {
-    html! { span #overview-sessions data-part { a href=(place.to(&sessions(state, found))) { "Their sessions" } } }
+fn to_sessions(context: &PageContext, state: &OverviewState, found: Option<&Found>) -> Markup {
+    html! { span #overview-sessions data-part { a href=(context.to(&sessions(state, found))) { "Their sessions" } } }
 }
 
 /// The sessions of the same runs, as far as the list can be narrowed so.

@@ -20,7 +20,7 @@ pub(super) use self::state::PATH;
 pub(super) use self::tables::{leader, sessions, to_run};
 use super::frame::Frame;
 use super::refusal::Refusal;
-use super::visitor::{Place, Visitor};
+use super::visitor::{PageContext, Visitor};
 use super::{Effort, Ui, assets, list, live, words};
 use crate::model::ids::Tenant;
 use crate::params::overview::OverviewParams;
@@ -35,47 +35,47 @@ struct Found {
 
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
     let state = OverviewState::read(uri.query());
-    let (tenant, place) = (visitor.tenant, visitor.place.clone());
+    let (tenant, context) = (visitor.tenant, visitor.context.clone());
     let params = match &state.params {
         Ok(params) => params.clone(),
         Err(bad) => {
-            let content = html! { h1 { "Overview" } (form::form(&place, &state, None, Some(&bad.detail))) };
-            let page = Frame { place: &place, title: "Overview", is_live: false }.around(&content);
+            let content = html! { h1 { "Overview" } (form::form(&context, &state, None, Some(&bad.detail))) };
+            let page = Frame { context: &context, title: "Overview", is_live: false }.around(&content);
             return Ok((StatusCode::BAD_REQUEST, page).into_response());
         }
     };
     // With a user all their runs are read.
     let effort = if params.user.is_some() { Effort::Long } else { Effort::Trace };
     if visitor.wants_events {
-        let (of, here) = (tenant.clone(), place.clone());
+        let (of, here) = (tenant.clone(), context.clone());
         // Of the parameters, not of their query: "the last hour" moves on.
         let make = move |ui: &Ui| {
             let found = find(ui, &of, &params)?;
-            Ok(html! { (form::moving(&place, &state, found.as_ref())) (part(ui, &place, &state, found.as_ref())) })
+            Ok(html! { (form::moving(&context, &state, found.as_ref())) (part(ui, &context, &state, found.as_ref())) })
         };
         return live::respond(&ui, &tenant, &here, visitor.headers, effort, Arc::new(make));
     }
-    ui.read(effort, move |ui| page(ui, &tenant, &place, &state, &params)).await
+    ui.read(effort, move |ui| page(ui, &tenant, &context, &state, &params)).await
 }
 
-fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &OverviewState, params: &OverviewParams) -> Result<Response, Refusal> {
+fn page(ui: &Ui, tenant: &Tenant, context: &PageContext, state: &OverviewState, params: &OverviewParams) -> Result<Response, Refusal> {
     let found = find(ui, tenant, params)?;
     let content = html! {
         h1 { "Overview" }
-        (form::form(place, state, found.as_ref(), None))
-        (part(ui, place, state, found.as_ref()))
-        script src=(assets::path(place, "charts.js")) defer {}
+        (form::form(context, state, found.as_ref(), None))
+        (part(ui, context, state, found.as_ref()))
+        script src=(assets::path(context, "charts.js")) defer {}
     };
-    Ok(Frame { place, title: "Overview", is_live: true }.around(&content).into_response())
+    Ok(Frame { context, title: "Overview", is_live: true }.around(&content).into_response())
 }
 
 /// What is sent again when it changes; the form is not, so that nobody's choice is lost.
-fn part(ui: &Ui, place: &Place, state: &OverviewState, found: Option<&Found>) -> Markup {
+fn part(ui: &Ui, context: &PageContext, state: &OverviewState, found: Option<&Found>) -> Markup {
     html! {
         div #overview data-part {
             @match found {
                 None => p.note { "All runs are being added up for the first time: some seconds." },
-                Some(found) => (figures_of(ui, place, state, found)),
+                Some(found) => (figures_of(ui, context, state, found)),
             }
         }
     }
@@ -91,26 +91,26 @@ fn find(ui: &Ui, tenant: &Tenant, params: &OverviewParams) -> Result<Option<Foun
     Ok(Some(Found { series, before, leading }))
 }
 
-fn figures_of(ui: &Ui, place: &Place, state: &OverviewState, found: &Found) -> Markup {
+fn figures_of(ui: &Ui, context: &PageContext, state: &OverviewState, found: &Found) -> Markup {
     let Found { series, before, leading } = found;
     html! {
         @if !series.has_sessionless {
             p.note { "There are very many runs without a session; they are not counted here." }
         }
         @if series.total.n_runs() == 0 {
-            (nothing(ui, place, state, before))
+            (nothing(ui, context, state, before))
         } @else {
             (figures::cards(series, before))
-            (charts::charts(place, state, series))
-            (news::news(place, state, found))
-            (tables::groups(place, state, found))
-            (tables::runs(place, leading, ui.now()))
+            (charts::charts(context, state, series))
+            (news::news(context, state, found))
+            (tables::groups(context, state, found))
+            (tables::runs(context, leading, ui.now()))
         }
-        (super::session::curl(place, &state.api()))
+        (super::session::curl(context, &state.api()))
     }
 }
 
-fn nothing(ui: &Ui, place: &Place, state: &OverviewState, before: &Series) -> Markup {
+fn nothing(ui: &Ui, context: &PageContext, state: &OverviewState, before: &Series) -> Markup {
     let is_narrowed = state::NARROWINGS.iter().any(|(name, _)| state.get(name).is_some());
     let n_before = before.total.n_runs();
     html! {
@@ -118,12 +118,12 @@ fn nothing(ui: &Ui, place: &Place, state: &OverviewState, before: &Series) -> Ma
             h2 { "No run in this time" }
             @if n_before > 0 { p { (words::counted(n_before, "run was", "runs were")) " active in the same time before." } }
             @if is_narrowed {
-                p { a href=(place.to(&state.with(&state::NARROWINGS.map(|(name, _)| (name, None))))) { "Look at all agents, models and users" } }
+                p { a href=(context.to(&state.with(&state::NARROWINGS.map(|(name, _)| (name, None))))) { "Look at all agents, models and users" } }
             }
             @if state.last() != Some("30d") {
-                p { a href=(place.to(&state.with(&[("last", Some("30d")), ("since", None), ("until", None)]))) { "Look at the last 30 days" } }
+                p { a href=(context.to(&state.with(&[("last", Some("30d")), ("since", None), ("until", None)]))) { "Look at the last 30 days" } }
             }
-            p { "Agents send their spans to " code { (ui.otlp_url) } "; " a href=(place.to(list::PATH)) { "the list of sessions" } " says how, until the first has come." }
+            p { "Agents send their spans to " code { (ui.otlp_url) } "; " a href=(context.to(list::PATH)) { "the list of sessions" } " says how, until the first has come." }
         }
     }
 }

@@ -8,18 +8,18 @@ use crate::model::Str;
 use crate::params::format;
 use crate::store::news::News;
 use crate::ui::tool;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::words;
 
 /// Names of one kind that are shown.
 const NAMES_MAX: usize = 10;
 
-pub(super) fn news(place: &Place, state: &OverviewState, found: &Found) -> Markup {
+pub(super) fn news(context: &PageContext, state: &OverviewState, found: &Found) -> Markup {
     let Found { series, before, .. } = found;
     let Some(News { agents, models, tools }) = News::of(series, before) else { return html! {} };
-    let narrowed = |name: &'static str| move |value: &Str| place.to(&state.with(&[(name, Some(value))]));
+    let narrowed = |name: &'static str| move |value: &Str| context.to(&state.with(&[(name, Some(value))]));
     let (since, until) = (format::timestamp(series.since), format::timestamp(series.until()));
-    let to_tool = |name: &Str| place.to(&tool::address(name, &[("since", &*since), ("until", &*until)]));
+    let to_tool = |name: &Str| context.to(&tool::address(name, &[("since", &*since), ("until", &*until)]));
     let lines = [
         line("Agents", &agents, &narrowed("agent")),
         line("Models", &models, &narrowed("model")),

@@ -16,7 +16,7 @@ use crate::ui::icons::{self, bar};
 use crate::ui::list::{self, to_session};
 use crate::ui::table::{self, Columns};
 use crate::ui::tool;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::words;
 
 /// Rows of one table; the page of all agents or models has the rest.
@@ -30,7 +30,7 @@ struct Row<'a> {
     tally: &'a Tally,
 }
 
-pub(super) fn groups(place: &Place, state: &OverviewState, found: &Found) -> Markup {
+pub(super) fn groups(context: &PageContext, state: &OverviewState, found: &Found) -> Markup {
     let series = &found.series;
     let window = Some((series.since, series.until()));
     let narrowed = |name: &'static str, value: &Str| (!value.is_empty()).then(|| state.with(&[(name, Some(value))]));
@@ -48,25 +48,25 @@ pub(super) fn groups(place: &Place, state: &OverviewState, found: &Found) -> Mar
     let models = models.collect();
     html! {
         section.groups aria-label="By agent, model, tool and user" {
-            (table(place, "By agent", "Agent", agents, Some(("/agents", series.agents.len()))))
-            (table(place, "By model", "Model", models, Some(("/models", series.models.len()))))
-            (tools(place, state, series))
+            (table(context, "By agent", "Agent", agents, Some(("/agents", series.agents.len()))))
+            (table(context, "By model", "Model", models, Some(("/models", series.models.len()))))
+            (tools(context, state, series))
             @match &found.leading.users {
                 Some(users) if users.is_empty() => {},
-                Some(users) => (table(place, "Top users", "User", users.iter().map(|share| Row {
+                Some(users) => (table(context, "Top users", "User", users.iter().map(|share| Row {
                     name: words::name(&share.user),
                     to: narrowed("user", &share.user),
                     sessions: Some(sessions(state.get("agent"), Some(&share.user), window)),
                     tally: &share.tally,
                 }).collect(), Some(("/users", users.len())))),
-                None => div { h2 { "Top users" } p.note { "There are too many runs in this time to add them up by user: choose a shorter one, or see " a href=(place.to("/users")) { "all users" } "." } },
+                None => div { h2 { "Top users" } p.note { "There are too many runs in this time to add them up by user: choose a shorter one, or see " a href=(context.to("/users")) { "all users" } "." } },
             }
-            (failures(place, state, series))
+            (failures(context, state, series))
         }
     }
 }
 
-fn table(place: &Place, title: &str, what: &str, rows: Vec<Row<'_>>, all: Option<(&str, usize)>) -> Markup {
+fn table(context: &PageContext, title: &str, what: &str, rows: Vec<Row<'_>>, all: Option<(&str, usize)>) -> Markup {
     let most = rows.iter().map(|row| row.tally.usage.cost.0).max().unwrap_or(0);
     html! {
         @if !rows.is_empty() {
@@ -74,8 +74,8 @@ fn table(place: &Place, title: &str, what: &str, rows: Vec<Row<'_>>, all: Option
                 (table::titled(title, "plot", &Columns(&[what], &["Runs", "Failed", "Cost", "Tokens", "Median", "95th"]), &html! {
                     @for row in rows.iter().take(ROWS_MAX) {
                         tr {
-                            th scope="row" { @match &row.to { Some(to) => a href=(place.to(to)) { (row.name) }, None => (row.name) } }
-                            td.number { @match &row.sessions { Some(to) => a href=(place.to(to)) title="Their sessions" { (words::tokens(row.tally.n_runs())) }, None => (words::tokens(row.tally.n_runs())) } }
+                            th scope="row" { @match &row.to { Some(to) => a href=(context.to(to)) { (row.name) }, None => (row.name) } }
+                            td.number { @match &row.sessions { Some(to) => a href=(context.to(to)) title="Their sessions" { (words::tokens(row.tally.n_runs())) }, None => (words::tokens(row.tally.n_runs())) } }
                             td.number { (n_failed(row.tally)) }
                             td.number { (bar("cost", row.tally.usage.cost.0, most)) (words::cost(row.tally.usage.cost, row.tally.usage.unpriced_calls)) }
                             td.number { (words::tokens(row.tally.usage.tokens)) }
@@ -85,7 +85,7 @@ fn table(place: &Place, title: &str, what: &str, rows: Vec<Row<'_>>, all: Option
                     }
                 }))
                 @if let Some((to, n)) = all.filter(|(_, n)| *n >= ROWS_MAX) {
-                    p.note { a href=(place.to(to)) { "All of them" } @if n > ROWS_MAX { " (" (words::count(n as u64)) " in this time)" } }
+                    p.note { a href=(context.to(to)) { "All of them" } @if n > ROWS_MAX { " (" (words::count(n as u64)) " in this time)" } }
                 }
             }
         }
@@ -93,7 +93,7 @@ fn table(place: &Place, title: &str, what: &str, rows: Vec<Row<'_>>, all: Option
 }
 
 /// The tools that took most time. Of calls that a model asked for nobody knows.
-fn tools(place: &Place, state: &OverviewState, series: &Series) -> Markup {
+fn tools(context: &PageContext, state: &OverviewState, series: &Series) -> Markup {
     let tools = series.tools_by_time();
     let most = tools.first().map_or(0, |(_, tool)| tool.calls.total.0);
     let (since, until) = (format::timestamp(series.since), format::timestamp(series.until()));
@@ -105,7 +105,7 @@ fn tools(place: &Place, state: &OverviewState, series: &Series) -> Markup {
                 (table::titled("By tool", "plot", &Columns(&["Tool"], &["Calls", "Failed", "Time", "Median", "95th"]), &html! {
                     @for (name, share) in tools.iter().take(ROWS_MAX) {
                         tr {
-                            th scope="row" { (tool::link(place, name, &window)) }
+                            th scope="row" { (tool::link(context, name, &window)) }
                             td.number { (words::tokens(share.calls.n_calls)) }
                             td.number { (tool::failed(&share.calls)) }
                             td.number { (bar("duration", share.calls.total.0, most)) (words::duration(Some(share.calls.total))) }
@@ -115,7 +115,7 @@ fn tools(place: &Place, state: &OverviewState, series: &Series) -> Markup {
                     }
                 }))
                 @if tools.len() >= ROWS_MAX {
-                    p.note { a href=(place.to(&tool::list(&window))) { "All of them" } @if tools.len() > ROWS_MAX { " (" (words::count(tools.len() as u64)) " in this time)" } }
+                    p.note { a href=(context.to(&tool::list(&window))) { "All of them" } @if tools.len() > ROWS_MAX { " (" (words::count(tools.len() as u64)) " in this time)" } }
                 }
             }
         }
@@ -128,7 +128,7 @@ fn n_failed(tally: &Tally) -> Markup {
 }
 
 /// Which agents fail most, by how often.
-fn failures(place: &Place, state: &OverviewState, series: &Series) -> Markup {
+fn failures(context: &PageContext, state: &OverviewState, series: &Series) -> Markup {
     let mut agents: Vec<_> = series.agents.iter().filter(|(_, tally)| tally.n_of(RunStatus::Error) > 0).collect();
     agents.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.n_of(RunStatus::Error)));
     let window = Some((series.since, series.until()));
@@ -140,7 +140,7 @@ fn failures(place: &Place, state: &OverviewState, series: &Series) -> Markup {
                     @for (name, tally) in agents.into_iter().take(ROWS_MAX) {
                         @let to = format!("{}&status=error", sessions(Some(name), state.get("user"), window));
                         tr {
-                            th scope="row" { @if name.is_empty() { (words::agent(name)) } @else { a href=(place.to(&to)) { (words::agent(name)) } } }
+                            th scope="row" { @if name.is_empty() { (words::agent(name)) } @else { a href=(context.to(&to)) { (words::agent(name)) } } }
                             td.number { (words::tokens(tally.n_of(RunStatus::Error))) }
                             td.number { (bar("error", tally.n_of(RunStatus::Error), tally.n_runs())) (rate(tally.n_of(RunStatus::Error), tally.n_runs())) }
                         }
@@ -151,24 +151,24 @@ fn failures(place: &Place, state: &OverviewState, series: &Series) -> Markup {
     }
 }
 
-pub(super) fn runs(place: &Place, leading: &Leading, now: UnixNanos) -> Markup {
+pub(super) fn runs(context: &PageContext, leading: &Leading, now: UnixNanos) -> Markup {
     html! {
         section.groups aria-label="Runs that stand out" {
-            (leaders(place, "Most expensive runs", &leading.dearest, now))
-            (leaders(place, "Slowest runs", &leading.slowest, now))
-            (leaders(place, "Latest failures", &leading.failed, now))
+            (leaders(context, "Most expensive runs", &leading.dearest, now))
+            (leaders(context, "Slowest runs", &leading.slowest, now))
+            (leaders(context, "Latest failures", &leading.failed, now))
         }
         @if !leading.is_complete { p.note { "There are very many runs in a part of this time; not all of them were looked at for these lists." } }
     }
 }
 
-fn leaders(place: &Place, title: &str, runs: &[Run], now: UnixNanos) -> Markup {
+fn leaders(context: &PageContext, title: &str, runs: &[Run], now: UnixNanos) -> Markup {
     html! {
         @if !runs.is_empty() {
             div {
                 (table::titled(title, "plain leaders", &Columns(&["Run", "Session", "Started"], &["Duration", "Cost"]), &html! {
                     @for run in runs {
-                        (leader(place, run, &to_run(run), now, &[words::duration(run.duration()), words::cost(run.usage.cost, run.usage.unpriced_calls)]))
+                        (leader(context, run, &to_run(run), now, &[words::duration(run.duration()), words::cost(run.usage.cost, run.usage.unpriced_calls)]))
                     }
                 }))
             }
@@ -177,14 +177,14 @@ fn leaders(place: &Place, title: &str, runs: &[Run], now: UnixNanos) -> Markup {
 }
 
 /// One of them, with the way to it and to its session, and why it failed on a line of its own.
-pub(in crate::ui) fn leader(place: &Place, run: &Run, to: &str, now: UnixNanos, figures: &[Markup]) -> Markup {
+pub(in crate::ui) fn leader(context: &PageContext, run: &Run, to: &str, now: UnixNanos, figures: &[Markup]) -> Markup {
     html! {
         tr {
             th scope="row" {
-                a href=(place.to(to)) { (words::agent(&run.agent)) }
+                a href=(context.to(to)) { (words::agent(&run.agent)) }
                 @if run.status != RunStatus::Success && run.error.is_none() { " " (icons::status(run.status)) }
             }
-            td { @match &run.session { Some(id) => a href=(place.to(&to_session(id.as_str()))) { (words::name(id.as_str())) }, None => span.unknown { "none" } } }
+            td { @match &run.session { Some(id) => a href=(context.to(&to_session(id.as_str()))) { (words::name(id.as_str())) }, None => span.unknown { "none" } } }
             td.when { (words::brief(run.started_at, None, now)) }
             @for figure in figures { td.number { (figure) } }
         }

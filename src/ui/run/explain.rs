@@ -11,7 +11,7 @@ use crate::fold::Counting;
 use crate::model::ids::RunId;
 use crate::model::usage::UsageTotal;
 use crate::params;
-use crate::params::links::Place as Window;
+use crate::params::links::PageWindow;
 use crate::params::pairs::Pairs;
 use crate::store::explain::{ExplainQuery, ExplainedCall, Explanation};
 use crate::store::raw::{Found, Origin};
@@ -19,7 +19,7 @@ use crate::ui::explained::{self, figures, table};
 use crate::ui::frame::Frame;
 use crate::ui::refusal::Refusal;
 use crate::ui::table::scroll;
-use crate::ui::visitor::{Place, Visitor};
+use crate::ui::visitor::{PageContext, Visitor};
 use crate::ui::{Effort, Ui, list, pager, source, words};
 
 /// Spans on one page.
@@ -34,7 +34,7 @@ pub(in crate::ui) async fn show(
     let id = id.parse().ok().and_then(RunId::new).ok_or(Refusal::NotFound("run"))?;
     let pairs = Pairs::read(uri.query(), &["offset"])?;
     let offset = params::offset(&pairs)?;
-    let (tenant, place) = (visitor.tenant, visitor.place);
+    let (tenant, context) = (visitor.tenant, visitor.context);
     let of = tenant.clone();
     let run = ui.read(Effort::Trace, move |ui| super::find(ui, &of, id)).await?.run;
     let found = match run.trace_id() {
@@ -46,21 +46,21 @@ pub(in crate::ui) async fn show(
         let explanation = ui.store.explain(&tenant, &query)?.ok_or(Refusal::NotFound("run"))?;
         let agent = if explanation.run.agent.is_empty() { "no name" } else { &*explanation.run.agent };
         let title = format!("Why the run of {} comes to this", words::visible(agent));
-        let content = page(&place, &explanation, &found.origin, offset);
-        Ok(Frame { place: &place, title: &title, is_live: false }.around(&content).into_response())
+        let content = page(&context, &explanation, &found.origin, offset);
+        Ok(Frame { context: &context, title: &title, is_live: false }.around(&content).into_response())
     };
     ui.read(Effort::Trace, draw).await
 }
 
-fn page(place: &Place, explanation: &Explanation, origin: &Origin, offset: u64) -> Markup {
+fn page(context: &PageContext, explanation: &Explanation, origin: &Origin, offset: u64) -> Markup {
     let run = &explanation.run;
     let shown = explanation.spans.iter().chain(&explanation.orphans).map(|span| span.view.span).collect();
-    let shown = explained::Page { place, trace: run.trace_id(), run: Some(run.id), shown };
+    let shown = explained::Page { context, trace: run.trace_id(), run: Some(run.id), shown };
     html! {
         nav.way aria-label="Way back" {
-            a href=(place.to(list::PATH)) { "Sessions" }
-            @if let Some(session) = &run.session { " › " a href=(place.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) } }
-            " › " a href=(place.to(&format!("/runs/{}", run.id.get()))) { "Run of " (words::agent(&run.agent)) }
+            a href=(context.to(list::PATH)) { "Sessions" }
+            @if let Some(session) = &run.session { " › " a href=(context.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) } }
+            " › " a href=(context.to(&format!("/runs/{}", run.id.get()))) { "Run of " (words::agent(&run.agent)) }
         }
         h1 { span.kind { "Why this sum" } " " (words::agent(&run.agent)) }
         @match &explanation.reason {
@@ -76,12 +76,12 @@ fn page(place: &Place, explanation: &Explanation, origin: &Origin, offset: u64) 
         p.source { (origin.words()) }
         (sums(explanation))
         @if let Some(told) = &explanation.told_elsewhere {
-            p { "Perhaps twice: " (words::visible(&told.words())) ": " a href=(place.to(&format!("/runs/{}/explain", told.run.id.get()))) { (words::agent(&told.run.agent)) } "." }
+            p { "Perhaps twice: " (words::visible(&told.words())) ": " a href=(context.to(&format!("/runs/{}/explain", told.run.id.get()))) { (words::agent(&told.run.agent)) } "." }
         }
         @if explanation.n_spans > 0 {
             h2 { "Spans" }
-            (pager::of_spans(Window { offset, limit: LIMIT as u64, count: explanation.n_spans as u64 }, |offset| {
-                place.to(&format!("/runs/{}/explain?offset={offset}", run.id.get()))
+            (pager::of_spans(PageWindow { offset, limit: LIMIT as u64, count: explanation.n_spans as u64 }, |offset| {
+                context.to(&format!("/runs/{}/explain?offset={offset}", run.id.get()))
             }))
             @if !explanation.spans.is_empty() { (table("Spans", &shown, &explanation.spans)) }
         }
@@ -91,7 +91,7 @@ fn page(place: &Place, explanation: &Explanation, origin: &Origin, offset: u64) 
             @if explanation.orphans.len() < explanation.n_orphans && let Some(trace) = run.trace_id() {
                 p.quiet {
                     "The first " (words::count(explanation.orphans.len() as u64)) " of "
-                    a href=(place.to(&format!("/traces/{trace}/explain"))) { (words::counted(explanation.n_orphans as u64, "span", "spans")) }
+                    a href=(context.to(&format!("/traces/{trace}/explain"))) { (words::counted(explanation.n_orphans as u64, "span", "spans")) }
                 }
             }
             (table("Spans of no run", &shown, &explanation.orphans))
@@ -100,7 +100,7 @@ fn page(place: &Place, explanation: &Explanation, origin: &Origin, offset: u64) 
             h2 { "Other runs of its trace" }
             ul {
                 @for other in &explanation.others {
-                    li { a href=(place.to(&format!("/runs/{}/explain", other.id.get()))) { (words::agent(&other.agent)) } }
+                    li { a href=(context.to(&format!("/runs/{}/explain", other.id.get()))) { (words::agent(&other.agent)) } }
                 }
             }
         }

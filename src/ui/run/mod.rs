@@ -17,7 +17,7 @@ use super::messages::{self, Role, Show};
 use super::refusal::Refusal;
 use super::session::{copyable, in_grafana, same_failure};
 use super::trace::{self, Asked, Looked, Page};
-use super::visitor::{Place, Visitor};
+use super::visitor::{PageContext, Visitor};
 use super::{Effort, Ui, copy, icons, list, live, words};
 use crate::model::Str;
 use crate::model::ids::{RunId, Tenant};
@@ -31,14 +31,14 @@ const CHILDREN_MAX: usize = 100;
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(id): Path<String>, uri: Uri) -> Result<Response, Refusal> {
     let id = id.parse().ok().and_then(RunId::new).ok_or(Refusal::NotFound("run"))?;
     let asked = Asked::read(Page::Run(id), uri.query())?;
-    let (tenant, place) = (visitor.tenant, visitor.place);
+    let (tenant, context) = (visitor.tenant, visitor.context);
     if visitor.wants_events {
-        let (of, at) = (tenant.clone(), place.clone());
+        let (of, at) = (tenant.clone(), context.clone());
         let make = move |ui: &Ui| {
             let view = find(ui, &of, id)?;
             Ok(html! { (head(ui, &at, &view)) (more(&at, &view)) })
         };
-        return live::respond(&ui, &tenant, &place, visitor.headers, Effort::Trace, Arc::new(make));
+        return live::respond(&ui, &tenant, &context, visitor.headers, Effort::Trace, Arc::new(make));
     }
     let of = tenant.clone();
     let view = ui.read(Effort::Trace, move |ui| find(ui, &of, id)).await?;
@@ -46,23 +46,23 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(id): 
         Some(trace) => trace::look(&ui, &tenant, trace).await?,
         None => None,
     };
-    ui.read(Effort::Trace, move |ui| Ok(page(ui, &place, &asked, &view, looked))).await
+    ui.read(Effort::Trace, move |ui| Ok(page(ui, &context, &asked, &view, looked))).await
 }
 
-fn page(ui: &Ui, place: &Place, asked: &Asked, view: &RunView, looked: Option<Looked>) -> Response {
+fn page(ui: &Ui, context: &PageContext, asked: &Asked, view: &RunView, looked: Option<Looked>) -> Response {
     let agent = if view.run.agent.is_empty() { "no name" } else { &*view.run.agent };
     let title = words::visible(agent);
     let content = html! {
         nav.way aria-label="Way back" {
-            a href=(place.to(list::PATH)) { "Sessions" }
-            @if let Some(session) = &view.run.session { " › " a href=(place.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) } }
+            a href=(context.to(list::PATH)) { "Sessions" }
+            @if let Some(session) = &view.run.session { " › " a href=(context.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) } }
         }
         h1 { span.kind { "Run of" } " " bdi { (title) } }
-        (head(ui, place, view))
-        @if let Some(looked) = looked { (trace::of_run(place, asked, looked, &view.run)) }
-        (more(place, view))
+        (head(ui, context, view))
+        @if let Some(looked) = looked { (trace::of_run(context, asked, looked, &view.run)) }
+        (more(context, view))
     };
-    Frame { place, title: &format!("Run of {title}"), is_live: true }.around(&content).into_response()
+    Frame { context, title: &format!("Run of {title}"), is_live: true }.around(&content).into_response()
 }
 
 fn find(ui: &Ui, tenant: &Tenant, id: RunId) -> Result<RunView, Refusal> {
@@ -70,33 +70,33 @@ fn find(ui: &Ui, tenant: &Tenant, id: RunId) -> Result<RunView, Refusal> {
 }
 
 /// What it came to, and where it stands.
-fn head(ui: &Ui, place: &Place, view: &RunView) -> Markup {
+fn head(ui: &Ui, context: &PageContext, view: &RunView) -> Markup {
     let run = &view.run;
     let elsewhere = Elsewhere::run(run);
     html! {
         div #run data-part {
             (figures(run))
             nav.elsewhere aria-label="This run elsewhere" {
-                @if let Some(trace) = run.trace_id() { a href=(place.to(&format!("/traces/{trace}?run={}", run.id.get()))) { "Its trace" } }
+                @if let Some(trace) = run.trace_id() { a href=(context.to(&format!("/traces/{trace}?run={}", run.id.get()))) { "Its trace" } }
                 @else { span.quiet { "No trace of this run is known: it was reported over HTTP only." } }
-                a href=(place.to(&format!("/runs/{}/explain", run.id.get()))) { "Why this sum?" }
+                a href=(context.to(&format!("/runs/{}/explain", run.id.get()))) { "Why this sum?" }
                 (in_grafana(ui, &elsewhere))
                 (copyable("traceql", "TraceQL", &elsewhere.traceql))
                 (same_failure(ui, run.error.as_ref(), run.last_activity))
             }
-            (relatives(place, view))
+            (relatives(context, view))
             @if let Some(error) = &view.error { p.problem { (words::visible_lines(error)) } }
         }
     }
 }
 
 /// What was reported of it, and sums; of its spans what is not in the tree.
-fn more(place: &Place, view: &RunView) -> Markup {
+fn more(context: &PageContext, view: &RunView) -> Markup {
     html! {
         div #run-more data-part {
             (said(view))
             (tables::models(&view.run))
-            (tables::calls(place, view))
+            (tables::calls(context, view))
             (tables::steps(view))
             (tables::scores(&view.run))
             (tables::reported_spans(view))
@@ -127,8 +127,8 @@ fn figure(name: &str, figure: &Markup) -> Markup {
     html! { div { dt { (name) } dd { (figure) } } }
 }
 
-fn relatives(place: &Place, view: &RunView) -> Markup {
-    let link = |run: &RunBrief| html! { a href=(place.to(&format!("/runs/{}", run.id.get()))) { (words::agent(&run.agent)) } " " (icons::status(run.status)) };
+fn relatives(context: &PageContext, view: &RunView) -> Markup {
+    let link = |run: &RunBrief| html! { a href=(context.to(&format!("/runs/{}", run.id.get()))) { (words::agent(&run.agent)) } " " (icons::status(run.status)) };
     html! {
         @if let Some(parent) = &view.parent { p { "Started in " (link(parent)) } }
         @if !view.children.is_empty() {

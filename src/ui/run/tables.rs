@@ -6,7 +6,7 @@ use crate::model::run::{Run, ScoreValue};
 use crate::store::view::{CallView, RunView};
 use crate::ui::messages::{self, Message, Role, Show};
 use crate::ui::table::scroll;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::{icons, words};
 
 const ROWS_MAX: usize = 500;
@@ -41,7 +41,7 @@ pub(super) fn models(run: &Run) -> Markup {
 }
 
 /// The calls that no span tells of: the others are lines of the tree. What was said to the models, as far as it was posted.
-pub(super) fn calls(place: &Place, view: &RunView) -> Markup {
+pub(super) fn calls(context: &PageContext, view: &RunView) -> Markup {
     let has_tree = view.run.trace_id().is_some() && !view.spans.is_empty();
     let shown: Vec<&CallView> = view.calls.iter().filter(|call| !has_tree || call.span.is_none()).collect();
     let with_text: Vec<_> = view.calls.iter().filter(|call| call.prompt.is_some() || call.response.is_some()).take(ROWS_MAX).collect();
@@ -54,7 +54,7 @@ pub(super) fn calls(place: &Place, view: &RunView) -> Markup {
                         th scope="col" { "At" } th scope="col" { "Model" } th scope="col" { "Task" } th.number scope="col" { "Input" }
                         th.number scope="col" { "Output" } th.number scope="col" { "Cost" } th scope="col" { "Outcome" } th scope="col" { "Span" }
                     } }
-                    tbody { @for call in shown.iter().take(ROWS_MAX) { (self::call(place, view, call)) } }
+                    tbody { @for call in shown.iter().take(ROWS_MAX) { (self::call(context, view, call)) } }
                 }
             }))
             (more(shown.len()))
@@ -73,7 +73,7 @@ pub(super) fn calls(place: &Place, view: &RunView) -> Markup {
     }
 }
 
-fn call(place: &Place, view: &RunView, call: &CallView) -> Markup {
+fn call(context: &PageContext, view: &RunView, call: &CallView) -> Markup {
     let unpriced = u64::from(call.cost.is_none() && call.usage.tokens() > 0);
     html! {
         tr {
@@ -86,7 +86,7 @@ fn call(place: &Place, view: &RunView, call: &CallView) -> Markup {
             td { @if call.is_error { (icons::badge("error", icons::ERROR, "error")) } @else { (icons::badge("success", icons::SUCCESS, "ok")) } }
             td {
                 @if let (Some(trace), Some(span)) = (view.run.trace_id(), call.span) {
-                    a href=(place.to(&format!("/traces/{trace}?run={}&span={span}#span", view.run.id.get()))) { "span" }
+                    a href=(context.to(&format!("/traces/{trace}?run={}&span={span}#span", view.run.id.get()))) { "span" }
                 }
             }
         }

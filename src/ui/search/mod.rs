@@ -23,7 +23,7 @@ use super::frame::Frame;
 use super::list::{self, to_session};
 use super::refusal::Refusal;
 use super::session::copyable;
-use super::visitor::{Place, Visitor};
+use super::visitor::{PageContext, Visitor};
 use super::{Effort, Ui, words};
 use crate::model::ids::Tenant;
 use crate::model::query::{SessionQuery, Sort, SortField};
@@ -40,7 +40,7 @@ const DAY: Nanos = Nanos::from_secs(24 * 3_600);
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
     let pairs = Pairs::read(uri.query(), &["q"])?;
     let phrase = pairs.get("q").map(str::trim).unwrap_or_default().to_owned();
-    let place = visitor.place;
+    let context = visitor.context;
     let n_chars = phrase.chars().count();
     let is_bad = n_chars > PHRASE_MAX_CHARS || (1..PHRASE_MIN_CHARS).contains(&n_chars);
     let part = match n_chars {
@@ -53,13 +53,13 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
             let (tenant, asked) = (visitor.tenant, phrase.clone());
             let in_tempo = in_tempo(&ui, &tenant, &phrase).await?;
             let answer = ui.read(Effort::Trace, move |ui| find::find(ui, &tenant, &asked, in_tempo)).await?;
-            found(&ui, &place, &phrase, &answer)
+            found(&ui, &context, &phrase, &answer)
         }
     };
     let content = html! {
-        nav.way aria-label="Way back" { a href=(place.to(list::PATH)) { "Sessions" } }
+        nav.way aria-label="Way back" { a href=(context.to(list::PATH)) { "Sessions" } }
         h1 { "Search in what was said" }
-        form.filters method="get" action=(place.to("/search")) role="search" {
+        form.filters method="get" action=(context.to("/search")) role="search" {
             div.field.search {
                 label for="q" { "Text" }
                 input #q type="search" name="q" value=(phrase) autocomplete="off" maxlength=(PHRASE_MAX_CHARS) placeholder="a few words, as they were said";
@@ -69,7 +69,7 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
         (part)
     };
     let status = if is_bad { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    Ok((status, Frame { place: &place, title: "Search in what was said", is_live: false }.around(&content)).into_response())
+    Ok((status, Frame { context: &context, title: "Search in what was said", is_live: false }.around(&content)).into_response())
 }
 
 /// Runs are shown that the index has: what is older than all of them need not be looked at.
@@ -89,7 +89,7 @@ fn problem(words: &str) -> Markup {
     html! { p.problem role="alert" { (words) } }
 }
 
-fn found(ui: &Ui, place: &Place, phrase: &str, answer: &Answer) -> Markup {
+fn found(ui: &Ui, context: &PageContext, phrase: &str, answer: &Answer) -> Markup {
     let n_hits = answer.hits.len() as u64;
     html! {
         p.found {
@@ -97,7 +97,7 @@ fn found(ui: &Ui, place: &Place, phrase: &str, answer: &Answer) -> Markup {
             ". " (looked(answer, ui.now().since(answer.looked.since.unwrap_or(ui.now()))))
         }
         @if let Some((since, end)) = &answer.in_tempo { p.found { (looked_in_tempo(*since, end, answer.is_full)) } }
-        @if n_hits > 0 { ol.hits { @for hit in &answer.hits { (line(place, hit)) } } }
+        @if n_hits > 0 { ol.hits { @for hit in &answer.hits { (line(context, hit)) } } }
         @if ui.tempo.is_some() {
             p.source { "Tempo keeps the beginning of long texts (" code { "max_attribute_bytes" } "). To look further there, in Grafana:" }
             (copyable("traceql", "TraceQL", &explore::said(phrase)))
@@ -139,19 +139,19 @@ fn looked(answer: &Answer, ago: Nanos) -> Markup {
     }
 }
 
-fn line(place: &Place, hit: &Hit) -> Markup {
+fn line(context: &PageContext, hit: &Hit) -> Markup {
     let Excerpt { before, phrase, after } = &hit.excerpt;
     html! {
         li {
             div.head {
                 (words::moment(hit.at)) " "
                 @match (&hit.session, hit.turn) {
-                    (Some(session), Some(turn)) => a href=(place.to(&format!("{}{}", to_session(session.as_str()), turn.query()))) { (words::name(session.as_str())) },
-                    (Some(session), None) => a href=(place.to(&format!("{}?view=conversation", to_session(session.as_str())))) { (words::name(session.as_str())) },
+                    (Some(session), Some(turn)) => a href=(context.to(&format!("{}{}", to_session(session.as_str()), turn.query()))) { (words::name(session.as_str())) },
+                    (Some(session), None) => a href=(context.to(&format!("{}?view=conversation", to_session(session.as_str())))) { (words::name(session.as_str())) },
                     (None, _) => span.quiet { "no session" },
                 }
                 " · " (words::agent(&hit.agent)) " · " span.kind { (hit.speaker) }
-                " · " a href=(place.to(&hit.to_span)) { @if hit.is_posted { "run" } @else { "span" } }
+                " · " a href=(context.to(&hit.to_span)) { @if hit.is_posted { "run" } @else { "span" } }
             }
             p.excerpt { bdi { (words::visible(before)) mark { (words::visible(phrase)) } (words::visible(after)) } }
         }

@@ -5,13 +5,13 @@ use maud::{Markup, html};
 use super::digest::Digest;
 use crate::model::Str;
 use crate::model::time::UnixNanos;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::{failed, icons, overview, words};
 
 /// Names that a card lists.
 const NAMES_SHOWN: usize = 6;
 
-pub(super) fn cards(place: &Place, digest: &Digest, now: UnixNanos) -> Markup {
+pub(super) fn cards(context: &PageContext, digest: &Digest, now: UnixNanos) -> Markup {
     let summary = &digest.summary;
     html! {
         dl.cards {
@@ -29,7 +29,7 @@ pub(super) fn cards(place: &Place, digest: &Digest, now: UnixNanos) -> Markup {
                 @if summary.tool_errors > 0 { "; " (failed::counted_tools(summary.tool_errors)) }
             }))
             (card("Agents", &html! { (words::count(summary.agents.len() as u64)) }, &names(&summary.agents, None)))
-            (card("Users", &html! { (words::count(digest.users.len() as u64)) }, &names(&digest.users, Some(place))))
+            (card("Users", &html! { (words::count(digest.users.len() as u64)) }, &names(&digest.users, Some(context))))
             (card("First run", &words::moment(summary.first_run), &html! {}))
             (card("Last activity", &words::moment_and_age(summary.last_activity, now), &html! {}))
         }
@@ -66,10 +66,10 @@ fn cost_note(digest: &Digest) -> Markup {
 }
 
 /// Users lead to their sessions.
-fn names(names: &[Str], sessions_at: Option<&Place>) -> Markup {
+fn names(names: &[Str], sessions_at: Option<&PageContext>) -> Markup {
     let shown = names.len().min(NAMES_SHOWN);
     html! {
-        @for (at, name) in names.iter().take(shown).enumerate() { @if at > 0 { ", " } @match sessions_at { Some(place) => a href=(place.to(&overview::sessions(None, Some(name), None))) { (words::name(name)) }, None => (words::name(name)) } }
+        @for (at, name) in names.iter().take(shown).enumerate() { @if at > 0 { ", " } @match sessions_at { Some(context) => a href=(context.to(&overview::sessions(None, Some(name), None))) { (words::name(name)) }, None => (words::name(name)) } }
         @if names.len() > shown { " and " (words::count((names.len() - shown) as u64)) " more" }
     }
 }

@@ -8,24 +8,24 @@ use crate::model::session::SessionSummary;
 use crate::model::time::UnixNanos;
 use crate::params::explore::{Elsewhere, Link};
 use crate::params::pairs;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::{Ui, words};
 
 const SECOND: u64 = 1_000_000_000;
 
 /// `error` is why its newest failed run failed.
-pub(super) fn links(ui: &Ui, place: &Place, summary: &SessionSummary, error: Option<&Reason>) -> Markup {
+pub(super) fn links(ui: &Ui, context: &PageContext, summary: &SessionSummary, error: Option<&Reason>) -> Markup {
     let id = pairs::encode(summary.id.as_str());
     let api = format!("/api/v1/observability/sessions/{id}/");
     let elsewhere = Elsewhere { traceql: traceql(summary.id.as_str()), ..Elsewhere::session(summary) };
     html! {
         nav.elsewhere aria-label="This session elsewhere" {
             (in_grafana(ui, &elsewhere))
-            a href=(place.to(&format!("{api}?include=usage,users,models,errors,scores,parents,note"))) { "JSON" }
-            a href=(place.to(&format!("{PATH}{id}?format=csv"))) download { "CSV" }
+            a href=(context.to(&format!("{api}?include=usage,users,models,errors,scores,parents,note"))) { "JSON" }
+            a href=(context.to(&format!("{PATH}{id}?format=csv"))) download { "CSV" }
             (copyable("traceql", "TraceQL", &elsewhere.traceql))
             (same_failure(ui, error, summary.last_activity))
-            (curl(place, &api))
+            (curl(context, &api))
         }
     }
 }
@@ -98,26 +98,26 @@ fn to_copy(id: &str, text: &str, Listening { pages, otlp }: Listening<'_>) -> Ma
     }
 }
 
-pub(in crate::ui) fn curl(place: &Place, path_and_query: &str) -> Markup {
-    let base = &place.base;
+pub(in crate::ui) fn curl(context: &PageContext, path_and_query: &str) -> Markup {
+    let base = &context.base;
     copyable_from(
         "curl",
         "Copy as curl",
-        &curl_of(place, "", path_and_query),
-        Listening { pages: (!place.is_base_known).then_some(base), otlp: None },
+        &curl_of(context, "", path_and_query),
+        Listening { pages: (!context.is_base_known).then_some(base), otlp: None },
     )
 }
 
 /// The same in the open; `options` stand before the address.
-pub(in crate::ui) fn shell(place: &Place, id: &str, options: &str, path_and_query: &str) -> Markup {
-    let pages = (!place.is_base_known).then_some(place.base.as_str());
-    html! { div.copyable { (to_copy(id, &curl_of(place, options, path_and_query), Listening { pages, otlp: None })) } }
+pub(in crate::ui) fn shell(context: &PageContext, id: &str, options: &str, path_and_query: &str) -> Markup {
+    let pages = (!context.is_base_known).then_some(context.base.as_str());
+    html! { div.copyable { (to_copy(id, &curl_of(context, options, path_and_query), Listening { pages, otlp: None })) } }
 }
 
-fn curl_of(place: &Place, options: &str, path_and_query: &str) -> String {
-    let key = if place.has_login { " -H \"X-Wax-Key: $KEY\"" } else { "" };
+fn curl_of(context: &PageContext, options: &str, path_and_query: &str) -> String {
+    let key = if context.has_login { " -H \"X-Wax-Key: $KEY\"" } else { "" };
     // Everything in an address of ours is percent-encoded, so no quote can end this one.
-    format!("curl{options}{key} '{}{path_and_query}'", place.base)
+    format!("curl{options}{key} '{}{path_and_query}'", context.base)
 }
 
 /// The session's runs, by what is stamped onto its spans and by the keys that its agents most likely wrote.

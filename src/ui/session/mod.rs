@@ -30,7 +30,7 @@ pub(super) use self::scores::{in_words as scores_in_words, on_the_line as scores
 use self::timeline::Timeline;
 use super::frame::Frame;
 use super::refusal::Refusal;
-use super::visitor::{Place, Visitor};
+use super::visitor::{PageContext, Visitor};
 use super::{Effort, Ui, compare, list, live, words};
 use crate::bounds::memory::Use;
 use crate::model::ids::{SessionId, Tenant};
@@ -57,7 +57,7 @@ struct Asked {
     id: SessionId,
     page: RunPage,
     shown: Shown,
-    place: Place,
+    context: PageContext,
 }
 
 pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
@@ -76,14 +76,14 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
         Some(other) => return Err(Refusal::BadParam(format!("Invalid view {other:?}: must be timeline or conversation."))),
     };
     let page = RunPage { limit: Some(page.limit.unwrap_or(if is_talk { TURNS } else { LIMIT }).min(LIMIT_MAX)), offset: page.offset };
-    let asked = Asked { tenant: visitor.tenant, id, page, shown, place: visitor.place };
+    let asked = Asked { tenant: visitor.tenant, id, page, shown, context: visitor.context };
     if visitor.wants_events {
         let effort = effort(&ui, &asked).await?;
-        let (tenant, place) = (asked.tenant.clone(), asked.place.clone());
+        let (tenant, context) = (asked.tenant.clone(), asked.context.clone());
         let make = move |ui: &Ui| make_part(ui, &asked);
-        return live::respond(&ui, &tenant, &place, visitor.headers, effort, Arc::new(make));
+        return live::respond(&ui, &tenant, &context, visitor.headers, effort, Arc::new(make));
     }
-    let (title, place) = (words::visible(asked.id.as_str()), asked.place.clone());
+    let (title, context) = (words::visible(asked.id.as_str()), asked.context.clone());
     let note = noted(&ui, &asked).await?;
     let tabs = tabs(&asked, is_talk);
     let part = match is_talk {
@@ -91,30 +91,30 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
         false => ui.read(effort(&ui, &asked).await?, move |ui| make_part(ui, &asked)).await?,
     };
     let content = html! {
-        nav.way aria-label="Way back" { a href=(place.to(list::PATH)) { "Sessions" } }
+        nav.way aria-label="Way back" { a href=(context.to(list::PATH)) { "Sessions" } }
         h1 { span.kind { "Session" } " " bdi { (title) } }
         (note)
         (tabs)
         (part)
     };
-    Ok(Frame { place: &place, title: &title, is_live: !is_talk }.around(&content).into_response())
+    Ok(Frame { context: &context, title: &title, is_live: !is_talk }.around(&content).into_response())
 }
 
 /// What is known of it beside its runs: what was asked first, and what a person noted; and what can be done with it.
 async fn noted(ui: &Arc<Ui>, asked: &Asked) -> Result<Markup, Refusal> {
-    let (tenant, id, place) = (asked.tenant.clone(), asked.id.clone(), asked.place.clone());
+    let (tenant, id, context) = (asked.tenant.clone(), asked.id.clone(), asked.context.clone());
     let make = move |ui: &Ui| {
-        let to = place.to(&format!("{PATH}{}", pairs::encode(id.as_str())));
+        let to = context.to(&format!("{PATH}{}", pairs::encode(id.as_str())));
         let one = SessionQuery { session_id: Some(id.clone()), limit: 1, ..SessionQuery::default() };
         let found = ui.store.sessions(&tenant, &one)?.items;
-        let note = note::note(&place, &to, found.first().and_then(|session| session.note.as_deref()));
+        let note = note::note(&context, &to, found.first().and_then(|session| session.note.as_deref()));
         let ids: Vec<_> = found.iter().map(|session| &session.id).collect();
         let question = ui.store.first_questions(&tenant, &ids)?.pop().flatten();
         Ok(html! {
             @if let Some(question) = question { p.asked { bdi { (&*question) } } }
             div.actions {
                 (note)
-                a href=(place.to(&compare::to_choice(id.as_str()))) { "Compare with…" }
+                a href=(context.to(&compare::to_choice(id.as_str()))) { "Compare with…" }
             }
         })
     };
@@ -122,7 +122,7 @@ async fn noted(ui: &Arc<Ui>, asked: &Asked) -> Result<Markup, Refusal> {
 }
 
 fn tabs(asked: &Asked, is_talk: bool) -> Markup {
-    let path = asked.place.to(&format!("{PATH}{}", pairs::encode(asked.id.as_str())));
+    let path = asked.context.to(&format!("{PATH}{}", pairs::encode(asked.id.as_str())));
     let current = |is: bool| is.then_some("page");
     html! {
         nav.tabs aria-label="Views of the session" {
@@ -157,7 +157,7 @@ pub(super) fn digest_of(ui: &Ui, tenant: &Tenant, id: &SessionId) -> Result<Dige
 fn make_part(ui: &Ui, asked: &Asked) -> Result<Markup, Refusal> {
     let digest = digest(ui, &asked.tenant, &asked.id, RunPage { limit: Some(0), offset: 0 })?;
     let error = ui.store.last_errors(&asked.tenant, std::slice::from_ref(&digest.summary))?.pop().flatten();
-    let timeline = Timeline::new(&asked.place, &digest, &asked.shown, asked.page);
+    let timeline = Timeline::new(&asked.context, &digest, &asked.shown, asked.page);
     let mut runs = HashMap::new();
     if let Some(wanted) = timeline.wanted() {
         let detail = ui.store.session(&asked.tenant, &asked.id, wanted)?.ok_or(Refusal::NotFound("session"))?;
@@ -171,9 +171,9 @@ fn make_part(ui: &Ui, asked: &Asked) -> Result<Markup, Refusal> {
     }
     Ok(html! {
         div #session data-part {
-            (cards::cards(&asked.place, &digest, ui.now()))
-            (elsewhere::links(ui, &asked.place, &digest.summary, error.as_ref()))
-            (shares::shares(&asked.place, &digest))
+            (cards::cards(&asked.context, &digest, ui.now()))
+            (elsewhere::links(ui, &asked.context, &digest.summary, error.as_ref()))
+            (shares::shares(&asked.context, &digest))
             (scores::scores(&digest.scores))
             (timeline.draw(&runs))
         }

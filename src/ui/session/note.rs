@@ -17,7 +17,7 @@ use crate::params::pairs::{self, Pairs};
 use crate::params::path;
 use crate::ui::login::is_form;
 use crate::ui::refusal::Refusal;
-use crate::ui::visitor::{Place, Visitor, own_path};
+use crate::ui::visitor::{PageContext, Visitor, own_path};
 use crate::ui::{Ui, icons, words};
 
 /// The longest text with every byte escaped, and some room.
@@ -44,7 +44,7 @@ pub(in crate::ui) async fn keep(
     ui.store.change_note(&visitor.tenant, &id, change(&sent)?).await?.ok_or(Refusal::NotFound("session"))?;
     let own = format!("{PATH}{}", pairs::encode(id.as_str()));
     let next = sent.get("next").and_then(own_path).unwrap_or(&own);
-    Ok(Redirect::to(&visitor.place.to(next)).into_response())
+    Ok(Redirect::to(&visitor.context.to(next)).into_response())
 }
 
 /// A form sends no box that is not ticked and no text that is empty, so it says what it is about.
@@ -62,10 +62,10 @@ fn change(sent: &Pairs) -> Result<NoteChange, Refusal> {
     }
 }
 
-pub(super) fn note(place: &Place, to: &str, note: Option<&Note>) -> Markup {
+pub(super) fn note(context: &PageContext, to: &str, note: Option<&Note>) -> Markup {
     let is_bookmarked = note.is_some_and(|note| note.is_bookmarked);
     let text = note.map_or("", |note| note.text.as_str());
-    let next = place.here.as_str();
+    let next = context.here.as_str();
     html! {
         section.noted aria-label="Bookmark and note" {
             form method="post" action=(to) {

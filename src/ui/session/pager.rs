@@ -4,10 +4,10 @@ use maud::{Markup, html};
 
 use super::digest::Digest;
 use super::{PATH, TURNS};
-use crate::params::links::Place as Window;
+use crate::params::links::PageWindow;
 use crate::params::pairs;
 use crate::store::RunPage;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::words;
 
 /// What the pages are of, and what each has.
@@ -17,7 +17,7 @@ pub(super) struct Named {
 }
 
 /// Nothing where all is on one page; `to` is the address of the page that begins at an offset.
-pub(super) fn pages(named: &Named, window: Window, n_shown: u64, to: impl Fn(u64) -> String) -> Markup {
+pub(super) fn pages(named: &Named, window: PageWindow, n_shown: u64, to: impl Fn(u64) -> String) -> Markup {
     let last = window.count.saturating_sub(1) / window.limit * window.limit;
     html! {
         @if window.count > window.limit || window.offset > 0 {
@@ -41,11 +41,11 @@ pub(super) fn pages(named: &Named, window: Window, n_shown: u64, to: impl Fn(u64
 }
 
 /// Between the pages of the conversation.
-pub(super) fn of_turns(place: &Place, digest: &Digest, page: RunPage) -> Markup {
-    let window = Window { offset: page.offset, limit: page.limit.unwrap_or(TURNS), count: digest.n_turns };
+pub(super) fn of_turns(context: &PageContext, digest: &Digest, page: RunPage) -> Markup {
+    let window = PageWindow { offset: page.offset, limit: page.limit.unwrap_or(TURNS), count: digest.n_turns };
     let path = format!("{PATH}{}?view=conversation", pairs::encode(digest.summary.id.as_str()));
     let limit = if window.limit == TURNS { String::new() } else { format!("&limit={}", window.limit) };
     let offset = |offset: u64| if offset == 0 { String::new() } else { format!("&offset={offset}") };
     let named = Named { of: "conversation", what: "Turns" };
-    pages(&named, window, digest.turns.len() as u64, |at| place.to(&format!("{path}{limit}{}", offset(at))))
+    pages(&named, window, digest.turns.len() as u64, |at| context.to(&format!("{path}{limit}{}", offset(at))))
 }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::digest::{Digest, Share};
 use crate::params::pairs;
 use crate::ui::icons::bar;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::words;
 
 /// Rows of one plot; the rest is one row.
@@ -16,9 +16,9 @@ struct Row {
     share: Share,
 }
 
-pub(super) fn shares(place: &Place, digest: &Digest) -> Markup {
-    let agents = digest.agents.iter().map(|(name, share)| Row { name: linked(place, "agent", name, words::agent(name)), share: *share });
-    let models = digest.models.iter().map(|((model, provider), share)| Row { name: model_name(place, model, provider), share: *share });
+pub(super) fn shares(context: &PageContext, digest: &Digest) -> Markup {
+    let agents = digest.agents.iter().map(|(name, share)| Row { name: linked(context, "agent", name, words::agent(name)), share: *share });
+    let models = digest.models.iter().map(|((model, provider), share)| Row { name: model_name(context, model, provider), share: *share });
     html! {
         section.shares aria-label="Cost and tokens" {
             (plot("By agent", "Agent", "Runs", agents.collect()))
@@ -28,14 +28,14 @@ pub(super) fn shares(place: &Place, digest: &Digest) -> Markup {
 }
 
 /// Leads to what all runs with it came to.
-fn linked(place: &Place, parameter: &str, name: &str, shown: Markup) -> Markup {
-    let to = || place.to(&format!("/overview?last=30d&{parameter}={}", pairs::encode(name)));
+fn linked(context: &PageContext, parameter: &str, name: &str, shown: Markup) -> Markup {
+    let to = || context.to(&format!("/overview?last=30d&{parameter}={}", pairs::encode(name)));
     html! { @if name.is_empty() { (shown) } @else { a href=(to()) { (shown) } } }
 }
 
-fn model_name(place: &Place, model: &str, provider: &str) -> Markup {
+fn model_name(context: &PageContext, model: &str, provider: &str) -> Markup {
     html! {
-        (linked(place, "model", model, words::agent(model)))
+        (linked(context, "model", model, words::agent(model)))
         @if !provider.is_empty() { " " small { (words::name(provider)) } }
     }
 }

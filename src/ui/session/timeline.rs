@@ -14,9 +14,9 @@ use crate::model::ids::{RunId, SessionId};
 use crate::model::run::Run;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::params::format;
-use crate::params::links::Place as Window;
+use crate::params::links::PageWindow;
 use crate::store::RunPage;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::{failed, icons, words};
 
 /// Deeper runs are indented no further.
@@ -30,10 +30,10 @@ const DAY: Nanos = Nanos::from_secs(24 * 3_600);
 
 /// One page of the timeline: which runs have a line on it.
 pub(super) struct Timeline<'a> {
-    pub(super) place: &'a Place,
+    pub(super) context: &'a PageContext,
     pub(super) digest: &'a Digest,
     pub(super) shown: &'a Shown,
-    window: Window,
+    window: PageWindow,
     /// Their places in the forest.
     lines: Vec<usize>,
     /// Those and the runs that they were started in, with their places.
@@ -44,15 +44,15 @@ pub(super) struct Timeline<'a> {
 // === impl Timeline ===
 
 impl<'a> Timeline<'a> {
-    pub(super) fn new(place: &'a Place, digest: &'a Digest, shown: &'a Shown, page: RunPage) -> Self {
+    pub(super) fn new(context: &'a PageContext, digest: &'a Digest, shown: &'a Shown, page: RunPage) -> Self {
         let is_open = digest.forest.is_open(shown.is_open);
         let all = digest.forest.lines(shown.sort, &shown.folds, is_open);
-        let window = Window { offset: page.offset, limit: page.limit.unwrap_or(LIMIT), count: all.len() as u64 };
+        let window = PageWindow { offset: page.offset, limit: page.limit.unwrap_or(LIMIT), count: all.len() as u64 };
         let (skip, take) = [page.offset, window.limit].map(|n| usize::try_from(n).unwrap_or(usize::MAX)).into();
         let lines: Vec<usize> = all.into_iter().skip(skip).take(take).collect();
         let read = lines.iter().flat_map(|&at| [Some(at), digest.forest.node(at).above]).flatten();
         let read = read.map(|at| (at, digest.forest.node(at).id)).collect();
-        Self { place, digest, shown, window, lines, read, is_open }
+        Self { context, digest, shown, window, lines, read, is_open }
     }
 
     /// The runs to be read for it, by their start: those that it draws are among them.
@@ -75,7 +75,7 @@ impl<'a> Timeline<'a> {
     }
 
     fn to(&self, shown: &Shown, offset: u64) -> String {
-        self.place.to(&shown.address(self.id(), (self.window.limit != LIMIT).then_some(self.window.limit), offset))
+        self.context.to(&shown.address(self.id(), (self.window.limit != LIMIT).then_some(self.window.limit), offset))
     }
 
     /// `runs` are those of the lines, as far as they are still there.
@@ -110,7 +110,7 @@ impl<'a> Timeline<'a> {
         let shown = self.shown;
         let sorts = [("Start", Sort::START), ("Cost", Sort::DEAREST), ("Duration", Sort::LONGEST)];
         let folded = [("All runs", true), ("Outer runs only", false)];
-        let way = |run: &Run| self.place.to(&to_run(run));
+        let way = |run: &Run| self.context.to(&to_run(run));
         html! {
             div.walk {
                 span.choice role="group" aria-label="Order of the runs" {
@@ -160,7 +160,7 @@ impl<'a> Timeline<'a> {
                 span.dot { (icons::icon(icons::shape(run.status))) }
                 div.what {
                     (self.branch(node))
-                    a href=(self.place.to(&to_run(run))) { (words::agent(&run.agent)) }
+                    a href=(self.context.to(&to_run(run))) { (words::agent(&run.agent)) }
                     @if let Some(parent) = parent { " " span.parent { "in " (words::agent(&parent.agent)) } }
                     @if !run.workflow.is_empty() && &*run.workflow != "default" { " " span.workflow { (words::name(&run.workflow)) } }
                     " " (icons::status(run.status))
@@ -213,15 +213,15 @@ fn remarks(run: &Run) -> Markup {
 
 /// The run's place in the time of the session, and behind it that of all runs within.
 fn bar(axis: &Axis, node: &Node) -> Markup {
-    let place = |end: UnixNanos| {
+    let extent = |end: UnixNanos| {
         let (x, right) = (axis.x(node.start).min(WIDTH - BAR_MIN), axis.x(end));
         (x, right.saturating_sub(x).clamp(BAR_MIN, WIDTH - x))
     };
-    let (x, width) = place(node.end);
+    let (x, width) = extent(node.end);
     html! {
         svg.span-of-time viewBox="0 0 1000 8" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
             @if axis.marks().next().is_some() { use href="#silences" {} }
-            @if node.end_below > node.end { rect.below x=(x) y="3" width=(place(node.end_below).1) height="2" {} }
+            @if node.end_below > node.end { rect.below x=(x) y="3" width=(extent(node.end_below).1) height="2" {} }
             rect x=(x) width=(width) height="8" {}
         }
     }

@@ -16,7 +16,7 @@ use super::overview::charts::{self, Chart};
 use super::overview::{self, rate};
 use super::refusal::Refusal;
 use super::table::{self, Columns};
-use super::visitor::{Place, Visitor};
+use super::visitor::{PageContext, Visitor};
 use super::{Effort, Ui, assets, words};
 use crate::model::Str;
 use crate::model::ids::Tenant;
@@ -90,8 +90,8 @@ pub(super) fn name(tool: &str) -> Markup {
 }
 
 /// Its name, and the way to it where it has one.
-pub(super) fn link(place: &Place, tool: &str, window: &[(&str, &str)]) -> Markup {
-    html! { @if tool.is_empty() { (name(tool)) } @else { a href=(place.to(&address(tool, window))) { (name(tool)) } } }
+pub(super) fn link(context: &PageContext, tool: &str, window: &[(&str, &str)]) -> Markup {
+    html! { @if tool.is_empty() { (name(tool)) } @else { a href=(context.to(&address(tool, window))) { (name(tool)) } } }
 }
 
 /// How many calls failed, and how many of a hundred.
@@ -104,10 +104,10 @@ pub(super) fn percentile(calls: &ToolCalls, of_thousand: u64) -> Markup {
 }
 
 /// Says that calls of one agent alone are meant, and leads to those of all.
-pub(super) fn narrowing(place: &Place, state: &GroupState) -> Markup {
+pub(super) fn narrowing(context: &PageContext, state: &GroupState) -> Markup {
     html! {
         @if let Some(agent) = state.get("agent") {
-            p.note { "Calls of the agent " (words::agent(agent)) ". " a href=(place.to(&state.with(&[("agent", None)]))) { "Those of all agents" } }
+            p.note { "Calls of the agent " (words::agent(agent)) ". " a href=(context.to(&state.with(&[("agent", None)]))) { "Those of all agents" } }
         }
     }
 }
@@ -116,30 +116,36 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, uri: Uri) 
     let tool = uri.path().strip_prefix(PATH).and_then(path::decoded).filter(|tool| !tool.is_empty()).ok_or(Refusal::NoPage)?;
     let state = GroupState::read(&address(&tool, &[]), uri.query(), &["total_duration"])?;
     let params = ToolsParams::parse(uri.query())?;
-    let (tenant, place) = (visitor.tenant, visitor.place);
-    ui.read(Effort::Trace, move |ui| page(ui, &tenant, &place, &state, (&Str::from(tool), &params))).await
+    let (tenant, context) = (visitor.tenant, visitor.context);
+    ui.read(Effort::Trace, move |ui| page(ui, &tenant, &context, &state, (&Str::from(tool), &params))).await
 }
 
-fn page(ui: &Ui, tenant: &Tenant, place: &Place, state: &GroupState, (tool, params): (&Str, &ToolsParams)) -> Result<Response, Refusal> {
+fn page(
+    ui: &Ui,
+    tenant: &Tenant,
+    context: &PageContext,
+    state: &GroupState,
+    (tool, params): (&Str, &ToolsParams),
+) -> Result<Response, Refusal> {
     let query = params.query(ui.now(), Some(tool.clone()));
     let series = ui.store.series(tenant, &query)?;
     let callers = ui.store.callers(tenant, &query, RUNS)?;
     let content = html! {
-        p.note { a href=(place.to("/tools")) { "All tools" } }
+        p.note { a href=(context.to("/tools")) { "All tools" } }
         h1 { "Tool " (words::name(tool)) }
-        (groups::ranges(place, state))
+        (groups::ranges(context, state))
         @match &series {
             None => p.note { "All runs are being added up for the first time. Load this page again in some seconds." },
             Some(series) => {
-                (narrowing(place, state))
+                (narrowing(context, state))
                 p.note { (words::moment(series.since)) " to " (words::moment(series.until())) }
-                (figures(place, state, (tool, series), &callers, ui.now()))
+                (figures(context, state, (tool, series), &callers, ui.now()))
             },
         }
-        (super::session::curl(place, &format!("/api/v1/observability{}", to_api(&state.with(&[])))))
-        script src=(assets::path(place, "charts.js")) defer {}
+        (super::session::curl(context, &format!("/api/v1/observability{}", to_api(&state.with(&[])))))
+        script src=(assets::path(context, "charts.js")) defer {}
     };
-    Ok(Frame { place, title: &format!("Tool {}", words::visible(tool)), is_live: false }.around(&content).into_response())
+    Ok(Frame { context, title: &format!("Tool {}", words::visible(tool)), is_live: false }.around(&content).into_response())
 }
 
 /// The path ends in a slash there.
@@ -150,7 +156,7 @@ fn to_api(address: &str) -> String {
     }
 }
 
-fn figures(place: &Place, state: &GroupState, (tool, series): (&Str, &Series), callers: &Callers, now: UnixNanos) -> Markup {
+fn figures(context: &PageContext, state: &GroupState, (tool, series): (&Str, &Series), callers: &Callers, now: UnixNanos) -> Markup {
     let share = series.tools.as_ref().and_then(|tools| tools.get(tool)).unwrap_or(&NOT_CALLED);
     let between = |since, until| {
         let (since, until) = (format::timestamp(since), format::timestamp(until));
@@ -161,14 +167,14 @@ fn figures(place: &Place, state: &GroupState, (tool, series): (&Str, &Series), c
         @if share.calls.n_calls == 0 {
             div.empty {
                 h2 { "It was not called in this time" }
-                p { "Choose a longer time, or see " a href=(place.to("/tools")) { "all tools" } "." }
+                p { "Choose a longer time, or see " a href=(context.to("/tools")) { "all tools" } "." }
             }
         } @else {
             (cards(share))
-            (charts::draw_all(place, &between, series, &series.calls, &CHARTS))
-            (points(place, &between, series))
-            (by_agent(place, state, share))
-            (runs::runs(place, tool, callers, now))
+            (charts::draw_all(context, &between, series, &series.calls, &CHARTS))
+            (points(context, &between, series))
+            (by_agent(context, state, share))
+            (runs::runs(context, tool, callers, now))
         }
     }
 }
@@ -195,9 +201,9 @@ fn cards(share: &ToolShare) -> Markup {
 }
 
 /// The charts as a table.
-fn points(place: &Place, between: charts::Between<'_>, series: &Series) -> Markup {
+fn points(context: &PageContext, between: charts::Between<'_>, series: &Series) -> Markup {
     let names = ["Calls", "Failed", "Time", "Median", "95th percentile"];
-    charts::as_table(place, between, "Calls and their duration over time", &names, series, &|at| {
+    charts::as_table(context, between, "Calls and their duration over time", &names, series, &|at| {
         let calls = &series.calls[at];
         html! {
             td.number { (words::tokens(calls.n_calls)) }
@@ -209,7 +215,7 @@ fn points(place: &Place, between: charts::Between<'_>, series: &Series) -> Marku
     })
 }
 
-fn by_agent(place: &Place, state: &GroupState, share: &ToolShare) -> Markup {
+fn by_agent(context: &PageContext, state: &GroupState, share: &ToolShare) -> Markup {
     let mut agents: Vec<(&Str, &ToolCalls)> = share.agents.iter().collect();
     agents.sort_by_key(|(_, calls)| std::cmp::Reverse((calls.total, calls.n_calls)));
     let most = agents.first().map_or(0, |(_, calls)| calls.total.0);
@@ -221,7 +227,7 @@ fn by_agent(place: &Place, state: &GroupState, share: &ToolShare) -> Markup {
                         tr {
                             th scope="row" {
                                 @if name.is_empty() { (words::agent(name)) }
-                                @else { a href=(place.to(&state.with(&[("agent", Some(name))]))) { (words::agent(name)) } }
+                                @else { a href=(context.to(&state.with(&[("agent", Some(name))]))) { (words::agent(name)) } }
                             }
                             td.number { (words::tokens(calls.n_calls)) }
                             td.number { (failed(calls)) }

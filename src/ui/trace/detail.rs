@@ -16,7 +16,7 @@ use crate::ui::failed;
 use crate::ui::messages::{self, Answer, Message, Part, Role, Show};
 use crate::ui::spans::{RawEvent, RawSpan};
 use crate::ui::tool;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::words;
 
 /// How much of a value is shown.
@@ -30,13 +30,13 @@ pub(super) struct Whole<'a> {
     pub(super) said: Vec<Message>,
 }
 
-pub(super) fn detail(place: &Place, asked: &Asked, tree: &Tree, whole: &Whole<'_>) -> Markup {
+pub(super) fn detail(context: &PageContext, asked: &Asked, tree: &Tree, whole: &Whole<'_>) -> Markup {
     let (row, raw) = (whole.row, whole.raw.as_ref());
     html! {
         // It moves within itself, so that it can be read without leaving the line that it belongs to.
         section #span tabindex="0" aria-labelledby="span-title" {
             h2 #span-title { span.kind { (kind(row.kind)) } " " (words::name(&row.name)) @if let Some(status) = status(row) { " " (status) } }
-            (figures(place, asked, tree, row))
+            (figures(context, asked, tree, row))
             // What was sent has all of it; the index has one line.
             @match raw.map(|raw| &raw.status_message).filter(|message| !message.is_empty()) {
                 Some(message) => p.problem { (words::visible_lines(message)) },
@@ -77,7 +77,7 @@ pub(super) fn messages(row: &Row, raw: &RawSpan) -> Vec<Message> {
 }
 
 /// Its times and sums at a glance, and whose it is.
-fn figures(place: &Place, asked: &Asked, tree: &Tree, row: &Row) -> Markup {
+fn figures(context: &PageContext, asked: &Asked, tree: &Tree, row: &Row) -> Markup {
     let (own, total) = (row.counted, &row.figures.total);
     let run = row.run.and_then(|id| tree.runs.iter().find(|run| run.id == id)).filter(|run| asked.page != Page::Run(run.id));
     html! {
@@ -99,10 +99,10 @@ fn figures(place: &Place, asked: &Asked, tree: &Tree, row: &Row) -> Markup {
                 @if row.figures.n_errors_below > 0 { ", " (words::counted(row.figures.n_errors_below as u64, "error", "errors")) }
             } } }
             @if let Some(tool) = row.called.as_deref().filter(|tool| !tool.is_empty()) {
-                div { dt { "Tool" } dd { a href=(place.to(&tool::address(tool, &[]))) title="All of its calls" { (words::name(tool)) } } }
+                div { dt { "Tool" } dd { a href=(context.to(&tool::address(tool, &[]))) title="All of its calls" { (words::name(tool)) } } }
             }
             @if let Some(run) = run {
-                div { dt { "Run" } dd { a href=(place.to(&format!("/runs/{}", run.id.get()))) { (words::agent(&run.agent)) } } }
+                div { dt { "Run" } dd { a href=(context.to(&format!("/runs/{}", run.id.get()))) { (words::agent(&run.agent)) } } }
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::model::run::Run;
 use crate::model::usage::UsageTotal;
 use crate::params::explore::Elsewhere;
 use crate::ui::table::scroll;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::{Ui, copy, icons, list, words};
 
 /// Runs that are listed; the others are in the tree.
@@ -22,18 +22,18 @@ pub(super) fn title(tree: &Tree) -> String {
     if name.is_empty() { "no name".to_owned() } else { words::visible(name) }
 }
 
-pub(super) fn way(place: &Place, run: Option<&Run>) -> Markup {
+pub(super) fn way(context: &PageContext, run: Option<&Run>) -> Markup {
     html! {
         nav.way aria-label="Way back" {
-            a href=(place.to(list::PATH)) { "Sessions" }
+            a href=(context.to(list::PATH)) { "Sessions" }
             @if let Some(session) = run.and_then(|run| run.session.as_ref()) {
-                " › " a href=(place.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) }
+                " › " a href=(context.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) }
             }
         }
     }
 }
 
-pub(super) fn head(ui: &Ui, place: &Place, trace: TraceId, tree: &Tree, chosen: Option<&Run>) -> Markup {
+pub(super) fn head(ui: &Ui, context: &PageContext, trace: TraceId, tree: &Tree, chosen: Option<&Run>) -> Markup {
     let mut usage = UsageTotal::default();
     for run in &tree.runs {
         usage.add(&run.usage);
@@ -41,9 +41,9 @@ pub(super) fn head(ui: &Ui, place: &Place, trace: TraceId, tree: &Tree, chosen: 
     let n_errors = tree.rows.iter().filter(|row| row.has_failed).count() as u64;
     html! {
         dl.figures-line {
-            (agents(place, tree))
+            (agents(context, tree))
             @if let Some(session) = chosen.and_then(|run| run.session.as_ref()) {
-                div { dt { "Session" } dd { a href=(place.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) } } }
+                div { dt { "Session" } dd { a href=(context.to(&list::to_session(session.as_str()))) { (words::name(session.as_str())) } } }
             }
             div { dt { "Started" } dd { (words::moment(tree.start)) } }
             div { dt { "Duration" } dd { (words::duration(Some(tree.end.since(tree.start)))) } }
@@ -58,16 +58,16 @@ pub(super) fn head(ui: &Ui, place: &Place, trace: TraceId, tree: &Tree, chosen: 
         @let (grafana, only) = (in_grafana(ui, trace, tree), tree.runs.first().filter(|_| tree.runs.len() == 1));
         @if grafana.is_some() || only.is_some() {
             nav.elsewhere aria-label="This trace elsewhere" {
-                @if let Some(run) = only { a href=(place.to(&format!("/runs/{}/explain", run.id.get()))) { "Why this sum?" } }
+                @if let Some(run) = only { a href=(context.to(&format!("/runs/{}/explain", run.id.get()))) { "Why this sum?" } }
                 @if let Some(link) = grafana { a href=(link) rel="noreferrer" { "Grafana Explore" } }
             }
         }
-        @if tree.runs.len() > 1 { (runs(place, trace, tree, chosen)) }
+        @if tree.runs.len() > 1 { (runs(context, trace, tree, chosen)) }
     }
 }
 
 /// The agent with the status of its run, or the names of the first of several.
-fn agents(place: &Place, tree: &Tree) -> Markup {
+fn agents(context: &PageContext, tree: &Tree) -> Markup {
     let mut names: Vec<&str> = Vec::new();
     for run in &tree.runs {
         if names.len() <= AGENTS_MAX && !names.contains(&&*run.agent) {
@@ -77,7 +77,7 @@ fn agents(place: &Place, tree: &Tree) -> Markup {
     html! {
         @match &tree.runs[..] {
             [] => {}
-            [run] => div { dt { "Agent" } dd { a href=(place.to(&format!("/runs/{}", run.id.get()))) { (words::agent(&run.agent)) } " " (icons::status(run.status)) } },
+            [run] => div { dt { "Agent" } dd { a href=(context.to(&format!("/runs/{}", run.id.get()))) { (words::agent(&run.agent)) } " " (icons::status(run.status)) } },
             _ => div { dt { "Agents" } dd {
                 @for (n, name) in names.iter().take(AGENTS_MAX).enumerate() { @if n > 0 { ", " } (words::agent(name)) }
                 @if names.len() > AGENTS_MAX { " and others" }
@@ -93,7 +93,7 @@ fn in_grafana(ui: &Ui, trace: TraceId, tree: &Tree) -> Option<String> {
 }
 
 /// The runs of the trace; the one it is opened at is marked.
-fn runs(place: &Place, trace: TraceId, tree: &Tree, chosen: Option<&Run>) -> Markup {
+fn runs(context: &PageContext, trace: TraceId, tree: &Tree, chosen: Option<&Run>) -> Markup {
     html! {
         details.runs data-key="runs" {
             summary { (words::counted(tree.runs.len() as u64, "run", "runs")) }
@@ -108,7 +108,7 @@ fn runs(place: &Place, trace: TraceId, tree: &Tree, chosen: Option<&Run>) -> Mar
                         @for run in tree.runs.iter().take(RUNS_MAX) {
                             tr {
                                 th scope="row" {
-                                    a href=(place.to(&format!("/traces/{trace}?run={}", run.id.get())))
+                                    a href=(context.to(&format!("/traces/{trace}?run={}", run.id.get())))
                                         aria-current=[chosen.is_some_and(|chosen| chosen.id == run.id).then_some("true")] { (words::agent(&run.agent)) }
                                 }
                                 td { (icons::status(run.status)) }
@@ -117,8 +117,8 @@ fn runs(place: &Place, trace: TraceId, tree: &Tree, chosen: Option<&Run>) -> Mar
                                 td.number { (words::cost(run.usage.cost, run.usage.unpriced_calls)) }
                                 td.number { (words::tokens(run.usage.tokens)) }
                                 td {
-                                    a href=(place.to(&format!("/runs/{}", run.id.get()))) { "this run alone" } " "
-                                    a href=(place.to(&format!("/runs/{}/explain", run.id.get()))) { "why this sum?" }
+                                    a href=(context.to(&format!("/runs/{}", run.id.get()))) { "this run alone" } " "
+                                    a href=(context.to(&format!("/runs/{}/explain", run.id.get()))) { "why this sum?" }
                                 }
                             }
                         }

@@ -30,7 +30,7 @@ use super::frame::Frame;
 use super::messages::{self, Message};
 use super::refusal::Refusal;
 use super::spans::RawSpan;
-use super::visitor::{Place, Visitor};
+use super::visitor::{PageContext, Visitor};
 use super::{Effort, Ui, assets, source, spans, words};
 use crate::bounds::memory::{Permit, Use};
 use crate::model::facts::SpanKind;
@@ -54,7 +54,7 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(trace
     let trace = read_id(&trace)?;
     let asked = Asked::read(Page::Trace(trace), uri.query())?;
     let looked = look(&ui, &visitor.tenant, trace).await?.ok_or(Refusal::NotFound("trace"))?;
-    let place = visitor.place;
+    let context = visitor.context;
     let draw = move |ui: &Ui| {
         let Looked { view, found, _held } = looked;
         let tree = tree(view, &found, None);
@@ -65,12 +65,12 @@ pub(super) async fn show(State(ui): State<Arc<Ui>>, visitor: Visitor, Path(trace
         let chosen = run.or_else(|| tree.runs.first());
         let title = head::title(&tree);
         let content = html! {
-            (head::way(&place, chosen))
+            (head::way(&context, chosen))
             h1 { span.kind { "Trace" } " " bdi { (title) } }
-            (head::head(ui, &place, trace, &tree, chosen))
-            (panes(&place, &asked, &tree, &found, trace, run))
+            (head::head(ui, &context, trace, &tree, chosen))
+            (panes(&context, &asked, &tree, &found, trace, run))
         };
-        Ok(Frame { place: &place, title: &format!("{title} · Trace"), is_live: false }.around(&content).into_response())
+        Ok(Frame { context: &context, title: &format!("{title} · Trace"), is_live: false }.around(&content).into_response())
     };
     ui.read(Effort::Trace, draw).await
 }
@@ -93,11 +93,11 @@ pub(super) async fn look(ui: &Arc<Ui>, tenant: &Tenant, trace: TraceId) -> Resul
 }
 
 /// The tree of one run with what the address asks for; nothing where no span of it is kept.
-pub(super) fn of_run(place: &Place, asked: &Asked, looked: Looked, run: &Run) -> Markup {
+pub(super) fn of_run(context: &PageContext, asked: &Asked, looked: Looked, run: &Run) -> Markup {
     let Looked { view, found, _held } = looked;
     let trace = view.trace;
     let tree = tree(view, &found, Some(run.id));
-    html! { @if !tree.rows.is_empty() { (panes(place, asked, &tree, &found, trace, Some(run))) } }
+    html! { @if !tree.rows.is_empty() { (panes(context, asked, &tree, &found, trace, Some(run))) } }
 }
 
 /// All of it, or what lies in and below one run.
@@ -108,7 +108,7 @@ fn tree(view: TraceView, found: &Found, only: Option<RunId>) -> Tree {
 }
 
 /// The tree, what narrows it, and the chosen span beside it.
-fn panes(place: &Place, asked: &Asked, tree: &Tree, found: &Found, trace: TraceId, run: Option<&Run>) -> Markup {
+fn panes(context: &PageContext, asked: &Asked, tree: &Tree, found: &Found, trace: TraceId, run: Option<&Run>) -> Markup {
     let is_found = (!asked.filter.is_empty()).then(|| asked.filter.find(tree, trace, &found.requests));
     let first_found = is_found.as_ref().and_then(|is_found| is_found.iter().position(|is| *is)).filter(|_| asked.span.is_none());
     let chosen = first_found.or_else(|| tree.chosen(asked.span, run));
@@ -124,20 +124,20 @@ fn panes(place: &Place, asked: &Asked, tree: &Tree, found: &Found, trace: TraceI
         detail::Whole { trace, row, raw, said }
     });
     html! {
-        (remarks(place, tree, found, trace))
+        (remarks(context, tree, found, trace))
         div #panes {
-            (toolbar::toolbar(place, asked, tree, chosen, n_found))
+            (toolbar::toolbar(context, asked, tree, chosen, n_found))
             div.panes {
-                div.tree { (waterfall::waterfall(place, asked, tree, &lines, chosen)) }
-                @if let Some(whole) = &whole { (detail::detail(place, asked, tree, whole)) }
+                div.tree { (waterfall::waterfall(context, asked, tree, &lines, chosen)) }
+                @if let Some(whole) = &whole { (detail::detail(context, asked, tree, whole)) }
             }
         }
-        script src=(assets::path(place, "trace.js")) defer {}
+        script src=(assets::path(context, "trace.js")) defer {}
     }
 }
 
 /// Where attributes are from, and what is not shown.
-fn remarks(place: &Place, tree: &Tree, found: &Found, trace: TraceId) -> Markup {
+fn remarks(context: &PageContext, tree: &Tree, found: &Found, trace: TraceId) -> Markup {
     let n_orphans = tree.rows.iter().filter(|row| row.run.is_none()).count() as u64;
     html! {
         (source::line(&found.origin, tree.n_missing))
@@ -148,7 +148,7 @@ fn remarks(place: &Place, tree: &Tree, found: &Found, trace: TraceId) -> Markup 
             }
         }
         @if n_orphans > 0 {
-            p { (words::counted(n_orphans, "span is", "spans are")) " of no run: " a href=(place.to(&format!("/traces/{trace}/explain"))) { "why?" } }
+            p { (words::counted(n_orphans, "span is", "spans are")) " of no run: " a href=(context.to(&format!("/traces/{trace}/explain"))) { "why?" } }
         }
     }
 }

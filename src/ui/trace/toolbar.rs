@@ -5,13 +5,13 @@ use maud::{Markup, html};
 use super::address::Asked;
 use super::filter::Kind;
 use super::tree::Tree;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::words;
 
 /// `n_found` are the lines that the filter finds, where there is one.
-pub(super) fn toolbar(place: &Place, asked: &Asked, tree: &Tree, chosen: Option<usize>, n_found: Option<usize>) -> Markup {
+pub(super) fn toolbar(context: &PageContext, asked: &Asked, tree: &Tree, chosen: Option<usize>, n_found: Option<usize>) -> Markup {
     html! {
-        form.filters.spans role="search" method="get" action=(place.to(&asked.path())) data-swap aria-label="Filter the spans" {
+        form.filters.spans role="search" method="get" action=(context.to(&asked.path())) data-swap aria-label="Filter the spans" {
             @for (name, value) in asked.parameters() {
                 @if !matches!(name, "search" | "kind" | "offset") { input type="hidden" name=(name) value=(value); }
             }
@@ -28,14 +28,14 @@ pub(super) fn toolbar(place: &Place, asked: &Asked, tree: &Tree, chosen: Option<
             }
             div.buttons {
                 button type="submit" { "Apply" }
-                @if !asked.filter.is_empty() { a.button.quiet href=(place.to(&asked.unfiltered().address())) data-swap="row" { "Clear" } }
+                @if !asked.filter.is_empty() { a.button.quiet href=(context.to(&asked.unfiltered().address())) data-swap="row" { "Clear" } }
             }
         }
         div.walk {
             @if let Some(n) = n_found {
                 span data-say { (words::counted(n as u64, "span", "spans")) " of " (words::count(tree.rows.len() as u64)) @if n == 1 { " fits" } @else { " fit" } }
             }
-            (errors(place, asked, tree, chosen))
+            (errors(context, asked, tree, chosen))
             @if tree.rows.iter().any(|row| row.figures.is_critical) {
                 span.quiet { span.mark {} " critical path: each time the child that ends last" }
             }
@@ -44,7 +44,7 @@ pub(super) fn toolbar(place: &Place, asked: &Asked, tree: &Tree, chosen: Option<
 }
 
 /// The ways to the errors before and behind what is chosen, in the order of the tree.
-fn errors(place: &Place, asked: &Asked, tree: &Tree, chosen: Option<usize>) -> Markup {
+fn errors(context: &PageContext, asked: &Asked, tree: &Tree, chosen: Option<usize>) -> Markup {
     let errors: Vec<usize> = (0..tree.rows.len()).filter(|&at| tree.rows[at].has_failed).collect();
     let chosen = chosen.unwrap_or(0);
     let n_before = errors.partition_point(|&at| at < chosen);
@@ -60,7 +60,7 @@ fn errors(place: &Place, asked: &Asked, tree: &Tree, chosen: Option<usize>) -> M
         if asked.filter.kind.is_some_and(|kind| kind != Kind::Error) || asked.filter.text.is_some() {
             to = to.unfiltered();
         }
-        html! { a href=(place.to(&format!("{}#r-{span}", to.address()))) data-swap="row" { (word) } }
+        html! { a href=(context.to(&format!("{}#r-{span}", to.address()))) data-swap="row" { (word) } }
     };
     html! {
         @if !errors.is_empty() {

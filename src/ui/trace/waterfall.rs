@@ -7,11 +7,11 @@ use super::figures::Total;
 use super::lines::{Branch, LINES_MAX, Line};
 use super::tree::{Row, Tree};
 use crate::model::facts::SpanKind;
-use crate::params::links::Place as Window;
+use crate::params::links::PageWindow;
 use crate::ui::failed;
 use crate::ui::icons;
 use crate::ui::pager;
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::words;
 
 /// Deeper spans are indented no further.
@@ -20,17 +20,17 @@ const DEPTH_MAX: usize = 12;
 const WIDTH: u128 = 1000;
 
 /// One page of the lines, the one that has what is chosen unless another is asked for.
-pub(super) fn waterfall(place: &Place, asked: &Asked, tree: &Tree, lines: &[Line], chosen: Option<usize>) -> Markup {
+pub(super) fn waterfall(context: &PageContext, asked: &Asked, tree: &Tree, lines: &[Line], chosen: Option<usize>) -> Markup {
     // What is folded away is there as what it is folded into.
     let at = lines.iter().rposition(|line| chosen.is_some_and(|chosen| line.at == chosen || tree.below(line.at).contains(&chosen)));
     let offset = asked.offset.unwrap_or((at.unwrap_or(0) / LINES_MAX * LINES_MAX) as u64);
-    let window = Window { offset, limit: LINES_MAX as u64, count: lines.len() as u64 };
+    let window = PageWindow { offset, limit: LINES_MAX as u64, count: lines.len() as u64 };
     // Links keep the part of the list that is shown.
     let kept = (window.count > window.limit || offset > 0).then_some(offset);
     let shown: Vec<&Line> = lines.iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).take(LINES_MAX).collect();
     html! {
-        (pager::of_spans(window, |offset| place.to(&asked.paged(offset).address())))
-        @if let Some(first) = shown.first() { (way(place, asked, tree, first.at, kept)) }
+        (pager::of_spans(window, |offset| context.to(&asked.paged(offset).address())))
+        @if let Some(first) = shown.first() { (way(context, asked, tree, first.at, kept)) }
         table.waterfall {
             caption.for-readers { "Spans" }
             thead { tr {
@@ -41,13 +41,13 @@ pub(super) fn waterfall(place: &Place, asked: &Asked, tree: &Tree, lines: &[Line
                 th.number.extra scope="col" { "Tokens" }
                 th.number scope="col" { "Cost" }
             } }
-            tbody { @for line in shown { (self::line(place, asked, tree, *line, kept, Some(line.at) == chosen)) } }
+            tbody { @for line in shown { (self::line(context, asked, tree, *line, kept, Some(line.at) == chosen)) } }
         }
     }
 }
 
 /// What the first line of a later page lies in.
-fn way(place: &Place, asked: &Asked, tree: &Tree, at: usize, offset: Option<u64>) -> Markup {
+fn way(context: &PageContext, asked: &Asked, tree: &Tree, at: usize, offset: Option<u64>) -> Markup {
     let mut above: Vec<usize> = tree.ancestors(at).take(DEPTH_MAX).collect();
     above.reverse();
     html! {
@@ -56,14 +56,14 @@ fn way(place: &Place, asked: &Asked, tree: &Tree, at: usize, offset: Option<u64>
                 "In "
                 @for (n, row) in above.iter().map(|&at| &tree.rows[at]).enumerate() {
                     @if n > 0 { " › " }
-                    a href=(place.to(&to(asked, row, None))) data-swap { (name(row)) }
+                    a href=(context.to(&to(asked, row, None))) data-swap { (name(row)) }
                 }
             }
         }
     }
 }
 
-fn line(place: &Place, asked: &Asked, tree: &Tree, line: Line, offset: Option<u64>, is_chosen: bool) -> Markup {
+fn line(context: &PageContext, asked: &Asked, tree: &Tree, line: Line, offset: Option<u64>, is_chosen: bool) -> Markup {
     let row = &tree.rows[line.at];
     let is_own = tree.runs.iter().any(|run| run.key.span == row.span);
     let mut class = String::new();
@@ -73,9 +73,9 @@ fn line(place: &Place, asked: &Asked, tree: &Tree, line: Line, offset: Option<u6
     html! {
         tr id=(format!("r-{}", row.span)) class=[(!class.is_empty()).then_some(class.trim_end())] aria-current=[is_chosen.then_some("true")] {
             th scope="row" class=(format!("indent-{}", row.depth.min(DEPTH_MAX))) {
-                (branch(place, asked, row, line.branch, offset))
+                (branch(context, asked, row, line.branch, offset))
                 span.kind { (kind(row.kind)) } " "
-                a.name href=(place.to(&to(asked, row, offset))) data-swap { (name(row)) }
+                a.name href=(context.to(&to(asked, row, offset))) data-swap { (name(row)) }
                 @if let Some(tool) = &row.tool { " " (words::name(tool)) }
                 @if let Some(call) = &row.call && !row.name.contains(&*call.model) { " " small { (words::name(&call.model)) } }
                 @if row.is_of_log && tree.has_spans { " " small.quiet title="From a log event of the agent" { "log" } }
@@ -100,7 +100,7 @@ fn to(asked: &Asked, row: &Row, offset: Option<u64>) -> String {
 }
 
 /// Opens or folds what is below.
-fn branch(place: &Place, asked: &Asked, row: &Row, branch: Branch, offset: Option<u64>) -> Markup {
+fn branch(context: &PageContext, asked: &Asked, row: &Row, branch: Branch, offset: Option<u64>) -> Markup {
     let is_open = match branch {
         Branch::Leaf | Branch::Context | Branch::Found => return html! {},
         Branch::Open => true,
@@ -109,7 +109,7 @@ fn branch(place: &Place, asked: &Asked, row: &Row, branch: Branch, offset: Optio
     let to = format!("{}#r-{}", asked.folding(row.span, !is_open, offset).address(), row.span);
     let below = words::counted(row.n_below as u64, "span below", "spans below");
     html! {
-        a.fold href=(place.to(&to)) data-swap="fold" aria-expanded=(is_open) aria-label=(below) {
+        a.fold href=(context.to(&to)) data-swap="fold" aria-expanded=(is_open) aria-label=(below) {
             @if is_open { "▾" } @else { "▸ " (words::count(row.n_below as u64)) }
         }
         " "

@@ -47,7 +47,7 @@ pub(super) async fn part(ui: &Arc<Ui>, asked: Asked) -> Result<Markup, Refusal> 
     let requests = requests(ui, &asked.tenant, &traces).await?;
     ui.read(Effort::Trace, move |ui| {
         let turns = turns(ui, &asked.tenant, &runs, &traces, &requests)?;
-        Ok(show::talk(&asked.place, &digest, asked.page, &turns))
+        Ok(show::talk(&asked.context, &digest, asked.page, &turns))
     })
     .await
 }

@@ -10,13 +10,13 @@ use super::turn::{Called, Step, Turn};
 use crate::model::run::{Run, RunStatus};
 use crate::store::RunPage;
 use crate::ui::messages::{Message, Outcome, Show};
-use crate::ui::visitor::Place;
+use crate::ui::visitor::PageContext;
 use crate::ui::{icons, tool, words};
 
-pub(super) fn talk(place: &Place, digest: &Digest, page: RunPage, turns: &[Turn]) -> Markup {
+pub(super) fn talk(context: &PageContext, digest: &Digest, page: RunPage, turns: &[Turn]) -> Markup {
     let is_silent = !turns.iter().any(Turn::has_words);
     let show = Show::new();
-    let pager = pager::of_turns(place, digest, page);
+    let pager = pager::of_turns(context, digest, page);
     let mut instructed = Instructed::default();
     html! {
         section aria-labelledby="talk-title" {
@@ -31,7 +31,7 @@ pub(super) fn talk(place: &Place, digest: &Digest, page: RunPage, turns: &[Turn]
                 }
             }
             @for (turn, number) in turns.iter().zip(page.offset + 1..) {
-                (self::turn(place, &show, turn, number, instructed.new_in(turn)))
+                (self::turn(context, &show, turn, number, instructed.new_in(turn)))
             }
             (pager)
         }
@@ -57,13 +57,13 @@ impl<'a> Instructed<'a> {
 }
 
 /// `system` is what it was instructed, where that is new.
-fn turn(place: &Place, show: &Show, turn: &Turn, number: u64, system: &[Message]) -> Markup {
+fn turn(context: &PageContext, show: &Show, turn: &Turn, number: u64, system: &[Message]) -> Markup {
     let title = format!("turn-{number}");
     html! {
         section.turn aria-labelledby=(title) {
             div.turn-head {
                 h3 id=(title) { "Turn " (words::count(number)) }
-                a href=(place.to(&timeline::to_run(&turn.run))) { (words::agent(&turn.run.agent)) }
+                a href=(context.to(&timeline::to_run(&turn.run))) { (words::agent(&turn.run.agent)) }
                 (icons::status(turn.run.status))
                 span.when { (words::moment(turn.run.started_at)) }
                 (figures(&turn.run))
@@ -72,7 +72,7 @@ fn turn(place: &Place, show: &Show, turn: &Turn, number: u64, system: &[Message]
                 @for message in system { (show.message(message, &html! {})) }
                 @for message in &turn.asked { (show.message(message, &html! {})) }
                 @if turn.asked.is_empty() && turn.has_words() { li.user { p.quiet { "What was asked was not captured." } } }
-                (steps(place, show, turn))
+                (steps(context, show, turn))
             }
         }
     }
@@ -91,26 +91,26 @@ fn figures(run: &Run) -> Markup {
     }
 }
 
-fn steps(place: &Place, show: &Show, turn: &Turn) -> Markup {
+fn steps(context: &PageContext, show: &Show, turn: &Turn) -> Markup {
     let is_told = turn.error.as_ref().is_some_and(|error| turn.failures().any(|told| is_alike(told, error)));
     html! {
         @for step in &turn.steps {
             @match step {
                 Step::Said(message) => (show.message(message, &html! {})),
-                Step::Called(called) => li.tool { (self::called(place, show, &turn.run, called)) },
+                Step::Called(called) => li.tool { (self::called(context, show, &turn.run, called)) },
                 Step::Failed(error) => li.failed { div.who { "model call failed" } p.problem { (words::visible_lines(error)) } },
-                Step::Delegated(child) => li.delegated { (delegated(place, show, child)) },
+                Step::Delegated(child) => li.delegated { (delegated(context, show, child)) },
             }
         }
         @if let Some(error) = turn.error.as_ref().filter(|_| !is_told) { li.failed { p.problem { (words::visible_lines(error)) } } }
         @if let Some(why) = unanswered(turn) { li.assistant { p.quiet { (why) } } }
         @if turn.is_cut {
-            li.other { p.quiet { "There is more than this page has room for. " a href=(place.to(&timeline::to_run(&turn.run))) { "All of it" } } }
+            li.other { p.quiet { "There is more than this page has room for. " a href=(context.to(&timeline::to_run(&turn.run))) { "All of it" } } }
         }
     }
 }
 
-fn called(place: &Place, show: &Show, run: &Run, called: &Called) -> Markup {
+fn called(context: &PageContext, show: &Show, run: &Run, called: &Called) -> Markup {
     let outcome = Outcome { result: called.result.as_deref(), is_error: called.is_error };
     let beside = html! {
         @if let Some(duration) = called.duration { " " span.quiet { (words::duration(Some(duration))) } }
@@ -120,15 +120,15 @@ fn called(place: &Place, show: &Show, run: &Run, called: &Called) -> Markup {
         @if let Some(error) = &called.error { p.problem { (words::visible_lines(error)) } }
         @if let (Some(trace), Some(span)) = (run.trace_id(), called.span) {
             p.more {
-                a href=(place.to(&format!("/traces/{trace}?run={}&span={span}#span", run.id.get()))) { "span" }
-                @if let Some(tool) = called.tool.as_deref().filter(|tool| !tool.is_empty()) { " " a href=(place.to(&tool::address(tool, &[]))) { "all its calls" } }
+                a href=(context.to(&format!("/traces/{trace}?run={}&span={span}#span", run.id.get()))) { "span" }
+                @if let Some(tool) = called.tool.as_deref().filter(|tool| !tool.is_empty()) { " " a href=(context.to(&tool::address(tool, &[]))) { "all its calls" } }
             }
         }
     }
 }
 
 /// A run that was started in another: its head, and what was said in it at a click.
-fn delegated(place: &Place, show: &Show, child: &Turn) -> Markup {
+fn delegated(context: &PageContext, show: &Show, child: &Turn) -> Markup {
     let head = html! {
         span.kind { "Agent" } " " strong { (words::agent(&child.run.agent)) } " " (icons::status(child.run.status))
         " " span.quiet { (words::duration(child.run.duration())) " · " (words::cost(child.run.usage.cost, child.run.usage.unpriced_calls)) " · " (words::tokens(child.run.usage.tokens)) " tokens" }
@@ -140,11 +140,11 @@ fn delegated(place: &Place, show: &Show, child: &Turn) -> Markup {
                 summary { (head) }
                 ol.talk {
                     @for message in child.system.iter().chain(&child.asked) { (show.message(message, &html! {})) }
-                    (steps(place, show, child))
+                    (steps(context, show, child))
                 }
             }
         }
-        p.more { a href=(place.to(&timeline::to_run(&child.run))) { "run" } }
+        p.more { a href=(context.to(&timeline::to_run(&child.run))) { "run" } }
     }
 }
 
