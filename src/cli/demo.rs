@@ -54,7 +54,7 @@ pub(super) struct DemoArgs {
 }
 
 /// Where both doors of the server are, and the Tempo behind it.
-struct Place {
+struct Endpoints {
     otlp: String,
     api: String,
     tempo_query: String,
@@ -65,20 +65,20 @@ pub(super) fn run(args: &DemoArgs, config: &Config) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start the runtime: {error}")),
     };
-    let place = match Place::of(args, config) {
-        Ok(place) => place,
+    let endpoints = match Endpoints::of(args, config) {
+        Ok(endpoints) => endpoints,
         Err(problem) => return refuse(&problem),
     };
-    let done = runtime.block_on(async { if args.clean { remove(args, &place).await } else { show(args, &place).await } });
+    let done = runtime.block_on(async { if args.clean { remove(args, &endpoints).await } else { show(args, &endpoints).await } });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => fail(&problem),
     }
 }
 
-// === impl Place ===
+// === impl Endpoints ===
 
-impl Place {
+impl Endpoints {
     /// As the flags say it, else as the server's settings do.
     fn of(args: &DemoArgs, config: &Config) -> Result<Self, String> {
         Ok(Self {
@@ -89,9 +89,9 @@ impl Place {
     }
 }
 
-async fn show(args: &DemoArgs, place: &Place) -> Result<(), String> {
-    let client = args.client.client(&place.otlp, Door::Otlp).map_err(|error| error.to_string())?;
-    let api = args.client.client(&place.api, Door::Api).map_err(|error| error.to_string())?;
+async fn show(args: &DemoArgs, endpoints: &Endpoints) -> Result<(), String> {
+    let client = args.client.client(&endpoints.otlp, Door::Otlp).map_err(|error| error.to_string())?;
+    let api = args.client.client(&endpoints.api, Door::Api).map_err(|error| error.to_string())?;
     let seed = match args.seed {
         Some(seed) => seed,
         // Small enough to be typed again.
@@ -100,7 +100,7 @@ async fn show(args: &DemoArgs, place: &Place) -> Result<(), String> {
     let now = clock::now();
     let spread = match args.spread {
         Some(spread) => spread,
-        None => shown_by_tempo(&place.tempo_query, &args.client.trust()).await,
+        None => shown_by_tempo(&endpoints.tempo_query, &args.client.trust()).await,
     };
     let traffic = traffic::make(&Plan { sessions: args.sessions, seed, now, spread, live: args.live });
     let n_sessions = traffic.truth.len();
@@ -170,9 +170,9 @@ fn within(slack: Duration) -> Duration {
     traffic::SPREAD.min(slack - rest).max(SPREAD_MIN)
 }
 
-async fn remove(args: &DemoArgs, place: &Place) -> Result<(), String> {
+async fn remove(args: &DemoArgs, endpoints: &Endpoints) -> Result<(), String> {
     let removed = async {
-        let api = args.client.client(&place.api, Door::Api)?;
+        let api = args.client.client(&endpoints.api, Door::Api)?;
         Ok::<_, ClientError>((clean::clean(&api).await?, api))
     };
     let (removed, api) = removed.await.map_err(|error| error.to_string())?;

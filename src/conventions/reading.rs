@@ -7,7 +7,7 @@ use super::json;
 use super::kind::classify;
 use super::known::Known;
 use super::scopes::Reading;
-use super::settings::Place;
+use super::settings::Precedence;
 use super::sources::{KindBy, Mended, Notes, Question as Q};
 use super::tables::{Convention, Meaning, Part, Row};
 use super::text::{cut, cut_id, id, name, plain, telling, unquoted};
@@ -22,7 +22,7 @@ use crate::wire::otlp::{Attribute, Value};
 /// What the attributes of one span say, each question answered once.
 #[derive(Default)]
 pub(super) struct Said<'a> {
-    session: Option<(Place, Cow<'a, str>)>,
+    session: Option<(Precedence, Cow<'a, str>)>,
     pub run_id: Option<Cow<'a, str>>,
     pub agent: Option<&'a str>,
     pub workflow: Option<&'a str>,
@@ -82,14 +82,14 @@ impl<'a> Said<'a> {
                 let (question, is_new) = match conventions.meaning(number) {
                     Meaning::Agent => (Q::OwnAgent, answer(&mut own_agent, name(value))),
                     Meaning::User => (Q::OwnUser, answer(&mut own_user, id(value).map(cut_id))),
-                    _ => (Q::Session, said.offer_session(conventions.place(number), session_id(None, value, oddities))),
+                    _ => (Q::Session, said.offer_session(conventions.precedence(number), session_id(None, value, oddities))),
                 };
                 notes.answered(question, number, is_new);
                 continue;
             };
             let (question, is_new) = match row.meaning {
                 Meaning::Session | Meaning::WeakSession => {
-                    (Q::Session, said.offer_session(conventions.place(number), session_id(Some(row), value, oddities)))
+                    (Q::Session, said.offer_session(conventions.precedence(number), session_id(Some(row), value, oddities)))
                 }
                 Meaning::RunId => (Q::RunId, answer(&mut said.run_id, id(value).map(cut_id))),
                 Meaning::GraphAgent => (Q::GraphAgent, answer(&mut graph_agent, name(value))),
@@ -247,21 +247,21 @@ impl<'a> Said<'a> {
             notes.answered_by(Q::Agent, Q::OwnAgent, answer(&mut said.agent, scope_agent));
         }
         if reading.is_some_and(|reading| reading.is_session_weak)
-            && let Some((place, _)) = &mut said.session
+            && let Some((precedence, _)) = &mut said.session
         {
-            place.is_weak = true;
+            precedence.is_weak = true;
         }
     }
 
     /// The session the span names, and whether a framework may have minted it. An id that is too long is still its answer: no lesser key
     /// may put the span into another session.
     pub(super) fn session(&self, oddities: &mut Oddities) -> (Option<SessionId>, bool) {
-        let Some((place, id)) = &self.session else { return (None, false) };
+        let Some((precedence, id)) = &self.session else { return (None, false) };
         let session = SessionId::new(id);
         if session.is_none() {
             oddities.insert(Oddity::SessionIdTooLong);
         }
-        (session, place.is_weak)
+        (session, precedence.is_weak)
     }
 
     /// Whether keys further down need not be read for what they say, since one has answered.
@@ -291,11 +291,11 @@ impl<'a> Said<'a> {
     }
 
     /// The key that stands first among the session keys answers.
-    fn offer_session(&mut self, place: Option<Place>, id: Option<Cow<'a, str>>) -> bool {
-        let (Some(place), Some(id)) = (place, id) else { return false };
-        let is_first = self.session.as_ref().is_none_or(|(known, _)| place < *known);
+    fn offer_session(&mut self, precedence: Option<Precedence>, id: Option<Cow<'a, str>>) -> bool {
+        let (Some(precedence), Some(id)) = (precedence, id) else { return false };
+        let is_first = self.session.as_ref().is_none_or(|(known, _)| precedence < *known);
         if is_first {
-            self.session = Some((place, id));
+            self.session = Some((precedence, id));
         }
         is_first
     }
@@ -440,12 +440,12 @@ pub(super) fn session_of<'a>(
 ) -> Option<(SessionId, u16)> {
     let ids = resource.filter_map(|attribute| {
         let number = conventions.number(attribute.key.as_bytes())?;
-        let (place, row) = (conventions.place(number)?, conventions.row(number));
+        let (precedence, row) = (conventions.precedence(number)?, conventions.row(number));
         let value = plain(row, attribute.value);
         let is_everywhere = row.is_none_or(|row| row.only_in.is_empty());
-        Some((place, number, session_id(row, value, oddities).filter(|_| is_everywhere)?))
+        Some((precedence, number, session_id(row, value, oddities).filter(|_| is_everywhere)?))
     });
-    let (_, number, id) = ids.min_by_key(|(place, ..)| *place)?;
+    let (_, number, id) = ids.min_by_key(|(precedence, ..)| *precedence)?;
     let session = SessionId::new(&id);
     if session.is_none() {
         oddities.insert(Oddity::SessionIdTooLong);

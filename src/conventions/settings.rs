@@ -12,7 +12,7 @@ use crate::wire::otlp::Attribute;
 #[derive(Clone, Debug)]
 pub struct Conventions {
     /// Of each row by its number, then of each key of `more`: where it stands among the session keys; `None`: it is none.
-    places: Vec<Option<Place>>,
+    precedences: Vec<Option<Precedence>>,
     /// Keys of the operator's, and their numbers, which go on after the rows.
     more: FxHashMap<Box<str>, u16>,
     meanings: Vec<Meaning>,
@@ -22,7 +22,7 @@ pub struct Conventions {
 
 /// Where a key stands among those that name a session: all strong ones before all weak ones.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Place {
+pub(super) struct Precedence {
     pub is_weak: bool,
     nth: u16,
 }
@@ -76,7 +76,7 @@ impl Conventions {
     /// twice.
     pub fn new(settings: &Settings<'_>) -> Result<Self, SettingsError> {
         let mut conventions = Self {
-            places: vec![None; ROWS.len()],
+            precedences: vec![None; ROWS.len()],
             more: FxHashMap::default(),
             meanings: Vec::new(),
             input_excludes_cache: Vec::new(),
@@ -105,7 +105,7 @@ impl Conventions {
                 let number = (ROWS.len() + conventions.meanings.len()) as u16;
                 conventions.more.insert(key.as_str().into(), number);
                 conventions.meanings.push(meaning);
-                conventions.places.push(None);
+                conventions.precedences.push(None);
             }
         }
         conventions.order_sessions(settings)?;
@@ -127,7 +127,7 @@ impl Conventions {
             [("strong_session_keys", settings.strong_session_keys, false), ("weak_session_keys", settings.weak_session_keys, true)];
         for (nth, key) in unordered.iter().enumerate() {
             let number = self.number(key.as_bytes()).expect("a configured key has a number");
-            self.places[usize::from(number)] = Some(Place { is_weak: false, nth: nth as u16 });
+            self.precedences[usize::from(number)] = Some(Precedence { is_weak: false, nth: nth as u16 });
         }
         for (setting, keys, is_weak) in orders {
             for (nth, key) in keys.iter().enumerate() {
@@ -137,11 +137,11 @@ impl Conventions {
                 else {
                     return refuse("is no session key: add it to conventions.session_keys, or see docs/conventions.md for those there are");
                 };
-                let place = &mut self.places[usize::from(number)];
-                if place.is_some() {
+                let precedence = &mut self.precedences[usize::from(number)];
+                if precedence.is_some() {
                     return refuse("is given twice: a key is either strong or weak, and has one place");
                 }
-                *place = Some(Place { is_weak, nth: (unordered.len() + nth) as u16 });
+                *precedence = Some(Precedence { is_weak, nth: (unordered.len() + nth) as u16 });
             }
         }
         Ok(())
@@ -179,8 +179,8 @@ impl Conventions {
 
     /// Every key that is read of a resource.
     pub fn resource_keys(&self) -> impl Iterator<Item = &str> {
-        let rows = ROWS.iter().enumerate().filter(|(number, row)| self.places[*number].is_some() && row.only_in.is_empty());
-        let more = self.more.iter().filter(|(_, number)| self.places[usize::from(**number)].is_some());
+        let rows = ROWS.iter().enumerate().filter(|(number, row)| self.precedences[*number].is_some() && row.only_in.is_empty());
+        let more = self.more.iter().filter(|(_, number)| self.precedences[usize::from(**number)].is_some());
         rows.map(|(_, row)| row.key).chain(more.map(|(key, _)| &**key))
     }
 
@@ -207,8 +207,8 @@ impl Conventions {
         self.row(number).map_or_else(|| self.meanings[usize::from(number) - ROWS.len()], |row| row.meaning)
     }
 
-    pub(super) fn place(&self, number: u16) -> Option<Place> {
-        self.places[usize::from(number)]
+    pub(super) fn precedence(&self, number: u16) -> Option<Precedence> {
+        self.precedences[usize::from(number)]
     }
 }
 

@@ -12,8 +12,8 @@ use super::tale::Model;
 /// The sampled bit, and "the parent's locality is known".
 const FLAGS: u32 = 0x100;
 
-/// Where a span stands, and when.
-pub(super) struct Place<'a> {
+/// A span's ids and times.
+pub(super) struct SpanOutline<'a> {
     pub trace_id: &'a [u8],
     pub span_id: Vec<u8>,
     pub parent: Option<&'a [u8]>,
@@ -47,7 +47,7 @@ pub(super) struct Failure {
     pub message: String,
 }
 
-pub(super) fn agent(place: Place<'_>, who: &Identity<'_>, failure: Option<&Failure>) -> Span {
+pub(super) fn agent(outline: SpanOutline<'_>, who: &Identity<'_>, failure: Option<&Failure>) -> Span {
     let mut attributes = vec![
         text("gen_ai.operation.name", "invoke_agent"),
         text("gen_ai.agent.name", who.agent),
@@ -65,7 +65,7 @@ pub(super) fn agent(place: Place<'_>, who: &Identity<'_>, failure: Option<&Failu
         attributes.push(double(&format!("waxell.governance.surface.{surface}.ms"), 0.021 * calls as f64));
         attributes.push(int(&format!("waxell.governance.surface.{surface}.calls"), calls));
     }
-    let mut span = span(place, format!("invoke_agent {}", who.agent), SpanKind::Internal, attributes);
+    let mut span = span(outline, format!("invoke_agent {}", who.agent), SpanKind::Internal, attributes);
     match failure {
         Some(failure) => fail(&mut span, failure),
         None => span.status = Some(Status { code: StatusCode::Ok.into(), message: String::new() }),
@@ -74,7 +74,7 @@ pub(super) fn agent(place: Place<'_>, who: &Identity<'_>, failure: Option<&Failu
 }
 
 /// A call as the instrumentation of the provider's library reports it.
-pub(super) fn call(place: Place<'_>, called: &Called<'_>, first_token_ms: Option<u64>) -> Span {
+pub(super) fn call(outline: SpanOutline<'_>, called: &Called<'_>, first_token_ms: Option<u64>) -> Span {
     let Called { model, input_tokens, output_tokens, .. } = *called;
     let mut attributes = vec![
         text("gen_ai.operation.name", "chat"),
@@ -96,11 +96,11 @@ pub(super) fn call(place: Place<'_>, called: &Called<'_>, first_token_ms: Option
     attributes.push(attribute("gen_ai.response.finish_reasons", Value::ArrayValue(stop)));
     attributes.extend(usage(called, model_name));
     attributes.extend(content(called));
-    span(place, format!("chat {}", model.name), SpanKind::Client, attributes)
+    span(outline, format!("chat {}", model.name), SpanKind::Client, attributes)
 }
 
 /// The same call once more, as the SDK's own hook reports it: nearly no length, no answering model.
-pub(super) fn echo(place: Place<'_>, called: &Called<'_>) -> Span {
+pub(super) fn echo(outline: SpanOutline<'_>, called: &Called<'_>) -> Span {
     let Called { model, input_tokens, output_tokens, .. } = *called;
     let mut attributes = vec![
         text("gen_ai.operation.name", "chat"),
@@ -113,11 +113,11 @@ pub(super) fn echo(place: Place<'_>, called: &Called<'_>) -> Span {
     attributes.extend(usage(called, model.name));
     attributes.push(text("gen_ai.provider.name", if model.provider == "ollama" { "meta" } else { model.provider }));
     attributes.extend(content(called));
-    span(place, format!("chat {}", model.name), SpanKind::Client, attributes)
+    span(outline, format!("chat {}", model.name), SpanKind::Client, attributes)
 }
 
 /// A call that the provider refused: no tokens, no money.
-pub(super) fn refused_call(place: Place<'_>, model: &Model, prompt: &str, failure: &Failure) -> Span {
+pub(super) fn refused_call(outline: SpanOutline<'_>, model: &Model, prompt: &str, failure: &Failure) -> Span {
     let mut attributes = vec![
         text("gen_ai.operation.name", "chat"),
         text("gen_ai.request.model", model.name),
@@ -130,12 +130,12 @@ pub(super) fn refused_call(place: Place<'_>, model: &Model, prompt: &str, failur
     attributes.extend(usage(&nothing, model.name));
     attributes.push(text("gen_ai.provider.name", model.provider));
     attributes.push(text("gen_ai.input.messages", prompt));
-    let mut span = span(place, format!("chat {}", model.name), SpanKind::Client, attributes);
+    let mut span = span(outline, format!("chat {}", model.name), SpanKind::Client, attributes);
     fail(&mut span, failure);
     span
 }
 
-pub(super) fn embedding(place: Place<'_>, called: &Called<'_>) -> Span {
+pub(super) fn embedding(outline: SpanOutline<'_>, called: &Called<'_>) -> Span {
     let attributes = vec![
         text("gen_ai.operation.name", "embed"),
         text("gen_ai.request.model", called.model.name),
@@ -148,11 +148,11 @@ pub(super) fn embedding(place: Place<'_>, called: &Called<'_>) -> Span {
         int("waxell.embedding.input_count", 1),
         double("waxell.embedding.cost", called.cost_usd),
     ];
-    span(place, format!("embed {}", called.model.name), SpanKind::Client, attributes)
+    span(outline, format!("embed {}", called.model.name), SpanKind::Client, attributes)
 }
 
 /// A tool. One that failed says so in `error.message` and nowhere else.
-pub(super) fn tool(place: Place<'_>, name: &str, error: Option<&str>) -> Span {
+pub(super) fn tool(outline: SpanOutline<'_>, name: &str, error: Option<&str>) -> Span {
     let mut attributes = vec![
         text("gen_ai.tool.name", name),
         text("gen_ai.tool.type", "function"),
@@ -161,44 +161,44 @@ pub(super) fn tool(place: Place<'_>, name: &str, error: Option<&str>) -> Span {
         text("waxell.span_type", "tool_call"),
     ];
     attributes.extend(error.map(|error| text("error.message", error)));
-    span(place, format!("execute_tool {name}"), SpanKind::Internal, attributes)
+    span(outline, format!("execute_tool {name}"), SpanKind::Internal, attributes)
 }
 
-pub(super) fn step(place: Place<'_>, name: &str, position: u64) -> Span {
+pub(super) fn step(outline: SpanOutline<'_>, name: &str, position: u64) -> Span {
     let attributes = vec![text("waxell.step_name", name), int("waxell.step_position", position), text("waxell.span_type", "workflow_step")];
-    span(place, format!("step {name}"), SpanKind::Internal, attributes)
+    span(outline, format!("step {name}"), SpanKind::Internal, attributes)
 }
 
-pub(super) fn decision(place: Place<'_>, name: &str, options: &[&str]) -> Span {
+pub(super) fn decision(outline: SpanOutline<'_>, name: &str, options: &[&str]) -> Span {
     let attributes = vec![
         text("waxell.span_type", "decision"),
         text("waxell.decision.name", name),
         text("waxell.decision.options", &options.join(",")),
         text("waxell.decision.chosen", options.first().copied().unwrap_or_default()),
     ];
-    span(place, format!("decision {name}"), SpanKind::Internal, attributes)
+    span(outline, format!("decision {name}"), SpanKind::Internal, attributes)
 }
 
-pub(super) fn retrieval(place: Place<'_>, source: &str, query: &str) -> Span {
+pub(super) fn retrieval(outline: SpanOutline<'_>, source: &str, query: &str) -> Span {
     let attributes = vec![
         text("waxell.span_type", "retrieval"),
         text("openinference.span.kind", "RETRIEVER"),
         text("waxell.retrieval.query", query),
         text("waxell.retrieval.source", source),
     ];
-    span(place, format!("retrieval {source}"), SpanKind::Internal, attributes)
+    span(outline, format!("retrieval {source}"), SpanKind::Internal, attributes)
 }
 
-fn span(place: Place<'_>, name: String, kind: SpanKind, attributes: Vec<KeyValue>) -> Span {
+fn span(outline: SpanOutline<'_>, name: String, kind: SpanKind, attributes: Vec<KeyValue>) -> Span {
     Span {
-        trace_id: place.trace_id.to_vec(),
-        span_id: place.span_id,
-        parent_span_id: place.parent.unwrap_or_default().to_vec(),
+        trace_id: outline.trace_id.to_vec(),
+        span_id: outline.span_id,
+        parent_span_id: outline.parent.unwrap_or_default().to_vec(),
         flags: FLAGS,
         name,
         kind: kind.into(),
-        start_time_unix_nano: place.start,
-        end_time_unix_nano: place.end,
+        start_time_unix_nano: outline.start,
+        end_time_unix_nano: outline.end,
         attributes,
         status: Some(Status::default()),
         ..Default::default()

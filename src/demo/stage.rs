@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::dice::Dice;
-use super::span::{self, Called, Failure, Identity, Place};
+use super::span::{self, Called, Failure, Identity, SpanOutline};
 use super::tale::{Act, EMBEDDING, INSTRUCTION_TOKENS, Model, Tale};
 use super::truth::RunTruth;
 use crate::model::usage::NanoUsd;
@@ -110,8 +110,8 @@ impl Stage<'_> {
             n_calls: run.n_calls,
         };
         let trace_id = self.trace_id.clone();
-        let place = Place { trace_id: &trace_id, span_id, parent, start, end: self.clock };
-        self.spans.push(span::agent(place, &who, failure.as_ref()));
+        let outline = SpanOutline { trace_id: &trace_id, span_id, parent, start, end: self.clock };
+        self.spans.push(span::agent(outline, &who, failure.as_ref()));
         self.runs.push(run);
     }
 
@@ -126,9 +126,9 @@ impl Stage<'_> {
                 Act::Refused => drop(self.refused(role, parent)),
                 Act::Fatal => return Some(self.refused(role, parent)),
                 Act::Embed => self.embed(role, parent, run),
-                Act::Step(name) => self.moment(parent, |place| span::step(place, name, position as u64)),
-                Act::Decide(name, options) => self.moment(parent, |place| span::decision(place, name, options)),
-                Act::Search(source) => self.moment(parent, |place| span::retrieval(place, source, role.prompt)),
+                Act::Step(name) => self.moment(parent, |outline| span::step(outline, name, position as u64)),
+                Act::Decide(name, options) => self.moment(parent, |outline| span::decision(outline, name, options)),
+                Act::Search(source) => self.moment(parent, |outline| span::retrieval(outline, source, role.prompt)),
                 Act::Tool(name) => self.tool(parent, name, None),
                 Act::BrokenTool(name, error) => self.tool(parent, name, Some(error)),
                 Act::UnseenTool(inner) => {
@@ -154,7 +154,7 @@ impl Stage<'_> {
         let start = self.clock;
         self.clock += called.output_tokens * TOKEN_NS;
         self.pass(300..=900);
-        self.emit(parent, start, self.clock, |place| span::call(place, &called, None));
+        self.emit(parent, start, self.clock, |outline| span::call(outline, &called, None));
         run.count(&called);
     }
 
@@ -163,10 +163,10 @@ impl Stage<'_> {
         let start = self.clock;
         let first_token_ms = self.dice.within(180..=700);
         self.clock += first_token_ms * MILLISECOND + called.output_tokens * TOKEN_NS;
-        self.emit(parent, start, self.clock, |place| span::call(place, &called, Some(first_token_ms)));
+        self.emit(parent, start, self.clock, |outline| span::call(outline, &called, Some(first_token_ms)));
         let echo_start = self.clock + self.dice.within(200_000..=1_200_000);
         let echo_end = echo_start + self.dice.within(4_000..=9_000);
-        self.emit(parent, echo_start, echo_end, |place| span::echo(place, &called));
+        self.emit(parent, echo_start, echo_end, |outline| span::echo(outline, &called));
         self.clock = echo_end;
         run.count(&called);
     }
@@ -177,8 +177,8 @@ impl Stage<'_> {
         self.clock += called.output_tokens * TOKEN_NS;
         self.pass(300..=900);
         let echo_start = self.clock - self.dice.within(900_000..=1_900_000);
-        self.emit(parent, echo_start, echo_start + 7_000, |place| span::echo(place, &called));
-        self.emit(parent, start, self.clock, |place| span::call(place, &called, None));
+        self.emit(parent, echo_start, echo_start + 7_000, |outline| span::echo(outline, &called));
+        self.emit(parent, start, self.clock, |outline| span::call(outline, &called, None));
         run.count(&called);
     }
 
@@ -192,7 +192,7 @@ impl Stage<'_> {
         };
         let start = self.clock;
         self.pass(40..=160);
-        self.emit(parent, start, self.clock, |place| span::refused_call(place, role.model, role.prompt, &failure));
+        self.emit(parent, start, self.clock, |outline| span::refused_call(outline, role.model, role.prompt, &failure));
         failure
     }
 
@@ -202,7 +202,7 @@ impl Stage<'_> {
         let called = Called { model: &EMBEDDING, input_tokens, output_tokens: 0, cost_usd, prompt: role.prompt, answer: "" };
         let start = self.clock;
         self.pass(30..=120);
-        self.emit(parent, start, self.clock, |place| span::embedding(place, &called));
+        self.emit(parent, start, self.clock, |outline| span::embedding(outline, &called));
         run.count(&called);
     }
 
@@ -210,20 +210,20 @@ impl Stage<'_> {
         let start = self.clock;
         self.pass(20..=600);
         self.clock += self.dice.within(3_000..=9_000);
-        self.emit(parent, start, self.clock, |place| span::tool(place, name, error));
+        self.emit(parent, start, self.clock, |outline| span::tool(outline, name, error));
     }
 
     /// What the SDK notes by hand: a span without a length worth the name.
-    fn moment(&mut self, parent: &[u8], make: impl FnOnce(Place<'_>) -> Span) {
+    fn moment(&mut self, parent: &[u8], make: impl FnOnce(SpanOutline<'_>) -> Span) {
         self.pass(20..=600);
         let start = self.clock;
         self.clock += self.dice.within(3_000..=9_000);
         self.emit(parent, start, self.clock, make);
     }
 
-    fn emit(&mut self, parent: &[u8], start: u64, end: u64, make: impl FnOnce(Place<'_>) -> Span) {
+    fn emit(&mut self, parent: &[u8], start: u64, end: u64, make: impl FnOnce(SpanOutline<'_>) -> Span) {
         let span_id = self.id_dice.id::<8>();
-        self.spans.push(make(Place { trace_id: &self.trace_id, span_id, parent: Some(parent), start, end }));
+        self.spans.push(make(SpanOutline { trace_id: &self.trace_id, span_id, parent: Some(parent), start, end }));
     }
 
     fn usage<'a>(&mut self, role: &'a Role<'_>, answer: &'a str) -> Called<'a> {

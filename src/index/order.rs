@@ -55,14 +55,14 @@ pub(super) struct Walk<'a> {
     order: &'a Order,
     direction: Direction,
     /// The next entry; when reversed, the one after the next.
-    at: Place,
+    at: EntryPosition,
     /// Descending: the group of equal keys that is being walked.
-    group: (Place, Place),
+    group: (EntryPosition, EntryPosition),
 }
 
 /// An entry's block and index in it; the end of a block is written as the start of the next one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Place {
+struct EntryPosition {
     block: usize,
     index: usize,
 }
@@ -89,7 +89,7 @@ impl Order {
             self.push_block(0, full_block(&[entry]), ids);
             return;
         }
-        let Place { mut block, mut index } = self.seek(key, row, ids);
+        let EntryPosition { mut block, mut index } = self.seek(key, row, ids);
         if self.blocks[block].len() == BLOCK_MAX {
             if index == BLOCK_MAX && block + 1 == self.blocks.len() {
                 // What only ever grows, such as the latest activity, leaves full blocks behind it.
@@ -112,7 +112,7 @@ impl Order {
 
     /// `false`, and nothing changed, if there is no such entry.
     pub(super) fn remove(&mut self, key: u64, row: u32, ids: &Ids) -> bool {
-        let Some(Place { block, index }) = self.find(key, row, ids) else { return false };
+        let Some(EntryPosition { block, index }) = self.find(key, row, ids) else { return false };
         self.blocks[block].remove(index);
         self.len -= 1;
         if self.blocks[block].is_empty() {
@@ -130,14 +130,14 @@ impl Order {
 
     /// Rows from `rank` on, counted from zero in the given direction.
     pub(super) fn walk(&self, direction: Direction, rank: usize) -> Walk<'_> {
-        let end = Place { block: self.blocks.len(), index: 0 };
+        let end = EntryPosition { block: self.blocks.len(), index: 0 };
         if rank >= self.len {
-            let at = if direction == Direction::Reversed { Place::ORIGIN } else { end };
-            return Walk { order: self, direction, at, group: (Place::ORIGIN, end) };
+            let at = if direction == Direction::Reversed { EntryPosition::ORIGIN } else { end };
+            return Walk { order: self, direction, at, group: (EntryPosition::ORIGIN, end) };
         }
         match direction {
-            Direction::Ascending => Walk { order: self, direction, at: self.locate(rank), group: (Place::ORIGIN, end) },
-            Direction::Reversed => Walk { order: self, direction, at: self.locate(self.len - rank), group: (Place::ORIGIN, end) },
+            Direction::Ascending => Walk { order: self, direction, at: self.locate(rank), group: (EntryPosition::ORIGIN, end) },
+            Direction::Reversed => Walk { order: self, direction, at: self.locate(self.len - rank), group: (EntryPosition::ORIGIN, end) },
             Direction::Descending => {
                 // The entry at this rank from the back is in the group that the rank falls into, though seldom at that place of it.
                 let mirrored = self.locate(self.len - 1 - rank);
@@ -162,12 +162,12 @@ impl Order {
     pub(super) fn n_below(&self, key: u64) -> usize {
         let block = self.maxes.partition_point(|max| *max < key);
         let index = self.blocks.get(block).map_or(0, |entries| entries.partition_point(|entry| entry.key() < key));
-        self.rank(Place { block, index })
+        self.rank(EntryPosition { block, index })
     }
 
     /// Shows the rows of these ranks, in ascending order.
     pub(super) fn each(&self, ranks: Range<usize>, mut each: impl FnMut(u32)) {
-        let Place { block, mut index } = self.locate(ranks.start);
+        let EntryPosition { block, mut index } = self.locate(ranks.start);
         let mut n_left = ranks.len();
         for entries in &self.blocks[block..] {
             let entries = &entries[index..];
@@ -188,8 +188,8 @@ impl Order {
 
     /// A walk that begins behind at most `n_max` fitting entries, and how many those are.
     fn pass(&self, direction: Direction, fits: &RowSet, n_max: usize) -> (Walk<'_>, usize) {
-        let end = Place { block: self.blocks.len(), index: 0 };
-        let mut walk = Walk { order: self, direction, at: Place::ORIGIN, group: (Place::ORIGIN, end) };
+        let end = EntryPosition { block: self.blocks.len(), index: 0 };
+        let mut walk = Walk { order: self, direction, at: EntryPosition::ORIGIN, group: (EntryPosition::ORIGIN, end) };
         if direction == Direction::Ascending {
             let n_passed = self.pass_forward(&mut walk.at, end, fits, n_max);
             return (walk, n_passed);
@@ -203,7 +203,7 @@ impl Order {
             }
             let begins_group = block == 0 || direction == Direction::Reversed || self.maxes[block - 1] < self.blocks[block][0].key();
             if begins_group {
-                (at, n_passed) = (Place { block, index: 0 }, n);
+                (at, n_passed) = (EntryPosition { block, index: 0 }, n);
             }
         }
         walk.at = at;
@@ -211,7 +211,7 @@ impl Order {
             return (walk, n_passed);
         }
         walk.group = (at, at);
-        while walk.at == walk.group.1 && walk.group.0 != Place::ORIGIN {
+        while walk.at == walk.group.1 && walk.group.0 != EntryPosition::ORIGIN {
             walk.at = self.group_start(self.previous(walk.group.0));
             walk.group = (walk.at, walk.group.0);
             n_passed += self.pass_forward(&mut walk.at, walk.group.1, fits, n_max - n_passed);
@@ -220,12 +220,12 @@ impl Order {
     }
 
     /// Moves towards `end` by whole blocks, over at most `n_max` fitting entries; how many those were.
-    fn pass_forward(&self, at: &mut Place, end: Place, fits: &RowSet, n_max: usize) -> usize {
+    fn pass_forward(&self, at: &mut EntryPosition, end: EntryPosition, fits: &RowSet, n_max: usize) -> usize {
         let mut n_passed = 0;
         while *at < end {
             let (entries, next) = match &self.blocks[at.block] {
                 entries if at.block == end.block => (&entries[at.index..end.index], end),
-                entries => (&entries[at.index..], Place { block: at.block + 1, index: 0 }),
+                entries => (&entries[at.index..], EntryPosition { block: at.block + 1, index: 0 }),
             };
             let n = n_fitting(entries, fits);
             if n_passed + n > n_max {
@@ -238,24 +238,24 @@ impl Order {
     }
 
     /// Where the entry belongs: a block that exists, and an index in it that may be its length.
-    fn seek(&self, key: u64, row: u32, ids: &Ids) -> Place {
+    fn seek(&self, key: u64, row: u32, ids: &Ids) -> EntryPosition {
         let block = self.block_of(key, row, ids);
         if block == self.blocks.len() {
-            return Place { block: block - 1, index: self.blocks[block - 1].len() };
+            return EntryPosition { block: block - 1, index: self.blocks[block - 1].len() };
         }
         let id = id_of(ids, row);
         let is_before = |entry: &Entry| entry.key() < key || (entry.key() == key && id_of(ids, entry.row) < id);
-        Place { block, index: self.blocks[block].partition_point(is_before) }
+        EntryPosition { block, index: self.blocks[block].partition_point(is_before) }
     }
 
     /// Where the entry is.
-    fn find(&self, key: u64, row: u32, ids: &Ids) -> Option<Place> {
+    fn find(&self, key: u64, row: u32, ids: &Ids) -> Option<EntryPosition> {
         let block = self.block_of(key, row, ids);
         let entries = self.blocks.get(block)?;
         let first = entries.partition_point(|entry| entry.key() < key);
         // The rows lie here, one after another, and the ids all over memory: to look for the row is cheaper than to compare ids.
         let index = first + entries[first..].iter().position(|entry| entry.row == row)?;
-        (entries[index].key() == key).then_some(Place { block, index })
+        (entries[index].key() == key).then_some(EntryPosition { block, index })
     }
 
     /// The first block that ends with this entry or behind it; the number of blocks if there is none.
@@ -307,47 +307,47 @@ impl Order {
         self.blocks[left].extend_from_slice(&right);
     }
 
-    /// The place of the entry with this rank, counted from the low end; the end for the length.
-    fn locate(&self, rank: usize) -> Place {
+    /// The position of the entry with this rank, counted from the low end; the end for the length.
+    fn locate(&self, rank: usize) -> EntryPosition {
         // First pages of descending lists lie at the very end.
         if let Some(last) = self.blocks.last().filter(|last| rank < self.len && rank >= self.len - last.len()) {
-            return Place { block: self.blocks.len() - 1, index: rank - (self.len - last.len()) };
+            return EntryPosition { block: self.blocks.len() - 1, index: rank - (self.len - last.len()) };
         }
         let mut rest = rank;
         for (block, entries) in self.blocks.iter().enumerate() {
             if rest < entries.len() {
-                return Place { block, index: rest };
+                return EntryPosition { block, index: rest };
             }
             rest -= entries.len();
         }
-        Place { block: self.blocks.len(), index: 0 }
+        EntryPosition { block: self.blocks.len(), index: 0 }
     }
 
-    fn rank(&self, at: Place) -> usize {
+    fn rank(&self, at: EntryPosition) -> usize {
         self.blocks[..at.block].iter().map(Vec::len).sum::<usize>() + at.index
     }
 
-    fn key(&self, at: Place) -> u64 {
+    fn key(&self, at: EntryPosition) -> u64 {
         self.blocks[at.block][at.index].key()
     }
 
-    /// The place before this one, which must not be the first.
-    fn previous(&self, at: Place) -> Place {
+    /// The position before this one, which must not be the first.
+    fn previous(&self, at: EntryPosition) -> EntryPosition {
         match at.index {
-            0 => Place { block: at.block - 1, index: self.blocks[at.block - 1].len() - 1 },
-            index => Place { block: at.block, index: index - 1 },
+            0 => EntryPosition { block: at.block - 1, index: self.blocks[at.block - 1].len() - 1 },
+            index => EntryPosition { block: at.block, index: index - 1 },
         }
     }
 
-    fn next(&self, at: Place) -> Place {
+    fn next(&self, at: EntryPosition) -> EntryPosition {
         if at.index + 1 < self.blocks[at.block].len() {
-            return Place { block: at.block, index: at.index + 1 };
+            return EntryPosition { block: at.block, index: at.index + 1 };
         }
-        Place { block: at.block + 1, index: 0 }
+        EntryPosition { block: at.block + 1, index: 0 }
     }
 
     /// The first entry with the same key.
-    fn group_start(&self, at: Place) -> Place {
+    fn group_start(&self, at: EntryPosition) -> EntryPosition {
         let key = self.key(at);
         let entries = &self.blocks[at.block][..at.index];
         // Most keys stand alone, so the neighbour is asked first.
@@ -356,20 +356,20 @@ impl Order {
         }
         let index = entries.partition_point(|entry| entry.key() < key);
         if index > 0 || at.block == 0 || self.maxes[at.block - 1] < key {
-            return Place { block: at.block, index };
+            return EntryPosition { block: at.block, index };
         }
         let block = self.maxes[..at.block].partition_point(|max| *max < key);
-        Place { block, index: self.blocks[block].partition_point(|entry| entry.key() < key) }
+        EntryPosition { block, index: self.blocks[block].partition_point(|entry| entry.key() < key) }
     }
 
     /// The first entry after `at` with a greater key, or the end.
-    fn group_end(&self, at: Place) -> Place {
+    fn group_end(&self, at: EntryPosition) -> EntryPosition {
         let key = self.key(at);
         let block = at.block + self.maxes[at.block..].partition_point(|max| *max <= key);
         let Some(entries) = self.blocks.get(block) else {
-            return Place { block, index: 0 };
+            return EntryPosition { block, index: 0 };
         };
-        Place { block, index: entries.partition_point(|entry| entry.key() <= key) }
+        EntryPosition { block, index: entries.partition_point(|entry| entry.key() <= key) }
     }
 }
 
@@ -408,7 +408,7 @@ impl Iterator for Walk<'_> {
         match self.direction {
             Direction::Ascending => {}
             Direction::Reversed => {
-                if self.at == Place::ORIGIN {
+                if self.at == EntryPosition::ORIGIN {
                     return None;
                 }
                 self.at = self.order.previous(self.at);
@@ -416,7 +416,7 @@ impl Iterator for Walk<'_> {
             }
             Direction::Descending => {
                 if self.at == self.group.1 {
-                    if self.group.0 == Place::ORIGIN {
+                    if self.group.0 == EntryPosition::ORIGIN {
                         return None;
                     }
                     self.at = self.order.group_start(self.order.previous(self.group.0));
@@ -430,9 +430,9 @@ impl Iterator for Walk<'_> {
     }
 }
 
-// === impl Place ===
+// === impl EntryPosition ===
 
-impl Place {
+impl EntryPosition {
     const ORIGIN: Self = Self { block: 0, index: 0 };
 }
 

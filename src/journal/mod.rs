@@ -146,8 +146,8 @@ impl Journal {
     pub async fn append(&self, record: Record, class: Class) -> Result<Position, AppendError> {
         // The checksum of the payload is the caller's work, so that the one writer thread has little of it.
         let payload = record::Payload::new(record)?;
-        let place = self.inner.shared.enqueue(payload, class)?;
-        place.acknowledged().await
+        let pending = self.inner.shared.enqueue(payload, class)?;
+        pending.acknowledged().await
     }
 
     /// The first position still held.

@@ -78,8 +78,8 @@ pub(super) enum Work {
     Stop,
 }
 
-/// A caller's place in line. Dropped before the answer came, it takes the record out of the line again.
-pub(super) struct Place<'a> {
+/// A caller's wait for its record to be acknowledged. Dropped before the answer came, it takes the record out of the line again.
+pub(super) struct PendingAppend<'a> {
     shared: &'a Shared,
     number: u64,
     ack: oneshot::Receiver<Result<Position, AppendError>>,
@@ -128,14 +128,14 @@ impl Shared {
     }
 
     /// Puts a record in line, or says at once why not.
-    pub fn enqueue(&self, payload: Payload, class: Class) -> Result<Place<'_>, AppendError> {
+    pub fn enqueue(&self, payload: Payload, class: Class) -> Result<PendingAppend<'_>, AppendError> {
         let (sender, ack) = oneshot::channel();
         let mut state = self.lock();
         state.admit(&payload, class, self.options.max_bytes)?;
         let number = state.line.push(Pending { payload, ack: sender });
         drop(state);
         self.work.notify_one();
-        Ok(Place { shared: self, number, ack })
+        Ok(PendingAppend { shared: self, number, ack })
     }
 
     /// Waits until there is something to do, or until `patience` is over, if it ever is. For the writer thread only.
@@ -265,16 +265,16 @@ impl State {
     }
 }
 
-// === impl Place ===
+// === impl PendingAppend ===
 
-impl Place<'_> {
+impl PendingAppend<'_> {
     pub async fn acknowledged(mut self) -> Result<Position, AppendError> {
         // A writer that dies without an answer has poisoned the log.
         (&mut self.ack).await.unwrap_or(Err(AppendError::Poisoned))
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for PendingAppend<'_> {
     fn drop(&mut self) {
         self.shared.lock().line.withdraw(self.number);
     }

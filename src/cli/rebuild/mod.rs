@@ -6,9 +6,9 @@
 //! - It says what Tempo could not give back.
 
 mod bookmark;
-mod place;
 mod print;
 mod runs;
+mod target;
 
 use std::collections::HashSet;
 use std::process::ExitCode;
@@ -18,8 +18,8 @@ use bytes::{Bytes, BytesMut};
 use clap::Args;
 
 use self::bookmark::Bookmark;
-use self::place::Place;
 use self::runs::Runs;
+use self::target::RebuildTarget;
 use super::progress::bar;
 use super::since::{self, Since};
 use super::{EXIT_UNKNOWN, Settings, fail, query_client, refuse};
@@ -87,7 +87,7 @@ enum RebuildError {
     #[error("{0}")]
     Tempo(#[from] QueryError),
     #[error("{0}")]
-    Place(#[from] StartError),
+    Open(#[from] StartError),
     #[error("cannot write what Tempo gave back: {0}")]
     Write(#[from] AcceptError),
     #[error("cannot write {path}: {source}")]
@@ -133,7 +133,7 @@ pub(super) fn run(args: &RebuildArgs, config: &Config) -> ExitCode {
             }
             if outcome.unread.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_UNKNOWN) }
         }
-        Err(error @ RebuildError::Place(_)) => {
+        Err(error @ RebuildError::Open(_)) => {
             let is_in_use = Journal::is_in_use(&app::journal_dir(config));
             let hint = if is_in_use { "; a rebuild is made while no server runs: stop it first" } else { "" };
             fail(&format!("{error}{hint}"))
@@ -151,19 +151,19 @@ async fn rebuild(args: &RebuildArgs, config: &Config, url: &str, tenant: &Tenant
     let since = args.since.start(now * 1_000_000_000).map_or(now.saturating_sub(ALL_SECONDS), |start| start / 1_000_000_000).min(now);
     // Nothing is put aside for a Tempo that does not answer.
     client.resource_tags(tenant, Window { start: now.saturating_sub(60), end: now }).await?;
-    let place = Place::open(config, args.fresh && bookmark.is_new()).await?;
-    if place.is_anew {
+    let target = RebuildTarget::open(config, args.fresh && bookmark.is_new()).await?;
+    if target.is_anew {
         bookmark.forget();
     }
     let range = Window { start: bookmark.begin(since), end: now + 1 };
     let began = Instant::now();
-    let read = read(client, tenant, &place, &mut bookmark, range).await;
+    let read = read(client, tenant, &target, &mut bookmark, range).await;
     let index = match &read {
-        Ok(_) => place.holdings(tenant, range).await,
+        Ok(_) => target.holdings(tenant, range).await,
         Err(_) => Ok(Holdings::default()),
     };
     // What was taken is written also where it was broken off.
-    place.close().await;
+    target.close().await;
     let outcome = read?;
     bookmark.remove();
     let seconds = began.elapsed().as_secs_f64();
@@ -173,14 +173,14 @@ async fn rebuild(args: &RebuildArgs, config: &Config, url: &str, tenant: &Tenant
 async fn read(
     client: &QueryClient,
     tenant: &Tenant,
-    place: &Place,
+    target: &RebuildTarget,
     bookmark: &mut Bookmark,
     range: Window,
 ) -> Result<Outcome, RebuildError> {
-    let conventions = place.store.conventions();
+    let conventions = target.store.conventions();
     let mut restoring = Restoring::begin(client, tenant, &conventions, range).await?;
     let mut outcome = Outcome::default();
-    let mut runs = Runs::new(place.store.price(), place.store.conventions());
+    let mut runs = Runs::new(target.store.price(), target.store.conventions());
     // Of the last window, and of this one as far as it is read.
     let (mut traces, mut present): (HashSet<TraceId>, HashSet<TraceId>) = Default::default();
     let bar = bar("reading tempo", range.end - range.start);
@@ -196,15 +196,15 @@ async fn read(
                 outcome.n_spans += trace.n_spans;
                 request.extend_from_slice(&trace.request);
                 if request.len() >= REQUEST_BYTES {
-                    place.store.restore_spans(tenant, request.split().freeze()).await?;
+                    target.store.restore_spans(tenant, request.split().freeze()).await?;
                 }
             }
             if !request.is_empty() {
-                place.store.restore_spans(tenant, request.freeze()).await?;
+                target.store.restore_spans(tenant, request.freeze()).await?;
             }
             for (run, restored) in if is_last { runs.finished(&present) } else { Vec::new() } {
                 outcome.n_reported_runs += 1;
-                place.store.restore_run(tenant, run, Bytes::from(restored.encode())).await?;
+                target.store.restore_run(tenant, run, Bytes::from(restored.encode())).await?;
             }
             Ok::<(), RebuildError>(())
         };
@@ -215,7 +215,7 @@ async fn read(
             outcome.n_traces += present.difference(&traces).count();
             traces = std::mem::take(&mut present);
             bookmark.move_to(runs.since().unwrap_or(window.end).min(window.end))?;
-            place.release();
+            target.release();
         }
         bar.set_position(window.end - range.start);
         bar.set_message(format!("reading tempo, {} traces", outcome.n_traces));
@@ -228,7 +228,7 @@ async fn read(
     }
     for (run, restored) in runs.finished(&HashSet::new()) {
         outcome.n_reported_runs += 1;
-        place.store.restore_run(tenant, run, Bytes::from(restored.encode())).await?;
+        target.store.restore_run(tenant, run, Bytes::from(restored.encode())).await?;
     }
     bar.finish_and_clear();
     outcome.n_unexplained = runs.n_unexplained;

@@ -13,7 +13,7 @@ use crate::store::view::RunQuery;
 use crate::telemetry::stderr;
 use crate::tempo::query::search::Window;
 
-pub(super) struct Place {
+pub(super) struct RebuildTarget {
     pub(super) store: LocalStore,
     /// The index was empty at first.
     pub(super) is_anew: bool,
@@ -23,9 +23,9 @@ pub(super) struct Place {
     unneeded: Position,
 }
 
-// === impl Place ===
+// === impl RebuildTarget ===
 
-impl Place {
+impl RebuildTarget {
     /// Opens it, putting aside an index that cannot be used, or any if `is_fresh`.
     pub(super) async fn open(config: &Config, is_fresh: bool) -> Result<Self, StartError> {
         let config = config.clone();
@@ -74,7 +74,7 @@ impl Place {
     }
 }
 
-fn open(config: &Config, is_fresh: bool) -> Result<Place, StartError> {
+fn open(config: &Config, is_fresh: bool) -> Result<RebuildTarget, StartError> {
     let data_dir = &config.server.data_dir;
     std::fs::create_dir_all(data_dir).map_err(|source| StartError::DataDir { path: data_dir.display().to_string(), source })?;
     let journal = app::open_journal(config)?;
@@ -108,5 +108,5 @@ fn open(config: &Config, is_fresh: bool) -> Result<Place, StartError> {
     let is_all_forwarded = journal.start() == journal.end() || forwarded >= journal.end();
     let unneeded = if is_all_forwarded { Position(u64::MAX) } else { forwarded };
     let (store, running) = app::open_store(config, journal.clone())?;
-    Ok(Place { store, is_anew, running, journal, unneeded })
+    Ok(RebuildTarget { store, is_anew, running, journal, unneeded })
 }

@@ -32,7 +32,7 @@ pub(super) struct Agent {
     /// The version that these lines were tried with.
     pub version: &'static str,
     /// Where its own settings are; none if it has only variables.
-    pub file: Option<Place>,
+    pub file: Option<SettingsFile>,
     /// What goes into that file.
     pub lines: &'static [Line],
     /// What goes into the environment that it is started from.
@@ -54,7 +54,7 @@ pub(super) struct Agent {
 
 /// A settings file in the home directory, or where a variable says.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct SettingsFile {
     pub format: Format,
     /// The variable that names another directory, and what stands below it there.
     pub variable: (&'static str, &'static str),

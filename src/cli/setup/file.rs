@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use tempfile::{Builder, NamedTempFile};
 
-use super::agents::Place;
+use super::agents::SettingsFile;
 
 /// Nobody's settings are longer; what is was not meant.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
@@ -46,13 +46,13 @@ pub(super) struct Found {
 }
 
 /// Where the agent itself would look.
-pub(super) fn locate(place: &Place) -> Result<PathBuf, FileError> {
-    let (variable, below) = place.variable;
+pub(super) fn locate(file: &SettingsFile) -> Result<PathBuf, FileError> {
+    let (variable, below) = file.variable;
     let folder = match std::env::var_os(variable).filter(|value| !value.is_empty()) {
         Some(folder) => expanded(Path::new(&folder)).join(below),
-        None => std::env::home_dir().filter(|home| !home.as_os_str().is_empty()).ok_or(FileError::NoHome)?.join(place.below_home),
+        None => std::env::home_dir().filter(|home| !home.as_os_str().is_empty()).ok_or(FileError::NoHome)?.join(file.below_home),
     };
-    let mut candidates = place.names.iter().map(|name| folder.join(name));
+    let mut candidates = file.names.iter().map(|name| folder.join(name));
     let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
     Ok(candidates.clone().find(is_there).or_else(|| candidates.next_back()).unwrap_or(folder))
 }

@@ -18,7 +18,7 @@ fn asked() -> impl Strategy<Value = Asked> {
 }
 
 fn agents_of(format: Format) -> impl Strategy<Value = AgentName> {
-    let of_it = |name: &&AgentName| name.agent().file.as_ref().is_some_and(|place| place.format == format);
+    let of_it = |name: &&AgentName| name.agent().file.as_ref().is_some_and(|file| file.format == format);
     proptest::sample::select(AgentName::value_variants().iter().filter(of_it).copied().collect::<Vec<_>>())
 }
 

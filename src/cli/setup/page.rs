@@ -34,8 +34,8 @@ fn section(name: AgentName) -> String {
     let agent = name.agent();
     let asked = |address: &str| Asked { address: address.into(), needs_key: false, content: false, traces: false };
     let mut text = String::new();
-    if let Some(place) = &agent.file {
-        let (path, variable) = show::at_home(place);
+    if let Some(file) = &agent.file {
+        let (path, variable) = show::at_home(file);
         text.push_str(&format!("\nIn `{path}` (`{variable}` moves it):\n"));
     }
     text.push_str(&blocks(name, "", &asked(HERE)));
@@ -73,7 +73,7 @@ fn section(name: AgentName) -> String {
 fn blocks(name: AgentName, flags: &str, asked: &Asked) -> String {
     let agent: &Agent = name.agent();
     let command = format!("\n<!-- sessionfold setup {}{flags} -->\n", name.typed());
-    let language = match agent.file.as_ref().map(|place| place.format) {
+    let language = match agent.file.as_ref().map(|file| file.format) {
         Some(Format::Toml) => "toml",
         _ => "json",
     };

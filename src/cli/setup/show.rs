@@ -1,7 +1,7 @@
 //! The lines to paste, and what a person should know before pasting them.
 
 use super::Setup;
-use super::agents::{Agent, Extra, Format, Line, Managed, Need, Place};
+use super::agents::{Agent, Extra, Format, Line, Managed, Need, SettingsFile};
 use super::edit::{dotted, edit, is_on};
 use super::wishes::{Asked, KEY_PLACEHOLDER, Wish};
 
@@ -40,8 +40,8 @@ pub(super) fn lines(setup: &Setup) -> String {
 
 /// What goes into the settings file, as a file of its own.
 pub(super) fn settings(agent: &Agent, asked: &Asked) -> Option<String> {
-    let place = agent.file.as_ref()?;
-    let block = edit(agent, place.format, "", &asked.wishes(agent.lines)).ok()?;
+    let file = agent.file.as_ref()?;
+    let block = edit(agent, file.format, "", &asked.wishes(agent.lines)).ok()?;
     Some(block.trim_end().to_owned())
 }
 
@@ -59,9 +59,9 @@ pub(super) fn sends_content(setup: &Setup, format: Format, text: &str) -> Vec<&'
 }
 
 /// The settings file as people write it, and the variable that moves it.
-pub(super) fn at_home(place: &Place) -> (String, &'static str) {
-    let name = place.names.last().copied().unwrap_or_default();
-    (format!("~/{}/{name}", place.below_home), place.variable.0)
+pub(super) fn at_home(file: &SettingsFile) -> (String, &'static str) {
+    let name = file.names.last().copied().unwrap_or_default();
+    (format!("~/{}/{name}", file.below_home), file.variable.0)
 }
 
 /// What people call a setting.
@@ -89,8 +89,8 @@ fn where_to(setup: &Setup) -> String {
             let mac = if mac == linux { String::new() } else { format!(" (macOS: {mac})") };
             format!("{what}\nInto {linux}{mac} of every machine")
         }
-        (_, _, Some(place)) => {
-            let (path, variable) = at_home(place);
+        (_, _, Some(file)) => {
+            let (path, variable) = at_home(file);
             format!("Into {path} (${variable} moves it); `sessionfold setup {} --write` keeps what is there", setup.name.typed())
         }
         _ => String::new(),
@@ -99,13 +99,13 @@ fn where_to(setup: &Setup) -> String {
 
 /// Each once, in the order met.
 fn sources(setup: &Setup, wishes: &[Wish]) -> Vec<&'static str> {
-    let place = setup.agent.file.as_ref().map(|place| place.source);
+    let file_source = setup.agent.file.as_ref().map(|file| file.source);
     let managed = match setup.agent.managed {
         Managed::File { source, .. } if setup.managed => Some(source),
         _ => None,
     };
     let mut sources: Vec<&'static str> = Vec::new();
-    for source in wishes.iter().map(|wish| wish.source).chain(place).chain(managed) {
+    for source in wishes.iter().map(|wish| wish.source).chain(file_source).chain(managed) {
         if !sources.contains(&source) {
             sources.push(source);
         }

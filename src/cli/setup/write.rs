@@ -16,19 +16,19 @@ use crate::telemetry::stderr;
 
 pub(super) fn run(setup: &Setup, file: Option<&Path>, yes: bool) -> ExitCode {
     let agent = setup.agent;
-    let Some(place) = &agent.file else {
+    let Some(settings_file) = &agent.file else {
         print_line(show::lines(setup).trim_end());
         return fail(&format!("{} has no settings file for this, only variables: nothing has been written", agent.title));
     };
     let path = match (file, &agent.managed, setup.managed) {
         (Some(path), ..) => path.to_owned(),
         (None, Managed::File { linux, mac, .. }, true) => PathBuf::from(if cfg!(target_os = "macos") { mac } else { linux }),
-        _ => match file::locate(place) {
+        _ => match file::locate(settings_file) {
             Ok(path) => path,
             Err(error) => return fail(&error.to_string()),
         },
     };
-    write(setup, place.format, &path, yes)
+    write(setup, settings_file.format, &path, yes)
 }
 
 fn write(setup: &Setup, format: Format, path: &Path, yes: bool) -> ExitCode {

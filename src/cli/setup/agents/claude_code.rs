@@ -1,6 +1,6 @@
 //! Claude Code.
 
-use super::{Agent, Extra, Format, Line, Managed, Need, Place, Value};
+use super::{Agent, Extra, Format, Line, Managed, Need, SettingsFile, Value};
 
 const GUIDE: &str = "code.claude.com/docs/en/monitoring-usage";
 const SEEN: &str = "recorded with 2.1.332";
@@ -9,7 +9,7 @@ pub(super) static AGENT: Agent = Agent {
     title: "Claude Code",
     command: "claude",
     version: "2.1.332",
-    file: Some(Place {
+    file: Some(SettingsFile {
         format: Format::Json,
         variable: ("CLAUDE_CONFIG_DIR", ""),
         below_home: ".claude",

@@ -1,6 +1,6 @@
 //! OpenAI's Codex.
 
-use super::{Agent, Extra, Format, Line, Managed, Need, Place, Value};
+use super::{Agent, Extra, Format, Line, Managed, Need, SettingsFile, Value};
 
 const SEEN: &str = "recorded with 0.171.0";
 const DOCS: &str = "developers.openai.com/codex (configuration reference)";
@@ -9,7 +9,13 @@ pub(super) static AGENT: Agent = Agent {
     title: "Codex",
     command: "codex",
     version: "0.171.0",
-    file: Some(Place { format: Format::Toml, variable: ("CODEX_HOME", ""), below_home: ".codex", names: &["config.toml"], source: DOCS }),
+    file: Some(SettingsFile {
+        format: Format::Toml,
+        variable: ("CODEX_HOME", ""),
+        below_home: ".codex",
+        names: &["config.toml"],
+        source: DOCS,
+    }),
     lines: &[
         Line {
             path: &["otel", "log_user_prompt"],

@@ -1,6 +1,6 @@
 //! Google's Gemini CLI.
 
-use super::{Agent, Extra, Format, Line, Managed, Need, Place, Value};
+use super::{Agent, Extra, Format, Line, Managed, Need, SettingsFile, Value};
 
 const SEEN: &str = "recorded with 0.61.0";
 const PROGRAM: &str = "read in the program of 0.61.0";
@@ -9,7 +9,7 @@ pub(super) static AGENT: Agent = Agent {
     title: "Gemini CLI",
     command: "gemini",
     version: "0.61.0",
-    file: Some(Place {
+    file: Some(SettingsFile {
         format: Format::Json,
         variable: ("GEMINI_CLI_HOME", ".gemini"),
         below_home: ".gemini",

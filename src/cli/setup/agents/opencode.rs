@@ -1,6 +1,6 @@
 //! opencode.
 
-use super::{Agent, Extra, Format, Line, Managed, Need, Place, Value};
+use super::{Agent, Extra, Format, Line, Managed, Need, SettingsFile, Value};
 
 const SEEN: &str = "recorded with 1.18.33";
 
@@ -8,7 +8,7 @@ pub(super) static AGENT: Agent = Agent {
     title: "opencode",
     command: "opencode",
     version: "1.18.33",
-    file: Some(Place {
+    file: Some(SettingsFile {
         format: Format::Json,
         variable: ("XDG_CONFIG_HOME", "opencode"),
         below_home: ".config/opencode",

@@ -1,6 +1,6 @@
 //! Qwen Code.
 
-use super::{Agent, Extra, Format, Line, Managed, Need, Place, Value};
+use super::{Agent, Extra, Format, Line, Managed, Need, SettingsFile, Value};
 
 const SEEN: &str = "recorded with 0.24.4";
 const PROGRAM: &str = "read in the program of 0.24.4";
@@ -9,7 +9,7 @@ pub(super) static AGENT: Agent = Agent {
     title: "Qwen Code",
     command: "qwen",
     version: "0.24.4",
-    file: Some(Place {
+    file: Some(SettingsFile {
         format: Format::Json,
         variable: ("QWEN_HOME", ""),
         below_home: ".qwen",

@@ -20,13 +20,13 @@ struct Sum<'a> {
 /// Sums by agent and tool. Names are mostly shared, so that where they lie is mostly enough to know them.
 #[derive(Default)]
 struct ByNames<'a> {
-    by_place: FxHashMap<(Place, Place), usize>,
+    by_address: FxHashMap<(NameAddress, NameAddress), usize>,
     by_name: FxHashMap<(&'a Str, &'a Str), usize>,
     sums: Vec<Sum<'a>>,
 }
 
 /// Where a name lies, and its length: an empty one lies at the end of what is before another.
-type Place = (usize, usize);
+type NameAddress = (usize, usize);
 
 /// Adds the calls of a query's agent, or of all, to what a series tells of tools.
 pub(super) fn add<'a>(buckets: impl Iterator<Item = (&'a u64, &'a Bucket)>, query: &SeriesQuery, series: &mut Series) {
@@ -53,7 +53,7 @@ pub(super) fn add<'a>(buckets: impl Iterator<Item = (&'a u64, &'a Bucket)>, quer
     }
 }
 
-fn place(name: &Str) -> Place {
+fn address(name: &Str) -> NameAddress {
     (name.as_ptr() as usize, name.len())
 }
 
@@ -61,15 +61,15 @@ fn place(name: &Str) -> Place {
 
 impl<'a> ByNames<'a> {
     fn sum(&mut self, agent: &'a Str, tool: &'a Str) -> &mut Sum<'a> {
-        let places = (place(agent), place(tool));
-        let at = match self.by_place.get(&places) {
+        let addresses = (address(agent), address(tool));
+        let at = match self.by_address.get(&addresses) {
             Some(at) => *at,
             None => {
                 let at = *self.by_name.entry((agent, tool)).or_insert(self.sums.len());
                 if at == self.sums.len() {
                     self.sums.push(Sum { agent, tool, calls: ToolCalls::default(), n_runs: 0, last_seen: UnixNanos::ZERO });
                 }
-                self.by_place.insert(places, at);
+                self.by_address.insert(addresses, at);
                 at
             }
         };

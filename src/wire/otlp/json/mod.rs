@@ -39,8 +39,8 @@ pub fn logs_to_protobuf(json: &[u8]) -> Result<Vec<u8>, InvalidJson> {
 fn translate(json: &[u8], request: &'static Field) -> Result<Vec<u8>, InvalidJson> {
     let mut translation = Translation { out: Vec::with_capacity(json.len() / 2), path: Vec::new() };
     let mut source = serde_json::Deserializer::from_slice(json);
-    let place = Place { to: &mut translation, field: request, in_list: false };
-    match place.deserialize(&mut source).and_then(|()| source.end()) {
+    let seed = ValueSeed { to: &mut translation, field: request, in_list: false };
+    match seed.deserialize(&mut source).and_then(|()| source.end()) {
         Ok(()) => Ok(translation.out),
         Err(error) => Err(translation.explain(&error)),
     }
@@ -64,11 +64,11 @@ const VALUE_MAX_CONTAINERS: usize = 123;
 /// Arrays in one another: more than prost decodes.
 const TOO_DEEP: usize = 60;
 
-/// A place in the JSON where the value of a field is expected: reads it and writes it out.
-struct Place<'t> {
+/// Reads the value of a field where the JSON is expected to have one, and writes it out.
+struct ValueSeed<'t> {
     to: &'t mut Translation,
     field: &'static Field,
-    /// The place is an element of a repeated field.
+    /// The value is an element of a repeated field.
     in_list: bool,
 }
 
@@ -95,14 +95,14 @@ impl Translation {
         InvalidJson(text)
     }
 
-    fn place(&mut self, field: &'static Field, in_list: bool) -> Place<'_> {
-        Place { to: self, field, in_list }
+    fn seed(&mut self, field: &'static Field, in_list: bool) -> ValueSeed<'_> {
+        ValueSeed { to: self, field, in_list }
     }
 }
 
-// === impl Place ===
+// === impl ValueSeed ===
 
-impl<'t> Place<'t> {
+impl<'t> ValueSeed<'t> {
     fn refuse<T, E: de::Error>(&self, got: &str) -> Result<T, E> {
         Err(E::custom(format_args!("expected {self}, got {got}")))
     }
@@ -153,13 +153,13 @@ impl<'t> Place<'t> {
     }
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for ValueSeed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_list() { "an array" } else { self.field.kind.expects() })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Place<'_> {
+impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<(), D::Error> {
@@ -172,7 +172,7 @@ impl<'de> DeserializeSeed<'de> for Place<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Place<'_> {
+impl<'de> Visitor<'de> for ValueSeed<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -259,7 +259,7 @@ impl<'de> Visitor<'de> for Place<'_> {
             return self.refuse("an array");
         }
         self.to.path.push(Step::Index(0));
-        while list.next_element_seed(self.to.place(self.field, true))?.is_some() {
+        while list.next_element_seed(self.to.seed(self.field, true))?.is_some() {
             if let Some(Step::Index(index)) = self.to.path.last_mut() {
                 *index += 1;
             }
@@ -282,7 +282,7 @@ impl<'de> Visitor<'de> for Place<'_> {
                 continue;
             };
             self.to.path.push(Step::Field(field.name));
-            object.next_value_seed(self.to.place(field, false))?;
+            object.next_value_seed(self.to.seed(field, false))?;
             self.to.path.pop();
         }
         if let Some(message) = around {
