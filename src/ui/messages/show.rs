@@ -27,7 +27,7 @@ const LINE_CHARS: usize = 90;
 /// Of a folded text or of arguments, beside their name.
 const GLIMPSE_CHARS: usize = 90;
 
-/// What is left of a page's room.
+/// What a page may still show.
 pub(in crate::ui) struct Show {
     text: Cell<usize>,
     images: Cell<usize>,

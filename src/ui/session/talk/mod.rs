@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use maud::Markup;
 
-use self::turn::{Room, Trace, Turn};
+use self::turn::{PageBudget, Trace, Turn};
 use super::Asked;
 use crate::model::ids::{Tenant, TraceId};
 use crate::model::run::Run;
@@ -79,12 +79,12 @@ async fn requests(ui: &Arc<Ui>, tenant: &Tenant, traces: &BTreeSet<TraceId>) -> 
 
 fn turns(ui: &Ui, tenant: &Tenant, runs: &[Run], traces: &BTreeSet<TraceId>, requests: &[Bytes]) -> Result<Vec<Turn>, Refusal> {
     let gathered = Gathered::new(requests, traces);
-    let room = Room { bytes: Cell::new(READ_MAX), runs: Cell::new(RUNS_MAX) };
+    let budget = PageBudget { bytes: Cell::new(READ_MAX), runs: Cell::new(RUNS_MAX) };
     let mut views: Vec<TraceView> = Vec::with_capacity(traces.len());
     for trace in traces {
         views.extend(ui.store.trace(tenant, *trace)?);
     }
-    let traces: BTreeMap<TraceId, Trace<'_>> = views.iter().map(|view| (view.trace, Trace::new(view, &gathered, &room))).collect();
+    let traces: BTreeMap<TraceId, Trace<'_>> = views.iter().map(|view| (view.trace, Trace::new(view, &gathered, &budget))).collect();
     let mut turns = Vec::with_capacity(runs.len());
     for run in runs {
         let trace = run.trace_id().and_then(|trace| traces.get(&trace));

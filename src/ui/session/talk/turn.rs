@@ -68,8 +68,8 @@ pub(super) struct Called {
     pub(super) tool: Option<Str>,
 }
 
-/// What is left of a page's room.
-pub(super) struct Room {
+/// What a page may still read and show.
+pub(super) struct PageBudget {
     /// Bytes of spans that may still be read.
     pub(super) bytes: Cell<usize>,
     /// Runs within others that may still be shown.
@@ -83,7 +83,7 @@ pub(super) struct Trace<'a> {
     spans: FxHashMap<SpanId, &'a SpanView>,
     of_run: FxHashMap<RunId, Vec<&'a SpanView>>,
     gathered: &'a Gathered<'a>,
-    room: &'a Room,
+    budget: &'a PageBudget,
 }
 
 /// What a model said, and when.
@@ -149,7 +149,7 @@ impl Turn {
 // === impl Trace ===
 
 impl<'a> Trace<'a> {
-    pub(super) fn new(view: &'a TraceView, gathered: &'a Gathered<'a>, room: &'a Room) -> Self {
+    pub(super) fn new(view: &'a TraceView, gathered: &'a Gathered<'a>, budget: &'a PageBudget) -> Self {
         let mut of_run: FxHashMap<RunId, Vec<&SpanView>> = FxHashMap::default();
         for span in &view.spans {
             if let Some(run) = span.run {
@@ -157,7 +157,7 @@ impl<'a> Trace<'a> {
             }
         }
         let spans = view.spans.iter().map(|span| (span.span, span)).collect();
-        Self { id: view.trace, runs: &view.runs, spans, of_run, gathered, room }
+        Self { id: view.trace, runs: &view.runs, spans, of_run, gathered, budget }
     }
 
     pub(super) fn turn(&self, run: &Run, depth: usize) -> Turn {
@@ -185,13 +185,13 @@ impl<'a> Trace<'a> {
         }
         self.answers(&mut steps, &spoken);
         for child in self.runs.iter().filter(|child| child.parent == Some(run.id) && child.id != run.id) {
-            let Some(left) = self.room.runs.get().checked_sub(1) else { break };
-            self.room.runs.set(left);
+            let Some(left) = self.budget.runs.get().checked_sub(1) else { break };
+            self.budget.runs.set(left);
             let child = if depth < DEPTH_MAX { self.turn(child, depth + 1) } else { Turn::bare(child.clone()) };
             steps.list.push((child.run.started_at, Step::Delegated(Box::new(child))));
         }
         steps.list.sort_by_key(|(at, _)| *at);
-        turn.is_cut = steps.list.len() > STEPS_MAX || self.room.bytes.get() == 0;
+        turn.is_cut = steps.list.len() > STEPS_MAX || self.budget.bytes.get() == 0;
         turn.steps = steps.list.into_iter().map(|(_, step)| step).take(STEPS_MAX).collect();
         if run.status == RunStatus::Error {
             turn.error = own.as_ref().and_then(failure).or_else(|| turn.kept_error());
@@ -207,7 +207,7 @@ impl<'a> Trace<'a> {
 
     fn read(&self, span: SpanId, wants: &dyn Fn(&str) -> bool) -> Option<Carried> {
         let size = self.gathered.size(self.id, span, wants)?;
-        let bytes = &self.room.bytes;
+        let bytes = &self.budget.bytes;
         if size > bytes.get() {
             bytes.set(0);
             return None;
