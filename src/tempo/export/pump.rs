@@ -29,7 +29,7 @@ use crate::tempo::link::segmented::SegmentedBytes;
 use crate::tempo::metrics::Doubt;
 use crate::tempo::options::{LogEnd, Options};
 use crate::tempo::piece::{Doubted, Last, Piece};
-use crate::tempo::stamp::{Ends, Hold, Incoming, Memory, RunEvent, StampOptions, Surroundings, Verdicts, What, Workers};
+use crate::tempo::stamp::{Ends, Hold, HoldContext, Incoming, Memory, RunEvent, StampOptions, Verdicts, What, Workers};
 use crate::wire::format::entry::Event;
 
 /// Entries of one lane that are read and not in a batch. Their bytes are bounded by `max_pending_bytes`.
@@ -70,7 +70,7 @@ pub(super) struct Pump<S> {
     shared: Arc<Shared>,
     ways: HashMap<Tenant, Way>,
     stamping: Option<Stamping>,
-    around: Surroundings,
+    context: HoldContext,
     last_sweep: Instant,
 }
 
@@ -110,7 +110,7 @@ impl<S: Source> Pump<S> {
         // Less than two batches would leave nothing to collect while one is under way.
         let memory_bytes = options.max_pending_bytes.max(2 * options.batch.max_bytes).min(u32::MAX as usize);
         let remembered_bytes = stamping.as_ref().map_or(0, |stamping| stamping.options.memory_bytes);
-        let around = Surroundings {
+        let context = HoldContext {
             drain: shared.drain.clone(),
             metrics: shared.metrics.clone(),
             log_end,
@@ -123,7 +123,7 @@ impl<S: Source> Pump<S> {
             doubt_ends: Instant::now() + options.retry.ambiguous_wait,
             n_busy: Arc::default(),
         };
-        Self { source, options, taken_below, shared, ways: HashMap::new(), stamping, around, last_sweep: Instant::now() }
+        Self { source, options, taken_below, shared, ways: HashMap::new(), stamping, context, last_sweep: Instant::now() }
     }
 
     /// Until the source ends, or when draining and all that was there is read. Dropping the pump then ends the lanes.
@@ -143,7 +143,7 @@ impl<S: Source> Pump<S> {
                 _ => {
                     self.shared.ledger.settle(ticket);
                     self.shared.metrics.settled_entries.inc();
-                    self.around.read.store(position.0, Ordering::Release);
+                    self.context.read.store(position.0, Ordering::Release);
                     continue;
                 }
             };
@@ -174,8 +174,8 @@ impl<S: Source> Pump<S> {
                 }
                 is_doubt_over = true;
             }
-            let cost = bytes.len().clamp(MIN_ENTRY_COST, self.around.memory_bytes) as u32;
-            let permit = self.around.memory.clone().acquire_many_owned(cost).await.expect("the semaphore is never closed");
+            let cost = bytes.len().clamp(MIN_ENTRY_COST, self.context.memory_bytes) as u32;
+            let permit = self.context.memory.clone().acquire_many_owned(cost).await.expect("the semaphore is never closed");
             let way = self.way(&sourced.entry.tenant, lanes);
             let last = Last { ticket, permit, in_use: way.in_use.clone() };
             if dispatch(way.to.clone(), what, (sourced.end, sourced.entry.via), doubt, last).await.is_err() {
@@ -183,14 +183,14 @@ impl<S: Source> Pump<S> {
                 let is_draining = self.shared.drain.is_draining();
                 return if is_draining { Ok(()) } else { Err(ForwardError::LaneEnded(sourced.entry.tenant)) };
             }
-            self.around.read.store(position.0, Ordering::Release);
+            self.context.read.store(position.0, Ordering::Release);
         }
         Ok(())
     }
 
     /// The next entry; `None` once the source ends, or when draining and all that was there is read.
     async fn read(&mut self, position: Position, lanes: &mut JoinSet<()>) -> Result<Option<Sourced>, SourceError> {
-        let Self { source, ways, shared, around, last_sweep, options, .. } = self;
+        let Self { source, ways, shared, context, last_sweep, options, .. } = self;
         let mut next = pin!(source.next());
         loop {
             if last_sweep.elapsed() >= options.idle {
@@ -209,7 +209,7 @@ impl<S: Source> Pump<S> {
                 () = tokio::time::sleep(options.idle), if !ways.is_empty() => {}
             }
         }
-        if position >= (around.log_end)() {
+        if position >= (context.log_end)() {
             return Ok(None);
         }
         next.await
@@ -237,7 +237,7 @@ impl<S: Source> Pump<S> {
         let (hold, incoming) = mpsc::channel(LANE_ENTRIES);
         let n_dispatched: Arc<AtomicU64> = Arc::default();
         let ends = Ends { incoming, outgoing: sender, n_dispatched: n_dispatched.clone(), in_use: Arc::downgrade(&in_use) };
-        lanes.spawn(Hold::new(tenant, verdicts.clone(), *options, ends, self.around.clone()).run());
+        lanes.spawn(Hold::new(tenant, verdicts.clone(), *options, ends, self.context.clone()).run());
         Way { to: To::Hold { entries: hold, n_dispatched }, in_use, used_at }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::account::{Accounts, Amounts, Owner, is_over, own_span};
-use super::turns::Turns;
+use super::generations::Generations;
 use crate::fold::{Decided, Verdict};
 use crate::model::facts::Delivery;
 use crate::model::ids::{SessionId, SpanId, TraceId};
@@ -26,14 +26,14 @@ const FEW_MAX: usize = 24;
 /// Room for so many is made at once.
 const FEW_USUAL: usize = 8;
 
-/// Two generations of one tenant's traces: when they turn, the young one becomes the old one, and what was in the old one and not touched
-/// since is forgotten.
+/// Two generations of one tenant's traces: when a new one begins, the young one becomes the old one, and what was in the old one and not
+/// touched since is forgotten.
 #[derive(Debug)]
 pub(super) struct ExportState {
     young: FxHashMap<TraceId, Box<TraceExport>>,
     old: FxHashMap<TraceId, Box<TraceExport>>,
     /// Counts what is young, over all tenants.
-    turns: Arc<Turns>,
+    generations: Arc<Generations>,
     /// The one that `young` is of.
     generation: u64,
 }
@@ -78,19 +78,19 @@ pub(super) enum Seen {
 // === impl ExportState ===
 
 impl ExportState {
-    pub(super) fn new(turns: Arc<Turns>) -> Self {
-        let generation = turns.generation();
-        Self { young: FxHashMap::default(), old: FxHashMap::default(), turns, generation }
+    pub(super) fn new(generations: Arc<Generations>) -> Self {
+        let generation = generations.current();
+        Self { young: FxHashMap::default(), old: FxHashMap::default(), generations, generation }
     }
 
-    /// Forgets what is due by the turns since the last call. Called where no trace is taken out.
+    /// Forgets what is due by the generations that began since the last call. Called where no trace is taken out.
     pub(super) fn catch_up(&mut self) {
-        let now = self.turns.generation();
-        let n_turns = now - self.generation;
-        if n_turns == 0 {
+        let now = self.generations.current();
+        let n_begun = now - self.generation;
+        if n_begun == 0 {
             return;
         }
-        self.old = if n_turns == 1 { std::mem::take(&mut self.young) } else { FxHashMap::default() };
+        self.old = if n_begun == 1 { std::mem::take(&mut self.young) } else { FxHashMap::default() };
         self.young = FxHashMap::default();
         self.generation = now;
     }
@@ -109,7 +109,7 @@ impl ExportState {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 let exported = self.old.remove(&trace).unwrap_or_default();
-                self.turns.grow(exported.weight());
+                self.generations.grow(exported.weight());
                 place.insert(exported)
             }
         }
@@ -118,14 +118,14 @@ impl ExportState {
     /// Takes what is known of a trace out, to be put back soon.
     pub(super) fn take(&mut self, trace: TraceId) -> Box<TraceExport> {
         if let Some(exported) = self.young.remove(&trace) {
-            self.turns.shrink(exported.weight());
+            self.generations.shrink(exported.weight());
             return exported;
         }
         self.old.remove(&trace).unwrap_or_default()
     }
 
     pub(super) fn put_back(&mut self, trace: TraceId, exported: Box<TraceExport>) {
-        self.turns.grow(exported.weight());
+        self.generations.grow(exported.weight());
         self.young.insert(trace, exported);
     }
 
@@ -137,7 +137,7 @@ impl ExportState {
             *seen = exported.spans.meet(id, checksum);
             n_new += usize::from(*seen == Seen::Never);
         }
-        self.turns.grow(n_new * SPAN_BYTES);
+        self.generations.grow(n_new * SPAN_BYTES);
     }
 }
 
@@ -309,9 +309,9 @@ mod tests {
         TraceId::from_bytes(&n.to_be_bytes()).unwrap()
     }
 
-    fn export_state() -> (ExportState, Arc<Turns>) {
-        let turns = Arc::new(Turns::new(1 << 20));
-        (ExportState::new(turns.clone()), turns)
+    fn export_state() -> (ExportState, Arc<Generations>) {
+        let generations = Arc::new(Generations::new(1 << 20));
+        (ExportState::new(generations.clone()), generations)
     }
 
     fn meet(exported: &mut ExportState, n: u128, span: u64, checksum: u32) -> Seen {
@@ -335,12 +335,12 @@ mod tests {
 
     #[test]
     fn a_trace_that_is_taken_out_and_put_back_weighs_what_it_did() {
-        let (mut exported, turns) = export_state();
+        let (mut exported, generations) = export_state();
         meet(&mut exported, 1, 1, 7);
-        let before = turns.young_bytes();
+        let before = generations.young_bytes();
         let taken = exported.take(trace(1));
-        assert!(turns.young_bytes() < before && !exported.knows(trace(1)));
+        assert!(generations.young_bytes() < before && !exported.knows(trace(1)));
         exported.put_back(trace(1), taken);
-        assert_eq!(turns.young_bytes(), before);
+        assert_eq!(generations.young_bytes(), before);
     }
 }

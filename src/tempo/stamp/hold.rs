@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
+use super::hold_queue::{Came, HoldContext, HoldQueue, Released};
 use super::intake::Incoming;
-use super::room::{Came, Released, Room, Surroundings};
 use super::stamper::Stamper;
 use super::workers::Undone;
 use super::{StampOptions, Verdicts};
@@ -22,27 +22,27 @@ const TICK: Duration = Duration::from_millis(25);
 const QUEUES_A_TICK: u32 = 32;
 const MAX_TICK: Duration = Duration::from_secs(1);
 
-/// How long what comes is collected: a turn on a thread is cheap, and not for nothing.
+/// How long what comes is collected: a job on a thread is cheap, and not for nothing.
 const COLLECT: Duration = Duration::from_millis(5);
 
-/// The ends of a room that others hold.
+/// The ends of a queue that others hold.
 pub(in crate::tempo) struct Ends {
     pub(in crate::tempo) incoming: mpsc::Receiver<Incoming>,
     pub(in crate::tempo) outgoing: mpsc::Sender<Piece>,
     /// How many entries were put into `incoming`; raised before each is.
     pub(in crate::tempo) n_dispatched: Arc<AtomicU64>,
-    /// Held while the room must not be closed for want of entries.
+    /// Held while the queue must not be closed for want of entries.
     pub(in crate::tempo) in_use: Weak<()>,
 }
 
 pub(in crate::tempo) struct Hold {
     ends: Ends,
-    around: Surroundings,
+    context: HoldContext,
     batch_bytes: usize,
     tenant: Tenant,
     /// Away while it is worked on.
-    room: Option<Box<Room>>,
-    /// This room's share of the gauge.
+    queue: Option<Box<HoldQueue>>,
+    /// This queue's share of the gauge.
     told_bytes: i64,
     is_busy: bool,
     _in_use: Option<Arc<()>>,
@@ -56,12 +56,12 @@ impl Hold {
         verdicts: Arc<dyn Verdicts>,
         options: StampOptions,
         ends: Ends,
-        around: Surroundings,
+        context: HoldContext,
     ) -> Self {
-        let stamper = Stamper::new(tenant.clone(), verdicts, options, around.metrics.clone());
-        let room = Room::new(stamper, options, around.clone(), ends.n_dispatched.clone());
+        let stamper = Stamper::new(tenant.clone(), verdicts, options, context.metrics.clone());
+        let queue = HoldQueue::new(stamper, options, context.clone(), ends.n_dispatched.clone());
         let (batch_bytes, tenant) = (options.batch_bytes, tenant.clone());
-        Self { ends, around, batch_bytes, tenant, room: Some(Box::new(room)), told_bytes: 0, is_busy: false, _in_use: None }
+        Self { ends, context, batch_bytes, tenant, queue: Some(Box::new(queue)), told_bytes: 0, is_busy: false, _in_use: None }
     }
 
     /// Until its channel is closed and everything has left, or until the lane has gone.
@@ -69,7 +69,7 @@ impl Hold {
         let mut is_open = true;
         let mut is_more = false;
         let mut came = Came::default();
-        while is_open || self.room.as_ref().is_some_and(|room| !room.is_empty()) {
+        while is_open || self.queue.as_ref().is_some_and(|queue| !queue.is_empty()) {
             if !is_more {
                 let (tick, is_ticking) = (self.tick(), self.is_busy || !is_open);
                 tokio::select! {
@@ -82,7 +82,7 @@ impl Hold {
                 }
             }
             self.take_more(&mut came.entries);
-            if !came.entries.is_empty() && !self.around.drain.is_draining() && bytes_of(&came.entries) < self.batch_bytes {
+            if !came.entries.is_empty() && !self.context.drain.is_draining() && bytes_of(&came.entries) < self.batch_bytes {
                 // Nothing leaves before it has waited for company, so it may as well be looked at in company.
                 sleep(COLLECT).await;
                 self.take_more(&mut came.entries);
@@ -98,13 +98,13 @@ impl Hold {
                     return;
                 }
             }
-            if let Some(asker) = self.around.asker.clone().filter(|_| !released.ask.is_empty()) {
+            if let Some(asker) = self.context.asker.clone().filter(|_| !released.ask.is_empty()) {
                 came.answers = asker.ask(&self.tenant, &released.ask).await;
                 came.asked = released.ask;
             }
             if released.is_in_doubt {
-                let wait = self.around.doubt_ends.saturating_duration_since(Instant::now());
-                if self.around.drain.is_draining() || self.around.drain.pause(wait).await == Pause::Stop {
+                let wait = self.context.doubt_ends.saturating_duration_since(Instant::now());
+                if self.context.drain.is_draining() || self.context.drain.pause(wait).await == Pause::Stop {
                     // It stays in the journal, as what comes after it does.
                     return;
                 }
@@ -125,28 +125,28 @@ impl Hold {
     }
 
     async fn work(&mut self, came: Came) -> Result<Released, Undone> {
-        let mut room = self.room.take().ok_or(Undone)?;
-        let turn = move || {
-            let released = room.work(came);
-            (room, released)
+        let mut queue = self.queue.take().ok_or(Undone)?;
+        let job = move || {
+            let released = queue.work(came);
+            (queue, released)
         };
-        let (room, released) = self.around.workers.run(turn).await?;
-        self.tell_held(room.queued_bytes());
-        self._in_use = if room.is_unsure() { self.ends.in_use.upgrade() } else { None };
-        self.set_busy(!room.is_empty() || room.is_unsure());
-        self.room = Some(room);
+        let (queue, released) = self.context.workers.run(job).await?;
+        self.tell_held(queue.queued_bytes());
+        self._in_use = if queue.is_unsure() { self.ends.in_use.upgrade() } else { None };
+        self.set_busy(!queue.is_empty() || queue.is_unsure());
+        self.queue = Some(queue);
         Ok(released)
     }
 
     fn tick(&self) -> Duration {
-        let n_busy = u32::try_from(self.around.n_busy.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        let n_busy = u32::try_from(self.context.n_busy.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
         TICK.saturating_mul(1 + n_busy / QUEUES_A_TICK).min(MAX_TICK)
     }
 
     fn set_busy(&mut self, is_busy: bool) {
         match (std::mem::replace(&mut self.is_busy, is_busy), is_busy) {
-            (false, true) => _ = self.around.n_busy.fetch_add(1, Ordering::Relaxed),
-            (true, false) => _ = self.around.n_busy.fetch_sub(1, Ordering::Relaxed),
+            (false, true) => _ = self.context.n_busy.fetch_add(1, Ordering::Relaxed),
+            (true, false) => _ = self.context.n_busy.fetch_sub(1, Ordering::Relaxed),
             _ => {}
         }
     }
@@ -154,7 +154,7 @@ impl Hold {
     /// The gauge is the sum over all tenants.
     fn tell_held(&mut self, bytes: usize) {
         let now = i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.around.metrics.held_bytes.inc_by(now - self.told_bytes);
+        self.context.metrics.held_bytes.inc_by(now - self.told_bytes);
         self.told_bytes = now;
     }
 }

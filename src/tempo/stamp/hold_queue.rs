@@ -1,4 +1,4 @@
-//! The waiting room of one tenant: entries in the order of the journal, until their traces have settled.
+//! The queue of one tenant: entries held back in the order of the journal, until their traces have settled.
 //!
 //! - In order, so that the position of the forwarder says exactly what Tempo has, and a crash repeats as little as can be.
 //! - Not async: it is worked on by the threads of [`super::workers`], since stamping is CPU, and a trace that left memory is read from disk.
@@ -37,9 +37,9 @@ const CATCH_UP: Duration = Duration::from_millis(500);
 /// What an entry has waited for company less than `linger` when it leaves: what leaves with it needs a moment to be stamped.
 const COMPANY: Duration = Duration::from_millis(25);
 
-/// What all waiting rooms need of the house.
+/// What the queues of all tenants share.
 #[derive(Clone)]
-pub(in crate::tempo) struct Surroundings {
+pub(in crate::tempo) struct HoldContext {
     pub(in crate::tempo) drain: Drain,
     pub(in crate::tempo) metrics: ForwardMetrics,
     pub(in crate::tempo) log_end: LogEnd,
@@ -55,18 +55,18 @@ pub(in crate::tempo) struct Surroundings {
     pub(in crate::tempo) asker: Option<Arc<Asker>>,
     /// When what could not be found out may be sent all the same.
     pub(in crate::tempo) doubt_ends: Instant,
-    /// How many rooms have something to wait for.
+    /// How many queues have something to wait for.
     pub(in crate::tempo) n_busy: Arc<AtomicUsize>,
 }
 
-pub(super) struct Room {
-    queue: VecDeque<Held>,
+pub(super) struct HoldQueue {
+    entries: VecDeque<Held>,
     queued_bytes: usize,
     stamper: Stamper,
     exported: Arc<Mutex<ExportState>>,
     options: StampOptions,
-    around: Surroundings,
-    /// Entries handed to this room, by the reader of the journal.
+    context: HoldContext,
+    /// Entries handed to this queue, by the reader of the journal.
     n_dispatched: Arc<AtomicU64>,
     n_taken: u64,
     last_catch_up: Instant,
@@ -76,11 +76,11 @@ pub(super) struct Room {
     is_doubt_over: bool,
 }
 
-/// What leaves the room.
+/// What leaves the queue.
 #[derive(Default)]
 pub(super) struct Released {
     pub(super) pieces: Vec<Piece>,
-    /// More is ready: it was only enough for one turn.
+    /// More is ready: it was only enough for one batch.
     pub(super) is_more: bool,
     /// Tempo has to be asked about these traces first.
     pub(super) ask: Vec<TraceId>,
@@ -88,7 +88,7 @@ pub(super) struct Released {
     pub(super) is_in_doubt: bool,
 }
 
-/// What comes into the room in one turn.
+/// What comes into the queue at once.
 #[derive(Default)]
 pub(super) struct Came {
     pub(super) entries: Vec<Incoming>,
@@ -100,19 +100,18 @@ pub(super) struct Came {
     pub(super) is_closing: bool,
 }
 
-// === impl Room ===
+// === impl HoldQueue ===
 
-impl Room {
-    pub(super) fn new(stamper: Stamper, options: StampOptions, around: Surroundings, n_dispatched: Arc<AtomicU64>) -> Self {
-        let exported = around.remembered.of(&stamper.tenant);
-        let queue = VecDeque::new();
+impl HoldQueue {
+    pub(super) fn new(stamper: Stamper, options: StampOptions, context: HoldContext, n_dispatched: Arc<AtomicU64>) -> Self {
+        let exported = context.remembered.of(&stamper.tenant);
         Self {
-            queue,
+            entries: VecDeque::new(),
             queued_bytes: 0,
             stamper,
             exported,
             options,
-            around,
+            context,
             n_dispatched,
             n_taken: 0,
             last_catch_up: Instant::now(),
@@ -121,7 +120,7 @@ impl Room {
         }
     }
 
-    /// One turn: takes what came, and gives what is ready, in order, about a batch of it.
+    /// Takes what came, and gives what is ready, in order, about a batch of it.
     pub(super) fn work(&mut self, came: Came) -> Released {
         let Came { entries, asked, mut answers, is_doubt_over, is_closing } = came;
         let exported = self.exported.clone();
@@ -131,13 +130,13 @@ impl Room {
         self.is_doubt_over |= is_doubt_over;
         for incoming in entries {
             self.take(&mut exported, incoming);
-            self.around.remembered.forget_oldest(&mut exported);
+            self.context.remembered.forget_oldest(&mut exported);
         }
         self.release(&mut exported, is_closing)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.entries.is_empty()
     }
 
     pub(super) fn queued_bytes(&self) -> usize {
@@ -156,26 +155,26 @@ impl Room {
             What::Spans(bytes) => {
                 self.queued_bytes += bytes.len();
                 let (held, n_duplicates) = Held::of(bytes, read_at, end, last, exported);
-                self.around.metrics.duplicate_spans.inc_by(n_duplicates);
+                self.context.metrics.duplicate_spans.inc_by(n_duplicates);
                 held
             }
         };
         held.doubt = doubt;
         held.via = via;
-        self.queue.push_back(held);
+        self.entries.push_back(held);
     }
 
     fn release(&mut self, exported: &mut ExportState, is_closing: bool) -> Released {
         let is_company = self.queued_bytes >= self.options.batch_bytes;
-        let is_time = self.queue.front().is_some_and(|head| head.read_at.elapsed() >= self.options.linger);
-        let is_hurried = is_closing || self.around.drain.is_draining();
+        let is_time = self.entries.front().is_some_and(|head| head.read_at.elapsed() >= self.options.linger);
+        let is_hurried = is_closing || self.context.drain.is_draining();
         let mut released = Released::default();
         let mut released_bytes = 0;
         while (is_company || is_time || is_hurried || self.is_crowded()) && self.is_head_ready(is_hurried) {
             if self.is_head_in_doubt() && self.must_wait(&mut released) {
                 break;
             }
-            let Some(held) = self.queue.pop_front() else { break };
+            let Some(held) = self.entries.pop_front() else { break };
             self.queued_bytes -= held.bytes.len();
             released_bytes += held.bytes.len();
             let bytes = self.stamp(exported, &held);
@@ -187,7 +186,7 @@ impl Room {
         }
         if self.stamper.is_unsure() && self.last_catch_up.elapsed() >= CATCH_UP {
             self.last_catch_up = Instant::now();
-            let is_all_read = is_all_read(&self.around, &self.n_dispatched, self.n_taken);
+            let is_all_read = is_all_read(&self.context, &self.n_dispatched, self.n_taken);
             let bytes = self.stamper.catch_up(exported, &is_all_read);
             if !bytes.is_empty() {
                 released.pieces.push(self.piece(bytes, Position::default(), Via::default(), None));
@@ -198,25 +197,25 @@ impl Room {
 
     /// Tempo may have what comes next.
     fn is_head_in_doubt(&mut self) -> bool {
-        let is_in_doubt = self.queue.front().is_some_and(|head| head.doubt != Doubted::No);
+        let is_in_doubt = self.entries.front().is_some_and(|head| head.doubt != Doubted::No);
         if !is_in_doubt && !self.found.is_empty() {
             // What is in doubt comes first, so it is over.
             self.found = Found::default();
         }
-        is_in_doubt && self.around.asker.is_some()
+        is_in_doubt && self.context.asker.is_some()
     }
 
     /// Whether what comes next waits for an answer of Tempo, or for want of one.
     fn must_wait(&self, released: &mut Released) -> bool {
-        let Some((head, asker)) = self.queue.front().zip(self.around.asker.as_ref()) else { return false };
+        let Some((head, asker)) = self.entries.front().zip(self.context.asker.as_ref()) else { return false };
         if head.traces.iter().all(|trace| self.found.contains_key(trace)) {
             // What Tempo had taken is not sent again without knowing, so waiting is no use, unless the next process can find it out.
-            let waits = !self.is_doubt_over && head.doubt == Doubted::Sent || self.around.drain.is_draining();
+            let waits = !self.is_doubt_over && head.doubt == Doubted::Sent || self.context.drain.is_draining();
             released.is_in_doubt = waits && head.traces.iter().any(|trace| matches!(self.found.get(trace), Some(None)));
             return released.is_in_doubt;
         }
         // Those of later entries are asked for with them.
-        let in_doubt = self.queue.iter().take_while(|held| held.doubt != Doubted::No).flat_map(|held| &held.traces);
+        let in_doubt = self.entries.iter().take_while(|held| held.doubt != Doubted::No).flat_map(|held| &held.traces);
         let mut asked = FxHashSet::default();
         let unknown = in_doubt.filter(|trace| !self.found.contains_key(trace) && asked.insert(**trace));
         released.ask = unknown.take(asker.max_traces().max(head.traces.len())).copied().collect();
@@ -224,7 +223,7 @@ impl Room {
     }
 
     fn stamp(&mut self, exported: &mut ExportState, held: &Held) -> SegmentedBytes {
-        let is_all_read = is_all_read(&self.around, &self.n_dispatched, self.n_taken);
+        let is_all_read = is_all_read(&self.context, &self.n_dispatched, self.n_taken);
         let nothing = Found::default();
         let found = if held.doubt == Doubted::No { &nothing } else { &self.found };
         match held.event {
@@ -244,7 +243,7 @@ impl Room {
     /// Whether the entry that came first may leave.
     fn is_head_ready(&mut self, is_hurried: bool) -> bool {
         let is_crowded = self.is_crowded();
-        let Some(head) = self.queue.front_mut() else { return false };
+        let Some(head) = self.entries.front_mut() else { return false };
         let is_folded = self.stamper.verdicts.folded() >= head.end;
         if is_folded && let Some(event) = head.event.filter(|_| head.traces.is_empty()) {
             head.traces.extend(self.stamper.verdicts.trace_of_reported(&self.stamper.tenant, event.run));
@@ -268,19 +267,19 @@ impl Room {
             }
         }
         if is_crowded {
-            self.around.metrics.released_early.inc();
+            self.context.metrics.released_early.inc();
         }
         is_crowded
     }
 
     fn is_crowded(&self) -> bool {
-        self.around.memory.available_permits() < self.around.memory_bytes / 4
+        self.context.memory.available_permits() < self.context.memory_bytes / 4
     }
 }
 
 /// Whether every entry of the journal has been read. Asked after a decision was looked at, so that nothing it rests on is still to come.
-fn is_all_read(around: &Surroundings, n_dispatched: &Arc<AtomicU64>, n_taken: u64) -> impl Fn() -> bool + use<> {
-    let (log_end, read, n_dispatched) = (around.log_end.clone(), around.read.clone(), n_dispatched.clone());
+fn is_all_read(context: &HoldContext, n_dispatched: &Arc<AtomicU64>, n_taken: u64) -> impl Fn() -> bool + use<> {
+    let (log_end, read, n_dispatched) = (context.log_end.clone(), context.read.clone(), n_dispatched.clone());
     move || {
         let end = log_end().0;
         read.load(Ordering::Acquire) >= end && n_dispatched.load(Ordering::Acquire) == n_taken

@@ -1,41 +1,41 @@
 //! What is remembered of forwarded spans, over all tenants, in one budget.
 //!
-//! - Two generations: once the young one has used half of the budget, the generation turns. What was young is old then, and what was old and
+//! - Two generations: once the young one has used half of the budget, the next one begins. What was young is old then, and what was old and
 //!   not touched since is forgotten, whosever it is. So a tenant that is silent gives its memory to those that are not.
-//! - What a tenant remembers outlives its waiting room, until it is forgotten.
+//! - What a tenant remembers outlives its queue, until it is forgotten.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rustc_hash::FxHashMap;
 
 use super::export_state::ExportState;
-use super::turns::Turns;
+use super::generations::Generations;
 use crate::model::ids::Tenant;
 
-/// Shared by all waiting rooms.
+/// Shared by the queues of all tenants.
 #[derive(Debug)]
 pub(in crate::tempo) struct Memory {
     tenants: Mutex<FxHashMap<Tenant, Arc<Mutex<ExportState>>>>,
-    turns: Arc<Turns>,
+    generations: Arc<Generations>,
 }
 
 // === impl Memory ===
 
 impl Memory {
     pub(in crate::tempo) fn new(budget_bytes: usize) -> Self {
-        Self { tenants: Mutex::default(), turns: Arc::new(Turns::new(budget_bytes)) }
+        Self { tenants: Mutex::default(), generations: Arc::new(Generations::new(budget_bytes)) }
     }
 
     /// What is remembered of a tenant's spans.
     pub(super) fn of(&self, tenant: &Tenant) -> Arc<Mutex<ExportState>> {
         let mut tenants = lock(&self.tenants);
-        tenants.entry(tenant.clone()).or_insert_with(|| Arc::new(Mutex::new(ExportState::new(self.turns.clone())))).clone()
+        tenants.entry(tenant.clone()).or_insert_with(|| Arc::new(Mutex::new(ExportState::new(self.generations.clone())))).clone()
     }
 
-    /// Has tenants that are silent forget what is due, and drops those of which nothing is left. The generation turns rarely, so it is
+    /// Has tenants that are silent forget what is due, and drops those of which nothing is left. A generation ends rarely, so it is
     /// mostly a look at two numbers.
     pub(super) fn forget_oldest(&self, own: &mut ExportState) {
-        if !self.turns.turn_if_full() {
+        if !self.generations.advance_if_full() {
             return;
         }
         own.catch_up();

@@ -19,13 +19,13 @@
 mod account;
 mod correction;
 mod export_state;
+mod generations;
 mod hold;
+mod hold_queue;
 mod intake;
 mod labels;
 mod memory;
-mod room;
 mod stamper;
-mod turns;
 mod unsure;
 mod workers;
 
@@ -35,9 +35,9 @@ use std::time::Duration;
 use rustc_hash::FxHashSet;
 
 pub(super) use self::hold::{Ends, Hold};
+pub(super) use self::hold_queue::HoldContext;
 pub(super) use self::intake::{Incoming, RunEvent, What};
 pub(super) use self::memory::Memory;
-pub(super) use self::room::Surroundings;
 pub(super) use self::workers::Workers;
 use crate::fold::Decided;
 use crate::journal::Position;
