@@ -13,7 +13,7 @@ use prost::Message;
 
 use super::account::{Amounts, Owner, Subject};
 use super::dollars;
-use super::labels::{put_labels, put_outcome, put_run};
+use super::run_attributes::{put_identity, put_outcome, put_run};
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::logs;
 use crate::model::run::{Run, RunStatus};
@@ -83,7 +83,7 @@ impl Correction {
     }
 
     fn put(&self, stamps: &mut Stamps<'_>) {
-        put_labels(stamps, self.owner.session.as_ref(), self.subject.id, &self.subject.agent);
+        put_identity(stamps, self.owner.session.as_ref(), self.subject.id, &self.subject.agent);
         let Amounts { cost, tokens, run_cost, run_tokens, run_calls } = self.difference;
         let amounts: [(&str, i64, bool); 5] = [
             (COST, cost, true),

@@ -10,7 +10,7 @@ use super::account::{Amounts, Owner, Subject, is_over, own_span};
 use super::correction::{self, Correction, Synthetic};
 use super::export_state::{ExportState, Seen, TraceExport, needs_synthetic_span};
 use super::intake::{Held, RunEvent};
-use super::labels::{put_outcome, put_run};
+use super::run_attributes::{put_outcome, put_run};
 use super::unsure::Unsure;
 use super::{StampOptions, Verdicts, dollars};
 use crate::fold::{Decided, Verdict};

@@ -10,7 +10,6 @@
 //!   (`runs_by.rs`, `read.rs`), else by the caller.
 
 pub mod load;
-pub mod lookups;
 pub mod places;
 #[cfg(test)]
 mod plans;
@@ -19,6 +18,7 @@ pub mod renew;
 pub mod rows;
 pub mod runs_by;
 pub mod schema;
+pub mod session_runs;
 pub mod statements;
 pub mod traces;
 pub mod write;

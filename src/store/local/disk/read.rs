@@ -1,4 +1,4 @@
-//! Reading the runs of a session: what lies on disk, with what is newer in memory laid over it.
+//! Connections to read with, and the runs of a session: what lies on disk, with what is newer in memory laid over it.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use super::super::{SqliteLimits, store_error};
 use super::rows::TenantNo;
 use super::schema::{SchemaError, open_reader};
+use super::statements::{self, Ready, Statement};
 use crate::index::SessionNo;
 use crate::model::ids::SessionId;
 use crate::model::run::Run;
@@ -92,6 +93,40 @@ impl Readers {
 }
 
 // === impl Reader ===
+
+impl Reader {
+    /// Bytes of the database that hold something.
+    pub fn used_bytes(&self) -> rusqlite::Result<u64> {
+        let number = |statement: &Statement| self.query_row(statement.sql, [], |row| row.get::<_, i64>(0));
+        let n_pages = number(&statements::PAGE_COUNT)? - number(&statements::FREE_PAGE_COUNT)?;
+        Ok((n_pages * number(&statements::PAGE_SIZE)?).cast_unsigned())
+    }
+
+    /// Reads within one state of the database.
+    pub fn within_snapshot<T>(&self, read: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        if !self.is_autocommit() {
+            return read();
+        }
+        // What is read first decides which state that is.
+        self.ready(&statements::BEGIN)?.execute([])?;
+        let found = read();
+        // An error of the disk may have ended it; no other does.
+        let ended = if self.is_autocommit() { Ok(()) } else { self.end_snapshot() };
+        found.and_then(|found| ended.map(|()| found))
+    }
+
+    /// Reads from one state of the database from here on, until [`Self::end_snapshot`] or the drop.
+    pub fn begin_snapshot(&self) -> rusqlite::Result<()> {
+        self.ready(&statements::BEGIN)?.execute([])?;
+        let fixed = self.ready(&statements::FIX_SNAPSHOT).and_then(|mut fix| fix.query_row([], |_| Ok(())));
+        // Whoever tries again must not find it begun.
+        fixed.inspect_err(|_| _ = self.end_snapshot())
+    }
+
+    pub fn end_snapshot(&self) -> rusqlite::Result<()> {
+        self.ready(&statements::ROLLBACK)?.execute([]).map(drop)
+    }
+}
 
 impl std::ops::Deref for Reader {
     type Target = Connection;

@@ -4,10 +4,10 @@ use std::ops::{Range, RangeInclusive};
 
 use rusqlite::params;
 
-use super::lookups::read_order;
 use super::places::{Entry, Kind, Places, user_key};
 use super::read::Reader;
 use super::rows::{NO_SESSION, TenantNo, read_run, signed};
+use super::session_runs::read_order;
 use super::statements::{self, Ready};
 use crate::index::SessionNo;
 use crate::model::ids::{RunId, SessionId};

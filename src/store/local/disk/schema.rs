@@ -12,9 +12,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::super::SqliteLimits;
-use super::lookups::read_order;
 use super::places::{self, Gone, NewPlaces};
 use super::rows::{TenantNo, TraceNo, unsigned};
+use super::session_runs::read_order;
 use super::statements::PREPARED_MAX;
 use crate::index::SessionNo;
 use crate::model::ids::TraceId;

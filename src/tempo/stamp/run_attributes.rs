@@ -7,10 +7,10 @@ use crate::wire::otlp::stamp::Stamps;
 
 /// On every span of a run. A run whose own span is missing has no id yet that would last.
 pub(super) fn put_run(stamps: &mut Stamps<'_>, run: &Run) {
-    put_labels(stamps, run.session.as_ref(), (!run.is_provisional).then_some(run.id), &run.agent);
+    put_identity(stamps, run.session.as_ref(), (!run.is_provisional).then_some(run.id), &run.agent);
 }
 
-pub(super) fn put_labels(stamps: &mut Stamps<'_>, session: Option<&SessionId>, id: Option<RunId>, agent: &str) {
+pub(super) fn put_identity(stamps: &mut Stamps<'_>, session: Option<&SessionId>, id: Option<RunId>, agent: &str) {
     if let Some(session) = session {
         stamps.string(SESSION_ID, session.as_str());
     }

@@ -1,4 +1,5 @@
-//! Reads of the database: a run by its primary key, the runs of a session. A run by its number: `runs_by.rs`; traces: `traces.rs`.
+//! Reads by session: its runs, one by its primary key or many in order, the traces that were left out of it, its deletion. Runs across
+//! sessions: `runs_by.rs`; traces: `traces.rs`.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -223,38 +224,6 @@ impl Reader {
     pub fn deleted_at(&self, tenant: TenantNo, session: &SessionId) -> rusqlite::Result<Option<UnixNanos>> {
         let mut select = self.ready(&statements::TOMBSTONE_OF)?;
         select.query_row(params![tenant.0, session.as_str()], |row| Ok(UnixNanos(unsigned(row.get(0)?)))).optional()
-    }
-
-    /// Bytes of the database that hold something.
-    pub fn used_bytes(&self) -> rusqlite::Result<u64> {
-        let number = |statement: &Statement| self.query_row(statement.sql, [], |row| row.get::<_, i64>(0));
-        let n_pages = number(&statements::PAGE_COUNT)? - number(&statements::FREE_PAGE_COUNT)?;
-        Ok((n_pages * number(&statements::PAGE_SIZE)?).cast_unsigned())
-    }
-
-    /// Reads within one state of the database.
-    pub fn within_snapshot<T>(&self, read: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        if !self.is_autocommit() {
-            return read();
-        }
-        // What is read first decides which state that is.
-        self.ready(&statements::BEGIN)?.execute([])?;
-        let found = read();
-        // An error of the disk may have ended it; no other does.
-        let ended = if self.is_autocommit() { Ok(()) } else { self.end_snapshot() };
-        found.and_then(|found| ended.map(|()| found))
-    }
-
-    /// Reads from one state of the database from here on, until [`Self::end_snapshot`] or the drop.
-    pub fn begin_snapshot(&self) -> rusqlite::Result<()> {
-        self.ready(&statements::BEGIN)?.execute([])?;
-        let fixed = self.ready(&statements::FIX_SNAPSHOT).and_then(|mut fix| fix.query_row([], |_| Ok(())));
-        // Whoever tries again must not find it begun.
-        fixed.inspect_err(|_| _ = self.end_snapshot())
-    }
-
-    pub fn end_snapshot(&self) -> rusqlite::Result<()> {
-        self.ready(&statements::ROLLBACK)?.execute([]).map(drop)
     }
 }
 
