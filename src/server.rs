@@ -158,10 +158,10 @@ pub async fn serve_door(door: Door, shutdown: CancellationToken, limits: Limits)
     let server =
         Server { router, tls, metrics, log_limiter, shutdown: shutdown.clone(), deadline: deadline.clone(), tasks: tasks.clone(), limits };
     let server = Arc::new(server);
-    let places = Arc::new(Semaphore::new(limits.max_connections));
-    while let Some((stream, peer, place)) = next(&listener, &places, &server.log_limiter, &shutdown).await {
+    let permits = Arc::new(Semaphore::new(limits.max_connections));
+    while let Some((stream, peer, permit)) = next(&listener, &permits, &server.log_limiter, &shutdown).await {
         let counted = connections.count();
-        let served = connection(server.clone(), stream, peer, place);
+        let served = connection(server.clone(), stream, peer, permit);
         let served = async move {
             let _counted = counted;
             served.await;
@@ -209,20 +209,20 @@ where
     }
 }
 
-/// The next connection, once there is a place for it; `None` at shutdown.
+/// The next connection, once one more is allowed; `None` at shutdown.
 async fn next(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
     log_limiter: &LogLimiter,
     shutdown: &CancellationToken,
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    if places.available_permits() == 0 && log_limiter.due("full", 1, Instant::now()).is_some() {
+    if permits.available_permits() == 0 && log_limiter.due("full", 1, Instant::now()).is_some() {
         tracing::warn!("as many connections are open as are allowed; new ones wait until one ends");
     }
-    let place = shutdown.run_until_cancelled(places.clone().acquire_owned()).await?.ok()?;
+    let permit = shutdown.run_until_cancelled(permits.clone().acquire_owned()).await?.ok()?;
     loop {
         match shutdown.run_until_cancelled(listener.accept()).await? {
-            Ok((stream, peer)) => return Some((stream, peer, place)),
+            Ok((stream, peer)) => return Some((stream, peer, permit)),
             // The peer left before it was served.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
@@ -235,7 +235,7 @@ async fn next(
     }
 }
 
-async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, _place: OwnedSemaphorePermit) {
+async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, _permit: OwnedSemaphorePermit) {
     // Answers are small and complete: waiting to fill a packet would only delay them. Failing that, they are merely slower.
     let _ = stream.set_nodelay(true);
     let is_secure = server.tls.is_some();

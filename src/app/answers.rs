@@ -41,19 +41,19 @@ async fn hold(State(memory): State<Memory>, request: Request, next: Next) -> Res
     let connection = request.extensions().get::<ConnectionReads>().cloned().unwrap_or_default();
     let open = Open::new(connection.n_open);
     let is_greedy = open.n_others >= FAIR_SHARE && (memory.is_tight(Use::Requests) || memory.is_tight(Use::Answers));
-    let Some(place) = memory.take(Use::Requests, REQUEST_BYTES).ok().filter(|_| !is_greedy) else { return refusal() };
+    let Some(permit) = memory.take(Use::Requests, REQUEST_BYTES).ok().filter(|_| !is_greedy) else { return refusal() };
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    // It is never closed, and without a turn the request would be answered all the same.
-    let turn = if is_read { connection.slots.acquire_owned().await.ok() } else { None };
+    // It is never closed, and without a slot the request would be answered all the same.
+    let slot = if is_read { connection.slots.acquire_owned().await.ok() } else { None };
     let response = next.run(request).await;
-    drop(turn);
+    drop(slot);
     let (parts, body) = response.into_parts();
     let n_bytes = body.size_hint().exact().and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
     let paid = match n_bytes.map(|n| memory.take(Use::Answers, n)).transpose() {
         Ok(paid) => paid,
         Err(_) => return refusal(),
     };
-    Response::from_parts(parts, Body::new(Held { body, paid, _place: (place, open) }))
+    Response::from_parts(parts, Body::new(Held { body, paid, _held: (permit, open) }))
 }
 
 /// A request of a connection, until its answer is taken.
@@ -91,7 +91,7 @@ struct Held {
     body: Body,
     /// For a whole body: moves on to its bytes.
     paid: Option<Permit>,
-    _place: (Permit, Open),
+    _held: (Permit, Open),
 }
 
 impl http_body::Body for Held {

@@ -63,10 +63,10 @@ where
     V: Clone + Send + Sync + 'static,
     F: FnOnce() -> V + Send + 'static,
 {
-    let turn = lane.turn().await;
+    let slot = lane.slot().await;
     // Whoever asks from here on asks anew.
     waiting.lock().remove(&key);
-    lane.run_in(turn?, work).await
+    lane.run_in(slot?, work).await
 }
 
 impl<K, V: Clone> Default for Flights<K, V> {
@@ -91,10 +91,10 @@ mod tests {
             let (flights, lane, n_made) = (flights.clone(), lane.clone(), n_made.clone());
             tokio::spawn(async move { flights.ask(key, &lane, move || n_made.fetch_add(1, Ordering::SeqCst)).await })
         };
-        let turn = lane.turn().await.unwrap();
+        let slot = lane.slot().await.unwrap();
         let asked = [ask("a"), ask("a"), ask("b"), ask("a")];
         tokio::task::yield_now().await;
-        drop(turn);
+        drop(slot);
         let mut answers = Vec::new();
         for one in asked {
             answers.push(one.await.unwrap().unwrap());
@@ -109,9 +109,9 @@ mod tests {
     async fn what_nobody_waits_for_any_more_is_not_made() {
         let lane = Lane::new(1, 10, Duration::from_secs(60));
         let flights = Flights::<&str, usize>::default();
-        let turn = lane.turn().await.unwrap();
+        let slot = lane.slot().await.unwrap();
         drop(flights.join("a", &lane, || panic!("nobody waits for it")));
-        drop(turn);
+        drop(slot);
         assert_eq!(flights.ask("a", &lane, || 1).await, Ok(1));
     }
 }

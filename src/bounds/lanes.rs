@@ -16,16 +16,16 @@ use tokio::time::timeout;
 #[derive(Clone, Debug)]
 pub struct Lane {
     slots: Arc<Semaphore>,
-    /// Places for those at work and those who wait.
-    places: Arc<Semaphore>,
+    /// A permit for each of those at work and those who wait.
+    queued: Arc<Semaphore>,
     patience: Duration,
 }
 
-/// The right to work now; the next one's turn when dropped.
+/// The right to work now; the next in line has it when this is dropped.
 #[derive(Debug)]
-pub struct Turn {
+pub struct LaneSlot {
     _slot: OwnedSemaphorePermit,
-    _place: OwnedSemaphorePermit,
+    _queued: OwnedSemaphorePermit,
 }
 
 /// The requests of one connection that are answered at one time, in its requests' extensions: whoever multiplexes hundreds of reads on
@@ -73,22 +73,22 @@ impl Lane {
     /// `n_slots` at work, `n_waiting` more in line, each for at most `patience`.
     pub fn new(n_slots: usize, n_waiting: usize, patience: Duration) -> Self {
         let semaphore = |n: usize| Arc::new(Semaphore::new(n.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { slots: semaphore(n_slots), places: semaphore(n_slots.saturating_add(n_waiting)), patience }
+        Self { slots: semaphore(n_slots), queued: semaphore(n_slots.saturating_add(n_waiting)), patience }
     }
 
-    /// Waits for a turn.
-    pub async fn turn(&self) -> Result<Turn, Undone> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Undone::Busy)?;
+    /// Waits for a slot.
+    pub async fn slot(&self) -> Result<LaneSlot, Undone> {
+        let queued = Arc::clone(&self.queued).try_acquire_owned().map_err(|_| Undone::Busy)?;
         let slot = timeout(self.patience, Arc::clone(&self.slots).acquire_owned()).await;
         match slot {
-            Ok(Ok(slot)) => Ok(Turn { _slot: slot, _place: place }),
+            Ok(Ok(slot)) => Ok(LaneSlot { _slot: slot, _queued: queued }),
             Ok(Err(_)) | Err(_) => Err(Undone::Busy),
         }
     }
 
     /// The same for a blocking thread of `runtime`.
-    pub fn turn_blocking(&self, runtime: &Handle) -> Result<Turn, Undone> {
-        runtime.block_on(self.turn())
+    pub fn slot_blocking(&self, runtime: &Handle) -> Result<LaneSlot, Undone> {
+        runtime.block_on(self.slot())
     }
 
     /// Does `work` on a blocking thread when its turn has come. A caller who leaves does not end it: its slot is free when it is done.
@@ -97,18 +97,18 @@ impl Lane {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        self.run_in(self.turn().await?, work).await
+        self.run_in(self.slot().await?, work).await
     }
 
-    /// The same for who has a turn already.
-    pub async fn run_in<T, F>(&self, turn: Turn, work: F) -> Result<T, Undone>
+    /// The same for who has a slot already.
+    pub async fn run_in<T, F>(&self, slot: LaneSlot, work: F) -> Result<T, Undone>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
-            drop(turn);
+            drop(slot);
             done
         });
         done.await.map_err(|error| {
@@ -166,16 +166,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_waits_too_long_or_finds_no_place_is_refused() {
         let lane = Lane::new(1, 1, Duration::from_secs(5));
-        let turn = lane.turn().await.unwrap();
+        let slot = lane.slot().await.unwrap();
         let waits = tokio::spawn({
             let lane = lane.clone();
-            async move { lane.turn().await.err() }
+            async move { lane.slot().await.err() }
         });
         tokio::task::yield_now().await;
-        assert_eq!(lane.turn().await.err(), Some(Undone::Busy), "there is no place");
+        assert_eq!(lane.slot().await.err(), Some(Undone::Busy), "the line is full");
         assert_eq!(waits.await.unwrap(), Some(Undone::Busy), "its patience has ended");
-        drop(turn);
-        assert!(lane.turn().await.is_ok());
+        drop(slot);
+        assert!(lane.slot().await.is_ok());
     }
 
     #[tokio::test]

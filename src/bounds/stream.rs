@@ -3,7 +3,7 @@
 //! - What fits one chunk is sent whole, with its length: most sessions. Only longer answers take one of the few streaming slots.
 //! - At most `chunk_bytes` x (`CHUNKS_AHEAD` + 2) of an answer are in memory, taken from the ledger when it begins to be streamed.
 //! - Writing begins in the short lane. What goes on for longer than some milliseconds moves to the long one and takes turns there, so that
-//!   many long answers take no more cores than one; while the client is waited for, the turn is somebody else's.
+//!   many long answers take no more cores than one; while the client is waited for, the slot is somebody else's.
 //! - A client that takes nothing for `stall` is let go, so that no thread and no read transaction waits for ever.
 //! - Failures before the first chunk are ordinary refusals. Later ones end the body with an error: the connection breaks, and no
 //!   client can take the part for the whole. This holds even where the writing thread panics.
@@ -22,7 +22,7 @@ use http::HeaderMap;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::lanes::{Lanes, Turn, Undone};
+use super::lanes::{LaneSlot, Lanes, Undone};
 use super::memory::{Memory, Permit, Use};
 
 /// What streamed answers may take.
@@ -50,11 +50,11 @@ pub struct Sink {
     head: Option<oneshot::Sender<Result<Response, Stop>>>,
     /// Once the answer is streamed.
     pieces: Option<mpsc::Sender<Piece>>,
-    /// The slot and the memory of a long answer. Without them it may neither be streamed nor wait for a turn in the long lane: who waits
+    /// The slot and the memory of a long answer. Without them it may neither be streamed nor wait for a slot of the long lane: who waits
     /// holds a connection to the database.
-    place: Option<(OwnedSemaphorePermit, Permit)>,
+    long_permits: Option<(OwnedSemaphorePermit, Permit)>,
     /// The right to work, with the moment it was had; none while the client is waited for.
-    turn: Option<(Turn, Instant)>,
+    lane_slot: Option<(LaneSlot, Instant)>,
     is_long: bool,
     n_paced: u32,
 }
@@ -106,8 +106,8 @@ const CHUNKS_AHEAD: usize = 2;
 const STEPS_PER_LOOK: u32 = 64;
 /// What takes longer is long.
 const SHORT_MAX: Duration = Duration::from_millis(10);
-/// How long a turn in the long lane lasts.
-const TURN_MAX: Duration = Duration::from_millis(25);
+/// How long a slot of the long lane is kept at a time.
+const LONG_SLOT_MAX: Duration = Duration::from_millis(25);
 
 /// Runs `write` on a blocking thread and answers with what it writes. `aborted` hears of answers that break off.
 pub async fn respond<R, F>(limits: &StreamLimits, aborted: impl Fn(Aborted) + Send + 'static, write: F) -> Result<Response, R>
@@ -115,7 +115,7 @@ where
     R: From<Stop> + Send + 'static,
     F: FnOnce(&mut Sink) -> Result<(), Cut<R>> + Send + 'static,
 {
-    let turn = limits.lanes.short.turn().await.map_err(|_| R::from(Stop::Busy))?;
+    let lane_slot = limits.lanes.short.slot().await.map_err(|_| R::from(Stop::Busy))?;
     let (head, answer) = oneshot::channel();
     let (refused, refusal) = oneshot::channel();
     let mut sink = Sink {
@@ -125,8 +125,8 @@ where
         runtime: Handle::current(),
         head: Some(head),
         pieces: None,
-        place: None,
-        turn: Some((turn, Instant::now())),
+        long_permits: None,
+        lane_slot: Some((lane_slot, Instant::now())),
         is_long: false,
         n_paced: 0,
     };
@@ -181,40 +181,40 @@ impl Sink {
         self.relieve().map_err(Cut::Stopped)
     }
 
-    /// To be called once for each row read: hands the turn on when it has lasted long enough.
+    /// To be called once for each row read: hands the slot on when it has been kept long enough.
     pub fn pace(&mut self) -> Result<(), Stop> {
         self.n_paced += 1;
         if !self.n_paced.is_multiple_of(STEPS_PER_LOOK) {
             return Ok(());
         }
-        let lasted = self.turn.as_ref().map(|(_, since)| since.elapsed());
-        let max = if self.is_long { TURN_MAX } else { SHORT_MAX };
-        if lasted.is_none_or(|lasted| lasted > max) {
-            self.turn = None;
+        let kept = self.lane_slot.as_ref().map(|(_, since)| since.elapsed());
+        let max = if self.is_long { LONG_SLOT_MAX } else { SHORT_MAX };
+        if kept.is_none_or(|kept| kept > max) {
+            self.lane_slot = None;
             self.is_long = true;
-            self.take_place()?;
-            self.take_turn()?;
+            self.take_long_permits()?;
+            self.take_lane_slot()?;
         }
         Ok(())
     }
 
-    fn take_place(&mut self) -> Result<(), Stop> {
-        if self.place.is_none() {
+    fn take_long_permits(&mut self) -> Result<(), Stop> {
+        if self.long_permits.is_none() {
             let slot = Arc::clone(&self.limits.slots).try_acquire_owned().map_err(|_| Stop::Busy)?;
             let held = self.limits.chunk_bytes.saturating_mul(CHUNKS_AHEAD + 2);
             let held = self.limits.memory.take(Use::Streams, held).map_err(|_| Stop::Busy)?;
-            self.place = Some((slot, held));
+            self.long_permits = Some((slot, held));
         }
         Ok(())
     }
 
-    fn take_turn(&mut self) -> Result<(), Stop> {
+    fn take_lane_slot(&mut self) -> Result<(), Stop> {
         let lane = if self.is_long { &self.limits.lanes.long } else { &self.limits.lanes.short };
-        let turn = lane.turn_blocking(&self.runtime).map_err(|undone| match undone {
+        let lane_slot = lane.slot_blocking(&self.runtime).map_err(|undone| match undone {
             Undone::Busy => Stop::Busy,
             Undone::Panicked => Stop::Panicked,
         })?;
-        self.turn = Some((turn, Instant::now()));
+        self.lane_slot = Some((lane_slot, Instant::now()));
         Ok(())
     }
 
@@ -233,7 +233,7 @@ impl Sink {
         if self.pieces.is_some() {
             return Ok(());
         }
-        self.take_place()?;
+        self.take_long_permits()?;
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
         self.pieces = Some(sender);
         self.start(Body::from_stream(Pieces { receiver, is_over: false }))
@@ -254,10 +254,10 @@ impl Sink {
             Err(mpsc::error::TrySendError::Full(piece)) => piece,
         };
         // Others may work while this client takes its time.
-        self.turn = None;
+        self.lane_slot = None;
         let sent = self.runtime.block_on(async { tokio::time::timeout(self.limits.stall, sender.send(piece)).await });
         match sent {
-            Ok(Ok(())) => self.take_turn(),
+            Ok(Ok(())) => self.take_lane_slot(),
             Ok(Err(_)) => Err(Stop::Gone),
             Err(_) => Err(Stop::Stalled),
         }
