@@ -1,10 +1,10 @@
-//! Layer 0: what a failed operation of the operating system or of SQLite means, decided here for every room.
+//! Layer 0: what a failed operation of the operating system or of SQLite means, decided here for every module.
 //!
 //! - A shortage ends by itself or by an operator's hand: whoever meets one gives up what it was doing, changes nothing, and tries again.
 //!   It is never a reason to stop until a restart.
 //! - Where storage itself fails, nobody knows what it holds. What was being *written* is not trusted any more until a restart has read it
 //!   back (the journal stops acknowledging); a *read* changes nothing and may be repeated.
-//! - It knows errors only: whether an operation may be repeated also depends on what it had done already, which its room knows.
+//! - It knows errors only: whether an operation may be repeated also depends on what it had done already, which its module knows.
 
 use std::error::Error;
 use std::io;

@@ -1,6 +1,6 @@
 //! What the fuzz targets run (`fuzz/`): each a function that panics where something does not hold that must hold for any bytes.
 //!
-//! - The bodies are in the rooms whose parsers they try, so that nothing is public for their sake.
+//! - The bodies are in the modules whose parsers they try, so that nothing is public for their sake.
 //! - `cargo test` runs each over its corpus; libFuzzer, over what it makes of it (`.ci/fuzz`).
 
 use std::collections::BTreeMap;

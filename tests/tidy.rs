@@ -37,20 +37,20 @@ fn a_module_uses_strictly_lower_layers() {
 }
 
 #[test]
-fn a_room_of_tempo_uses_only_what_comes_before_it() {
+fn a_module_of_tempo_uses_only_what_comes_before_it() {
     let mut arrows = Vec::new();
     for (path, text) in sources("src/tempo") {
         let inside = path.strip_prefix("src/tempo").unwrap_or(&path);
-        let Some(room) = inside.components().next().map(|first| first.as_os_str().to_string_lossy().replace(".rs", "")) else { continue };
-        if room == "mod" {
+        let Some(module) = inside.components().next().map(|first| first.as_os_str().to_string_lossy().replace(".rs", "")) else { continue };
+        if module == "mod" {
             continue;
         }
-        let from = TEMPO.iter().position(|known| *known == room).unwrap_or_else(|| panic!("src/tempo/{room} is not in tests/tidy.rs"));
-        // Beside the rooms, `super` is `crate::tempo`.
+        let from = TEMPO.iter().position(|known| *known == module).unwrap_or_else(|| panic!("src/tempo/{module} is not in tests/tidy.rs"));
+        // Beside the modules, `super` is `crate::tempo`.
         let text = if inside.components().count() == 1 { text.replace("super::", "crate::tempo::") } else { text };
         for to in uses(&text.replace("crate::tempo::", "crate::")) {
             if TEMPO.iter().position(|known| *known == to).is_some_and(|to| to > from) {
-                arrows.push(format!("{}: {room} uses {to}", path.display()));
+                arrows.push(format!("{}: {module} uses {to}", path.display()));
             }
         }
     }

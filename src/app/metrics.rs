@@ -1,4 +1,4 @@
-//! Metrics that no room has for itself: those of the process, of the server as a whole, and of memory.
+//! Metrics that no module has for itself: those of the process, of the server as a whole, and of memory.
 
 use std::sync::Arc;
 

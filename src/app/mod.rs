@@ -1,4 +1,4 @@
-//! Layer 7: how the rooms become one server, and how it stops.
+//! Layer 7: how the modules become one server, and how it stops.
 //!
 //! Start: ports bound (a taken port fails at once), journal, index caught up, forwarder, doors. Nothing is served before every
 //! acknowledged run is visible.

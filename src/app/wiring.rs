@@ -1,4 +1,4 @@
-//! Which room is connected to which, and with what settings.
+//! Which module is connected to which, and with what settings.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

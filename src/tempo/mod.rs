@@ -6,7 +6,7 @@
 //!                       for all tenants                 └► split, bisect, wait       Tempo has taken whole
 //! ```
 //!
-//! | room | what it is |
+//! | module | what it is |
 //! |---|---|
 //! | [`query`] | one question to Tempo's query API, one answer |
 //! | [`link`] | the line to its receiver: bytes out, answers in, what a failure means |
@@ -14,8 +14,8 @@
 //! | [`stamp`] | entries wait until they have settled, and are stamped |
 //! | [`export`] | the journal's entries on their way to Tempo; it uses all others |
 //!
-//! A room uses only those above it (`tests/tidy.rs` checks it). What several share lies beside them: [`options`], [`metrics`], [`tls`], the drain, the
-//! names of stamps, and the pieces that go from one room to the next.
+//! A module uses only those above it (`tests/tidy.rs` checks it). What several share lies beside them: [`options`], [`metrics`], [`tls`], the drain, the
+//! names of stamps, and the pieces that go from one module to the next.
 //!
 //! - Every accepted span is sent at least once, in the bytes it came in, apart from stamps ([`stamp`]): encoded requests are concatenated, never decoded.
 //! - A failure is classified once, in [`link::failure`]: what Tempo certainly does not have is sent again soon, what it may have is sent again only when

@@ -1,4 +1,4 @@
-//! Claims about the room as a whole, made through the door the others use.
+//! Claims about the module as a whole, made through the door the others use.
 
 mod dialects;
 mod docs;
