@@ -18,7 +18,7 @@ struct Metric {
     labels: BTreeSet<String>,
 }
 
-/// Every metric of a server with all its rooms, by the name that its `TYPE` line has.
+/// Every metric of a server with all its modules, by the name that its `TYPE` line has.
 async fn shown() -> BTreeMap<String, Metric> {
     let place = Place::new().set("forward.tempo", "127.0.0.1:9").set("retention.max_age", "0s");
     let server = place.start().await;
@@ -172,9 +172,10 @@ fn the_docs_name_no_metric_that_does_not_exist() {
     let families = documented();
     for file in files("docs", "md").into_iter().chain(["README.md".into()]) {
         let text = read(file.to_str().unwrap());
-        let rooms =
+        let prefixes =
             ["sessionfold_api_", "sessionfold_forward_", "sessionfold_journal_", "sessionfold_receive_", "sessionfold_store_", "process_"];
-        for word in metrics_in(&text).into_iter().filter(|word| rooms.iter().any(|room| word.starts_with(room) && word.len() > room.len()))
+        for word in
+            metrics_in(&text).into_iter().filter(|word| prefixes.iter().any(|prefix| word.starts_with(prefix) && word.len() > prefix.len()))
         {
             assert!(names.contains(word) || families.contains_key(word), "{}: {word} is no metric", file.display());
         }
