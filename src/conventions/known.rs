@@ -55,7 +55,7 @@ struct Wanted {
 impl<'a> Known<'a> {
     /// The next span of a walk over `scope`, and of its attributes those that are read. Bytes that were inspected have no malformed
     /// attribute; if one comes all the same, what stands before it is kept.
-    #[inline(never)] // Its own registers: within its caller half of them would be moved to memory and back.
+    #[inline]
     pub fn next_span(&mut self, spans: &mut SpanWalk<'a>, scope: &Scope<'_>) -> Option<Result<Span<'a>, Malformed>> {
         self.seen.fill(0);
         self.encoded.clear();

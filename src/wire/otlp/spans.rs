@@ -8,7 +8,7 @@
 //!   attributes of a faulted span.)
 //! - Offsets in errors count from the start of the message that was being walked.
 
-use super::value::{any_attribute, attribute, short_attribute, usual};
+use super::value::{any_attribute, attribute, usual};
 use super::walk::{messages, next_message, next_of_any, until_error};
 use super::{Attribute, Malformed};
 use crate::wire::protobuf::reader::{DELIMITED, FIXED64, Reader, VARINT, text_or_empty};
@@ -42,21 +42,6 @@ pub trait VisitAttributes<'a> {
 
     /// One of another form.
     fn visit_read(&mut self, attribute: Attribute<'a>);
-}
-
-/// Who takes the attributes of a span as its fields are walked over.
-trait TakeAttributes<'a> {
-    /// Takes the attribute that comes first in these fields, if it is of the usual form; returns its bytes, or 0.
-    fn take_first(&mut self, fields: &'a [u8]) -> usize;
-
-    /// Takes one of any form: its `KeyValue`.
-    fn take(&mut self, key_value: &'a [u8]);
-}
-
-/// Hands attributes on, up to the first that is malformed.
-struct HandOn<'v, V> {
-    visitor: &'v mut V,
-    is_sound: bool,
 }
 
 /// One `Span`: its scalar fields read, its attributes and events still encoded. Strings are valid UTF-8 after [`super::inspect`].
@@ -161,43 +146,17 @@ impl<'a> SpanWalk<'a> {
     #[inline(always)]
     pub fn next(&mut self, visitor: &mut impl VisitAttributes<'a>) -> Option<Result<Span<'a>, Malformed>> {
         let message = next_message(self.reader.as_mut()?, 2).transpose()?;
-        let span = message.and_then(|message| Span::read_taking(message, HandOn { visitor, is_sound: true }));
+        let mut is_sound = true;
+        let span = message.and_then(|message| {
+            Span::read_visiting(message, |attribute| match usual(attribute) {
+                Some((key, value)) if is_sound => visitor.visit(key, value),
+                _ => is_sound = is_sound && visit_any(attribute, visitor).is_ok(),
+            })
+        });
         if span.is_err() {
             self.reader = None;
         }
         Some(span)
-    }
-}
-
-// === impl TakeAttributes ===
-
-/// Nobody reads them.
-impl<'a> TakeAttributes<'a> for () {
-    #[inline(always)]
-    fn take_first(&mut self, _: &'a [u8]) -> usize {
-        0
-    }
-
-    #[inline(always)]
-    fn take(&mut self, _: &'a [u8]) {}
-}
-
-impl<'a, V: VisitAttributes<'a>> TakeAttributes<'a> for HandOn<'_, V> {
-    #[inline(always)]
-    fn take_first(&mut self, fields: &'a [u8]) -> usize {
-        let Some((key, value, len)) = short_attribute(fields) else { return 0 };
-        if self.is_sound {
-            self.visitor.visit(key, value);
-        }
-        len
-    }
-
-    #[cold]
-    fn take(&mut self, key_value: &'a [u8]) {
-        match usual(key_value) {
-            Some((key, value)) if self.is_sound => self.visitor.visit(key, value),
-            _ => self.is_sound = self.is_sound && visit_any(key_value, self.visitor).is_ok(),
-        }
     }
 }
 
@@ -220,18 +179,14 @@ impl<'a> Span<'a> {
     }
 
     pub(super) fn read(message: Reader<'a>) -> Result<Self, Malformed> {
-        Self::read_taking(message, ())
+        Self::read_visiting(message, |_| ())
     }
 
+    /// `visit` gets the content of each attribute.
     #[inline(always)]
-    fn read_taking(mut message: Reader<'a>, mut attributes: impl TakeAttributes<'a>) -> Result<Self, Malformed> {
+    fn read_visiting(mut message: Reader<'a>, mut visit: impl FnMut(&'a [u8])) -> Result<Self, Malformed> {
         let mut span = Self { bytes: message.rest(), ..Self::default() };
         while !message.is_empty() {
-            let taken = attributes.take_first(message.rest());
-            if taken > 0 {
-                message.pass(taken);
-                continue;
-            }
             let field = message.offset();
             // Every field of every span passes through here, so those that there are many of are not unpacked.
             let (key, content) = match message.short_field() {
@@ -258,7 +213,7 @@ impl<'a> Span<'a> {
                 },
             };
             match key {
-                ATTRIBUTE => attributes.take(content),
+                ATTRIBUTE => visit(content),
                 EVENT | LINK => {}
                 TRACE_ID => span.trace_id = content,
                 SPAN_ID => span.span_id = content,

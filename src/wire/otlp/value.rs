@@ -150,38 +150,6 @@ struct Elements<'a> {
 
 // === the form that encoders give ===
 
-/// The attribute of a span that comes first in `fields`, if it is as nearly all are: its field number and those of its key and value take a
-/// byte each, its key is shorter than 128 bytes, and each of the other lengths takes one byte or two. Gives its key, its `AnyValue`, which
-/// need not be well formed, and how many bytes it takes.
-#[inline(always)]
-pub(super) fn short_attribute(fields: &[u8]) -> Option<(&[u8], &[u8], usize)> {
-    let (len, head) = match *fields {
-        [ATTRIBUTE, len @ ..0x80, ..] => (usize::from(len), 2),
-        [ATTRIBUTE, low, high @ ..0x80, ..] => (two_bytes(low, high), 3),
-        _ => return None,
-    };
-    let key_value = fields.get(head..head + len)?;
-    let [KEY, key_len @ ..0x80, key_and_value @ ..] = key_value else { return None };
-    let (key, value) = key_and_value.split_at_checked(usize::from(*key_len))?;
-    let value = match value {
-        [VALUE, len @ ..0x80, value @ ..] if value.len() == usize::from(*len) => value,
-        [VALUE, low, high @ ..0x80, value @ ..] if *low >= 0x80 && value.len() == two_bytes(*low, *high) => value,
-        _ => return None,
-    };
-    Some((key, value, head + len))
-}
-
-/// `Span.attributes`, `KeyValue.key` and `KeyValue.value`, with their wire type.
-const ATTRIBUTE: u8 = 9 << 3 | 2;
-const KEY: u8 = 1 << 3 | 2;
-const VALUE: u8 = 2 << 3 | 2;
-
-/// A varint of two bytes.
-#[inline(always)]
-fn two_bytes(low: u8, high: u8) -> usize {
-    usize::from(low & 0x7f) | usize::from(high) << 7
-}
-
 /// Key and value of a `KeyValue` that is just these two, one after the other: what every encoder writes. It need not be well formed.
 #[inline(always)]
 pub(super) fn usual(key_value: &[u8]) -> Option<(&[u8], &[u8])> {

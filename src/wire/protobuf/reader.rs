@@ -199,12 +199,6 @@ impl<'a> Reader<'a> {
         self
     }
 
-    /// Passes by so many bytes, which whoever looked at [`Self::rest`] found to be whole fields.
-    #[inline(always)]
-    pub fn pass(&mut self, n_bytes: usize) {
-        self.at = (self.at + n_bytes).min(self.bytes.len());
-    }
-
     /// All that is left of the message.
     #[inline(always)]
     pub fn rest(&self) -> &'a [u8] {

@@ -131,7 +131,7 @@ fn field_with_long_length(number: u32, content: &[u8], length_bytes: usize) -> V
 }
 
 proptest! {
-    /// The walk reads attributes of the usual form in a way of its own.
+    /// The walk does not unpack attributes of the usual form.
     #[test]
     fn a_walk_gives_the_attributes_that_reading_them_one_by_one_gives(
         attributes in prop::collection::vec((0_usize..300, 0_usize..20_000, 1_usize..4, 1_usize..4, 1_usize..4), 0..6),
