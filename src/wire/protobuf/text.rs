@@ -5,8 +5,8 @@ use ascii::AsciiStr;
 /// From here on simdutf8 is the faster one; what is shorter it leaves to the standard library.
 const LONG_BYTES: usize = 64;
 
-/// The text; `None` where it is not UTF-8. Nearly all of the texts of a span are short and ASCII, which takes a fifth of what looking at each
-/// byte does.
+/// The text; `None` where it is not UTF-8. Nearly all of the texts of a span are short and ASCII, which is told faster than by looking at each
+/// byte.
 #[inline(always)]
 pub fn utf8(bytes: &[u8]) -> Option<&str> {
     if bytes.len() < LONG_BYTES
