@@ -1,7 +1,6 @@
 //! How far the fold is behind while spans come at a steady rate into an index that holds something.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::load::plan::{Disorder, Plan, Source};
@@ -30,15 +29,10 @@ pub fn measure(world: &World) -> Result<(), Failure> {
 fn at_rate(world: &World, rate: u64) -> Result<(), Failure> {
     let process = std::process::id();
     let (began, fold, all) = (Instant::now(), world.used_by_fold()?, usage::cpu_seconds(process)?);
-    let is_over = AtomicBool::new(false);
     let (came, mut behind) = std::thread::scope(|scope| {
-        let sender = scope.spawn(|| {
-            let came = send(world, rate).map_err(|error| error.to_string());
-            is_over.store(true, Ordering::Relaxed);
-            came
-        });
+        let sender = scope.spawn(|| send(world, rate).map_err(|error| error.to_string()));
         let mut behind = Vec::new();
-        while !is_over.load(Ordering::Relaxed) {
+        while !sender.is_finished() {
             behind.push(world.store.lag().age.as_secs_f64() * 1e3);
             std::thread::sleep(SAMPLE_EVERY);
         }

@@ -50,7 +50,7 @@ pub struct Sink {
     head: Option<oneshot::Sender<Result<Response, Stop>>>,
     /// Once the answer is streamed.
     pieces: Option<mpsc::Sender<Piece>>,
-    /// The slot and the memory of a long answer. Without them it may neither be streamed nor wait for a slot of the long lane: who waits
+    /// The permit and the memory of a long answer. Without them it may neither be streamed nor wait for a slot of the long lane: who waits
     /// holds a connection to the database.
     long_permits: Option<(OwnedSemaphorePermit, Permit)>,
     /// The right to work, with the moment it was had; none while the client is waited for.

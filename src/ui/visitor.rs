@@ -70,7 +70,7 @@ impl FromRequestParts<Arc<Ui>> for PageContext {
     }
 }
 
-// === impl Place ===
+// === impl PageContext ===
 
 impl PageContext {
     pub(super) fn new(ui: &Ui, headers: &HeaderMap, uri: &Uri) -> Self {

@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_millis(25);
 const QUEUES_A_TICK: u32 = 32;
 const MAX_TICK: Duration = Duration::from_secs(1);
 
-/// How long what comes is collected: a job on a thread is cheap, and not for nothing.
+/// How long what comes is collected: a job on a thread is cheap, but not free.
 const COLLECT: Duration = Duration::from_millis(5);
 
 /// The ends of a queue that others hold.

@@ -43,10 +43,10 @@ struct Changes {
 }
 
 /// Runs in order. Mostly there is one, or a few, and a node of a tree would have room for eleven.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Piece(Vec<(RunOrder, Change)>);
 
-/// A larger piece is halved: what the fold copies at most, 18 KiB, while a reader holds it.
+/// A larger piece is halved: what the fold copies at most, 14 KiB, while a reader holds it.
 const PIECE_MAX: usize = 256;
 
 #[derive(Default)]
@@ -191,6 +191,8 @@ impl Changes {
         piece.set(order, change);
         if piece.0.len() > PIECE_MAX {
             let rest = piece.0.split_off(PIECE_MAX / 2);
+            // It keeps what the whole had room for, and mostly nothing more comes into it.
+            piece.0.shrink_to_fit();
             self.pieces.insert(at + 1, Arc::new(Piece(rest)));
         }
     }

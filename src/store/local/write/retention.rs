@@ -268,7 +268,9 @@ impl FoldWorker {
         }
         if let Some(renewal) = self.renewal.take() {
             let (known, took) = renewal.finish();
-            *self.shared.known.write() = known;
+            // The old one, which can be large, is freed without the lock.
+            let old = std::mem::replace(&mut *self.shared.known.write(), known);
+            drop(old);
             tracing::info!(traces = self.n_traces, millis = took.as_millis() as u64, "the ids of all traces on disk were read");
         }
         Ok(())

@@ -130,6 +130,17 @@ fn field_with_long_length(number: u32, content: &[u8], length_bytes: usize) -> V
     [&out[..], content].concat()
 }
 
+#[test]
+fn a_walk_ends_at_a_field_that_is_not_as_a_spans_are() {
+    // The id of the trace as a number, and an attribute behind it.
+    let bytes = [&[0x08, 6][..], &field(9, &[field(1, b"k"), field(2, &string("v"))].concat())].concat();
+    assert_eq!(Span { bytes: &bytes, ..Span::default() }.attributes().flatten().count(), 1);
+    let scope = field(2, &bytes);
+    let mut visited = Visited::default();
+    assert!(SpanWalk { reader: Some(Reader::new(&scope)) }.next(&mut visited).is_some_and(|span| span.is_err()));
+    assert!(visited.0.is_empty());
+}
+
 proptest! {
     /// The walk does not unpack attributes of the usual form.
     #[test]
@@ -155,13 +166,14 @@ proptest! {
         let scope = field(2, &bytes);
         let mut walk = SpanWalk { reader: Some(Reader::new(&scope)) };
         let mut visited = Visited::default();
-        let span = walk.next(&mut visited);
-        prop_assert!(span.is_some());
+        let Some(span) = walk.next(&mut visited) else { return Err(TestCaseError::fail("no span")) };
         if damage.is_none() {
             prop_assert_eq!(visited.0, one_by_one);
         } else {
-            // Of a key or value that is malformed it is for whoever is visited to find out.
-            prop_assert!(visited.0.len() >= one_by_one.len() && visited.0.iter().zip(&one_by_one).all(|(a, b)| a == b));
+            // Of a key or value that is malformed it is for whoever is visited to find out, and a walk ends at a field that is not as a
+            // span's are.
+            prop_assert!(span.is_err() || visited.0.len() >= one_by_one.len());
+            prop_assert!(visited.0.iter().zip(&one_by_one).all(|(a, b)| a == b));
         }
     }
 }
