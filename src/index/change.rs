@@ -5,6 +5,7 @@
 use super::SessionIndex;
 use super::directory::push_tight;
 use super::figures::{Figures, Fit, Interval, Share};
+use super::restore::leading_bytes;
 use crate::model::Str;
 use crate::model::ids::SessionId;
 use crate::model::query::SortField;
@@ -73,11 +74,7 @@ impl SessionIndex {
 
     /// The first eight bytes of the id; the order compares whole ids where these are equal.
     pub(super) fn id_key(&self, row: u32) -> u64 {
-        let mut key = [0; 8];
-        let id = self.directory.id(row).map_or("", SessionId::as_str).as_bytes();
-        let n_bytes = id.len().min(8);
-        key[..n_bytes].copy_from_slice(&id[..n_bytes]);
-        u64::from_be_bytes(key)
+        leading_bytes(self.directory.id(row).map_or("", SessionId::as_str).as_bytes())
     }
 
     pub(super) fn change_shares(&mut self, row: u32, before: Option<&Run>, after: Option<&Run>) -> Fit {

@@ -38,6 +38,7 @@ pub(crate) use self::list::HasRunIn;
 use self::notes::Notes;
 use self::order::{Direction, Order};
 use self::pairs::Pairs;
+pub use self::restore::{AgentNames, RestoredNames, RestoredSession};
 use self::rowset::RowSet;
 pub use self::text::Needle;
 use self::text::Text;

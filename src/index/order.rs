@@ -70,11 +70,15 @@ struct EntryPosition {
 // === impl Order ===
 
 impl Order {
-    /// Takes entries that are sorted by key and then id.
-    pub(super) fn from_sorted(entries: &[Entry], ids: &Ids) -> Self {
-        let mut order = Self { len: entries.len(), ..Self::default() };
+    /// Takes keys and rows that are sorted by key and then id.
+    pub(super) fn from_sorted(keyed: &[(u64, u32)], ids: &Ids) -> Self {
+        let mut order = Self { len: keyed.len(), ..Self::default() };
         // Three quarters full: the next insertions find room, and the first removals do not merge.
-        entries.chunks(BLOCK_MAX * 3 / 4).for_each(|block| order.push_block(order.blocks.len(), full_block(block), ids));
+        for keyed in keyed.chunks(BLOCK_MAX * 3 / 4) {
+            let mut block = Vec::with_capacity(BLOCK_MAX);
+            block.extend(keyed.iter().map(|(key, row)| Entry::new(*key, *row)));
+            order.push_block(order.blocks.len(), block, ids);
+        }
         order
     }
 
@@ -390,7 +394,7 @@ fn id_of(ids: &Ids, row: u32) -> &str {
 // === impl Entry ===
 
 impl Entry {
-    pub(super) fn new(key: u64, row: u32) -> Self {
+    fn new(key: u64, row: u32) -> Self {
         Self { high: (key >> 32) as u32, low: key as u32, row }
     }
 

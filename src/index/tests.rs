@@ -343,6 +343,35 @@ fn restoring_an_id_or_a_number_that_is_taken_replaces_it() {
 }
 
 #[test]
+fn an_agent_that_goes_with_a_replaced_session_does_not_lend_its_number() {
+    let mut index = SessionIndex::default();
+    let row = |no, name: &str, agent: &str| SessionRow { no: SessionNo(no), ..row_of(name, &[run(agent, 1, 2)]) };
+    // Each time the agent of what is replaced has no session any more, and comes again.
+    index.restore_all([row(1, "a", "x"), row(1, "b", "y"), row(2, "c", "x"), row(2, "c", "z"), row(3, "d", "x"), row(4, "e", "y")]);
+    let agents: Vec<_> = all_agents(&index).into_iter().map(|agent| (agent.name.to_string(), agent.run_count)).collect();
+    assert_eq!(agents, [("x".to_owned(), 1), ("y".to_owned(), 2), ("z".to_owned(), 1)]);
+}
+
+#[test]
+fn ids_that_begin_alike_are_put_back_in_order() {
+    let names =
+        ["s-1", "s-", "s-10000000", "s-100000000", "s-2", "s-1000000000", "s-1\u{e4}", "s-1\u{1}", "s-1\0", "s-1\0\0\0\0\0\0\0\0\0"];
+    let rows = |names: &[&str]| -> Vec<SessionRow> {
+        names.iter().zip(1..).map(|(name, no)| SessionRow { no: SessionNo(no), ..row_of(name, &[run("x", 1, 2)]) }).collect()
+    };
+    for names in [&names[..], &["t", "s-1", "s-"], &["alone"], &[]] {
+        let mut index = SessionIndex::default();
+        index.restore_all(rows(names));
+        for field in [SortField::SessionId, SortField::RunCount] {
+            let page = index.list(&SessionQuery { sort: sort(field, false), ..SessionQuery::default() }, &mut never);
+            let mut sorted = names.to_vec();
+            sorted.sort_unstable();
+            assert_eq!(ids(&page), sorted);
+        }
+    }
+}
+
+#[test]
 fn a_session_takes_at_most_400_bytes_beyond_its_id_and_agents() {
     let mut index = SessionIndex::default();
     // Every table and column grows several times on the way, so the worst moment after such a growth is among those measured.

@@ -144,9 +144,9 @@ pub fn check_stored(bytes: &[u8]) {
             let _ = stored::decode_run_detail(blob);
         }
         _ => {
-            if let Ok(agents) = stored::decode_agents(blob) {
-                let encoded = stored::encode_agents(agents.iter().cloned());
-                assert_eq!(stored::decode_agents(&encoded), Ok(agents));
+            if let Ok(agents) = stored::agent_parts(blob).collect::<Result<Vec<_>, _>>() {
+                let encoded = stored::encode_agents(agents.iter().copied());
+                assert_eq!(stored::agent_parts(&encoded).collect::<Result<Vec<_>, _>>(), Ok(agents));
             }
         }
     }

@@ -3,10 +3,13 @@
 //! - Encoding and decoding are exact inverses: the fold must find what it left.
 //! - Texts that repeat inside a trace are written once.
 
+mod agents;
 pub mod tallies;
 mod write;
 
 use prost::Message;
+
+pub use self::agents::{AgentPart, agent_parts, encode_agents};
 
 use super::proto::stored;
 use super::reported::{decode_report, decode_score, run_id};
@@ -20,12 +23,15 @@ use crate::model::stretches::Stretches;
 use crate::model::time::UnixNanos;
 use crate::model::tool::ToolUsage;
 use crate::model::usage::{Call, ModelUsage, NanoUsd, ServiceTier, Usage, UsageTotal};
+use crate::wire::protobuf::Malformed;
 
 /// A blob that this version cannot read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum UnreadableBlob {
     #[error("a stored blob is not readable: {0}")]
     Decode(#[from] prost::DecodeError),
+    #[error("a stored blob is not readable: {0}")]
+    Malformed(#[from] Malformed),
     #[error("a stored blob holds an impossible {0}")]
     Impossible(&'static str),
 }
@@ -77,15 +83,6 @@ pub struct RunDetail {
     pub is_turn: bool,
     pub is_retelling: bool,
     pub scores: Vec<Score>,
-}
-
-/// One agent of a session.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StoredAgent {
-    pub name: Str,
-    pub run_count: u32,
-    pub first_run: UnixNanos,
-    pub last_activity: UnixNanos,
 }
 
 const HAS_RESPONSE_MODEL: u32 = 1;
@@ -162,29 +159,6 @@ pub fn decode_run_detail(blob: &[u8]) -> Result<RunDetail, UnreadableBlob> {
         is_future: detail.is_future,
         is_truncated: detail.is_truncated,
     })
-}
-
-pub fn encode_agents(agents: impl Iterator<Item = StoredAgent>) -> Vec<u8> {
-    let shares = agents
-        .map(|agent| stored::AgentShare {
-            name: agent.name.as_ref().to_owned(),
-            run_count: agent.run_count,
-            first_run: agent.first_run.0,
-            last_activity: agent.last_activity.0,
-        })
-        .collect();
-    stored::AgentShares { shares }.encode_to_vec()
-}
-
-pub fn decode_agents(blob: &[u8]) -> Result<Vec<StoredAgent>, UnreadableBlob> {
-    let shares = stored::AgentShares::decode(blob)?.shares;
-    let agent = |share: stored::AgentShare| StoredAgent {
-        name: share.name.into(),
-        run_count: share.run_count,
-        first_run: UnixNanos(share.first_run),
-        last_activity: UnixNanos(share.last_activity),
-    };
-    Ok(shares.into_iter().map(agent).collect())
 }
 
 /// What is marked of a run, one bit each.
@@ -487,7 +461,7 @@ mod tests {
         fn damaged_blobs_are_refused_and_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = decode_trace(&bytes);
             let _ = decode_run_detail(&bytes);
-            let _ = decode_agents(&bytes);
+            let _ = agent_parts(&bytes).count();
         }
     }
 }

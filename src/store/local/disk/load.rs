@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::rows::{TenantNo, read_session, unreadable, unsigned};
 use super::statements::{self, Ready, Statement};
 use super::traces::stored_trace;
-use crate::index::{SessionNo, SessionRow};
+use crate::index::{AgentNames, RestoredSession, SessionNo};
 use crate::journal::Position;
 use crate::model::Str;
 use crate::model::ids::{SessionId, Tenant, TraceId};
@@ -62,12 +62,30 @@ pub fn tenants(db: &Connection) -> rusqlite::Result<Vec<(TenantNo, Tenant, Sessi
     })
 }
 
-/// Every session, those of a tenant one after another.
-pub fn each_session(db: &Connection, mut each: impl FnMut(TenantNo, SessionRow)) -> rusqlite::Result<()> {
-    for found in db.ready(&statements::SESSIONS)?.query_map([], read_session)? {
-        let (tenant, row) = found?;
-        each(tenant, row);
+/// Sessions of one tenant, some at a time.
+pub struct SomeSessions {
+    pub tenant: TenantNo,
+    /// Names of agents that were not among those of this tenant before.
+    pub names: Vec<Str>,
+    pub sessions: Vec<RestoredSession>,
+}
+
+/// Every session, those of a tenant one after another, at most `n` at once.
+pub fn each_sessions(db: &Connection, n: usize, mut each: impl FnMut(SomeSessions)) -> rusqlite::Result<()> {
+    let (mut tenant, mut names, mut sessions) = (TenantNo(0), AgentNames::default(), Vec::new());
+    let mut select = db.ready(&statements::SESSIONS)?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let of = TenantNo(row.get(0)?);
+        if of != tenant || sessions.len() >= n {
+            each(SomeSessions { tenant, names: names.take_new(), sessions: std::mem::replace(&mut sessions, Vec::with_capacity(n)) });
+        }
+        if of != tenant {
+            (tenant, names) = (of, AgentNames::default());
+        }
+        sessions.push(read_session(row, &mut names)?);
     }
+    each(SomeSessions { tenant, names: names.take_new(), sessions });
     Ok(())
 }
 

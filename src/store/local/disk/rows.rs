@@ -3,14 +3,14 @@
 use rusqlite::types::Type;
 use rusqlite::{Row, Statement, params};
 
-use crate::index::{AgentShare, SessionNo, SessionRow};
+use crate::index::{AgentNames, AgentShare, RestoredSession, SessionNo, SessionRow};
 use crate::model::ids::{RunId, RunKey, SessionId, SpanId, TraceId};
 use crate::model::run::{Run, RunStatus};
 use crate::model::session::SessionSummary;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::model::usage::NanoUsd;
 use crate::store::local::state::recent::RunOrder;
-use crate::wire::format::stored::{self, StoredAgent};
+use crate::wire::format::stored::{self, AgentPart};
 
 /// The number of a tenant in the database.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -103,8 +103,8 @@ pub fn read_detail(row: &Row<'_>, column: usize) -> rusqlite::Result<stored::Run
 
 pub fn write_session(upsert: &mut Statement<'_>, tenant: TenantNo, row: &SessionRow) -> rusqlite::Result<()> {
     let summary = &row.summary;
-    let agents = summary.agents.iter().zip(&row.agents).map(|(name, share)| StoredAgent {
-        name: name.clone(),
+    let agents = summary.agents.iter().zip(&row.agents).map(|(name, share)| AgentPart {
+        name,
         run_count: share.run_count,
         first_run: share.first_run,
         last_activity: share.last_activity,
@@ -131,11 +131,8 @@ pub fn write_session(upsert: &mut Statement<'_>, tenant: TenantNo, row: &Session
 }
 
 /// Reads the columns of a session.
-pub fn read_session(row: &Row<'_>) -> rusqlite::Result<(TenantNo, SessionRow)> {
+pub fn read_session(row: &Row<'_>, names: &mut AgentNames) -> rusqlite::Result<RestoredSession> {
     let number = |column| -> rusqlite::Result<u64> { Ok(unsigned(row.get(column)?)) };
-    let agents = stored::decode_agents(row.get_ref(14)?.as_blob()?).map_err(|error| unreadable(14, error))?;
-    let share =
-        |agent: &StoredAgent| AgentShare { run_count: agent.run_count, first_run: agent.first_run, last_activity: agent.last_activity };
     let summary = SessionSummary {
         id: SessionId::new(row.get_ref(2)?.as_str()?).ok_or_else(|| impossible(2, "session id"))?,
         run_count: number(3)?,
@@ -144,7 +141,7 @@ pub fn read_session(row: &Row<'_>) -> rusqlite::Result<(TenantNo, SessionRow)> {
         total_duration: Nanos(number(6)?),
         total_cost: NanoUsd(number(7)?),
         total_tokens: number(8)?,
-        agents: agents.iter().map(|agent| agent.name.clone()).collect(),
+        agents: Vec::new(),
         error_count: number(9)?,
         running_count: number(10)?,
         unpriced_calls: number(11)?,
@@ -152,15 +149,18 @@ pub fn read_session(row: &Row<'_>) -> rusqlite::Result<(TenantNo, SessionRow)> {
         // Kept apart from the session, which may lose its runs for a moment.
         note: None,
     };
-    let tenant = TenantNo(row.get(0)?);
-    let row = SessionRow {
+    let session = SessionRow {
         no: SessionNo(row.get(1)?),
         summary,
-        agents: agents.iter().map(share).collect(),
+        agents: Vec::new(),
         sort_activity: UnixNanos(number(12)?),
         sort_first_run: UnixNanos(number(13)?),
     };
-    Ok((tenant, row))
+    let parts = stored::agent_parts(row.get_ref(14)?.as_blob()?).map(|part| {
+        let AgentPart { name, run_count, first_run, last_activity } = part?;
+        Ok((name, AgentShare { run_count, first_run, last_activity }))
+    });
+    names.session(session, parts).map_err(|error| unreadable(14, error))
 }
 
 pub fn signed(number: u64) -> i64 {

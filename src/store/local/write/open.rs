@@ -23,13 +23,13 @@ use super::saved;
 use super::turns::OpenTurns;
 use super::untraced::UntracedSessions;
 use crate::conventions::Strings;
-use crate::index::{SessionNo, SessionRow};
+use crate::index::{RestoredNames, SessionNo};
 use crate::journal::{Journal, Position};
 use crate::log_limiter::LogLimiter;
 use crate::model::ids::SessionId;
 use crate::model::time::{Nanos, UnixNanos};
 use crate::store::StoreError;
-use crate::store::local::disk::load as disk;
+use crate::store::local::disk::load::{self as disk, SomeSessions};
 use crate::store::local::disk::places::n_traces;
 use crate::store::local::disk::read::Readers;
 use crate::store::local::disk::rows::{TenantNo, TraceNo};
@@ -308,28 +308,28 @@ fn load(db: &Connection, tenants: &Tenants) -> Result<Loaded, OpenError> {
 
 /// Reads the sessions while another thread puts those that were read into their indexes: each takes half of the time.
 fn load_sessions(db: &Connection, cells: &FxHashMap<TenantNo, Arc<TenantCell>>) -> Result<usize, OpenError> {
-    let (pieces, read) = sync_channel::<(TenantNo, Vec<SessionRow>)>(PIECES_MAX);
+    let (pieces, read) = sync_channel::<SomeSessions>(PIECES_MAX);
     std::thread::scope(move |scope| {
         let seat = move || {
-            for (tenant, rows) in read {
+            let mut restored = (TenantNo(0), RestoredNames::default());
+            for SomeSessions { tenant, names, sessions } in read {
+                if restored.0 != tenant {
+                    restored = (tenant, RestoredNames::default());
+                }
+                restored.1.extend(names);
                 if let Some(cell) = cells.get(&tenant) {
-                    cell.write().index.restore_some(rows);
+                    cell.write().index.restore_some(&mut restored.1, sessions);
                 }
             }
             cells.values().for_each(|cell| cell.write().index.order_restored());
         };
         let seating = std::thread::Builder::new().name("load".into()).spawn_scoped(scope, seat).map_err(OpenError::Thread)?;
         let mut n_sessions = 0;
-        let mut piece: (TenantNo, Vec<SessionRow>) = (TenantNo(0), Vec::new());
-        disk::each_session(db, |tenant, row| {
-            if piece.0 != tenant || piece.1.len() >= SESSIONS_AT_ONCE {
-                // It ends early only if it panics, which the join below tells.
-                let _ = pieces.send(std::mem::replace(&mut piece, (tenant, Vec::with_capacity(SESSIONS_AT_ONCE))));
-            }
-            piece.1.push(row);
-            n_sessions += 1;
+        disk::each_sessions(db, SESSIONS_AT_ONCE, |piece| {
+            n_sessions += piece.sessions.len();
+            // It ends early only if it panics, which the join below tells.
+            let _ = pieces.send(piece);
         })?;
-        let _ = pieces.send(piece);
         drop(pieces);
         if let Err(panic) = seating.join() {
             std::panic::resume_unwind(panic);
