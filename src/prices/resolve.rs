@@ -5,6 +5,8 @@
 //! - Nobody named, or `local`: only the exact name of a model that its maker sells and that nobody can host himself. A model from a laptop
 //!   must not get a price because its name resembles one.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 
 use super::provider::{Named, key, named};
@@ -49,7 +51,17 @@ pub(super) fn find(table: &Table, provider: &str, model: &str) -> Option<ModelNo
 }
 
 fn of_provider(table: &Table, provider: &Provider, name: &str) -> Option<ModelNo> {
-    by_name(table, provider, name).or_else(|| by_name(table, provider, bare(table, provider, name)?))
+    let found = by_name(table, provider, name).or_else(|| by_name(table, provider, bare(table, provider, name)?));
+    found.or_else(|| if &*provider.id == BEDROCK { behind_a_vendor(table, provider, name) } else { None })
+}
+
+/// Its names of models begin with who made them, `amazon.nova-lite-v1:0`.
+const BEDROCK: &str = "aws";
+
+/// OpenLLMetry cuts off who made the model.
+fn behind_a_vendor(table: &Table, provider: &Provider, name: &str) -> Option<ModelNo> {
+    let vendors: BTreeSet<&str> = table.models_of(provider).filter_map(|model| Some(model.id.split_once('.')?.0)).collect();
+    vendors.iter().find_map(|vendor| by_name(table, provider, &format!("{vendor}.{name}")))
 }
 
 /// Without what stands before it: the provider itself, or a path as Google's APIs have them.

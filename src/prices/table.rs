@@ -113,6 +113,10 @@ impl Table {
         self.providers.iter().find(|provider| &*provider.id == id)
     }
 
+    pub(super) fn models_of(&self, provider: &Provider) -> impl Iterator<Item = &Model> {
+        self.models[provider.models.clone()].iter()
+    }
+
     fn find_own(&self, provider: &Provider, name: &str) -> Option<ModelNo> {
         provider.models.clone().find(|&no| self.models[no].rule.matches(name)).map(|at| ModelNo { at, is_lent: false })
     }
@@ -134,13 +138,6 @@ impl Table {
         self.models.push(Model { id: line.model.into(), rule: line.rule, tariff });
         provider.models.end = self.models.len();
         Ok(())
-    }
-}
-
-#[cfg(test)]
-impl Table {
-    pub(super) fn models_of(&self, provider: &Provider) -> impl Iterator<Item = &Model> {
-        self.models[provider.models.clone()].iter()
     }
 }
 

@@ -36,6 +36,10 @@ fn every_word_of_the_conventions_for_a_provider_finds_it() {
     check_same("google", "gemini-2.5-pro", &google.map(|word| (word, "gemini-2.5-pro")));
     let aws = ["aws.bedrock", "AWS", "amazon-bedrock", "bedrock", "amazon_bedrock_converse"];
     check_same("aws", "anthropic.claude-3-haiku-20240307-v1:0", &aws.map(|word| (word, "eu.anthropic.claude-3-haiku-20240307-v1:0")));
+    // OpenLLMetry leaves out who made it.
+    check_same("aws", "amazon.nova-lite-v1:0", &[("aws.bedrock", "nova-lite-v1:0"), ("aws.bedrock", "us.amazon.nova-lite-v1:0")]);
+    check_same("aws", "meta.llama3-3-70b-instruct-v1:0", &[("aws.bedrock", "llama3-3-70b-instruct-v1:0")]);
+    check_unknown(&[("aws.bedrock", "lite-v1:0"), ("openai", "nova-lite-v1:0")]);
     let azure = ["az.ai.openai", "az.ai.inference", "azure.ai.openai", "azure_openai", "azure-openai.chat", "azure.responses", "Azure"];
     check_same("azure", "gpt-4o", &azure.map(|word| (word, "gpt-4o-2024-08-06")));
     let mistral = ["mistral_ai", "MistralAI", "mistral.chat"];
