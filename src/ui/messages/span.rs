@@ -135,11 +135,16 @@ fn named(attributes: &Attributes) -> Said {
     Said { input: find(false, &Role::User), output: find(true, &Role::Assistant) }
 }
 
+/// Pipecat tells them as the conventions do, and what was asked in a key of its own.
+fn is_instructions(messages: &[Message]) -> bool {
+    !messages.is_empty() && messages.iter().all(|message| message.role == Role::System)
+}
+
 // === impl Said ===
 
 impl Said {
     fn is_full(&self) -> bool {
-        !self.input.is_empty() && !self.output.is_empty()
+        !self.input.is_empty() && !is_instructions(&self.input) && !self.output.is_empty()
     }
 
     /// Takes what is missing, if it is more than a structure; the first structure goes to `structures`.
@@ -148,7 +153,10 @@ impl Said {
             [(&mut self.input, &mut structures.input, more.input), (&mut self.output, &mut structures.output, more.output)]
         {
             if more.iter().any(Message::is_read) {
-                if held.is_empty() {
+                if is_instructions(held) && !is_instructions(&more) {
+                    let new: Vec<Message> = more.into_iter().filter(|message| !held.contains(message)).collect();
+                    held.extend(new);
+                } else if held.is_empty() {
                     *held = more;
                 }
             } else if structure.is_empty() {

@@ -48,6 +48,12 @@ fn every_dialect_is_a_conversation() {
             "gen_ai.input.messages": r#"[{"role":"system","parts":[{"type":"text","content":"Be brief."}]},{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"#,
             "gen_ai.output.messages": [{"role": "assistant", "parts": [{"type": "text", "content": "Hello"}]}],
         }),
+        // Pipecat.
+        json!({
+            "gen_ai.system_instructions": "Be brief.",
+            "input": r#"[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]"#,
+            "output": "Hello",
+        }),
         json!({
             "llm.input_messages.0.message.role": "system", "llm.input_messages.0.message.content": "Be brief.",
             "llm.input_messages.1.message.role": "user", "llm.input_messages.1.message.contents.0.message_content.type": "text",
