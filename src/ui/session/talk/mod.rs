@@ -8,6 +8,7 @@ mod failure;
 mod reported;
 mod show;
 mod turn;
+mod unsaid;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,6 +11,7 @@ use std::cell::Cell;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::failure::failure;
+use super::unsaid;
 use crate::model::Str;
 use crate::model::facts::{SpanKind, SpanStatus};
 use crate::model::ids::{RunId, SpanId, TraceId};
@@ -87,10 +88,10 @@ pub(super) struct Trace<'a> {
 }
 
 /// What a model said, and when.
-struct Spoken<'a> {
-    span: &'a SpanView,
-    output: Vec<Message>,
-    error: Option<String>,
+pub(super) struct Spoken<'a> {
+    pub(super) span: &'a SpanView,
+    pub(super) output: Vec<Message>,
+    pub(super) error: Option<String>,
 }
 
 // === impl Turn ===
@@ -177,9 +178,8 @@ impl<'a> Trace<'a> {
         {
             spoken = vec![Spoken { span, output: own_said.output.clone(), error: None }];
         }
-        for spoken in &spoken {
-            steps.say(spoken);
-        }
+        unsaid::fill(self, &mut spoken);
+        spoken.iter().for_each(|spoken| steps.say(spoken));
         for tool in spans.iter().filter(|span| may_be_tool(span) && span.span != run.key.span).take(TOOLS_MAX) {
             self.call(&mut steps, tool);
         }
@@ -205,7 +205,7 @@ impl<'a> Trace<'a> {
         turn
     }
 
-    fn read(&self, span: SpanId, wants: &dyn Fn(&str) -> bool) -> Option<Carried> {
+    pub(super) fn read(&self, span: SpanId, wants: &dyn Fn(&str) -> bool) -> Option<Carried> {
         let size = self.gathered.size(self.id, span, wants)?;
         let bytes = &self.budget.bytes;
         if size > bytes.get() {
@@ -343,7 +343,7 @@ fn events(carried: &Carried) -> Vec<messages::Event<'_>> {
     carried.events.iter().map(|event| (&*event.name, &event.attributes)).collect()
 }
 
-fn said(carried: &Carried) -> Said {
+pub(super) fn said(carried: &Carried) -> Said {
     messages::said(&carried.attributes, &events(carried))
 }
 
