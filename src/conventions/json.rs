@@ -160,16 +160,31 @@ pub(super) fn dollars(text: &str) -> (Option<NanoUsd>, bool) {
     if cost.is_some_and(|cost| cost > SPAN_COST_MAX) { (None, false) } else { (cost, is_sound) }
 }
 
-/// The text that a JSON object holds under `key` at its top, if it escapes nothing. Long texts are looked through without being read.
+/// The text that a JSON object, or one that Python printed, holds under `key`, if it escapes nothing. Long texts are looked through without
+/// being read.
 pub(super) fn member<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(key)?;
-    let rest = rest.strip_prefix('"')?.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
-    let (value, _) = rest.split_once('"')?;
-    (!value.is_empty() && !value.contains('\\')).then_some(value)
+    text.match_indices(key).find_map(|(at, _)| {
+        let quote = text[..at].chars().next_back().and_then(quote_of)?;
+        let rest = text[at + key.len()..].strip_prefix(quote)?.trim_start().strip_prefix(':')?.trim_start();
+        // Python takes the other quotes for a text with an apostrophe.
+        let quote = rest.chars().next().and_then(quote_of)?;
+        let (value, _) = rest[1..].split_once(quote)?;
+        (!value.is_empty() && !value.contains('\\')).then_some(value)
+    })
+}
+
+fn quote_of(letter: char) -> Option<char> {
+    matches!(letter, '"' | '\'').then_some(letter)
 }
 
 fn object(text: &str) -> Option<Map<String, Json>> {
     if text.len() > TEXT_MAX_BYTES { None } else { serde_json::from_str(text).ok() }
+}
+
+/// A dictionary of numbers that Python printed, as JSON; nothing where it holds a text that would need more than other quotes.
+pub(super) fn of_python(text: &str) -> Option<String> {
+    let is_plain = text.len() <= TEXT_MAX_BYTES && text.starts_with("{'") && !text.contains(['"', '\\']);
+    is_plain.then(|| text.replace('\'', "\"").replace(": None", ": null").replace(": True", ": true").replace(": False", ": false"))
 }
 
 fn as_value(number: &Number) -> Value<'static> {
@@ -291,6 +306,28 @@ mod tests {
         for nothing in [r#""It is sunny.""#, r#"{"usage":"much"}"#, r#"{"raw":7}"#, "{", "{}", r#"{"message":{"usage":{"total":9}}}"#] {
             assert_eq!(answer(nothing), (Usage::default(), true), "{nothing}");
         }
+    }
+
+    #[test]
+    fn a_member_is_found_in_json_and_in_what_python_prints_and_only_as_a_key() {
+        assert_eq!(member(r#"{"a_model": "x", "model" : "y"}"#, "model"), Some("y"));
+        assert_eq!(member("{'trace_id': 'a', 'session_id': 'px-3', 'headers': {}}", "session_id"), Some("px-3"));
+        assert_eq!(member(r#"{'session_id': "ann's"}"#, "session_id"), Some("ann's"));
+        for text in
+            ["{'session_id': None}", r#"{"session_id": 7}"#, "session_id", "'session_id", r#"{"x": "session_id"}"#, "{'session_id': '"]
+        {
+            assert_eq!(member(text, "session_id"), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_read_of_a_dictionary_that_python_printed() {
+        let text = "{'completion_tokens': 42, 'prompt_tokens': 1220, 'total_tokens': 1262, 'completion_tokens_details': None, \
+                    'prompt_tokens_details': {'audio_tokens': 0, 'cached_tokens': 512}}";
+        let (usage, is_sound) = tokens(&of_python(text).unwrap());
+        assert!(is_sound);
+        assert_eq!((usage.tokens(), usage.cache_read_tokens), (1262, Some(512)));
+        assert_eq!(of_python(r#"{"prompt_tokens": 1}"#), None);
     }
 
     #[test]

@@ -120,17 +120,14 @@ impl<'a> Said<'a> {
                 Meaning::Workflow => (Q::Workflow, answer(&mut said.workflow, name(value))),
                 Meaning::User => (Q::User, answer(&mut said.user, id(value).map(cut_id))),
                 Meaning::UserGroup => (Q::UserGroup, answer(&mut said.user_group, id(value).map(cut_id))),
-                Meaning::Model => (Q::Model, answer(&mut said.model, name(value))),
+                Meaning::Model => (Q::Model, answer(&mut said.model, model(value))),
                 Meaning::ResponseModel => {
-                    // What Spring AI and LangChain4j write where the answer names none.
-                    let model = name(value).filter(|model| !["none", "unknown"].contains(model));
+                    let model = model(value);
                     said.has_response_model = model.is_some();
                     (Q::Model, answer(&mut said.model, model))
                 }
-                Meaning::WeakModel => {
-                    weak_model = name(value);
-                    (Q::WeakModel, true)
-                }
+                Meaning::WeakModel => (Q::WeakModel, answer(&mut weak_model, model(value))),
+                Meaning::Parameters => (Q::WeakModel, answer(&mut weak_model, metadata(value, "model"))),
                 Meaning::Provider => (Q::Provider, answer(&mut said.provider, name(value).filter(|name| !is_framework(name)))),
                 Meaning::Kind => {
                     let word = name(value);
@@ -272,7 +269,7 @@ impl<'a> Said<'a> {
             Meaning::Agent => self.agent.is_some(),
             Meaning::Workflow => self.workflow.is_some(),
             Meaning::User => self.user.is_some(),
-            Meaning::Model => self.model.is_some(),
+            Meaning::Model | Meaning::Parameters => self.model.is_some(),
             Meaning::Provider => self.provider.is_some(),
             Meaning::Response => self.response.is_some(),
             Meaning::Tool => self.tool.is_some(),
@@ -424,7 +421,12 @@ fn believable(tokens: u64, oddities: &mut Oddities) -> Option<u64> {
     Some(tokens.min(SPAN_TOKENS_MAX))
 }
 
-/// What LangChain wrote into the JSON that OpenInference passes on as `metadata`.
+/// A model that is named. The others are what Spring AI, LangChain4j and Pipecat write where none is.
+fn model(value: Value<'_>) -> Option<&str> {
+    name(value).filter(|model| !["none", "unknown"].contains(model))
+}
+
+/// A text in the JSON that OpenInference passes on: as `metadata` what LangChain knows of a run, or what was asked of a model.
 fn metadata<'a>(value: Value<'a>, key: &str) -> Option<&'a str> {
     match value {
         Value::Str(text) => json::member(text, key),
@@ -458,6 +460,9 @@ fn session_id<'a>(row: Option<&Row>, value: Value<'a>, oddities: &mut Oddities) 
     if row.is_some_and(|row| row.key == "thread.id") {
         // The number of a thread of the system, almost everywhere: only what cannot be one is a conversation.
         return id(value).filter(|id| !id.bytes().all(|digit| digit.is_ascii_digit()));
+    }
+    if let (Some("metadata.requester_metadata"), Value::Str(text)) = (row.map(|row| row.key), value) {
+        return json::member(text, "session_id").map(Cow::Borrowed);
     }
     if !matches!(value, Value::Empty | Value::Str(_) | Value::Int(_)) {
         oddities.insert(Oddity::SessionIdWrongType);

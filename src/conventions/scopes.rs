@@ -46,7 +46,7 @@ const fn without_cache(scope: &'static str) -> Reading {
 
 /// Each was found in recordings of the package (opentelemetry-instrumentation-botocore 0.66b2, -genai-bedrock 1.3b0, OpenLLMetry 0.62,
 /// OpenLIT 1.45, MLflow 3.17, Logfire 5.4, Claude Code 2.1.197 and 2.1.332, Codex 0.171, Gemini CLI 0.61, Copilot CLI 1.0.102, opencode 1.18.33,
-/// Google ADK 1.10, VoltAgent 2.10).
+/// Google ADK 1.10, VoltAgent 2.10, Pipecat 1.14, MCP's SDK for Python 2.3).
 pub(super) const SCOPES: &[Reading] = &[
     without_cache("opentelemetry.instrumentation.botocore.bedrock-runtime"),
     without_cache("opentelemetry.instrumentation.genai.bedrock"),
@@ -123,6 +123,10 @@ pub(super) const SCOPES: &[Reading] = &[
     },
     // Until 1.15 no attribute told that.
     Reading { scope: "gcp.vertex.agent", named: &[("agent_run [", SpanKind::Agent)], ..PLAIN },
+    // A conversation is one trace; what was asked and answered in it are its turns.
+    Reading { scope: "pipecat.turn", named: &[("turn", SpanKind::Workflow)], ..PLAIN },
+    // The side that calls; the side that is called says so by an attribute.
+    Reading { scope: "mcp-python-sdk", named: &[("MCP send tools/call ", SpanKind::Tool)], ..PLAIN },
     Reading { scope: "@voltagent/core", agent_key: Some("entity.name"), ..PLAIN },
     // Each workflow has a session of its own, unless it is given one.
     Reading { scope: "Microsoft.Agents.AI.Workflows", is_session_weak: true, ..PLAIN },

@@ -84,6 +84,8 @@ pub(super) enum Meaning {
     ResponseModel,
     /// As `Model`, where something else says that the span used one.
     WeakModel,
+    /// JSON of what a call asked for. The `model` in it is one as `WeakModel` is.
+    Parameters,
     Provider,
     /// What the span is; the words are in `kinds`.
     Kind,
@@ -112,6 +114,8 @@ pub(super) enum Namespace {
     GoogleAdk,
     GenAi,
     OpenInference,
+    /// The answer as the provider sent it, of instrumentations that make attributes of a part of its usage.
+    OpenInferenceAnswer,
     OpenLlmetry,
     VercelAi,
     PydanticAi,
@@ -185,9 +189,11 @@ pub(super) const ROWS: &[Row] = &[
     row(C::VercelAi, "ai.telemetry.metadata.threadId", M::Session),
     row(C::SpringAi, "spring.ai.chat.client.conversation.id", M::Session),
     row(C::Mastra, "mastra.metadata.threadId", M::Session),
+    // What a client of its proxy sent as `metadata`, as Python prints it: the `session_id` in that.
+    within(&["litellm"], row(C::LiteLlm, "metadata.requester_metadata", M::Session)),
     // --- one that a framework may have made up: it names a session only where no other is in effect
     // Codex 0.147 put the turn into `gen_ai.conversation.id`, and the conversation beside the number of a thread into `thread.id`.
-    within(&["codex", VOLT_AGENT], row(C::Plain, "conversation.id", M::WeakSession)),
+    within(&["codex", VOLT_AGENT, PIPECAT], row(C::Plain, "conversation.id", M::WeakSession)),
     within(&["codex"], row(C::Codex, "thread.id", M::WeakSession)),
     row(C::GenAi, "gen_ai.conversation.id", M::WeakSession),
     row(C::Microsoft, "gen_ai.thread.id", M::WeakSession),
@@ -239,6 +245,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::Langfuse, "langfuse.trace.metadata.langfuse_user_id", M::User),
     row(C::Langfuse, "langfuse.observation.metadata.langfuse_user_id", M::User),
     row(C::GoogleAdk, "gcp.vertex.agent.user_id", M::User),
+    within(&["litellm"], row(C::LiteLlm, "metadata.user_api_key_end_user_id", M::User)),
     row(C::Waxell, "waxell.user_group", M::UserGroup),
     // --- the model: the one that answered before the one that was asked
     row(C::Waxell, "waxell.llm.model", M::Model),
@@ -258,6 +265,8 @@ pub(super) const ROWS: &[Row] = &[
     row(C::OpenInference, "embedding.model_name", M::Model),
     row(C::Mlflow, "mlflow.llm.model", M::Model),
     row(C::Plain, "model", M::WeakModel),
+    within(&["openinference.instrumentation.pipecat"], row(C::OpenInference, "metrics.model", M::WeakModel)),
+    row(C::OpenInference, "llm.invocation_parameters", M::Parameters),
     row(C::Genkit, "genkit:name", M::WeakModel),
     // --- its provider
     row(C::GenAi, "gen_ai.provider.name", M::Provider),
@@ -368,6 +377,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::OpenInference, "llm.cost.total", M::Usage(N::OpenInference, P::Cost)),
     row(C::OpenInference, "llm.cost.prompt", M::Usage(N::OpenInference, P::CostOfInput)),
     row(C::OpenInference, "llm.cost.completion", M::Usage(N::OpenInference, P::CostOfOutput)),
+    within(ANSWERED_AS_SENT, row(C::OpenInference, "output.value", M::Usage(N::OpenInferenceAnswer, P::AnswerJson))),
     row(C::OpenLlmetry, "llm.usage.prompt_tokens", M::Usage(N::OpenLlmetry, P::Input)),
     row(C::OpenLlmetry, "llm.usage.completion_tokens", M::Usage(N::OpenLlmetry, P::Output)),
     row(C::OpenLlmetry, "llm.usage.total_tokens", M::Usage(N::OpenLlmetry, P::Total)),
@@ -395,6 +405,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::LangSmith, "langsmith.metadata.usage_metadata", M::Usage(N::LangSmith, P::TokensJson)),
     row(C::LangSmith, "langsmith.usage_metadata", M::Usage(N::LangSmith, P::TokensJson)),
     row(C::LangSmith, "gen_ai.usage.input_token_details", M::Usage(N::LangSmith, P::TokensJson)),
+    within(&["litellm"], row(C::LiteLlm, "metadata.usage_object", M::Usage(N::LiteLlm, P::TokensJson))),
     row(C::LiteLlm, "gen_ai.cost.total_cost", M::Usage(N::LiteLlm, P::Cost)),
     row(C::LiteLlm, "litellm.response-cost", M::Usage(N::LiteLlm, P::Cost)),
     row(C::LiteLlm, "litellm.cost.total", M::Usage(N::LiteLlm, P::Cost)),
@@ -455,6 +466,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::Plain, "haystack.component.input", M::Asked),
     within(&[VOLT_AGENT], row(C::VoltAgent, "llm.messages", M::Asked)),
     row(C::Genkit, "genkit:input", M::Asked),
+    within(&[PIPECAT], row(C::Plain, "input", M::Asked)),
     row(C::OpenInference, "input.value", M::Asked),
     row(C::OpenLlmetry, "traceloop.entity.input", M::Asked),
     row(C::Laminar, "lmnr.span.input", M::Asked),
@@ -464,6 +476,8 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 const VOLT_AGENT: &str = "@voltagent";
+const PIPECAT: &str = "pipecat";
+const ANSWERED_AS_SENT: &[&str] = &["openinference.instrumentation.mistralai", "openinference.instrumentation.bedrock"];
 const CLAUDE_CODE: &str = "com.anthropic.claude_code";
 
 const fn row(convention: Convention, key: &'static str, meaning: Meaning) -> Row {

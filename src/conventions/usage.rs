@@ -46,6 +46,7 @@ impl Claims {
             Part::Cost => take_dollars(&mut usage.cost, value, oddities),
             Part::CostOfInput => take_dollars(&mut claim.cost_of_input, value, oddities),
             Part::CostOfOutput => take_dollars(&mut claim.cost_of_output, value, oddities),
+            Part::TokensJson if namespace == Namespace::LiteLlm => take_printed_tokens(usage, value, oddities),
             Part::TokensJson => take_tokens_json(usage, value, oddities),
             Part::AnswerJson => take_answer_json(usage, value, oddities),
             Part::CostJson => take_cost_json(&mut usage.cost, value, oddities),
@@ -179,6 +180,13 @@ fn take_tokens_json(usage: &mut Usage, value: Value<'_>, oddities: &mut Oddities
     }
     *usage = Usage { cost: usage.cost, ..stated };
     true
+}
+
+/// LiteLLM has Python print them.
+fn take_printed_tokens(usage: &mut Usage, value: Value<'_>, oddities: &mut Oddities) -> bool {
+    let Value::Str(text) = value else { return false };
+    let json = json::of_python(text);
+    take_tokens_json(usage, Value::Str(json.as_deref().unwrap_or(text)), oddities)
 }
 
 /// What is no answer, or tells no usage, is no claim: the key may hold anything.

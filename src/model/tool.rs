@@ -4,8 +4,9 @@ use crate::model::Str;
 use crate::model::durations::Durations;
 use crate::model::time::Nanos;
 
-/// How OpenTelemetry's conventions call the span of a tool; the tool's name follows.
-const SPAN: &str = "execute_tool ";
+/// How OpenTelemetry's conventions call the span of a tool, and of a call by MCP; the tool's name follows. MCP's own SDK for Python puts a
+/// word before it.
+const SPANS: [&str; 3] = ["execute_tool ", "tools/call ", "MCP send tools/call "];
 
 /// What instrumentations put behind the name of a function to call its span.
 const ENDINGS: [&str; 4] = [".__call__", ".run", ".tool", ".call"];
@@ -37,7 +38,7 @@ pub struct ToolUsage {
 
 /// The name of a tool as the name of its span has it, for spans that do not name the tool elsewhere.
 pub fn tool_of_span(span_name: &str) -> &str {
-    let name = span_name.strip_prefix(SPAN).unwrap_or(span_name);
+    let name = SPANS.iter().find_map(|span| span_name.strip_prefix(span)).unwrap_or(span_name);
     ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).filter(|name| !name.is_empty()).unwrap_or(name)
 }
 
@@ -107,6 +108,8 @@ mod tests {
     fn a_tool_is_called_what_its_span_is_called_without_the_rest() {
         let cases = [
             ("execute_tool get_weather", "get_weather"),
+            ("tools/call get_weather", "get_weather"),
+            ("MCP send tools/call get_weather", "get_weather"),
             ("get_weather", "get_weather"),
             ("get_weather.tool", "get_weather"),
             ("FunctionTool.__call__", "FunctionTool"),

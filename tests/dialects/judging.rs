@@ -17,6 +17,7 @@ pub struct Found {
     unpriced: u64,
     agents: BTreeSet<String>,
     users: BTreeSet<String>,
+    tools: BTreeMap<String, (u64, u64)>,
 }
 
 /// One value that is not right.
@@ -39,6 +40,11 @@ pub fn sessions(runs: &[Run]) -> BTreeMap<String, Found> {
         found.cache_written += run.usage.cache_write_tokens;
         found.unpriced += run.usage.unpriced_calls;
         found.agents.extend(Some(run.agent.to_string()).filter(|agent| !agent.is_empty()));
+        for tool in &run.tools {
+            let (calls, errors) = found.tools.entry(tool.tool.to_string()).or_default();
+            *calls += tool.calls.n_calls;
+            *errors += tool.calls.n_errors;
+        }
         found.users.extend(run.user.as_ref().map(|user| user.to_string()));
     }
     sessions
@@ -67,6 +73,7 @@ pub fn differences(truth: &Truth, found: Option<&Found>) -> Vec<Difference> {
         ("unpriced", number(truth.unpriced_calls), found.unpriced.to_string()),
         ("agents", named(&truth.agents), format!("{:?}", found.agents)),
         ("users", users, format!("{:?}", found.users)),
+        ("tools", truth.tools.as_ref().map(|tools| format!("{tools:?}")), format!("{:?}", found.tools)),
     ];
     let differs = |(what, want, got): (&'static str, Option<String>, String)| {
         let want = want.filter(|want| *want != got)?;

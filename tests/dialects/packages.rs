@@ -21,6 +21,9 @@ const TRACELOOP: &[&str] = &["Traceloop.set_association_properties(", r#"    {"s
 const LANGFUSE: &[&str] = &["from langfuse import propagate_attributes", "with propagate_attributes(session_id=session, user_id=user):"];
 const METADATA: &[&str] = &[r#"config = {"metadata": {"session_id": session, "user_id": user}}"#, "agent.invoke(messages, config)"];
 
+const PIPECAT: &[&str] =
+    &["PipelineTask(pipeline, enable_tracing=True, conversation_id=session,", r#"    additional_span_attributes={"user.id": user})"#];
+
 /// Of the package that is recorded under this name; nothing is wrong with it.
 const fn package(recorded: &'static str, name: &'static str, version: &'static str, set_by: &'static [&'static str]) -> Package {
     Package { recorded, name, version, set_by, untold: "", help: "" }
@@ -98,12 +101,25 @@ pub const PACKAGES: &[Package] = &[
         ..package("litellm-1.110.2", "LiteLLM, callback `otel`", "1.110.2", &[])
     },
     Package {
+        help: "The proxy's client can send its `traceparent` instead.",
+        ..package(
+            "litellm-1.108.7-proxy",
+            "LiteLLM's proxy, callback `otel`",
+            "1.108.7",
+            &[
+                "client.chat.completions.create(model=model, messages=messages,",
+                r#"    user=user, extra_body={"metadata": {"session_id": session}})"#,
+            ],
+        )
+    },
+    Package {
         untold: "its spans tell no usage and no agent",
         help: "Take OpenInference's instrumentation of LlamaIndex.",
         ..package("llama-index-0.14.25-otel", "LlamaIndex's own", "0.14.25", ABOVE)
     },
     package("lmnr-0.8.2", "Laminar", "0.8.2", &["Laminar.set_trace_session_id(session)", "Laminar.set_trace_user_id(user)"]),
     package("logfire-5.4.0", "Logfire", "5.4.0", ABOVE),
+    package("mcp-2.3.0+openinference-openai", "MCP's SDK, OpenAI by OpenInference", "2.3.0", ABOVE),
     Package {
         untold: "`update_current_trace(session_id=...)` is not in what is exported",
         help: "Set the attribute, as beside.",
@@ -208,8 +224,14 @@ pub const PACKAGES: &[Package] = &[
     ),
     package("openinference-instrumentation-anthropic-3.1.0", "Anthropic by OpenInference", "3.1.0", OPENINFERENCE),
     package("openinference-instrumentation-autogen-agentchat-0.1.22", "AutoGen by OpenInference", "0.1.22", OPENINFERENCE),
+    package("openinference-instrumentation-bedrock-0.1.61", "Bedrock by OpenInference", "0.1.61", ABOVE),
     package("openinference-instrumentation-crewai-1.1.21", "CrewAI and OpenAI by OpenInference", "1.1.21", OPENINFERENCE),
     package("openinference-instrumentation-dspy-0.1.48", "DSPy by OpenInference", "0.1.48", OPENINFERENCE),
+    Package {
+        untold: "of a stream its spans tell neither usage nor answer",
+        help: "Do not stream, or take OpenLLMetry's.",
+        ..package("openinference-instrumentation-groq-0.1.33", "Groq by OpenInference", "0.1.33", ABOVE)
+    },
     package("openinference-instrumentation-langchain-0.1.80", "LangChain, LangGraph by OpenInference", "0.1.80", METADATA),
     package("openinference-instrumentation-litellm-0.1.51", "LiteLLM by OpenInference", "0.1.51", OPENINFERENCE),
     Package {
@@ -217,8 +239,13 @@ pub const PACKAGES: &[Package] = &[
         help: "Tokens and cost are right; `cost_is_partial` is said without need.",
         ..package("openinference-instrumentation-llama-index-4.6.1", "LlamaIndex by OpenInference", "4.6.1", OPENINFERENCE)
     },
+    Package {
+        untold: "of a stream its spans do not tell what was cached",
+        ..package("openinference-instrumentation-mistralai-2.2.2", "Mistral by OpenInference", "2.2.2", ABOVE)
+    },
     package("openinference-instrumentation-openai-0.1.66", "OpenAI by OpenInference", "0.1.66", OPENINFERENCE),
     package("openinference-instrumentation-openai-agents-2.6.0", "OpenAI Agents by OpenInference", "2.6.0", OPENINFERENCE),
+    package("openinference-instrumentation-pipecat-2.0.9", "Pipecat by OpenInference", "2.0.9", PIPECAT),
     package("openinference-instrumentation-pydantic-ai-0.1.30", "Pydantic AI by OpenInference", "0.1.30", ABOVE),
     package("openinference-instrumentation-smolagents-0.1.43", "smolagents by OpenInference", "0.1.43", OPENINFERENCE),
     Package {
@@ -231,7 +258,13 @@ pub const PACKAGES: &[Package] = &[
             &["from openlit import using_attributes", r#"with using_attributes({"session.id": session}):"#],
         )
     },
+    Package {
+        untold: "of Claude's streams by `invoke_model_with_response_stream` its spans do not tell what was cached",
+        help: "`converse_stream`",
+        ..package("opentelemetry-instrumentation-bedrock-0.62.4", "Bedrock by OpenLLMetry", "0.62.4", ABOVE)
+    },
     package("opentelemetry-instrumentation-botocore-0.66b2", "Bedrock by OpenTelemetry's botocore", "0.66b2", AGENT),
+    package("opentelemetry-instrumentation-cohere-0.62.4", "Cohere by OpenLLMetry", "0.62.4", ABOVE),
     package("opentelemetry-instrumentation-genai-anthropic-1.3b0", "Anthropic by OpenTelemetry", "1.3b0", AGENT),
     package("opentelemetry-instrumentation-genai-bedrock-1.3b0", "Bedrock by OpenTelemetry", "1.3b0", AGENT),
     package(
@@ -248,11 +281,15 @@ pub const PACKAGES: &[Package] = &[
         &["from agents import trace", r#"with trace("chat", group_id=session):"#],
     ),
     package("opentelemetry-instrumentation-genai-smolagents-1.2b0", "smolagents by OpenTelemetry", "1.2b0", ABOVE),
+    package("opentelemetry-instrumentation-mcp-0.62.4", "MCP by OpenLLMetry", "0.62.4", ABOVE),
+    package("opentelemetry-instrumentation-mistralai-0.62.4", "Mistral by OpenLLMetry, beside the client's own", "0.62.4", ABOVE),
+    package("opentelemetry-instrumentation-ollama-0.62.4", "Ollama by OpenLLMetry", "0.62.4", ABOVE),
     Package {
         untold: "`group_id` is not in its spans",
         help: "Put the span above, or take opentelemetry-instrumentation-genai-openai-agents.",
         ..package("opentelemetry-instrumentation-openai-agents-v2-0.1.0", "OpenAI Agents by OpenTelemetry, deprecated", "0.1.0", ABOVE)
     },
+    package("pipecat-ai-1.14.0", "Pipecat", "1.14.0", PIPECAT),
     package(
         "pydantic-ai-2.68.0-delegation",
         "Pydantic AI, agents that call agents",

@@ -32,6 +32,8 @@ pub struct Truth {
     pub user_ids: Option<Vec<Option<String>>>,
     /// Calls whose price or usage is unknown.
     pub unpriced_calls: Option<u64>,
+    /// Of each tool how often it was called, and how many of the calls failed.
+    pub tools: Option<BTreeMap<String, (u64, u64)>>,
 }
 
 /// All of them, by name.

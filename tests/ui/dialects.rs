@@ -24,6 +24,11 @@ const WITHOUT_A_SESSION: [(&str, &[&str]); 3] = [
     ("openai-agents-0.24.0+otel-v2", &["Sunny in Paris (21).", "Sunny in Paris (23)."]),
     ("opentelemetry-instrumentation-openai-agents-v2-0.1.0--v2_agents", &["Sunny, 21 degrees"]),
 ];
+/// Recordings with calls of whose answers no span tells, and why.
+const ANSWERS_UNTOLD: [(&str, &str); 2] = [
+    ("openinference-instrumentation-groq-0.1.33", "of a stream it tells what Python prints of it"),
+    ("openinference-instrumentation-pipecat-2.0.9", "it does not tell that a call failed"),
+];
 /// What a page that reads a dialect does not show of it.
 const RAW: [&str; 9] = [
     "&quot;lc&quot;",
@@ -170,7 +175,7 @@ fn judge(recording: &Recording, pages: &BTreeMap<String, String>) -> (usize, Vec
         }
     }
     if !answers.is_empty() && answers.len() > excepted.len() {
-        wrong.extend(of_words(&shown));
+        wrong.extend(of_words(&recording.name, &shown));
         let calls_a_tool =
             raw.contains("get_weather") && raw.contains("sunny") && Regex::new(r#"city\W{1,8}(Paris|Oslo)"#).unwrap().is_match(&raw);
         // A card: its name, its arguments, its result.
@@ -187,10 +192,11 @@ fn judge(recording: &Recording, pages: &BTreeMap<String, String>) -> (usize, Vec
 }
 
 /// A page of a recording that has words.
-fn of_words(shown: &str) -> Vec<String> {
+fn of_words(name: &str, shown: &str) -> Vec<String> {
     let mut wrong = Vec::new();
-    if shown.contains("What was answered was not captured") {
-        wrong.push("an answer is said not to be captured".to_owned());
+    let is_untold = ANSWERS_UNTOLD.iter().any(|(untold, _)| *untold == name);
+    if shown.contains("What was answered was not captured") != is_untold {
+        wrong.push(format!("an answer is{} said not to be captured", if is_untold { " not" } else { "" }));
     }
     if !shown.contains("<li class=\"user\"><div class=\"who\"><bdi>user</bdi></div><div class=\"said\"") {
         wrong.push("no user says anything".to_owned());

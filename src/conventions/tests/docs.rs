@@ -40,7 +40,7 @@ fn render() -> String {
         ("Workflow", |m| m == Meaning::Workflow),
         ("User", |m| m == Meaning::User),
         ("User group", |m| m == Meaning::UserGroup),
-        ("Model", |m| matches!(m, Meaning::Model | Meaning::ResponseModel | Meaning::WeakModel)),
+        ("Model", |m| matches!(m, Meaning::Model | Meaning::ResponseModel | Meaning::WeakModel | Meaning::Parameters)),
         ("Provider", |m| m == Meaning::Provider),
         ("Answer", |m| m == Meaning::Response),
         ("Tool", |m| m == Meaning::Tool),
@@ -157,11 +157,13 @@ fn kind_name(kind: SpanKind) -> &'static str {
 
 fn remark(row: &Row) -> String {
     if !row.only_in.is_empty() {
-        return format!(" in scopes that begin with `{}`", row.only_in.join("` or `"));
+        let within = if row.key == "metadata.requester_metadata" { ": `session_id` in what Python printed," } else { "" };
+        return format!("{within} in scopes that begin with `{}`", row.only_in.join("` or `"));
     }
     let remark = match row.meaning {
         Meaning::EntityName => " where `traceloop.span.kind` is `agent`",
         Meaning::WeakModel => " beside usage or on a model span only",
+        Meaning::Parameters => ": `model` in its JSON, beside usage or on a model span only",
         Meaning::WeakSession => " where no other session is in effect",
         Meaning::GraphAgent => " of the span that bears its name",
         Meaning::Metadata => ": `lc_agent_name` in its JSON, of the span that bears that name",

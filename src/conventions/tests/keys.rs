@@ -19,6 +19,14 @@ fn scope_of(row: &Row) -> &'static str {
     row.only_in.first().unwrap_or(&"a.scope")
 }
 
+/// A value in which the row says its own key.
+pub(super) fn saying_its_key(row: &Row) -> &'static str {
+    match row.key {
+        "metadata.requester_metadata" => "{'trace_id': 'a', 'session_id': 'metadata.requester_metadata'}",
+        key => key,
+    }
+}
+
 /// Every key of the table that names something is read where it stands alone, and yields to every key above it.
 #[test]
 fn every_key_is_read_and_yields_to_those_above_it() {
@@ -27,7 +35,7 @@ fn every_key_is_read_and_yields_to_those_above_it() {
     {
         let rows: Vec<_> = ROWS.iter().filter(|row| row.meaning == meaning).collect();
         for (first, row) in rows.iter().enumerate() {
-            let attributes: Vec<_> = rows[first..].iter().rev().map(|row| (row.key, Text(row.key))).collect();
+            let attributes: Vec<_> = rows[first..].iter().rev().map(|row| (row.key, Text(saying_its_key(row)))).collect();
             let labels = *fact_in(scope_of(row), &attributes).labels.unwrap();
             assert_eq!(labels.is_session_weak, meaning == Meaning::WeakSession);
             let session = labels.session.map(|id| Str::from(id.as_str()));
@@ -37,7 +45,7 @@ fn every_key_is_read_and_yields_to_those_above_it() {
             assert_eq!(said, [row.key]);
             // What one scope means by a word of everybody's is read in no other.
             if !row.only_in.is_empty() {
-                assert_eq!(fact_in("a.scope", &[(row.key, Text("x"))]).labels, None, "{}", row.key);
+                assert_eq!(fact_in("a.scope", &[(row.key, Text(saying_its_key(row)))]).labels, None, "{}", row.key);
             }
         }
     }

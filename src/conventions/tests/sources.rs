@@ -1,5 +1,6 @@
 //! Which attribute answered what.
 
+use super::keys::saying_its_key;
 use super::{attribute, scope};
 use crate::conventions::tables::{Meaning, ROWS};
 use crate::conventions::{Conventions, KindBy, Oddity, Settings, Sources, Strings, input_without_cache, session_keys};
@@ -78,8 +79,8 @@ fn what_a_scope_means_by_a_word_and_what_was_added_is_said() {
 fn every_session_and_number_row_names_itself() {
     for row in ROWS.iter().filter(|row| matches!(row.meaning, Meaning::Session | Meaning::WeakSession)) {
         assert_eq!(
-            told(&sources_in(row.only_in.first().unwrap_or(&""), "x", &[(row.key, Value::Str("s"))], &[])),
-            [("session", row.key, "s")]
+            told(&sources_in(row.only_in.first().unwrap_or(&""), "x", &[(row.key, Value::Str(saying_its_key(row)))], &[])),
+            [("session", row.key, saying_its_key(row))]
         );
     }
 }

@@ -299,3 +299,46 @@ fn agents_models_and_sessions_that_others_name_in_their_own_ways() {
     let workflow = of_scope("Microsoft.Agents.AI.Workflows", "workflow_invoke", &[("session.id", Text("minted"))]);
     assert!(workflow.labels.unwrap().is_session_weak);
 }
+
+#[test]
+fn a_call_that_names_its_model_among_its_parameters_only_is_a_call_of_it() {
+    // OpenInference's Groq, of a stream: it tells nothing of the answer, and is no free call.
+    let parameters = ("llm.invocation_parameters", Text(r#"{"model_kwargs": {}, "model": "openai/gpt-oss-20b", "stream": true}"#));
+    let call = fact(&[("openinference.span.kind", Text("LLM")), parameters]);
+    assert_eq!(call.call.as_ref().map(|call| &*call.model), Some("openai/gpt-oss-20b"));
+    assert_eq!(fact(&[("openinference.span.kind", Text("CHAIN")), parameters]).call, None);
+    let named = fact(&[("openinference.span.kind", Text("LLM")), ("llm.model_name", Text("gpt-oss")), parameters]);
+    assert_eq!(&*named.call.unwrap().model, "gpt-oss");
+    // Pipecat's first call.
+    let first = [
+        ("openinference.span.kind", Text("LLM")),
+        ("llm.model_name", Text("unknown")),
+        ("gen_ai.request.model", Text("unknown")),
+        ("metrics.model", Text("gpt-4o-mini")),
+    ];
+    assert_eq!(&*of_scope("openinference.instrumentation.pipecat", "pipecat.llm", &first).call.unwrap().model, "gpt-4o-mini");
+}
+
+#[test]
+fn litellms_proxy_tells_what_python_prints() {
+    let call = of_scope(
+        "litellm",
+        "litellm_request",
+        &[
+            ("gen_ai.operation.name", Text("chat")),
+            ("gen_ai.request.model", Text("gpt-4o-mini")),
+            ("gen_ai.usage.input_tokens", Int(1000)),
+            ("gen_ai.usage.output_tokens", Int(10)),
+            (
+                "metadata.usage_object",
+                Text("{'completion_tokens': 10, 'prompt_tokens': 1000, 'prompt_tokens_details': {'cached_tokens': 512}}"),
+            ),
+            ("metadata.requester_metadata", Text("{'session_id': 'chat-1', 'headers': {'host': 'x'}}")),
+            ("metadata.user_api_key_end_user_id", Text("ann")),
+        ],
+    );
+    let labels = call.labels.unwrap();
+    assert_eq!((labels.session.unwrap().as_str(), labels.user.as_deref()), ("chat-1", Some("ann")));
+    let usage = call.call.unwrap().usage;
+    assert_eq!((usage.tokens(), usage.cache_read_tokens), (1010, Some(512)));
+}
