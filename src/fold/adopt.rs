@@ -6,16 +6,20 @@
 //! - What was going on at a moment is, of all that had started and not ended, what started last; else what started last before it; else
 //!   what started first. So no span that arrives can take a call out of every session.
 //! - A session that has no run although a call counts in it gets one: the span that brought it in.
+//! - A run for which no user is named, itself or above it, is of the only user that its trace names in the run's session: where the span
+//!   between the two never came, the user is lost as the session would be.
 //! - Runs that were reported, and their calls, stay as their reports have them.
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use super::boundary::{self, Territory};
+use super::boundary::{self, Seed, Territory};
 use super::count::{self, Near};
-use super::names::{self, Names};
+use super::names::{self, Names, Sole};
 use super::scratch::List;
 use super::tree::{Forest, NONE};
 use super::why::WhySession;
+use crate::model::Str;
+use crate::model::facts::SpanFact;
 use crate::model::ids::{SessionId, SpanId};
 use crate::model::scopes::scope_traits;
 use crate::model::time::UnixNanos;
@@ -38,8 +42,13 @@ type Moment = (UnixNanos, Option<SpanId>);
 /// From when until when something went on, and what it was.
 type Course = (Moment, UnixNanos, u32);
 
-/// Gives every call that can have one a run of its session, and every run a session if the trace names any.
+/// Gives every call that can have one a run of its session, and every run a session and a user if the trace names any.
 pub(super) fn adopt<'a>(forest: &Forest<'a>, territory: &mut Territory<'a>, names: &mut List<'a, Names<'a>>) {
+    adopt_calls(forest, territory, names);
+    name_users(forest, territory, names);
+}
+
+fn adopt_calls<'a>(forest: &Forest<'a>, territory: &mut Territory<'a>, names: &mut List<'a, Names<'a>>) {
     let introducer = forest.introducers();
     let mut strays = find_strays(forest, territory, names, introducer);
     if strays.is_empty() && find_homeless(forest, territory, names).is_empty() {
@@ -103,6 +112,39 @@ fn house<'a>(forest: &Forest<'a>, territory: &Territory<'a>, names: &mut [Names<
     for (run, session) in homeless.into_iter().zip(sessions) {
         names[run].session = session;
         names[run].why_session = WhySession::GoingOn;
+    }
+}
+
+/// Gives a user to the runs that have none.
+fn name_users<'a>(forest: &Forest<'a>, territory: &Territory<'a>, names: &mut [Names<'a>]) {
+    let is_nobodys = |(seed, names): &(&Seed<'_>, &Names<'_>)| {
+        (names.user.is_none() || names.user_group.is_none()) && (seed.span == NONE || !is_settled(forest, seed.span))
+    };
+    let names_any = |fact: &&SpanFact| fact.labels.as_deref().is_some_and(|labels| labels.user.is_some() || labels.user_group.is_some());
+    if !territory.seeds.iter().zip(&*names).any(|run| is_nobodys(&run)) || !forest.facts.iter().copied().any(|fact| names_any(&fact)) {
+        return;
+    }
+    let introducer = forest.introducers();
+    let mut sessions = Sole::default();
+    forest.session.iter().for_each(|session| sessions.add(*session));
+    // Where the trace names one session at most, all that it names is of that.
+    let is_of_one = !matches!(sessions, Sole::Several);
+    let mut known: BTreeMap<Option<&SessionId>, (Sole<'a, Str>, Sole<'a, Str>)> = BTreeMap::new();
+    for (span, fact) in forest.facts.iter().copied().enumerate().filter(|(_, fact)| names_any(fact)) {
+        let Some(labels) = fact.labels.as_deref() else { continue };
+        let by = introducer[span];
+        let session = if is_of_one || by == NONE { None } else { forest.session[by as usize] };
+        let (users, groups) = known.entry(session).or_default();
+        users.add(labels.user.as_ref());
+        groups.add(labels.user_group.as_ref());
+    }
+    for (seed, names) in territory.seeds.iter().zip(names) {
+        if is_nobodys(&(seed, names)) {
+            let session = if is_of_one { None } else { names.session };
+            let Some((users, groups)) = known.get(&session) else { continue };
+            names.user = names.user.or(users.get());
+            names.user_group = names.user_group.or(groups.get());
+        }
     }
 }
 

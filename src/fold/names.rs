@@ -37,7 +37,7 @@ pub(super) struct Names<'a> {
 
 /// Whether there is exactly one of something.
 #[derive(Clone, Default)]
-enum Sole<'a, T> {
+pub(super) enum Sole<'a, T> {
     #[default]
     Nothing,
     One(&'a T),
@@ -191,7 +191,7 @@ impl<'a> Names<'a> {
 // === impl Sole ===
 
 impl<'a, T: PartialEq> Sole<'a, T> {
-    fn add(&mut self, value: Option<&'a T>) {
+    pub(super) fn add(&mut self, value: Option<&'a T>) {
         let Some(value) = value else { return };
         match self {
             Self::Nothing => *self = Self::One(value),
@@ -200,7 +200,7 @@ impl<'a, T: PartialEq> Sole<'a, T> {
         }
     }
 
-    fn get(&self) -> Option<&'a T> {
+    pub(super) fn get(&self) -> Option<&'a T> {
         match self {
             Self::One(value) => Some(value),
             _ => None,

@@ -17,6 +17,7 @@ const AGENT: &[&str] =
     &[r#"agent.set_attribute("gen_ai.operation.name", "invoke_agent")"#, r#"agent.set_attribute("gen_ai.conversation.id", session)"#];
 const OPENINFERENCE: &[&str] =
     &["from openinference.instrumentation import using_attributes", "with using_attributes(session_id=session, user_id=user):"];
+const OPENINFERENCE_JS: &[&str] = &["context.with(setUser(setSession(context.active(),", "  { sessionId }), { userId }), turn)"];
 const TRACELOOP: &[&str] = &["Traceloop.set_association_properties(", r#"    {"session_id": session, "user_id": user})"#];
 const LANGFUSE: &[&str] = &["from langfuse import propagate_attributes", "with propagate_attributes(session_id=session, user_id=user):"];
 const METADATA: &[&str] = &[r#"config = {"metadata": {"session_id": session, "user_id": user}}"#, "agent.invoke(messages, config)"];
@@ -180,6 +181,7 @@ pub const PACKAGES: &[Package] = &[
         "1.71.0",
         &["agent.generate(prompt, {", "  tracingOptions: { metadata: { sessionId, userId } } })"],
     ),
+    package("npm-openinference-openai-agents-0.2.15", "OpenAI Agents for Node by OpenInference", "0.2.15", OPENINFERENCE_JS),
     Package {
         untold: "its spans do not tell what was cached, it guesses what a stream took, and a call outside of the function names no session",
         help: "",

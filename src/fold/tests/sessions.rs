@@ -1,7 +1,8 @@
 //! Which session is in effect: what an application set, what a framework made up, what the resource says.
 
 use super::build::*;
-use crate::model::facts::SpanKind;
+use crate::fold::Folded;
+use crate::model::facts::{SpanFact, SpanKind};
 
 #[test]
 fn a_session_that_a_framework_made_up_yields_to_one_that_is_set_above() {
@@ -55,4 +56,19 @@ fn a_session_of_the_resource_holds_where_no_span_above_names_one() {
     assert_eq!(shown(&folded([span(99), job[0].clone(), job[1].clone()])), [(1, "job", 2)]);
     // A span's own word goes first, and so does one from above.
     assert_eq!(shown(&folded([span(99).weak_session("above"), job[0].clone(), job[1].clone()])), [(1, "above", 2)]);
+}
+
+#[test]
+fn a_run_that_names_nobody_is_of_the_only_user_that_its_trace_names_in_its_session() {
+    let user = |span: SpanFact, user: &str| span.label(|labels| labels.user = Some(user.into()));
+    let users =
+        |folded: &Folded| -> Vec<Option<String>> { folded.runs.iter().map(|run| run.user.as_ref().map(|user| user.to_string())).collect() };
+    // The span between never ended: OpenAI Agents for Node, where a turn fails.
+    let request = || user(span(1).session("s").at(0, 500), "ann");
+    let lost = agent(2, "a").under(99).at(100, 200);
+    assert_eq!(users(&folded([request(), lost.clone()])), [Some("ann".into())]);
+    assert_eq!(users(&folded([request(), lost.clone().session("s")])), [Some("ann".into())]);
+    // Of two nobody knows which, and of another session none is.
+    assert_eq!(users(&folded([request(), user(span(3).under(1), "bob"), lost.clone()])), [None]);
+    assert_eq!(users(&folded([request(), lost.session("other")])), [None]);
 }
