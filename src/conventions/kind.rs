@@ -174,6 +174,7 @@ pub(super) const WORDS: &[(&str, &[(&str, SpanKind)])] = &[
         ],
     ),
     ("genkit:type", &[("flow", Workflow), ("flowStep", Step), ("util", Step), ("helper", Step), ("promptTemplate", Step)]),
+    ("spring.ai.kind", &[("tool_call", Tool), ("chat_client", Step), ("advisor", Step), ("vector_store", Step)]),
 ];
 
 /// Where the words of a row stand in [`WORDS`], for rows that tell the kind.

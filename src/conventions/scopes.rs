@@ -44,7 +44,7 @@ const fn without_cache(scope: &'static str) -> Reading {
     Reading { scope, input_excludes_cache: true, ..PLAIN }
 }
 
-/// Each was found in recordings of the package (opentelemetry-instrumentation-botocore 0.66b2, -genai-bedrock 1.3b0, OpenLLMetry 0.62,
+/// Each was found in recordings of the package (opentelemetry-instrumentation-botocore 0.66b2, -genai-bedrock 1.3b0, OpenLLMetry 0.62 and 0.27 for Node,
 /// OpenLIT 1.45, MLflow 3.17, Logfire 5.4, Claude Code 2.1.197 and 2.1.332, Codex 0.171, Gemini CLI 0.61, Copilot CLI 1.0.102, opencode 1.18.33,
 /// Google ADK 1.10, VoltAgent 2.10, Pipecat 1.14, MCP's SDK for Python 2.3).
 pub(super) const SCOPES: &[Reading] = &[
@@ -54,6 +54,7 @@ pub(super) const SCOPES: &[Reading] = &[
     without_cache("openlit.instrumentation.anthropic"),
     without_cache("openlit.instrumentation.bedrock"),
     without_cache("@arizeai/openinference-instrumentation-bedrock"),
+    without_cache("@traceloop/instrumentation-anthropic"),
     Reading { scope: "openlit.instrumentation.google_ai_studio", output_excludes_reasoning: true, ..PLAIN },
     Reading {
         // The runner is called an agent by the name of the application; ADK's own spans lie below and tell of the agents.

@@ -309,6 +309,7 @@ pub(super) const ROWS: &[Row] = &[
     within(&[VOLT_AGENT], row(C::VoltAgent, "entity.type", M::Kind)),
     row(C::Genkit, "genkit:metadata:subtype", M::Kind),
     row(C::Genkit, "genkit:type", M::Kind),
+    row(C::SpringAi, "spring.ai.kind", M::Kind),
     row(C::Ag2, "ag2.span.type", M::Repetition),
     row(C::Langfuse, "langfuse.observation.level", M::Level),
     row(C::Waxell, "waxell.framework", M::Framework),
@@ -420,14 +421,16 @@ pub(super) const ROWS: &[Row] = &[
     within(&[VOLT_AGENT], row(C::VoltAgent, "usage.cached_tokens", M::Usage(N::VoltAgent, P::CacheRead))),
     within(&[VOLT_AGENT], row(C::VoltAgent, "usage.reasoning_tokens", M::Usage(N::VoltAgent, P::Reasoning))),
     row(C::Genkit, "genkit:output", M::Usage(N::Genkit, P::AnswerJson)),
-    within(&[CLAUDE_CODE], row(C::ClaudeCode, "input_tokens", M::Usage(N::ClaudeCode, P::Input))),
-    within(&[CLAUDE_CODE], row(C::ClaudeCode, "output_tokens", M::Usage(N::ClaudeCode, P::Output))),
+    // Claude Code's and LangChain4j's.
+    within(&[CLAUDE_CODE, SPRING_BOOT, MICROMETER], row(C::ClaudeCode, "input_tokens", M::Usage(N::ClaudeCode, P::Input))),
+    within(&[CLAUDE_CODE, SPRING_BOOT, MICROMETER], row(C::ClaudeCode, "output_tokens", M::Usage(N::ClaudeCode, P::Output))),
     within(&[CLAUDE_CODE], row(C::ClaudeCode, "cache_read_tokens", M::Usage(N::ClaudeCode, P::CacheRead))),
     within(&[CLAUDE_CODE], row(C::ClaudeCode, "cache_creation_tokens", M::Usage(N::ClaudeCode, P::CacheWrite))),
     // --- the tool
     row(C::GenAi, "gen_ai.tool.name", M::Tool),
     row(C::OpenInference, "tool.name", M::Tool),
     row(C::VercelAi, "ai.toolCall.name", M::Tool),
+    row(C::SpringAi, "spring.ai.tool.definition.name", M::Tool),
     row(C::Plain, "tool_name", M::Tool),
     row(C::Plain, "haystack.tool.name", M::Tool),
     // --- why it failed; its status and its events come first
@@ -479,6 +482,8 @@ const VOLT_AGENT: &str = "@voltagent";
 const PIPECAT: &str = "pipecat";
 const ANSWERED_AS_SENT: &[&str] = &["openinference.instrumentation.mistralai", "openinference.instrumentation.bedrock"];
 const CLAUDE_CODE: &str = "com.anthropic.claude_code";
+const SPRING_BOOT: &str = "org.springframework.boot";
+const MICROMETER: &str = "io.micrometer";
 
 const fn row(convention: Convention, key: &'static str, meaning: Meaning) -> Row {
     Row { convention, key, meaning, only_in: &[] }

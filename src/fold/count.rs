@@ -15,9 +15,11 @@
 //!   their tokens, to the last nano-dollar. A container hands nothing on: its sum may span more than what is below it (Strands, CrewAI).
 //! - A call that names no model is one of the model that the nearest span above it names.
 //! - The same goes for parts of the tokens, cached ones and such, where one span stands for one call.
+//! - What tells a running sum counts with its own part of it (`running`).
 
 use super::Rules;
 use super::duplicates::{self, Duplicate};
+use super::running;
 use super::tree::{Forest, NONE};
 use super::turns;
 use super::twins;
@@ -61,6 +63,7 @@ pub(super) fn share<'a>(forest: &mut Forest<'a>, rules: &Rules<'_>) -> &'a mut [
         return shares;
     }
     forest.lend_models();
+    running::take_apart(forest);
     let near = Near::of(forest);
     let stated = forest.per_span(None);
     for (span, share) in shares.iter_mut().enumerate() {

@@ -33,6 +33,7 @@ mod names;
 mod question;
 mod report_placement;
 mod retold;
+mod running;
 mod scratch;
 mod set;
 #[cfg(test)]

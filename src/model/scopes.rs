@@ -29,6 +29,8 @@ pub struct ScopeTraits {
     pub is_never_current: bool,
     /// Its runs do not say that they failed: they have if their last call has.
     pub ends_as_its_calls: bool,
+    /// Of the calls of a model around tools, each can tell what it used together with those before it.
+    pub tells_running_sums: bool,
 }
 
 const NONE: ScopeTraits = ScopeTraits {
@@ -42,6 +44,7 @@ const NONE: ScopeTraits = ScopeTraits {
     tells_streams_beside: false,
     is_never_current: false,
     ends_as_its_calls: false,
+    tells_running_sums: false,
 };
 
 /// Scope names and what they are known for. A name stands for itself and for everything below it (`name.part`, `name/part`), with a star
@@ -67,6 +70,9 @@ pub const SCOPES: &[(&str, ScopeTraits)] = &[
     ("gemini-cli", ScopeTraits { is_told_in_logs: true, needs_call: true, ..NONE }),
     ("openlit.instrumentation.openai_agents", ScopeTraits { needs_call: true, ..NONE }),
     ("logfire", ScopeTraits { tells_streams_beside: true, ..NONE }),
+    // Micrometer's bridge: the observations of Spring AI and LangChain4j, by the name that Spring Boot gives it and by that of its own docs.
+    ("org.springframework.boot", ScopeTraits { tells_running_sums: true, ..NONE }),
+    ("io.micrometer", ScopeTraits { tells_running_sums: true, ..NONE }),
     ("waxell.observe", ScopeTraits { has_echo_spans: true, reports_runs: true, ..NONE }),
 ];
 

@@ -18,6 +18,8 @@ const AGENT: &[&str] =
 const OPENINFERENCE: &[&str] =
     &["from openinference.instrumentation import using_attributes", "with using_attributes(session_id=session, user_id=user):"];
 const OPENINFERENCE_JS: &[&str] = &["context.with(setUser(setSession(context.active(),", "  { sessionId }), { userId }), turn)"];
+const ABOVE_JS: &[&str] =
+    &["tracer.startActiveSpan(\"POST /chat\", {", "  attributes: { \"session.id\": session, \"user.id\": user } }, turn)"];
 const TRACELOOP: &[&str] = &["Traceloop.set_association_properties(", r#"    {"session_id": session, "user_id": user})"#];
 const LANGFUSE: &[&str] = &["from langfuse import propagate_attributes", "with propagate_attributes(session_id=session, user_id=user):"];
 const METADATA: &[&str] = &[r#"config = {"metadata": {"session_id": session, "user_id": user}}"#, "agent.invoke(messages, config)"];
@@ -56,6 +58,32 @@ pub const PACKAGES: &[Package] = &[
         ".NET, Microsoft.Extensions.AI",
         "made by hand",
         &[".UseOpenTelemetry()", r#"activity.SetTag("gen_ai.conversation.id", session)"#],
+    ),
+    Package {
+        untold: "",
+        help: "What was cached is not in its spans.",
+        ..package(
+            "constructed-langchain4j-observation",
+            "LangChain4j, langchain4j-observation",
+            "made by hand",
+            &[r#"span.setAttribute("session.id", session)"#],
+        )
+    },
+    Package {
+        untold: "",
+        help: "What was cached is not in its spans. Of a stream with tools the last call shows the tokens of all.",
+        ..package(
+            "constructed-spring-ai-1.1",
+            "Spring AI 1",
+            "made by hand",
+            &["chatClient.prompt(message).advisors(", "    a -> a.param(ChatMemory.CONVERSATION_ID, session)).call()"],
+        )
+    },
+    package(
+        "constructed-spring-ai-2.0",
+        "Spring AI 2",
+        "made by hand",
+        &["chatClient.prompt(message).advisors(", "    a -> a.param(ChatMemory.CONVERSATION_ID, session)).call()"],
     ),
     package("crewai-1.15.30+openllmetry", "CrewAI by OpenLLMetry", "1.15.30", ABOVE),
     Package {
@@ -176,12 +204,39 @@ pub const PACKAGES: &[Package] = &[
         &["agent.invoke(messages, {", "  metadata: { langfuseSessionId, langfuseUserId }, callbacks: [new CallbackHandler()] })"],
     ),
     package(
+        "npm-langfuse-openai-5.11.1",
+        "OpenAI for Node by Langfuse",
+        "5.11.1",
+        &["await propagateAttributes({ sessionId, userId },", "  () => startActiveObservation(name, turn, { asType: \"agent\" }))"],
+    ),
+    Package {
+        untold: "`sessionId` in the metadata is no session to this exporter, and the span of a call that failed says that all is well",
+        help: "Name it `threadId`.",
+        ..package(
+            "npm-mastra-arize-1.3.8",
+            "Mastra by its exporter for Arize",
+            "1.3.8",
+            &["agent.generate(prompt, {", "  tracingOptions: { metadata: { threadId, userId } } })"],
+        )
+    },
+    package(
         "npm-mastra-core-1.71.0",
         "Mastra",
         "1.71.0",
         &["agent.generate(prompt, {", "  tracingOptions: { metadata: { sessionId, userId } } })"],
     ),
+    package("npm-openinference-langchain-4.1.1", "LangChain for Node by OpenInference", "4.1.1", OPENINFERENCE_JS),
+    Package {
+        untold: "of a stream of chat completions its spans tell no usage",
+        help: "Take the Responses API for streams.",
+        ..package("npm-openinference-openai-4.2.7", "OpenAI and Anthropic for Node by OpenInference", "4.2.7", OPENINFERENCE_JS)
+    },
     package("npm-openinference-openai-agents-0.2.15", "OpenAI Agents for Node by OpenInference", "0.2.15", OPENINFERENCE_JS),
+    Package {
+        untold: "its spans do not tell what was cached",
+        help: "",
+        ..package("npm-opentelemetry-openai-0.21.0", "OpenAI for Node by OpenTelemetry", "0.21.0", ABOVE_JS)
+    },
     Package {
         untold: "its spans do not tell what was cached, it guesses what a stream took, and a call outside of the function names no session",
         help: "",

@@ -399,3 +399,24 @@ fn a_span_that_is_its_own_parent_has_no_siblings_below_it() {
     let folded = folded([call().session("s"), wrapper]);
     assert_eq!((folded.runs[0].usage.calls, folded.runs[0].usage.tokens), (1, 10));
 }
+
+/// The tokens that count, of calls that tell them as Spring AI does, each but the first after a tool.
+fn told_by_spring(inputs: &[u64], tool_name: &str) -> Vec<u64> {
+    let scope = "org.springframework.boot";
+    let mut spans = vec![span(1).session("s").at(0, 1000)];
+    for (at, &input) in (0..).zip(inputs) {
+        spans.push(chat(10 + at, 1, 100 * at, (input, 10 * (at + 1))).at(100 * at, 100 * at + 20).scope(scope));
+        spans.push(span(20 + at).kind(SpanKind::Tool).under(1).at(100 * at + 30, 100 * at + 40).named(tool_name).scope(scope));
+    }
+    let folded = folded(spans);
+    (0..inputs.len() as u64).map(|at| verdict(&folded, 10 + at).counted.unwrap().0).collect()
+}
+
+#[test]
+fn of_a_running_sum_each_call_counts_with_its_own_part() {
+    assert_eq!(told_by_spring(&[100, 250, 450], "tool_call weather"), [110, 160, 210]);
+    // A call cannot ask less than the one before it did, so these are not sums; the next ones are again.
+    assert_eq!(told_by_spring(&[100, 150, 400], "tool_call weather"), [110, 170, 260]);
+    // Spring AI 2 adds nothing.
+    assert_eq!(told_by_spring(&[100, 250, 450], "execute_tool weather"), [110, 270, 480]);
+}

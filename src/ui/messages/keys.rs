@@ -111,8 +111,16 @@ pub(super) const NOT_SAID: [&str; 16] = [
     "params",
 ];
 
-pub(super) const TOOL_NAME: &[&str] =
-    &["gen_ai.tool.name", "tool.name", "tool_name", "ai.toolCall.name", "haystack.tool.name", "mcp.tool.name", "function.name"];
+pub(super) const TOOL_NAME: &[&str] = &[
+    "gen_ai.tool.name",
+    "tool.name",
+    "tool_name",
+    "ai.toolCall.name",
+    "spring.ai.tool.definition.name",
+    "haystack.tool.name",
+    "mcp.tool.name",
+    "function.name",
+];
 /// Of a tool, and of what else has a name.
 pub(super) const ENTITY_NAME: &[&str] = &["traceloop.entity.name"];
 pub(super) const TOOL_CALL_ID: &[&str] = &[
@@ -123,6 +131,7 @@ pub(super) const TOOL_CALL_ID: &[&str] = &[
     "tool_call_id",
     "tool_use_id",
     "tool.call.id",
+    "spring.ai.tool.call.id",
     "langfuse.observation.metadata.tool_call_id",
     "mastra.metadata.toolCallId",
 ];
@@ -132,6 +141,7 @@ pub(super) const TOOL_ARGUMENTS: &[&str] = &[
     "gen_ai.tool.input",
     "ai.toolCall.args",
     "ai.toolCall.input",
+    "spring.ai.tool.call.arguments",
     "gcp.vertex.agent.tool_call_args",
     "tool_input",
     "tool.arguments",
@@ -152,6 +162,7 @@ pub(super) const TOOL_RESULT: &[&str] = &[
     "gen_ai.tool.output",
     "ai.toolCall.result",
     "ai.toolCall.output",
+    "spring.ai.tool.call.result",
     "gcp.vertex.agent.tool_response",
     "gen_ai.tool.message",
     "tool_output",
