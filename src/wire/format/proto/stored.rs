@@ -304,7 +304,6 @@ pub struct ProviderTally {
     pub usage: ::core::option::Option<UsageTotal>,
 }
 /// The agents of a session, in the order of their first runs.
-#[cfg_attr(not(test), expect(dead_code, reason = "what blobs are compared with by tests"))]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AgentShares {
     #[prost(message, repeated, tag = "1")]
